@@ -1,0 +1,1 @@
+"""What all views agree on: cameras, depth, the object."""

@@ -1,0 +1,1 @@
+"""A turntable of our own: an object with exact cameras and masks, rendered as photographs."""

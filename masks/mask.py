@@ -1,0 +1,32 @@
+"""The foreground of one photo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from masks.pixelmap import PixelMap, image_to_target
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Boolean foreground at the resolution of the upright photo, and where it came from."""
+
+    pixels: np.ndarray  # (H, W) bool, True = object
+    source: str
+    """File name, 'alpha channel', or the name of the program that made it."""
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 2 or self.pixels.dtype != bool:
+            raise ValueError(f"a mask is a boolean (H, W) array, not {self.pixels.dtype} {self.pixels.shape}")
+
+    @property
+    def coverage(self) -> float:
+        """Share of the photo that is object, 0 to 1."""
+        return float(self.pixels.mean())
+
+
+def mask_on_grid(mask: Mask, grid_from_photo: PixelMap) -> np.ndarray:
+    """Return the mask (H, W) on a grid: true where at least half of the pixel's area is object. Padding is background."""
+    return image_to_target(grid_from_photo, mask.pixels)

@@ -1,0 +1,34 @@
+"""Pinhole cameras of several views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Cameras:
+    """Intrinsics and poses, one a view, OpenCV axes (x right, y down, z forward), float64."""
+
+    K: np.ndarray  # (V, 3, 3), pixels of the stated grid
+    cam_from_world: np.ndarray  # (V, 4, 4)
+
+    def __post_init__(self) -> None:
+        num_views = len(self.K)
+        if self.K.shape != (num_views, 3, 3) or self.cam_from_world.shape != (num_views, 4, 4):
+            raise ValueError(f"cameras need K (V, 3, 3) and cam_from_world (V, 4, 4), not {self.K.shape} and {self.cam_from_world.shape}")
+
+    @property
+    def world_from_cam(self) -> np.ndarray:
+        """(V, 4, 4) inverse of the rigid `cam_from_world`."""
+        R = self.cam_from_world[:, :3, :3]
+        inverse = np.tile(np.eye(4), (len(R), 1, 1))
+        inverse[:, :3, :3] = R.transpose(0, 2, 1)
+        inverse[:, :3, 3] = -np.einsum("vji,vj->vi", R, self.cam_from_world[:, :3, 3])
+        return inverse
+
+    @property
+    def centres(self) -> np.ndarray:
+        """(V, 3) optical centres in the world."""
+        return self.world_from_cam[:, :3, 3]

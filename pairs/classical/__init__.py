@@ -1,0 +1,1 @@
+"""The embedded backend: cameras, depth and matches from photographs alone, without network weights."""

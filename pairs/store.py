@@ -1,0 +1,91 @@
+"""Content-addressed results on disk: what was finished once is never computed again.
+
+An entry is one safetensors file whose name is a digest of everything that can change its bytes. It is written under a temporary name in the
+same folder and renamed, so a killed run leaves either no entry or a whole one; one that is truncated all the same is thrown away and made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from masks.errors import OutputError
+
+CACHE_FORMAT = 1
+"""Part of every key: raised whenever the meaning of stored arrays changes."""
+
+_log = logging.getLogger(__name__)
+
+
+def digest(*parts: object) -> str:
+    """Return a key made of strings, numbers, bytes, arrays, and (nested) sequences and mappings of them."""
+    state = hashlib.sha256(f"pointloom {CACHE_FORMAT}".encode())
+    for part in parts:
+        _feed(state, part)
+    return state.hexdigest()[:40]
+
+
+def _feed(state: "hashlib._Hash", part: object) -> None:
+    # Every part is preceded by its kind and length, so that no two different lists of parts give the same byte stream.
+    if isinstance(part, np.ndarray):
+        head, body = f"array {part.dtype.str} {part.shape}", np.ascontiguousarray(part).tobytes()
+    elif isinstance(part, bytes):
+        head, body = "bytes", part
+    else:
+        head, body = "json", json.dumps(part, sort_keys=True).encode()
+    state.update(f"|{head} {len(body)}|".encode())
+    state.update(body)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionStore:
+    """A folder of finished results. Several processes may use it at once: equal keys hold equal bytes."""
+
+    folder: Path
+
+    def path(self, kind: str, key: str) -> Path:
+        """Return where an entry lies: one folder a kind of result."""
+        return self.folder / kind / f"{key}.safetensors"
+
+    def get(self, kind: str, key: str) -> dict[str, np.ndarray] | None:
+        """Return the arrays of an entry; none when it is missing or was truncated (which also removes it)."""
+        path = self.path(kind, key)
+        if not path.exists():
+            return None
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError, ValueError) as error:
+            _log.warning("%s: damaged store entry (%s); it is made again", path, error)
+            path.unlink(missing_ok=True)
+            return None
+
+    def put(self, kind: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write an entry atomically. Raises `OutputError` when the disk refuses."""
+        path = self.path(kind, key)
+        try:
+            write_safetensors(path, arrays)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot write the store ({error.strerror}). Free some space or choose another folder with --store.") from error
+
+
+def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
+    """Write arrays to a file that appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=".safetensors")
+    os.close(handle)
+    try:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, metadata=metadata)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

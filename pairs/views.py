@@ -1,0 +1,65 @@
+"""One photo, ready for a backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from masks.mask import Mask, mask_on_grid
+from masks.pixelmap import PixelMap
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A photo with its mask and all that is known about its camera.
+
+    "The photo" is always the upright picture that viewers show; `pixel_map` starts at the stored file and carries the EXIF turn as well.
+    """
+
+    name: str
+    """File name; unique within a scene."""
+    path: Path | None
+    """Where the photo lies; none for predictions made elsewhere."""
+    image: np.ndarray  # (H, W, 3) uint8, on the grid, background as photographed
+    pixel_map: PixelMap
+    """Grid pixels from file pixels."""
+    mask: Mask | None
+    """Object of the upright photo; none when everything counts."""
+    key: str
+    """Digest of everything above that can change a result: photo bytes, mask pixels, pixel map, known camera."""
+    camera: str = ""
+    """Id of the physical camera: views with the same id share intrinsics."""
+    K: np.ndarray | None = None  # (3, 3), pixels of the upright photo
+    """Intrinsics that the user stated, if any."""
+    cam_from_world: np.ndarray | None = None  # (4, 4)
+    """Pose that the user stated, if any."""
+    focal_exif: float | None = None
+    """Focal in pixels of the upright photo that EXIF suggests, if any."""
+
+    def __post_init__(self) -> None:
+        w, h = self.pixel_map.target_size
+        if self.image.shape != (h, w, 3) or self.image.dtype != np.uint8:
+            raise ValueError(f"{self.name}: image must be uint8 ({h}, {w}, 3), not {self.image.dtype} {self.image.shape}")
+
+    @property
+    def photo_size(self) -> tuple[int, int]:
+        """(width, height) of the upright photo."""
+        return self.pixel_map.upright_size
+
+    @property
+    def grid_from_photo(self) -> PixelMap:
+        """Grid pixels from pixels of the upright photo."""
+        return self.pixel_map.upright()
+
+
+def grid_mask(view: View) -> np.ndarray:
+    """Return the view's mask (H, W) on its grid; all true without a mask, false on padding."""
+    if view.mask is not None:
+        return mask_on_grid(view.mask, view.grid_from_photo)
+    left, top, right, bottom = view.pixel_map.pad
+    inside = np.zeros(view.image.shape[:2], bool)
+    h, w = inside.shape
+    inside[top : h - bottom, left : w - right] = True
+    return inside
