@@ -35,7 +35,7 @@ def digest(*parts: object) -> str:
     return state.hexdigest()[:40]
 
 
-def _feed(state: "hashlib._Hash", part: object) -> None:
+def _feed(state: hashlib._Hash, part: object) -> None:
     # Every part is preceded by its kind and length, so that no two different lists of parts give the same byte stream.
     if isinstance(part, np.ndarray):
         head, body = f"array {part.dtype.str} {part.shape}", np.ascontiguousarray(part).tobytes()

@@ -59,7 +59,7 @@ def grid_mask(view: View) -> np.ndarray:
     if view.mask is not None:
         return mask_on_grid(view.mask, view.grid_from_photo)
     left, top, right, bottom = view.pixel_map.pad
-    inside = np.zeros(view.image.shape[:2], bool)
-    h, w = inside.shape
+    w, h = view.pixel_map.target_size
+    inside = np.zeros((h, w), bool)
     inside[top : h - bottom, left : w - right] = True
     return inside

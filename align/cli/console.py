@@ -1,0 +1,84 @@
+"""What a person sees while a command works: stages with their progress, notices, and tables."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from masks.notice import Level, Notice
+
+_STYLES = {Level.INFO: "dim", Level.WARNING: "yellow", Level.LEFT_OUT: "red"}
+
+
+class StageDisplay:
+    """A live display of stages on a terminal, plain lines elsewhere. Use as a context manager; call it as a `Progress`.
+
+    Results go to standard output; this goes to standard error, so that pipes stay clean.
+    """
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self.seconds: dict[str, float] = {}
+        self._stage = ""
+        self._started = time.perf_counter()
+        self._task: TaskID | None = None
+        self._progress = Progress(
+            TextColumn("{task.description:<34}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+
+    def __enter__(self) -> StageDisplay:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._close_stage()
+        self._progress.stop()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that `done` of `total` steps of a stage are finished."""
+        if stage != self._stage:
+            self._close_stage()
+            self._stage, self._started = stage, time.perf_counter()
+            self._task = self._progress.add_task(stage, total=total or None)
+        if self._task is not None:
+            self._progress.update(self._task, completed=done, total=total or None)
+
+    def _close_stage(self) -> None:
+        if not self._stage:
+            return
+        spent = time.perf_counter() - self._started
+        self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + spent
+        if not self.console.is_terminal:
+            self.console.print(f"{self._stage:<34} {spent:7.1f} s")
+        self._stage = ""
+
+    def show(self, notices: Sequence[Notice]) -> None:
+        """Print warnings and what was left out, then how many remarks the report holds besides."""
+        quiet = [n for n in notices if n.level is Level.INFO]
+        for notice in notices:
+            if notice.level is not Level.INFO:
+                self.console.print(f"{notice.level.value}: {notice.subject}: {notice.text}", style=_STYLES[notice.level], markup=False)
+        for notice in quiet:
+            self.console.print(f"{notice.subject}: {notice.text}", style="dim", markup=False)
+
+
+def print_error(message: str) -> None:
+    """Print an error to standard error, unwrapped so that paths can be copied."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"pointloom: {message}", style="bold red", markup=False)
+
+
+def print_result(text: str) -> None:
+    """Print a result to standard output."""
+    sys.stdout.write(text + "\n")

@@ -1,0 +1,108 @@
+"""pointloom reconstruct: photos and masks in, a scene out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from align.cli.console import StageDisplay, print_result
+from align.reconstruct import ReconstructOptions, reconstruct
+from align.scene import Scene, save_scene
+from align.sparse.presets import PRESETS, Preset
+from masks.errors import OutputError, UserError
+from masks.load import Polarity
+from pairs.graph import parse_graph
+from pairs.grid import GridOptions
+from pairs.load import LoadOptions
+from pairs.registry import make_backend
+
+
+@dataclass(frozen=True)
+class Reconstruct:
+    """Find the cameras of photos of an object, and its depth.
+
+    Interrupted runs go on where they stopped: finished steps are kept in the store.
+    """
+
+    images: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """A folder of photos, or the photos themselves."""
+    out: Annotated[Path, tyro.conf.arg(metavar="SCENE")]
+    """Folder of the scene to write."""
+    masks: Annotated[str, tyro.conf.arg(metavar="DIR|auto|none")] = "auto"
+    """Folder of masks (PNG or JPEG, named as the photos). auto: masks beside the photos or in their alpha channels. none: ignore all masks."""
+    mask_polarity: Polarity = Polarity.AUTO
+    """Which side of a mask is the object; auto: the side that touches the border less."""
+    mask_erode: Annotated[int, tyro.conf.arg(metavar="PX")] = 0
+    """Shrink every mask by so many photo pixels, for masks that bleed into the background."""
+    backend: str = "classical"
+    """What looks at the photos: classical needs no weights and no download."""
+    graph: Annotated[str, tyro.conf.arg(metavar="GRAPH")] = "auto"
+    """Which pairs are aligned: auto (the backend's choice), complete, ring, window:3, logwindow:4, star:0, file:PAIRS.txt."""
+    preset: str = "pointloom"
+    """Settings of the aligner: pointloom, or the reference's (mast3r, ...)."""
+    longest: Annotated[int, tyro.conf.arg(metavar="PX")] = 512
+    """Longest side of the depth maps."""
+    crop: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Cut every photo down to its mask first: finer depth for an object that is small in its photos."""
+    seed: int = 0
+    """Seed of everything that draws at random."""
+    store: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder of finished steps; default: SCENE/store."""
+
+    def run(self) -> None:
+        """Reconstruct, save, and print what came out."""
+        with StageDisplay() as display:
+            scene = self.reconstruct(display)
+            display("saving", 0, 1)
+            save_scene(scene, self.out)
+        display.show(scene.report.notices)
+        print_result(summary(scene, self.out))
+
+    def reconstruct(self, display: StageDisplay) -> Scene:
+        """Return the scene that the options ask for."""
+        require_writable(self.out)
+        masks = None if self.masks in ("auto", "none") else Path(self.masks)
+        options = ReconstructOptions(
+            load=LoadOptions(
+                use_masks=self.masks != "none",
+                polarity=self.mask_polarity,
+                erode_px=self.mask_erode,
+                grid=GridOptions(longest=self.longest, crop_to_object=self.crop),
+            ),
+            backend=make_backend(self.backend, self.seed),
+            graph=None if self.graph == "auto" else parse_graph(self.graph),
+            preset=require_preset(self.preset),
+        )
+        return reconstruct(self.images, masks, self.store or self.out / "store", options, display)
+
+
+def require_preset(name: str) -> Preset:
+    """Return the aligner's settings of that name."""
+    if name not in PRESETS:
+        raise UserError(f"--preset {name}: unknown. Choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def require_writable(folder: Path) -> None:
+    """Find out before an hour of work whether its result can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}). Choose another folder with --out.") from error
+
+
+def summary(scene: Scene, folder: Path) -> str:
+    """Return the closing lines: how many views were placed, and what to do next."""
+    placed, given = len(scene.views), len(scene.inputs)
+    lines = [f"{placed} of {given} views placed. Scene written to {folder}"]
+    missing = sorted(set(scene.inputs) - {view.name for view in scene.views})
+    if missing:
+        lines.append(f"not placed: {', '.join(missing)}")
+    lines.append(f"next: pointloom export {folder} --format glb --out {folder / 'object.glb'}")
+    return "\n".join(lines)

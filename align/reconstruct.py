@@ -1,0 +1,56 @@
+"""The whole road: photos and masks in, a scene out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from align.scene import Report, Scene
+from align.sparse.align import sparse_align
+from align.sparse.presets import PRESETS, Preset
+from masks.notice import Notice
+from pairs.backend import Backend, Progress, silent
+from pairs.graph import SceneGraph
+from pairs.load import LoadOptions, load_views
+from pairs.registry import make_backend
+from pairs.store import PredictionStore
+from pairs.views import View
+
+
+@dataclass(frozen=True, slots=True)
+class ReconstructOptions:
+    """How photos become a scene."""
+
+    load: LoadOptions = field(default_factory=LoadOptions)
+    backend: Backend = field(default_factory=lambda: make_backend("classical", seed=0))
+    graph: SceneGraph | None = None
+    """Which pairs to align; none: the backend's own choice."""
+    preset: Preset = field(default_factory=lambda: PRESETS["pointloom"])
+
+
+def reconstruct(
+    images: Sequence[Path | str] | Path | str,
+    masks: Path | str | None,
+    store_folder: Path | str,
+    options: ReconstructOptions | None = None,
+    progress: Progress = silent,
+) -> Scene:
+    """Return the scene that photos show.
+
+    Finished steps are kept in `store_folder`: the same call goes on where a killed one stopped and gives the same bytes.
+    Raises `UserError` and its kin naming the file and the remedy when the input is not enough.
+    """
+    options = options or ReconstructOptions()
+    progress("reading photos and masks", 0, 1)
+    views, notices = load_views(images, masks, options.load)
+    graph = options.graph.edges(len(views)) if options.graph is not None else None
+    store = PredictionStore(Path(store_folder))
+    predictions = options.backend.predict(views, graph, store, progress)
+    return with_inputs(sparse_align(predictions, options.preset, progress), views, notices)
+
+
+def with_inputs(scene: Scene, views: Sequence[View], notices: Sequence[Notice]) -> Scene:
+    """Return the scene with the names of all views that were given, and with what was noticed before it began."""
+    report = Report((*notices, *scene.report.notices), scene.report.figures)
+    return replace(scene, inputs=tuple(view.name for view in views), report=report)

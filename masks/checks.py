@@ -1,0 +1,56 @@
+"""What is suspicious about a set of masks, and shrinking them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from masks.errors import MaskError
+from masks.mask import Mask
+from masks.notice import Notice, info, left_out, warning
+
+_FULL = 0.98
+_BORDER_SHARE = 0.02
+
+
+def erode(mask: Mask, radius_px: int) -> Mask:
+    """Return the mask without a rim of `radius_px` photo pixels, for masks that bleed into the background. The picture's border is no rim."""
+    if radius_px <= 0:
+        return mask
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1, 2 * radius_px + 1))
+    eroded = cv2.erode(mask.pixels.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1)
+    return Mask(eroded.astype(bool), mask.source)
+
+
+def check_masks(names: Sequence[str], masks: Sequence[Mask]) -> tuple[tuple[bool, ...], tuple[Notice, ...]]:
+    """Return which masks can be used, and notices: empty ones, suspicious ones, and the coverage of every view.
+
+    Raises `MaskError` when all are empty.
+    """
+    usable = tuple(bool(mask.pixels.any()) for mask in masks)
+    if masks and not any(usable):
+        raise MaskError(
+            f"{masks[0].source}: every mask is empty, and so are the {len(masks) - 1} others. "
+            "Check that they were exported, and their polarity (--mask-polarity white or black)."
+        )
+    notices: list[Notice] = []
+    for name, mask, some in zip(names, masks, usable):
+        if not some:
+            notices.append(left_out(name, f"its mask ({mask.source}) is empty. Paint the object or remove the photo."))
+        elif mask.coverage > _FULL:
+            notices.append(warning(name, f"its mask ({mask.source}) covers {100 * mask.coverage:.0f} % of the photo: nothing is masked away."))
+        elif (share := _border_share(mask.pixels)) > _BORDER_SHARE:
+            notices.append(
+                info(name, f"the object touches the border of the photo ({100 * share:.0f} % of it): what lies outside is not reconstructed.")
+            )
+    coverages = [mask.coverage for mask, some in zip(masks, usable) if some]
+    if coverages:
+        low, high = 100 * min(coverages), 100 * max(coverages)
+        notices.append(info("masks", f"{len(coverages)} masks cover {low:.1f} to {high:.1f} % of their photos."))
+    return usable, tuple(notices)
+
+
+def _border_share(pixels: np.ndarray) -> float:
+    return float(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]).mean())

@@ -1,0 +1,102 @@
+"""From mask files and alpha channels to masks at the photos' resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from masks.errors import MaskError
+from masks.mask import Mask
+from masks.notice import Notice, info, warning
+from masks.picture import open_levels
+from masks.pixelmap import turn_upright
+
+_ASPECT_TOLERANCE = 0.01
+"""Relative difference of aspect ratios up to which a mask of another size is the same picture, rounded."""
+
+
+class Polarity(StrEnum):
+    """Which side of a mask file is the object."""
+
+    AUTO = "auto"
+    """The side that touches the pictures' border less, over all masks together."""
+    WHITE = "white"
+    BLACK = "black"
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoShape:
+    """What must be known of a photo to place a mask on it."""
+
+    name: str
+    upright_size: tuple[int, int]
+    orientation: int
+
+
+def load_masks(paths: Sequence[Path], photos: Sequence[PhotoShape], polarity: Polarity) -> tuple[tuple[Mask, ...], tuple[Notice, ...]]:
+    """Read one mask file a photo, bring it to the photo's size and decide which side is the object.
+
+    Raises `MaskError` for a file that cannot be decoded or whose aspect ratio is not the photo's.
+    """
+    bright, notices = [], []
+    for path, photo in zip(paths, photos):
+        levels, notice = _fit(_binary(open_levels(path)), path, photo)
+        bright.append(levels)
+        notices += notice
+    inverted = polarity is Polarity.BLACK
+    if polarity is Polarity.AUTO:
+        inverted, notice = choose_polarity(bright)
+        notices.append(notice)
+    masks = tuple(Mask(np.ascontiguousarray(~b if inverted else b), path.name) for b, path in zip(bright, paths))
+    return masks, tuple(notices)
+
+
+def mask_from_alpha(alpha: np.ndarray, orientation: int) -> Mask:
+    """Return the mask that a photo's alpha channel (H, W) uint8, as stored, holds: at least half opaque is object."""
+    return Mask(np.ascontiguousarray(turn_upright(alpha >= 128, orientation)), "alpha channel")
+
+
+def choose_polarity(bright: Sequence[np.ndarray]) -> tuple[bool, Notice]:
+    """Return whether the object is the dark side, and the notice that says so.
+
+    An object stands in the picture and its background runs around it: the side that fills most of the border is the background.
+    The median over all masks decides, so that an object cut by the frame in some views does no harm.
+    """
+    on_border = float(np.median([np.concatenate([b[0], b[-1], b[:, 0], b[:, -1]]).mean() for b in bright]))
+    inverted = on_border > 0.5
+    side, other = ("black", "white") if inverted else ("white", "black")
+    text = f"the {side} side of the masks is taken as the object: {other} fills most of the border. Force it with --mask-polarity {other}."
+    return inverted, (warning if inverted else info)("masks", text)
+
+
+def _binary(levels: np.ndarray) -> np.ndarray:
+    """Threshold at half of the brightest level, which serves masks written as 0/1, 0/255 and 16 bits alike."""
+    return levels > max(float(levels.max()) / 2, 0.5 if levels.max() >= 1 else 0.0)
+
+
+def _fit(mask: np.ndarray, path: Path, photo: PhotoShape) -> tuple[np.ndarray, list[Notice]]:
+    w, h = photo.upright_size
+    mask_h, mask_w = mask.shape
+    if (mask_w, mask_h) == (w, h):
+        return mask, []
+    if photo.orientation >= 5 and (mask_h, mask_w) == (w, h):
+        return turn_upright(mask, photo.orientation), [
+            info(path.name, f"the mask lies as the file of {photo.name} is stored: turned as its EXIF asks.")
+        ]
+    if abs(mask_w * h / (mask_h * w) - 1) > _ASPECT_TOLERANCE:
+        raise MaskError(
+            f"{path}: the mask is {mask_w}x{mask_h}, the photo {photo.name} is {w}x{h}, and the aspect ratios differ. "
+            "Export the mask at the photo's size (a mask of a cropped photo does not fit the whole one)."
+        )
+    shrinking = w <= mask_w
+    resized = cv2.resize(mask.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR) >= 0.5
+    return resized, [
+        warning(
+            path.name, f"the mask is {mask_w}x{mask_h}, the photo {photo.name} is {w}x{h}: resampled. Export it at the photo's size for a sharp rim."
+        )
+    ]

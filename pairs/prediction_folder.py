@@ -1,0 +1,139 @@
+"""A folder of predictions made elsewhere: `views.json` and one file a pair."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from masks.errors import FormatError
+from masks.mask import Mask
+from masks.notice import left_out
+from masks.picture import open_levels, open_picture
+from masks.pixelmap import identity
+from pairs.cameras import Cameras
+from pairs.pair_file import entry_from_arrays
+from pairs.pointmap_matches import with_matches
+from pairs.prediction import PairEntry, Predictions
+from pairs.store import digest
+from pairs.views import View
+
+_RIGID_TOLERANCE = 1e-4
+
+
+def read_predictions(folder: Path) -> Predictions:
+    """Read `views.json` and index the pair files; the pairs themselves are read when they are asked for.
+
+    Raises `FormatError` naming the file and entry at fault.
+    """
+    document = _json(folder / "views.json")
+    if not isinstance(document, list) or len(document) < 2:
+        raise FormatError(f"{folder / 'views.json'}: should be a list of at least two views.")
+    views = tuple(_view(folder, k, entry) for k, entry in enumerate(document))
+    names = [view.name for view in views]
+    if len(set(names)) < len(names):
+        raise FormatError(f"{folder / 'views.json'}: two views have one name. Names tell views apart.")
+    files, unknown = _pair_files(folder, names)
+    edges = tuple(files)
+    paths = tuple(files.values())
+    poses = [view.cam_from_world for view in views]
+    Ks = [view.K for view in views]
+    complete = all(p is not None for p in poses) and all(k is not None for k in Ks)
+    cameras = Cameras(np.stack([k for k in Ks if k is not None]), np.stack([p for p in poses if p is not None])) if complete else None
+    notices = tuple(left_out(path.name, "names no two views of views.json: not used.") for path in unknown)
+    return Predictions(views, edges, lambda k: _read_pair(paths[k], *(views[v] for v in edges[k])), cameras, notices)
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error.strerror}). A folder of predictions has a views.json.") from error
+    except ValueError as error:
+        raise FormatError(f"{path}: is not JSON ({error}).") from error
+
+
+def _view(folder: Path, index: int, entry: Any) -> View:
+    where = f"{folder / 'views.json'}: entry {index}"
+    try:
+        name, size = str(entry["name"]), (int(entry["width"]), int(entry["height"]))
+        K = _matrix(entry, "K", (3, 3), where)
+        pose = _matrix(entry, "cam_from_world", (4, 4), where)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"{where}: needs a name, a width and a height ({error!r}).") from error
+    if not name or any(c in name for c in "/\\\0") or min(size) < 1:
+        raise FormatError(f"{where}: the name {name!r} or the size {size} cannot be. A name is a file name without folders.")
+    if K is not None and (K[0, 0] <= 0 or K[1, 1] <= 0):
+        raise FormatError(f"{where} ({name}): K has a focal that is not positive.")
+    if pose is not None and not _is_rigid(pose):
+        raise FormatError(f"{where} ({name}): cam_from_world is not a rigid motion (rotation, translation, last row 0 0 0 1).")
+    image = np.full((size[1], size[0], 3), 128, np.uint8)
+    if "image" in entry:
+        image = open_picture(_inside(folder, entry["image"], where)).pixels
+        _require_size(image, size, entry["image"], where)
+    mask = None
+    if "mask" in entry:
+        pixels = open_levels(_inside(folder, entry["mask"], where)) > 127
+        _require_size(pixels, size, entry["mask"], where)
+        mask = Mask(pixels, str(entry["mask"]))
+    return View(
+        name, None, image, identity(size), mask, digest(name, image), camera=str(entry.get("camera", f"view {index}")), K=K, cam_from_world=pose
+    )
+
+
+def _matrix(entry: Mapping[str, Any], key: str, shape: tuple[int, int], where: str) -> np.ndarray | None:
+    if entry.get(key) is None:
+        return None
+    matrix = np.array(entry[key], float)
+    if matrix.shape != shape or not np.isfinite(matrix).all():
+        raise FormatError(f"{where}: {key} should be {shape[0]}x{shape[1]} finite numbers, not {matrix.shape}.")
+    return matrix
+
+
+def _is_rigid(pose: np.ndarray) -> bool:
+    R = pose[:3, :3]
+    orthogonal = np.abs(R @ R.T - np.eye(3)).max() < _RIGID_TOLERANCE and np.linalg.det(R) > 0
+    return bool(orthogonal and np.abs(pose[3] - (0, 0, 0, 1)).max() < _RIGID_TOLERANCE)
+
+
+def _inside(folder: Path, relative: str, where: str) -> Path:
+    path = (folder / relative).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise FormatError(f"{where}: {relative} lies outside of the folder. Paths in views.json stay inside it.")
+    return path
+
+
+def _require_size(array: np.ndarray, size: tuple[int, int], name: str, where: str) -> None:
+    if array.shape[:2] != (size[1], size[0]):
+        raise FormatError(f"{where}: {name} is {array.shape[1]}x{array.shape[0]}, but the view's grid is {size[0]}x{size[1]}.")
+
+
+def _pair_files(folder: Path, names: list[str]) -> tuple[dict[tuple[int, int], Path], list[Path]]:
+    """Return the pair files by (a, b), in ascending order, and those whose names fit no two views."""
+    stems = {f"{a}--{b}": (i, j) for i, a in enumerate(names) for j, b in enumerate(names) if i != j}
+    found: dict[tuple[int, int], Path] = {}
+    unknown = []
+    for path in sorted((folder / "pairs").glob("*.safetensors")):
+        edge = stems.get(path.stem)
+        if edge is None:
+            unknown.append(path)
+        elif edge in found or edge[::-1] in found:
+            raise FormatError(f"{path}: the pair is there twice, once in each order. Keep one file; it has room for both runs.")
+        else:
+            found[edge] = path
+    if not found:
+        raise FormatError(f"{folder / 'pairs'}: no pair file <a>--<b>.safetensors names two views of views.json.")
+    return dict(sorted(found.items())), unknown
+
+
+def _read_pair(path: Path, a: View, b: View) -> PairEntry:
+    try:
+        arrays = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise FormatError(f"{path}: cannot be read ({error}). Write it again.") from error
+    return with_matches(entry_from_arrays(arrays, a.photo_size, b.photo_size, path), a, b)

@@ -1,0 +1,86 @@
+"""Reading masks: size, polarity, thresholds, alpha."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from masks.errors import MaskError
+from masks.load import PhotoShape, Polarity, load_masks, mask_from_alpha
+from masks.notice import Level
+
+DISC = np.hypot(*np.mgrid[-20:20, -30:30]) < 12  # (40, 60)
+
+
+def write(path: Path, array: np.ndarray, **options: object) -> Path:
+    Image.fromarray(array).save(path, **options)
+    return path
+
+
+def shape(size: tuple[int, int] = (60, 40), orientation: int = 1) -> PhotoShape:
+    return PhotoShape("a.jpg", size, orientation)
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [DISC * np.uint8(255), DISC * np.uint8(1), DISC * np.uint16(65535), np.stack([DISC * np.uint8(200)] * 3, -1)],
+    ids=["0/255", "0/1", "16 bit", "RGB"],
+)
+def test_masks_of_every_depth_are_the_same_mask(tmp_path: Path, levels: np.ndarray) -> None:
+    (mask,), _ = load_masks([write(tmp_path / "a.png", levels)], [shape()], Polarity.AUTO)
+    np.testing.assert_array_equal(mask.pixels, DISC)
+
+
+def test_a_cut_out_counts_by_its_alpha(tmp_path: Path) -> None:
+    rgba = np.full((40, 60, 4), 90, np.uint8)
+    rgba[..., 3] = DISC * np.uint8(255)
+    (mask,), _ = load_masks([write(tmp_path / "a.png", rgba)], [shape()], Polarity.AUTO)
+    np.testing.assert_array_equal(mask.pixels, DISC)
+
+
+def test_inverted_masks_are_recognised_by_the_border_and_said(tmp_path: Path) -> None:
+    (mask,), notices = load_masks([write(tmp_path / "a.png", ~DISC * np.uint8(255))], [shape()], Polarity.AUTO)
+    np.testing.assert_array_equal(mask.pixels, DISC)
+    assert [n.level for n in notices] == [Level.WARNING]
+
+
+@pytest.mark.parametrize(("polarity", "expected"), [(Polarity.WHITE, DISC), (Polarity.BLACK, ~DISC)])
+def test_a_stated_polarity_is_obeyed(tmp_path: Path, polarity: Polarity, expected: np.ndarray) -> None:
+    (mask,), notices = load_masks([write(tmp_path / "a.png", DISC * np.uint8(255))], [shape()], polarity)
+    np.testing.assert_array_equal(mask.pixels, expected)
+    assert notices == ()
+
+
+def test_an_object_cut_by_the_frame_in_one_view_does_not_turn_the_polarity(tmp_path: Path) -> None:
+    full = np.ones((40, 60), bool)
+    paths = [write(tmp_path / f"{k}.png", m * np.uint8(255)) for k, m in enumerate([DISC, full, DISC])]
+    masks, _ = load_masks(paths, [shape()] * 3, Polarity.AUTO)
+    assert masks[1].pixels.all()
+    np.testing.assert_array_equal(masks[0].pixels, DISC)
+
+
+def test_a_mask_of_another_size_is_resampled_and_reported(tmp_path: Path) -> None:
+    (mask,), notices = load_masks([write(tmp_path / "a.png", DISC * np.uint8(255))], [shape((120, 80))], Polarity.WHITE)
+    assert mask.pixels.shape == (80, 120)
+    assert abs(mask.coverage - DISC.mean()) < 0.02
+    assert "60x40" in notices[0].text
+
+
+def test_a_mask_of_another_aspect_ratio_is_an_error_with_both_sizes(tmp_path: Path) -> None:
+    with pytest.raises(MaskError, match=r"60x40.*64x64"):
+        load_masks([write(tmp_path / "a.png", DISC * np.uint8(255))], [shape((64, 64))], Polarity.WHITE)
+
+
+def test_a_mask_stored_as_the_turned_file_is_turned(tmp_path: Path) -> None:
+    (mask,), _ = load_masks([write(tmp_path / "a.png", DISC * np.uint8(255))], [shape((40, 60), orientation=6)], Polarity.WHITE)
+    np.testing.assert_array_equal(mask.pixels, np.rot90(DISC, -1))
+
+
+def test_an_empty_mask_file_is_an_empty_mask(tmp_path: Path) -> None:
+    (mask,), _ = load_masks([write(tmp_path / "a.png", np.zeros((40, 60), np.uint8))], [shape()], Polarity.WHITE)
+    assert not mask.pixels.any()
+
+
+def test_alpha_is_turned_upright() -> None:
+    assert mask_from_alpha(DISC * np.uint8(255), 6).pixels.shape == (60, 40)

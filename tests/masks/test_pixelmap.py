@@ -1,0 +1,111 @@
+"""Laws of the map between file pixels and grid pixels."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from masks.pixelmap import (
+    PixelMap,
+    fit_longest,
+    identity,
+    image_to_source,
+    image_to_target,
+    intrinsics_to_source,
+    intrinsics_to_target,
+    to_source,
+    to_target,
+)
+
+
+@st.composite
+def pixel_maps(draw: st.DrawFn) -> PixelMap:
+    """Any chain of turn, crop, scale and pad."""
+    w, h = draw(st.integers(4, 60)), draw(st.integers(4, 60))
+    orientation = draw(st.integers(1, 8))
+    upright_w, upright_h = (h, w) if orientation >= 5 else (w, h)
+    x, y = draw(st.integers(0, upright_w - 2)), draw(st.integers(0, upright_h - 2))
+    crop = (x, y, draw(st.integers(1, upright_w - x)), draw(st.integers(1, upright_h - y)))
+    scaled = (draw(st.integers(1, 50)), draw(st.integers(1, 50)))
+    pad = tuple(draw(st.integers(0, 5)) for _ in range(4))
+    return PixelMap((w, h), orientation, crop, scaled, pad)
+
+
+@given(pixel_maps(), st.integers(0, 2**32 - 1))
+def test_points_come_back_exactly(pixel_map: PixelMap, seed: int) -> None:
+    xy = np.random.default_rng(seed).uniform(-20, 80, (7, 2))
+    np.testing.assert_allclose(to_source(pixel_map, to_target(pixel_map, xy)), xy, atol=1e-9)
+
+
+@given(pixel_maps(), st.integers(0, 2**32 - 1))
+def test_intrinsics_and_points_agree(pixel_map: PixelMap, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    K = np.array([[rng.uniform(20, 90), 0, rng.uniform(0, 50)], [0, rng.uniform(20, 90), rng.uniform(0, 50)], [0, 0, 1]])
+    point = np.array([*rng.uniform(-1, 1, 2), rng.uniform(1, 3)])
+    in_file = K @ point
+    in_target = intrinsics_to_target(pixel_map, K) @ (pixel_map.axes_turn @ point)
+    np.testing.assert_allclose(in_target[:2] / in_target[2], to_target(pixel_map, in_file[:2] / in_file[2]), atol=1e-8)
+    np.testing.assert_allclose(intrinsics_to_source(pixel_map, intrinsics_to_target(pixel_map, K)), K, atol=1e-9)
+
+
+@given(st.integers(1, 8), st.integers(3, 9), st.integers(3, 9))
+def test_a_turned_picture_lands_where_its_points_land(orientation: int, w: int, h: int) -> None:
+    image = np.arange(w * h, dtype=np.uint8).reshape(h, w)
+    pixel_map = identity((w, h), orientation)
+    turned = image_to_target(pixel_map, image)
+    for x, y in ((0, 0), (w - 1, 0), (0, h - 1), (w // 2, h // 2)):
+        tx, ty = np.rint(to_target(pixel_map, np.array([x, y]))).astype(int)
+        assert turned[ty, tx] == image[y, x]
+    np.testing.assert_array_equal(image_to_source(pixel_map, turned), image)
+
+
+def test_resize_keeps_pixel_centres_at_integers() -> None:
+    pixel_map = fit_longest((640, 480), 320)
+    np.testing.assert_allclose(to_target(pixel_map, np.array([[-0.5, -0.5], [639.5, 479.5], [0, 0]])), [[-0.5, -0.5], [319.5, 239.5], [-0.25, -0.25]])
+
+
+def test_pictures_are_never_enlarged_by_fit_longest() -> None:
+    assert fit_longest((300, 200), 512).target_size == (300, 200)
+
+
+@settings(max_examples=30)
+@given(pixel_maps())
+def test_a_ramp_is_sampled_where_the_map_says(pixel_map: PixelMap) -> None:
+    # Area averaging and interpolation both keep a linear ramp, away from borders and for scales of at most two.
+    if not all(0.5 <= s <= 2 for s in pixel_map.scale) or min(pixel_map.scaled_size) < 8:
+        return
+    w, h = pixel_map.source_size
+    x, y = np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32))
+    target = image_to_target(pixel_map, 3 * x + 5 * y)
+    left, top, _, _ = pixel_map.pad
+    inner_w, inner_h = pixel_map.scaled_size
+    centre = np.array([left + inner_w // 2, top + inner_h // 2])
+    sx, sy = to_source(pixel_map, centre)
+    shrink = 1 if min(pixel_map.scale) < 1 else 0.6
+    assert abs(target[centre[1], centre[0]] - (3 * sx + 5 * sy)) < 8 * shrink
+
+
+def test_a_boolean_picture_stays_boolean_by_majority() -> None:
+    mask = np.zeros((4, 4), bool)
+    mask[:, :3] = True
+    small = image_to_target(PixelMap((4, 4), 1, (0, 0, 4, 4), (2, 2)), mask)
+    assert small.dtype == bool
+    np.testing.assert_array_equal(small, [[True, True], [True, True]])  # half of the right column's area is object
+
+
+def test_padding_takes_the_fill_value() -> None:
+    padded = image_to_target(PixelMap((2, 2), 1, (0, 0, 2, 2), (2, 2), (1, 0, 0, 2)), np.full((2, 2), 9, np.uint8), fill=4)
+    np.testing.assert_array_equal(padded, [[4, 9, 9], [4, 9, 9], [4, 4, 4], [4, 4, 4]])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        dict(orientation=9, crop=(0, 0, 4, 4), scaled_size=(4, 4)),
+        dict(orientation=1, crop=(1, 0, 4, 4), scaled_size=(4, 4)),
+        dict(orientation=1, crop=(0, 0, 4, 4), scaled_size=(0, 4)),
+    ],
+)
+def test_impossible_maps_are_refused(wrong: dict) -> None:
+    with pytest.raises(ValueError, match=r"EXIF|crop"):
+        PixelMap(source_size=(4, 4), **wrong)
