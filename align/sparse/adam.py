@@ -1,0 +1,238 @@
+"""The reference's two-stage descent (the sparse aligner's specification, chapter 10)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from align.sparse.camera_chain import CameraChain, Parameters, Placement, place
+from align.sparse.parameters import Known
+from align.sparse.presets import AdamOptions, Stage
+from align.sparse.problem import Problem
+from align.sparse.residuals import (
+    FallbackTerms,
+    MatchTerms,
+    PriorTerms,
+    fallback_terms,
+    lift,
+    loss_2d,
+    loss_3d,
+    loss_fallback,
+    loss_priors,
+    match_terms,
+)
+from align.sparse.robust import at_progress
+
+_BETA = 0.9  # both moments
+_EPSILON = 1e-8
+
+StageLoss = Callable[[Parameters, Placement, float], Tensor]
+"""Loss at parameters and their placement, when a share (0 to 1) of the stage is done."""
+
+Progress = Callable[[str, int, int], None]
+"""Told (stage, done, total)."""
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Ignore progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """What a descent ended with."""
+
+    placement: Placement
+    """Cameras and depths of the last evaluated loss, before the last step."""
+    parameters: Parameters
+    """After the last step."""
+    losses: Tensor  # (I,), of both stages in order, before each step
+    rates: Tensor  # (I,), learning rates
+    stopped: str
+    """Why it ended: "finished", or what went wrong and where."""
+
+
+def descend(
+    problem: Problem, start: Parameters, chain: CameraChain, options: AdamOptions, known: Known | None = None, progress: Progress = _silent
+) -> Descent:
+    """Run the coarse stage, then the fine one from where it ended.
+
+    Stops early, and says so, when a loss is not finite; the placement is then the last one with a finite loss.
+    """
+    freeze = (known or Known()).freeze_of(problem.num_views).to(start.trans)
+    matches = match_terms(problem, options.good_conf, freeze)
+    fallback = fallback_terms(problem, options.good_conf, freeze)
+    prior = _prior_terms(start, chain, options, matches)
+    coarse = _coarse_loss(start, chain, options, matches, fallback, prior)
+    first = run_stage(start, chain, options.coarse, coarse, coarse_mask(start, chain, options, freeze), progress=_named(progress, "coarse"))
+    if options.fine.steps == 0 or first.stopped != "finished":
+        return first
+    fine = _fine_loss(chain, options, matches, fallback, prior)
+    mask = fine_mask(start, chain, options, freeze)
+    copies = int((freeze < 1).sum()) if options.intrinsics.steps_per_view and options.intrinsics.share == "all" else 1
+    second = run_stage(first.parameters, chain, options.fine, fine, mask, copies, _named(progress, "fine"))
+    return replace(second, losses=torch.cat([first.losses, second.losses]), rates=torch.cat([first.rates, second.rates]))
+
+
+def run_stage(
+    start: Parameters,
+    chain: CameraChain,
+    stage: Stage,
+    loss_of: StageLoss,
+    mask: Parameters,
+    copies: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Descent:
+    """Move the parameters where `mask` is 1; `copies` is how often shared intrinsics are moved in an iteration."""
+    names = [field.name for field in fields(start) if bool(getattr(mask, field.name).any())]
+    moments = {name: _Moments.zero(getattr(start, name)) for name in names}
+    parameters, placement, stopped = start, place(start, chain), "finished"
+    losses, rates = [], []
+    for step in range(stage.steps):
+        leaves = {name: getattr(parameters, name).detach().requires_grad_() for name in names}
+        at_leaves = replace(parameters, **leaves)
+        tried = place(at_leaves, chain)
+        loss = loss_of(at_leaves, tried, step / stage.steps)
+        rate = learning_rate(stage, step / stage.steps)
+        value = float(loss.detach())
+        losses.append(value)
+        rates.append(rate)
+        if not math.isfinite(value):
+            stopped = f"loss {value} in step {step + 1} of {stage.steps}"
+            break
+        placement = tried
+        if loss.requires_grad:
+            gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+            parameters = _stepped(parameters, mask, moments, dict(zip(names, gradients)), rate, copies)
+        progress(step + 1, stage.steps)
+    like = start.trans
+    return Descent(_detached(placement), parameters, like.new_tensor(losses), like.new_tensor(rates), stopped)
+
+
+def learning_rate(stage: Stage, progress: float) -> float:
+    """Return the learning rate when a share `progress` of the stage is done."""
+    if stage.schedule == "linear":
+        return (1 - progress) * stage.rate + progress * stage.final_rate
+    return stage.final_rate + (stage.rate - stage.final_rate) * (1 + math.cos(math.pi * progress)) / 2
+
+
+@dataclass(slots=True)
+class _Moments:
+    """Adam's memory of one parameter."""
+
+    first: Tensor
+    second: Tensor
+    count: int
+
+    @staticmethod
+    def zero(like: Tensor) -> _Moments:
+        return _Moments(torch.zeros_like(like), torch.zeros_like(like), 0)
+
+    def step(self, value: Tensor, gradient: Tensor, rate: float) -> Tensor:
+        """Return the moved value. An entry that never had a gradient stays where it is, to the bit."""
+        self.count += 1
+        self.first.mul_(_BETA).add_(gradient, alpha=1 - _BETA)
+        self.second.mul_(_BETA).addcmul_(gradient, gradient, value=1 - _BETA)
+        bias = 1 - _BETA**self.count
+        return value.addcdiv(self.first, (self.second.sqrt() / math.sqrt(bias)).add_(_EPSILON), value=-rate / bias)
+
+
+def _stepped(
+    parameters: Parameters, mask: Parameters, moments: dict[str, _Moments], gradients: dict[str, Tensor | None], rate: float, copies: int
+) -> Parameters:
+    """Return the parameters after one iteration: Adam, then unit quaternions."""
+    moved = {}
+    for name, gradient in gradients.items():
+        if gradient is None:
+            continue
+        value = getattr(parameters, name)
+        # Selected, not multiplied: what is held has a gradient of exactly 0, whatever autograd says.
+        gradient = torch.where(getattr(mask, name), gradient, 0)
+        for _ in range(copies if name in ("log_focal", "pp") else 1):
+            value = moments[name].step(value, gradient, rate)
+        moved[name] = value
+    if "quat" in moved:
+        # Only what moved: a held pose must not change by the rounding of its norm.
+        unit = moved["quat"] / moved["quat"].norm(dim=1, keepdim=True)
+        moved["quat"] = torch.where(mask.quat, unit, moved["quat"])
+    return replace(parameters, **moved)
+
+
+def coarse_mask(start: Parameters, chain: CameraChain, options: AdamOptions, freeze: Tensor) -> Parameters:
+    """Return what the coarse stage may move: poses and sizes of the views that aren't frozen."""
+    free = freeze == 0
+    posed = free.clone()
+    if options.fix_root:
+        posed[chain.tree.root] = False
+    none = {name: torch.zeros_like(getattr(start, name), dtype=torch.bool) for name in ("log_focal", "pp", "core")}
+    return Parameters(quat=posed[:, None].expand_as(start.quat), trans=posed[:, None].expand_as(start.trans), log_size=free, **none)
+
+
+def fine_mask(start: Parameters, chain: CameraChain, options: AdamOptions, freeze: Tensor) -> Parameters:
+    """Return what the fine stage may move: also focals, principal points and depths of the views that aren't wholly frozen."""
+    free = freeze < 1
+    camera = torch.zeros_like(start.log_focal, dtype=torch.bool)
+    camera[chain.camera[free]] = True
+    depth = torch.repeat_interleave(free, chain.core_start.diff())
+    return replace(
+        coarse_mask(start, chain, options, freeze),
+        log_focal=camera & options.intrinsics.free_focal,
+        pp=(camera & options.intrinsics.free_principal_point)[:, None].expand_as(start.pp),
+        core=depth & options.free_depth,
+    )
+
+
+def _coarse_loss(
+    start: Parameters, chain: CameraChain, options: AdamOptions, matches: MatchTerms | None, fallback: FallbackTerms | None, prior: PriorTerms | None
+) -> StageLoss:
+    """Return the loss of the coarse stage; focals and depths stand still, so the points are lifted here once."""
+    placement = place(start, chain)
+    lifted = None if matches is None else lift(matches.ends, placement, chain)
+    lifted_fallback = None if fallback is None else lift(fallback.ends, placement, chain)
+
+    def loss(parameters: Parameters, placement: Placement, progress: float) -> Tensor:
+        total = placement.centre.new_zeros(())
+        if matches is not None:
+            total = loss_3d(matches, lifted, placement, at_progress(options.coarse.robust, progress))
+        if fallback is not None:
+            total = total + options.fallback_weight * loss_fallback(fallback, lifted_fallback, placement, options.fallback)
+        return total if prior is None else total + loss_priors(prior, parameters, placement)
+
+    return loss
+
+
+def _fine_loss(
+    chain: CameraChain, options: AdamOptions, matches: MatchTerms | None, fallback: FallbackTerms | None, prior: PriorTerms | None
+) -> StageLoss:
+    """Return the loss of the fine stage."""
+
+    def loss(parameters: Parameters, placement: Placement, progress: float) -> Tensor:
+        total = placement.centre.new_zeros(())
+        if matches is not None:
+            lifted = lift(matches.ends, placement, chain)
+            total = loss_2d(matches, lifted, placement, at_progress(options.fine.robust, progress))
+        if fallback is not None:
+            lifted = lift(fallback.ends, placement, chain)
+            total = total + options.fallback_weight * loss_fallback(fallback, lifted, placement, options.fallback)
+        return total if prior is None else total + loss_priors(prior, parameters, placement)
+
+    return loss
+
+
+def _prior_terms(start: Parameters, chain: CameraChain, options: AdamOptions, matches: MatchTerms | None) -> PriorTerms | None:
+    if not options.priors.any:
+        return None
+    placement = place(start, chain)
+    observations = matches.num_observations if matches is not None else torch.ones((), dtype=torch.int64)
+    return PriorTerms(options.priors, start.log_focal, placement.R_world_from_cam, placement.centre, observations)
+
+
+def _detached(placement: Placement) -> Placement:
+    return replace(placement, **{field.name: getattr(placement, field.name).detach() for field in fields(placement)})
+
+
+def _named(progress: Progress, stage: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress(stage, done, total)

@@ -1,0 +1,178 @@
+"""The sparse global alignment from predictions to a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import networkx
+import numpy as np
+import torch
+
+from align.presets import Preset
+from align.scene import Report, Scene, SceneView
+from align.sparse.adam import Descent, descend
+from align.sparse.camera_chain import CameraChain, Placement, place
+from align.sparse.clean import clean
+from align.sparse.condense import condense
+from align.sparse.densify import DenseView, densify
+from align.sparse.gather import Gathered, gather, principal_point
+from align.sparse.parameters import Known, start
+from align.sparse.presets import AdamOptions
+from align.sparse.problem import Problem
+from align.sparse.self_check import SelfCheck, is_worse, self_check
+from align.sparse.spanning_tree import Tree, build_tree
+from align.sparse.tree_start import tree_start
+from masks.errors import GraphError
+from masks.notice import Notice, info, left_out, warning
+from pairs.backend import Progress, silent
+from pairs.cameras import Cameras
+from pairs.prediction import Predictions
+from pairs.views import View, grid_mask
+
+_LEAST_SHARE = 0.15
+"""A view of whose matches fewer agree is misplaced, however the others do (the default aligner's design, chapter 5)."""
+_UNMATCHED_SCORE = 1e-3
+"""Score of a pair without matches whose cameras are known: the chain must reach every view, through such a pair last of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """Where the descent ended, where it began, and which of both is handed on."""
+
+    problem: Problem
+    chain: CameraChain
+    placement: Placement
+    before: SelfCheck
+    after: SelfCheck
+    descent: Descent
+    kept: bool
+
+
+def sparse_align(predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
+    """Return the scene in which all pair predictions agree best.
+
+    From the backend's own cameras (K held) where the preset wants them, else from the pair predictions alone. A refinement that ends worse than
+    its start by its own matches is thrown away, and the report says so. Views that no matches tie to the rest are left out by name.
+    Raises `GraphError` when no two views are tied by matches.
+    """
+    warm = predictions.cameras is not None and preset.warm is not None
+    options = preset.warm if warm and preset.warm is not None else preset.cold
+    gathered = gather(predictions, options, preset.whole_pixels, progress)
+    notices: tuple[Notice, ...] = ()
+    if not warm:
+        predictions, gathered, notices = largest_part(predictions, gathered)
+    solved = _solve(predictions, gathered, options, warm, preset.chained_start, progress)
+    return _scene(predictions, gathered, solved, preset, notices, progress)
+
+
+def largest_part(predictions: Predictions, gathered: Gathered) -> tuple[Predictions, Gathered, tuple[Notice, ...]]:
+    """Return the largest set of views that matches tie together (the first of equals), with its pairs; the others are named in the notices."""
+    graph = networkx.Graph()
+    graph.add_nodes_from(range(len(predictions.views)))
+    graph.add_edges_from((r.a, r.b) for r in gathered.records if len(r.conf))
+    part = sorted(max(networkx.connected_components(graph), key=len))
+    if len(part) < 2:
+        raise GraphError("no pair of views has matches inside the masks. Check the masks, the pairs and the predictions.")
+    if len(part) == len(predictions.views):
+        return predictions, gathered, ()
+    position = {view: k for k, view in enumerate(part)}
+    kept = [k for k, (a, b) in enumerate(predictions.edges) if a in position and b in position]
+    edges = tuple((position[a], position[b]) for a, b in (predictions.edges[k] for k in kept))
+    cameras = predictions.cameras
+    smaller = replace(
+        predictions,
+        views=tuple(predictions.views[k] for k in part),
+        edges=edges,
+        load=lambda k: predictions.load(kept[k]),
+        cameras=Cameras(cameras.K[part], cameras.cam_from_world[part]) if cameras is not None else None,
+    )
+    records = tuple(replace(r, a=position[r.a], b=position[r.b]) for r in gathered.records if r.a in position and r.b in position)
+    samples = tuple(
+        replace(s, frame=position[s.frame], other=position[s.other]) for s in gathered.samples if s.frame in position and s.other in position
+    )
+    text = f"no matches tie it to the {len(part)} views that were aligned. Add pairs that link it, or align its part alone."
+    notices = tuple(left_out(view.name, text) for k, view in enumerate(predictions.views) if k not in position)
+    return smaller, Gathered(tuple(gathered.views[k] for k in part), records, samples), notices
+
+
+def _solve(predictions: Predictions, gathered: Gathered, options: AdamOptions, warm: bool, chained_start: bool, progress: Progress) -> _Solved:
+    centres = torch.stack([principal_point(view, predictions, k) for k, view in enumerate(predictions.views)])
+    problem = condense(gathered.views, gathered.records, centres)
+    scores = problem.pair_scores
+    if warm:
+        scores = scores + _UNMATCHED_SCORE * (1 - torch.eye(problem.num_views).to(scores))
+    tree = build_tree(scores.numpy(), problem.size.numpy(), options.tree, options.subsample)
+    known = _known(predictions, gathered, problem, tree, warm, chained_start)
+    parameters, chain = start(problem, tree, options, known)
+    begin = place(parameters, chain)
+    descent = descend(problem, parameters, chain, options, known, progress)
+    before, after = self_check(problem, chain, begin), self_check(problem, chain, descent.placement)
+    kept = bool(descent.stopped == "finished" and not is_worse(after, before))
+    return _Solved(problem, chain, descent.placement if kept else begin, before, after, descent, kept)
+
+
+def _known(predictions: Predictions, gathered: Gathered, problem: Problem, tree: Tree, warm: bool, chained_start: bool) -> Known:
+    """Return what the descent starts from: the backend's cameras, poses chained along the tree, or nothing."""
+    if warm and predictions.cameras is not None:
+        K = {k: torch.from_numpy(K) for k, K in enumerate(predictions.cameras.K)}
+        return Known(K=K, cam_from_world=torch.from_numpy(predictions.cameras.cam_from_world))
+    stated = {k: torch.from_numpy(view.K) for k, view in enumerate(predictions.views) if view.K is not None}
+    if not chained_start:
+        return Known(K=stated)
+    posed = tree_start(gathered.views, gathered.samples, tree)
+    depths = problem.anchor_depth.split(problem.anchor_start.diff().tolist())
+    return Known(K=stated, anchor_depth={k: depth * posed.size[k] for k, depth in enumerate(depths)}, cam_from_world=posed.cam_from_world)
+
+
+def _scene(predictions: Predictions, gathered: Gathered, solved: _Solved, preset: Preset, notices: Sequence[Notice], progress: Progress) -> Scene:
+    placement = solved.placement
+    progress("cleaning", 0, 1)
+    dense = clean(densify(gathered.views, placement, solved.chain), placement.K, placement.cam_from_world, preset.clean_tolerance)
+    views = tuple(_scene_view(view, seen) for view, seen in zip(predictions.views, dense))
+    cameras = Cameras(placement.K.numpy(), placement.cam_from_world.numpy())
+    report = Report((*predictions.notices, *notices, *_verdict(solved, predictions.views)), _figures(solved))
+    return Scene(views, cameras, tuple(view.name for view in predictions.views), predictions.edges, report)
+
+
+def _scene_view(view: View, seen: DenseView) -> SceneView:
+    """Return a view as the scene keeps it. A pixel off the object, or without a depth in front of the camera, has neither depth nor confidence."""
+    mask = grid_mask(view)
+    known = torch.from_numpy(mask) & (seen.depth > 0)  # NaN is not
+    depth, conf = (torch.where(known, x, 0).float().numpy() for x in (seen.depth, seen.conf))
+    return SceneView(view.name, view.camera, view.pixel_map, depth, conf, view.image, mask)
+
+
+def _verdict(solved: _Solved, views: Sequence[View]) -> list[Notice]:
+    before, after = solved.before, solved.after
+    figures = f"mean reprojection error, cut at 2 px: {before.cut_mean_px:.3f} -> {after.cut_mean_px:.3f} px of the grid"
+    notices = []
+    if solved.kept:
+        notices.append(info("alignment", f"{figures}; within 2 px: {100 * after.near_share:.0f} % of the matches."))
+    elif solved.descent.stopped != "finished":
+        notices.append(warning("alignment", f"the refinement broke off ({solved.descent.stopped}): its start is kept."))
+    else:
+        notices.append(warning("alignment", f"the refinement ended worse than it began ({figures}): its start is kept."))
+    shares = np.array((solved.after if solved.kept else before).view_near_share)
+    typical = np.nanmedian(shares) if not np.isnan(shares).all() else np.nan
+    for view, share in zip(views, shares):
+        if np.isnan(share):
+            notices.append(warning(view.name, "has no matches: its camera is where the backend put it, unchecked."))
+        elif share < max(_LEAST_SHARE, typical / 2):
+            text = f"only {100 * share:.0f} % of its matches agree with its place within 2 px ({100 * typical:.0f} % is usual): perhaps misplaced."
+            notices.append(warning(view.name, text))
+    return notices
+
+
+def _figures(solved: _Solved) -> dict[str, Any]:
+    losses = solved.descent.losses
+    return {
+        "refinement kept": solved.kept,
+        "steps": len(losses),
+        "final loss": float(losses[-1]) if len(losses) else None,
+        "matches": int(solved.problem.match_start[-1]),
+        "median reprojection error px": {"start": solved.before.median_px, "end": solved.after.median_px},
+        "mean reprojection error cut at 2 px": {"start": solved.before.cut_mean_px, "end": solved.after.cut_mean_px},
+        "share within 2 px": {"start": solved.before.near_share, "end": solved.after.near_share},
+    }

@@ -1,0 +1,140 @@
+"""From canonical views and pair records to the flat problem (the sparse aligner's specification, chapters 4.3 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from align.sparse.canonical import CanonicalView, anchor_at
+from align.sparse.problem import Problem, bounds, moved
+
+
+@dataclass(frozen=True, slots=True)
+class OffFrame:
+    """What one run says about a view's pixels in the other view's frame, sampled once a block."""
+
+    points: Tensor  # (K, 3), row-major over the blocks
+    conf: Tensor  # (K,)
+
+
+@dataclass(frozen=True, slots=True)
+class PairRecord:
+    """What is known of an unordered pair of views."""
+
+    a: int
+    b: int
+    xy_a: Tensor  # (M, 2), pixels
+    xy_b: Tensor  # (M, 2)
+    conf: Tensor  # (M,)
+    b_in_a: OffFrame | None
+    """Prediction of b's pixels in a's frame."""
+    a_in_b: OffFrame | None
+    count: int = 1
+    """How many entries of a directed list of pairs this record stands for."""
+
+
+def sample_off_frame(pointmap: Tensor, conf: Tensor, subsample: int) -> OffFrame:
+    """Return every `subsample`-th pixel of a pointmap (H, W, 3) and its confidence (H, W), starting at the top left one.
+
+    The sample of a block is its corner and not its anchor: so it is in the reference.
+    """
+    return OffFrame(pointmap[::subsample, ::subsample].reshape(-1, 3), conf[::subsample, ::subsample].reshape(-1))
+
+
+def fold_pairs(edges: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """Return (a, b, count) for a directed list of pairs: one entry an unordered pair, in the order and direction of its first appearance.
+
+    The losses are means, and a copy of a pair, reversed or not, says the same again: it becomes a weight.
+    """
+    counts: dict[tuple[int, int], int] = {}
+    for a, b in edges:
+        key = (b, a) if (b, a) in counts else (a, b)
+        counts[key] = counts.get(key, 0) + 1
+    return [(a, b, count) for (a, b), count in counts.items()]
+
+
+def condense(views: Sequence[CanonicalView], records: Sequence[PairRecord], principal_points: Tensor | None = None) -> Problem:
+    """Return the flat problem; dtype and device are those of the canonical views.
+
+    A view's anchored points are ordered by record, which is the reference's order when the records are in the order of its list of pairs.
+    Matches that start or end where a view has no usable depth are left out. `principal_points` are (V, 2); the image centre by default.
+    """
+    like = views[0].anchor_depth
+    anchor_start = bounds([view.anchor_depth.numel() for view in views])
+    records = [_usable(views, record) for record in records]
+    ranges = _point_ranges(len(views), records)
+    point_start = bounds([sum(stop - start for start, stop in ranges[v].values()) for v in range(len(views))])
+    points = [_points_of(v, views[v], records) for v in range(len(views))]
+    matches = [
+        torch.stack([torch.arange(*ranges[r.a][k]) + point_start[r.a], torch.arange(*ranges[r.b][k]) + point_start[r.b]], 1)
+        for k, r in enumerate(records)
+    ]
+    size = torch.tensor([view.size for view in views])
+    depth = torch.cat([view.anchor_depth.flatten() for view in views])
+    valid = torch.isfinite(depth)
+    runs = [
+        (frame, of, k, sample)
+        for k, r in enumerate(records)
+        for frame, of, sample in ((r.a, r.b, r.b_in_a), (r.b, r.a, r.a_in_b))
+        if sample is not None
+    ]
+    problem = Problem(
+        size=size,
+        principal_point=(size / 2 if principal_points is None else principal_points).to(like.dtype),
+        base_focal=torch.stack([view.focal for view in views]),
+        mean_conf=torch.stack([view.conf[view.valid].mean() for view in views]),
+        anchor_start=anchor_start,
+        # An anchor without object takes no part; a finite stand-in keeps the array free of NaN.
+        anchor_depth=torch.where(valid, depth, 1),
+        anchor_valid=valid,
+        point_start=point_start,
+        point_xy=_cat([xy for xy, _, _ in points], like, (2,)),
+        point_anchor=torch.cat([index + anchor_start[v] for v, (_, index, _) in enumerate(points)]),
+        point_ratio=_cat([ratio for _, _, ratio in points], like),
+        pair=torch.tensor([(r.a, r.b) for r in records]).reshape(-1, 2),
+        pair_count=torch.tensor([r.count for r in records], dtype=like.dtype),
+        pair_best_conf=torch.tensor([float(r.conf.max()) if len(r.conf) else -torch.inf for r in records], dtype=like.dtype),
+        match_start=bounds([len(r.conf) for r in records]),
+        match_points=torch.cat(matches) if matches else torch.zeros(0, 2, dtype=torch.int64),
+        match_conf=_cat([r.conf for r in records], like),
+        run=torch.tensor([(frame, of) for frame, of, _, _ in runs], dtype=torch.int64).reshape(-1, 2),
+        run_pair=torch.tensor([k for _, _, k, _ in runs], dtype=torch.int64),
+        run_start=bounds([len(sample.conf) for *_, sample in runs]),
+        run_points=_cat([sample.points for *_, sample in runs], like, (3,)),
+        run_conf=_cat([sample.conf for *_, sample in runs], like),
+    )
+    return moved(problem, device=like.device)
+
+
+def _usable(views: Sequence[CanonicalView], record: PairRecord) -> PairRecord:
+    """Return the record without the matches that have no depth on one side."""
+    keep = anchor_at(views[record.a], record.xy_a)[2] & anchor_at(views[record.b], record.xy_b)[2]
+    if bool(keep.all()):
+        return record
+    return PairRecord(record.a, record.b, record.xy_a[keep], record.xy_b[keep], record.conf[keep], record.b_in_a, record.a_in_b, record.count)
+
+
+def _point_ranges(num_views: int, records: Sequence[PairRecord]) -> list[dict[int, tuple[int, int]]]:
+    """Return for every view the range of its points that belongs to each record, by the record's number."""
+    ranges: list[dict[int, tuple[int, int]]] = [{} for _ in range(num_views)]
+    for k, record in enumerate(records):
+        for view in (record.a, record.b):
+            start = max((stop for _, stop in ranges[view].values()), default=0)
+            ranges[view][k] = (start, start + len(record.conf))
+    return ranges
+
+
+def _points_of(number: int, view: CanonicalView, records: Sequence[PairRecord]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return positions (N, 2), anchors of the view (N,) and depth ratios (N,) of one view's points, record by record."""
+    ends = [record.xy_a if record.a == number else record.xy_b for record in records if number in (record.a, record.b)]
+    xy = _cat(ends, view.depth, (2,))
+    index, ratio, _ = anchor_at(view, xy)
+    return xy, index, ratio
+
+
+def _cat(parts: Sequence[Tensor], like: Tensor, tail: tuple[int, ...] = ()) -> Tensor:
+    """Return the concatenation in the dtype and on the device of `like`, also of nothing."""
+    return torch.cat([part.to(like) for part in parts]) if parts else like.new_zeros(0, *tail)

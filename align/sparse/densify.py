@@ -1,0 +1,47 @@
+"""A point for every pixel (the sparse aligner's specification, chapter 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from align.sparse.anchors import spread_blocks
+from align.sparse.camera_chain import CameraChain, Placement
+from align.sparse.canonical import CanonicalView
+from align.sparse.focal import pixel_grid
+
+
+@dataclass(frozen=True, slots=True)
+class DenseView:
+    """One view's pixels in the world; NaN outside the object."""
+
+    points: Tensor  # (H, W, 3), world
+    depth: Tensor  # (H, W), camera z in the world's unit
+    conf: Tensor  # (H, W)
+    """Mean canonical confidence, or what cleaning left of it."""
+
+
+def densify(views: Sequence[CanonicalView], placement: Placement, chain: CameraChain) -> list[DenseView]:
+    """Return every view's points: depths follow the anchors' by the canonical ratios, at the solver's own base focals."""
+    depths = placement.anchor_depth.split(chain.anchor_start.diff().tolist())
+    return [densify_view(view, placement.K[v], placement.world_from_cam[v], depths[v], chain.base_focal[v]) for v, view in enumerate(views)]
+
+
+def densify_view(view: CanonicalView, K: Tensor, world_from_cam: Tensor, anchor_depth: Tensor, base_focal: Tensor) -> DenseView:
+    """Return the points of one view with anchor depths (h w,), in the way of the anchored points (chapter 7.2)."""
+    width, height = view.size
+    flatten = base_focal / K[0, 0]
+    blocks = spread_blocks(anchor_depth.reshape(height // view.subsample, width // view.subsample), view.subsample)
+    depth = torch.where(view.valid, blocks * (1 + (view.depth_ratio - 1) * flatten), torch.nan)
+    return DenseView(backproject(depth, K, world_from_cam), depth, view.conf)
+
+
+def backproject(depth: Tensor, K: Tensor, world_from_cam: Tensor) -> Tensor:
+    """Return the world points (H, W, 3) of a depth map (H, W)."""
+    height, width = depth.shape
+    xy = (pixel_grid(height, width, depth).reshape(height, width, 2) - K[:2, 2]) / K[0, 0]
+    in_cam = torch.cat([xy, torch.ones_like(xy[..., :1])], -1) * depth[..., None]
+    return in_cam @ world_from_cam[:3, :3].T + world_from_cam[:3, 3]

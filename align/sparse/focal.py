@@ -1,0 +1,80 @@
+"""Focal lengths from pointmaps (the sparse aligner's specification, chapter 4.1)."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+FocalEstimator = Literal["weiszfeld", "median"]
+
+_WEISZFELD_ROUNDS = 10
+_CLOSEST_PX = 1e-8  # a residual below this no longer gains weight
+
+
+def estimate_focal(
+    pointmap: Tensor,  # (B, H, W, 3), own camera frame
+    principal_point: Tensor,  # (B, 2) or (2,), pixels
+    estimator: FocalEstimator = "weiszfeld",
+    limits: tuple[float, float] = (0.5, 3.5),
+) -> Tensor:
+    """Return the focal (B,) in pixels that best projects every point onto its own pixel.
+
+    `limits` are multiples of the focal of a 60 degree lens on the longer side. All pixels count, and none has a weight.
+    """
+    height, width = pointmap.shape[-3:-1]
+    pixels = pixel_grid(height, width, pointmap) - principal_point.to(pointmap).reshape(-1, 1, 2)  # (B, N, 2)
+    points = pointmap.reshape(len(pointmap), -1, 3)
+    focal = median_focal(points, pixels) if estimator == "median" else weiszfeld_focal(points, pixels)
+    return limit_focal(focal, (width, height), limits)
+
+
+def masked_focal(
+    pointmap: Tensor,  # (H, W, 3)
+    principal_point: Tensor,  # (2,)
+    mask: Tensor,  # (H, W) bool
+    limits: tuple[float, float] = (0.5, 3.5),
+) -> Tensor:
+    """Return the focal () of the object's pixels alone; what lies outside the mask is never read. An empty mask gives NaN."""
+    height, width = mask.shape
+    pixels = (pixel_grid(height, width, pointmap) - principal_point.to(pointmap)).reshape(height, width, 2)
+    focal = weiszfeld_focal(pointmap[mask][None], pixels[mask][None])
+    return limit_focal(focal, (width, height), limits)[0]
+
+
+def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
+    """Return the positions (N, 2) of all pixels, row by row, in the dtype and on the device of `like`."""
+    y, x = torch.meshgrid(
+        torch.arange(height, dtype=like.dtype, device=like.device), torch.arange(width, dtype=like.dtype, device=like.device), indexing="ij"
+    )
+    return torch.stack([x, y], dim=-1).reshape(-1, 2)
+
+
+def median_focal(points: Tensor, pixels: Tensor) -> Tensor:
+    """Return the median (B,) of the votes of both coordinates; 0/0 has no vote, x/0 votes infinity.
+
+    `points` are (B, N, 3), `pixels` (B, N, 2) relative to the principal point.
+    """
+    votes = pixels * points[..., 2:] / points[..., :2]  # (B, N, 2)
+    return votes.flatten(1).nanmedian(dim=1).values
+
+
+def weiszfeld_focal(points: Tensor, pixels: Tensor) -> Tensor:
+    """Return the focal (B,) with the least sum of pixel distances, by ten reweighted least squares. Shapes as in `median_focal`."""
+    # A point without depth has no direction: its ray counts as the optical axis, as in the reference.
+    rays = (points[..., :2] / points[..., 2:]).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+    along, square = (rays * pixels).sum(-1), (rays * rays).sum(-1)  # (B, N)
+    focal = along.mean(1) / square.mean(1)
+    for _ in range(_WEISZFELD_ROUNDS):
+        distance = (pixels - focal[:, None, None] * rays).norm(dim=-1)
+        weight = 1 / distance.clamp(min=_CLOSEST_PX)
+        focal = (weight * along).mean(1) / (weight * square).mean(1)
+    return focal
+
+
+def limit_focal(focal: Tensor, size: tuple[int, int], limits: tuple[float, float]) -> Tensor:
+    """Return the focal within the limits, given in focals of a 60 degree lens."""
+    base = max(size) / (2 * math.tan(math.radians(30)))
+    return focal.clamp(limits[0] * base, limits[1] * base)

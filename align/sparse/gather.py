@@ -1,0 +1,155 @@
+"""From streamed predictions to what the aligner keeps of them: canonical views, pair records, and pairwise similarities' points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from align.sparse.canonical import CanonicalView, canonical_view, masked_canonical_view
+from align.sparse.condense import OffFrame, PairRecord, sample_off_frame
+from align.sparse.presets import AdamOptions
+from masks.errors import FormatError
+from pairs.backend import Progress
+from pairs.prediction import Matches, PairEntry, PairPrediction, Predictions
+from pairs.views import View, grid_mask
+
+POSE_STRIDE = 8
+"""Every so many pixels give a point to a pair's similarity: more change it less than they cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSample:
+    """Points of view `other` on a coarse grid, in its own frame and in the frame of view `frame`."""
+
+    frame: int
+    other: int
+    own: np.ndarray  # (S, 3), in other's frame
+    seen: np.ndarray  # (S, 3), in frame's frame
+    weight: np.ndarray  # (S,), 0 outside the mask or where a point is not finite
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All that the aligner keeps of a set of predictions."""
+
+    views: tuple[CanonicalView, ...]
+    records: tuple[PairRecord, ...]
+    samples: tuple[RunSample, ...]
+
+
+def gather(predictions: Predictions, options: AdamOptions, whole_pixels: bool, progress: Progress) -> Gathered:
+    """Read every pair once and keep what the aligner needs of it, in float64.
+
+    Memory grows with the number of pairs by one pointmap a run, and not at all where a view's own pointmaps are all the same.
+    Raises `FormatError` naming a view that has no run of its own.
+    """
+    masks = [grid_mask(view) for view in predictions.views]
+    own = [_OwnMaps() for _ in predictions.views]
+    records, samples = [], []
+    for k, (a, b) in enumerate(predictions.edges):
+        entry = predictions.load(k)
+        for view, run in ((a, entry.ab), (b, entry.ba)):
+            if run is not None:
+                own[view].add(run.a_in_a, run.a_conf)
+        matches = _inside(entry.matches, masks[a], masks[b])
+        records.append(_record(a, b, entry, on_pixels(matches) if whole_pixels else matches, options.subsample))
+        samples += _run_samples(a, b, entry, masks)
+        progress("reading pairs", k + 1, len(predictions.edges))
+    views = []
+    for k, view in enumerate(predictions.views):
+        views.append(_canonical(view, own[k], masks[k], predictions, k, options))
+        progress("canonical views", k + 1, len(predictions.views))
+    return Gathered(tuple(views), tuple(records), tuple(samples))
+
+
+class _OwnMaps:
+    """A view's own pointmaps. Equal ones from the first on are kept once: a weighted mean of copies is the map itself."""
+
+    def __init__(self) -> None:
+        self.maps: list[tuple[np.ndarray, np.ndarray]] = []
+        self.copies = 1
+
+    def add(self, points: np.ndarray, conf: np.ndarray) -> None:
+        if len(self.maps) == 1 and np.array_equal(points, self.maps[0][0], equal_nan=True) and np.array_equal(conf, self.maps[0][1]):
+            self.copies += 1
+            return
+        if len(self.maps) == 1:
+            self.maps *= self.copies
+        self.maps.append((points, conf))
+
+
+def _canonical(view: View, own: _OwnMaps, mask: np.ndarray, predictions: Predictions, index: int, options: AdamOptions) -> CanonicalView:
+    if not own.maps:
+        raise FormatError(f"{view.name}: no run predicts this view in its own frame. Every view must come first in at least one run.")
+    points = torch.from_numpy(np.stack([points for points, _ in own.maps])).double()
+    conf = torch.from_numpy(np.stack([conf for _, conf in own.maps])).double()
+    pp = principal_point(view, predictions, index)
+    if options.pivot == "object":
+        return masked_canonical_view(points, conf, torch.from_numpy(mask), pp, options.subsample)
+    # The reference knows no masks: a background without confidence is the least harmful thing to tell it.
+    return canonical_view(points, torch.where(torch.from_numpy(mask), conf, 1.0), pp, options.subsample, options.average)
+
+
+def principal_point(view: View, predictions: Predictions, index: int) -> Tensor:
+    """Return where the optical axis meets the view's grid (2,): as the backend or the user states, else the networks' (W/2, H/2)."""
+    K = predictions.cameras.K[index] if predictions.cameras is not None else view.K
+    if K is not None:
+        return torch.from_numpy(K[:2, 2].copy())
+    w, h = view.pixel_map.target_size
+    return torch.tensor([w / 2, h / 2], dtype=torch.float64)
+
+
+def _record(a: int, b: int, entry: PairEntry, matches: Matches, subsample: int) -> PairRecord:
+    off_frame = [_off_frame(run, subsample) for run in (entry.ab, entry.ba)]
+    xy_a, xy_b, conf = (torch.from_numpy(x).double() for x in (matches.xy_a, matches.xy_b, matches.conf))
+    return PairRecord(a, b, xy_a, xy_b, conf, b_in_a=off_frame[0], a_in_b=off_frame[1])
+
+
+def on_pixels(matches: Matches) -> Matches:
+    """Return the matches rounded to whole pixels on both sides; of equal ones the most confident stays."""
+    xy = np.rint(np.concatenate([matches.xy_a, matches.xy_b], 1))
+    order = np.argsort(-matches.conf, kind="stable")
+    _, first = np.unique(xy[order], axis=0, return_index=True)
+    keep = np.sort(order[first])
+    return Matches(xy[keep, :2], xy[keep, 2:], matches.conf[keep])
+
+
+def _off_frame(run: PairPrediction | None, subsample: int) -> OffFrame | None:
+    if run is None:
+        return None
+    return sample_off_frame(torch.from_numpy(run.b_in_a).double(), torch.from_numpy(run.b_conf).double(), subsample)
+
+
+def _inside(matches: Matches | None, mask_a: np.ndarray, mask_b: np.ndarray) -> Matches:
+    """Return the matches with both ends on the object."""
+    if matches is None:
+        return Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
+    keep = _at(mask_a, matches.xy_a) & _at(mask_b, matches.xy_b)
+    return Matches(matches.xy_a[keep], matches.xy_b[keep], matches.conf[keep])
+
+
+def _at(mask: np.ndarray, xy: np.ndarray) -> np.ndarray:
+    x, y = np.rint(xy).astype(int).T
+    return mask[np.clip(y, 0, mask.shape[0] - 1), np.clip(x, 0, mask.shape[1] - 1)]
+
+
+def coarse_grid(array: np.ndarray | Tensor) -> np.ndarray | Tensor:
+    """Return the pixels (S, ...) of a map (H, W, ...) that stand for the whole in a pair's similarity."""
+    return array[POSE_STRIDE // 2 :: POSE_STRIDE, POSE_STRIDE // 2 :: POSE_STRIDE].reshape(-1, *array.shape[2:])
+
+
+def _run_samples(a: int, b: int, entry: PairEntry, masks: Sequence[np.ndarray]) -> list[RunSample]:
+    """Return the points of both runs; a pair with one run has none, since the other view's own frame is not in it."""
+    if entry.ab is None or entry.ba is None:
+        return []
+    samples = []
+    for frame, other, run, reverse in ((a, b, entry.ab, entry.ba), (b, a, entry.ba, entry.ab)):
+        own, seen = (np.asarray(coarse_grid(p), np.float64) for p in (reverse.a_in_a, run.b_in_a))
+        conf = [np.maximum(np.asarray(coarse_grid(c), np.float64) - 0.999, 0) for c in (reverse.a_conf, run.b_conf)]
+        usable = coarse_grid(masks[other]) & np.isfinite(own).all(1) & np.isfinite(seen).all(1)
+        samples.append(RunSample(frame, other, own, seen, np.where(usable, np.sqrt(conf[0] * conf[1]), 0)))
+    return samples

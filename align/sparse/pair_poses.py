@@ -1,0 +1,87 @@
+"""Relative poses and sizes of pairs from their pointmaps alone (the default aligner's design, chapter 2.2), all pairs at once.
+
+A pixel of view j has a point in j's own frame and one in i's frame: the same physical point twice, so a similarity i_from_j follows without matches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import roma
+import torch
+from torch import Tensor
+
+_ROUNDS = 5
+_CUT = 1.5  # residuals beyond this multiple of their median lose their weight
+
+
+@dataclass(frozen=True, slots=True)
+class PointPairs:
+    """R lists of points known in two frames, padded with weight 0."""
+
+    source: Tensor  # (R, S, 3)
+    target: Tensor  # (R, S, 3)
+    weight: Tensor  # (R, S), 0 = absent; such points are never read
+
+
+@dataclass(frozen=True, slots=True)
+class Similarities:
+    """target = scale R (source - source_mean) + target_mean, for each of R lists."""
+
+    scale: Tensor  # (R,)
+    R: Tensor  # (R, 3, 3)
+    source_mean: Tensor  # (R, 3)
+    target_mean: Tensor  # (R, 3)
+    spread: Tensor  # (R,)
+    """Median residual over the spread of the target points: how well one rigid body explains both maps."""
+
+
+def similarities(points: PointPairs) -> Similarities:
+    """Return robust weighted similarities, scale symmetric in both sides (Umeyama's rotation; Horn's symmetric scale).
+
+    A list without three weighted points gives the identity with an infinite spread.
+    """
+    present = points.weight > 0
+    # Selected, not multiplied: absent points may hold NaN.
+    source = torch.where(present[..., None], points.source, 0)
+    target = torch.where(present[..., None], points.target, 0)
+    weight, spread = points.weight, None
+    fitted = _fit(source, target, weight)
+    for _ in range(_ROUNDS):
+        residual = _residual(fitted, source, target)
+        middle = weighted_median(residual, points.weight)
+        spread = middle / fitted.spread
+        weight = points.weight / (1 + (residual / (_CUT * middle[:, None]).clamp(min=1e-12)).square())
+        fitted = _fit(source, target, weight)
+    enough = present.sum(1) >= 3
+    eye = torch.eye(3).to(source).expand_as(fitted.R)
+    return Similarities(
+        scale=torch.where(enough, fitted.scale, 1),
+        R=torch.where(enough[:, None, None], fitted.R, eye),
+        source_mean=fitted.source_mean,
+        target_mean=fitted.target_mean,
+        spread=torch.where(enough, spread if spread is not None else fitted.spread, torch.inf),
+    )
+
+
+def _fit(source: Tensor, target: Tensor, weight: Tensor) -> Similarities:
+    """Return the weighted fit; its `spread` is the target's standard deviation."""
+    w = weight / weight.sum(1, keepdim=True).clamp(min=1e-30)
+    source_mean, target_mean = (torch.einsum("rs,rsk->rk", w, p) for p in (source, target))
+    a, b = source - source_mean[:, None], target - target_mean[:, None]
+    R = roma.special_procrustes(torch.einsum("rs,rsi,rsj->rij", w, b, a))
+    var_a, var_b = (torch.einsum("rs,rsk->r", w, p.square()).clamp(min=1e-30) for p in (a, b))
+    return Similarities((var_b / var_a).sqrt(), R, source_mean, target_mean, var_b.sqrt())
+
+
+def _residual(fitted: Similarities, source: Tensor, target: Tensor) -> Tensor:
+    moved = fitted.scale[:, None, None] * torch.einsum("rij,rsj->rsi", fitted.R, source - fitted.source_mean[:, None]) + fitted.target_mean[:, None]
+    return (moved - target).norm(dim=-1)
+
+
+def weighted_median(values: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted median of each row (R,) of values (R, S); 0 where a row has no weight."""
+    ordered, order = values.sort(dim=1)
+    share = weight.gather(1, order).cumsum(1)
+    index = (share >= share[:, -1:] / 2).int().argmax(1, keepdim=True)
+    return torch.where(share[:, -1] > 0, ordered.gather(1, index)[:, 0], 0)

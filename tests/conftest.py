@@ -1,0 +1,30 @@
+"""Options of the whole suite."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+NOT_YET = "not yet: "
+"""Begins the reason of a skipped golden case whose kind nobody has written yet."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the folder of golden cases."""
+    parser.addoption(
+        "--golden",
+        type=Path,
+        default=Path(__file__).parents[2] / "shared" / "golden",
+        help="folder of golden cases, or folder of such folders (default: ../shared/golden beside the repository)",
+    )
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Count the golden cases that nothing was compared with."""
+    reasons = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)]
+    kinds = Counter(reason.partition(NOT_YET)[2] for reason in reasons if NOT_YET in reason)
+    if kinds:
+        listed = ", ".join(f"{kind} ({count})" for kind, count in sorted(kinds.items()))
+        terminalreporter.write_line(f"golden cases NOT YET compared: {sum(kinds.values())}: {listed}")

@@ -1,0 +1,132 @@
+"""Golden cases on disk, and how results are compared with them.
+
+A case is a folder with `case.json` and, where there are any, `inputs.safetensors` and `outputs.safetensors`. Cases of several families
+(one a specification) have kinds of the same name, so a handler belongs to a family and a kind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Case:
+    """One folder."""
+
+    folder: Path
+    description: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        return self.description["kind"]
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return self.description.get("options", {})
+
+    @property
+    def family(self) -> str:
+        """The specification the case belongs to: said by the case, else by its folder, else by the shape of its description."""
+        if "spec" in self.description:
+            return self.description["spec"].partition("_spec")[0]
+        if self.folder.parent.name in ("sparse", "dense", "network", "vggt"):
+            return self.folder.parent.name
+        if "weights" in self.description:
+            return "vggt"
+        return "sparse" if "uses" in self.description else "dense"
+
+    @cached_property
+    def inputs(self) -> dict[str, Tensor]:
+        return self._arrays("inputs.safetensors")
+
+    @cached_property
+    def outputs(self) -> dict[str, Tensor]:
+        return self._arrays("outputs.safetensors")
+
+    def used(self, kind: str) -> Case:
+        """Return the case of another kind that this one builds on."""
+        names = [name for name in self.description.get("uses", ()) if name.startswith(f"{kind}__")]
+        assert len(names) == 1, f"{self.folder.name} uses no case of kind {kind}, or several: {self.description.get('uses')}"
+        return load_case(self.folder.parent / names[0])
+
+    def _arrays(self, name: str) -> dict[str, Tensor]:
+        path = self.folder / name
+        return load_file(path) if path.exists() else {}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a handler returns when the stored outputs cannot be compared as they stand."""
+
+    actual: Mapping[str, Tensor]
+    expected: Mapping[str, Tensor]
+    """The stored outputs, brought to the same gauge."""
+    free: Mapping[str, str] = field(default_factory=dict)
+    """Patterns of output keys that mean nothing by themselves, and why."""
+
+
+Handler = Callable[[Case], "Mapping[str, Tensor] | Comparison"]
+
+
+def load_case(folder: Path) -> Case:
+    """Return the case in a folder."""
+    return Case(folder, json.loads((folder / "case.json").read_text()))
+
+
+def find_cases(root: Path) -> list[Path]:
+    """Return all folders below `root` that hold a case, sorted."""
+    return sorted(path.parent for path in root.rglob("case.json"))
+
+
+def under(arrays: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the arrays whose name begins with `prefix`, without it."""
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def check_tolerances(case: Case, comparison: Comparison) -> None:
+    """Compare every output with the tolerance of the last matching pattern of the case (sparse aligner's specification, chapter 18).
+
+    An output that nobody produced fails, and so does one without a tolerance.
+    """
+    problems = []
+    for key, expected in comparison.expected.items():
+        if any(fnmatchcase(key, pattern) for pattern in comparison.free):
+            continue
+        if key not in comparison.actual:
+            problems.append(f"{key}: not produced")
+            continue
+        problems += _mismatch(key, comparison.actual[key], expected, _tolerance(case, key))
+    assert set(comparison.expected) == set(case.outputs), "a handler must not lose outputs"
+    assert not problems, f"{case.folder.name}:\n" + "\n".join(problems)
+
+
+def _tolerance(case: Case, key: str) -> Mapping[str, float]:
+    rules = [rule for pattern, rule in case.description["tolerances"].items() if fnmatchcase(key, pattern)]
+    # `*` is the default wherever it stands in the file.
+    special = [rule for pattern, rule in case.description["tolerances"].items() if pattern != "*" and fnmatchcase(key, pattern)]
+    assert rules, f"{key} has no tolerance"
+    return (special or rules)[-1]
+
+
+def _mismatch(key: str, actual: Tensor, expected: Tensor, rule: Mapping[str, float]) -> list[str]:
+    """Return a line for an array that violates its rule."""
+    if actual.shape != expected.shape:
+        return [f"{key}: shape {tuple(actual.shape)}, expected {tuple(expected.shape)}"]
+    a, b = actual.detach().double(), expected.double()
+    close = (a - b).abs() <= rule["atol"] + rule["rtol"] * b.abs()
+    passed = close | (a == b) | (a.isnan() & b.isnan())
+    wrong = int((~passed).sum())
+    if wrong <= rule.get("max_mismatch_fraction", 0) * passed.numel():
+        return []
+    worst = (a - b).abs()[~passed].nan_to_num(nan=torch.inf).max().item()
+    return [f"{key}: {wrong} of {passed.numel()} values differ, by up to {worst:.3g} (rtol {rule['rtol']:g}, atol {rule['atol']:g})"]

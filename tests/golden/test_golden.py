@@ -1,0 +1,29 @@
+"""Every golden case of a folder, one test a case: `pytest tests/golden --golden FOLDER`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from golden_case import Comparison, find_cases, load_case
+from golden_kinds import handlers
+
+NO_COMPARISON = {("sparse", "scene"): "a scene is the input of other cases"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    root: Path = metafunc.config.getoption("--golden")
+    folders = find_cases(root)
+    metafunc.parametrize("folder", folders, ids=[str(folder.relative_to(root)) for folder in folders])
+
+
+def test_case(folder: Path) -> None:
+    case = load_case(folder)
+    if (case.family, case.kind) in NO_COMPARISON:
+        pytest.skip(NO_COMPARISON[case.family, case.kind])
+    known = handlers()
+    if (case.family, case.kind) not in known:
+        pytest.skip(f"not yet: {case.family}/{case.kind}")
+    handler, check = known[case.family, case.kind]
+    result = handler(case)
+    check(case, result if isinstance(result, Comparison) else Comparison(result, case.outputs))
