@@ -22,9 +22,14 @@ def silent(stage: str, done: int, total: int) -> None:
 class Backend(Protocol):
     """Answers for the pairs of a graph. Equal inputs give equal predictions, in whatever order they are asked for."""
 
-    key: str
-    """Name, version and options in one line; part of every key of the store."""
+    @property
+    def key(self) -> str:
+        """Name, version and options in one line; part of every key of the store."""
+        ...
 
-    def predict(self, views: Sequence[View], graph: networkx.Graph, store: PredictionStore, progress: Progress) -> Predictions:
-        """Predict the pairs of `graph` (nodes are indices into `views`), reading from and writing to `store` what is finished."""
+    def predict(self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress) -> Predictions:
+        """Predict the pairs of `graph` (nodes are indices into `views`), reading from and writing to `store` what is finished.
+
+        Without a graph the backend chooses the pairs.
+        """
         ...

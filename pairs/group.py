@@ -7,13 +7,19 @@ import numpy as np
 from pairs.prediction import GroupPrediction, Matches, PairEntry, PairPrediction
 
 
-def pointmap(depth: np.ndarray, K: np.ndarray) -> np.ndarray:
-    """Return the points (H, W, 3) float32, in the camera's own frame, of depth (H, W): every one on its pixel's ray, z K^-1 (x, y, 1)."""
+def pointmap(depth: np.ndarray, K: np.ndarray, frame_from_cam: np.ndarray | None = None) -> np.ndarray:
+    """Return the points (H, W, 3) float32 of depth (H, W), in another frame, or in the camera's own when `frame_from_cam` is none.
+
+    Every point lies on its pixel's ray: z K^-1 (x, y, 1), with integer pixel centres.
+    """
+    frame = np.eye(4) if frame_from_cam is None else frame_from_cam
+    ray_from_pixel = frame[:3, :3] @ np.linalg.inv(K)
     h, w = depth.shape
-    ray_from_pixel = np.linalg.inv(K)
-    x, y = np.arange(w)[None, :, None], np.arange(h)[:, None, None]
-    rays = x * ray_from_pixel[:, 0] + y * ray_from_pixel[:, 1] + ray_from_pixel[:, 2]  # (H, W, 3)
-    return (depth[..., None] * rays).astype(np.float32)
+    x, y = np.arange(w), np.arange(h)[:, None]
+    points = np.empty((h, w, 3), np.float32)
+    for axis, (along_x, along_y, constant) in enumerate(ray_from_pixel):
+        points[..., axis] = depth * (along_x * x + (along_y * y + constant)) + frame[axis, 3]
+    return points
 
 
 def pair_from_group(group: GroupPrediction, a: int, b: int, matches: Matches | None = None) -> PairEntry:
@@ -21,15 +27,10 @@ def pair_from_group(group: GroupPrediction, a: int, b: int, matches: Matches | N
 
     Both runs come from the same depth maps, so they agree to rounding. Nothing is kept: a pair of 512 x 384 takes 10 MB while it is used.
     """
-    a_in_a, b_in_b = (pointmap(group.depth[v], group.cameras.K[v]) for v in (a, b))
-    b_from_a = group.cameras.cam_from_world[b] @ group.cameras.world_from_cam[a]
-    a_from_b = group.cameras.cam_from_world[a] @ group.cameras.world_from_cam[b]
-    ab = PairPrediction(a_in_a, _moved(a_from_b, b_in_b), group.conf[a], group.conf[b])
-    ba = PairPrediction(b_in_b, _moved(b_from_a, a_in_a), group.conf[b], group.conf[a])
+    cameras = group.cameras
+    a_from_b = cameras.cam_from_world[a] @ cameras.world_from_cam[b]
+    b_from_a = cameras.cam_from_world[b] @ cameras.world_from_cam[a]
+    depth_a, depth_b, K_a, K_b = group.depth[a], group.depth[b], cameras.K[a], cameras.K[b]
+    ab = PairPrediction(pointmap(depth_a, K_a), pointmap(depth_b, K_b, a_from_b), group.conf[a], group.conf[b])
+    ba = PairPrediction(pointmap(depth_b, K_b), pointmap(depth_a, K_a, b_from_a), group.conf[b], group.conf[a])
     return PairEntry(ab, ba, matches)
-
-
-def _moved(b_from_a: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Carry points (H, W, 3) of frame a to frame b, in float32."""
-    flat = points.reshape(-1, 3).astype(np.float64)  # (H W, 3)
-    return (flat @ b_from_a[:3, :3].T + b_from_a[:3, 3]).astype(np.float32).reshape(points.shape)

@@ -69,7 +69,7 @@ def test_a_folder_without_photos_points_at_the_one_inside(tmp_path: Path) -> Non
 
 def test_equal_names_from_two_folders_are_refused(tmp_path: Path) -> None:
     touch(tmp_path, "x/a.jpg", "y/a.jpg")
-    with pytest.raises(ImageError, match="called a.jpg too"):
+    with pytest.raises(ImageError, match=r"called a\.jpg too"):
         list_photos([tmp_path / "x", tmp_path / "y"])
 
 

@@ -101,9 +101,9 @@ def test_padding_takes_the_fill_value() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        dict(orientation=9, crop=(0, 0, 4, 4), scaled_size=(4, 4)),
-        dict(orientation=1, crop=(1, 0, 4, 4), scaled_size=(4, 4)),
-        dict(orientation=1, crop=(0, 0, 4, 4), scaled_size=(0, 4)),
+        {"orientation": 9, "crop": (0, 0, 4, 4), "scaled_size": (4, 4)},
+        {"orientation": 1, "crop": (1, 0, 4, 4), "scaled_size": (4, 4)},
+        {"orientation": 1, "crop": (0, 0, 4, 4), "scaled_size": (0, 4)},
     ],
 )
 def test_impossible_maps_are_refused(wrong: dict) -> None:

@@ -1,0 +1,37 @@
+"""Which pairs are worth aligning when nobody said: the views that share most of the solved scene."""
+
+from __future__ import annotations
+
+import networkx
+import numpy as np
+from scipy.sparse import csr_array
+
+from pairs.classical.solve import SceneSolve
+
+PARTNERS = 6
+"""Pairs a view, as many as a cyclic window of three gives; more cost time in proportion and move no pose."""
+LEAST_SHARED = 8
+"""Scene points that two views must share to say anything about each other."""
+
+
+def covisible_graph(solve: SceneSolve, num_views: int) -> networkx.Graph:
+    """Return the graph on all views that ties every placed one to the few with which it shares most scene points.
+
+    Ties go to the earlier view. A placed view that shares too few with any other keeps its best partner, so that it is not lost.
+    """
+    shared = shared_points(solve)
+    graph = networkx.Graph()
+    graph.add_nodes_from(range(num_views))
+    for k, row in enumerate(shared):
+        order = np.argsort(-row, kind="stable")
+        partners = [j for j in order[:PARTNERS] if row[j] >= LEAST_SHARED] or [j for j in order[:1] if row[j] > 0]
+        graph.add_edges_from((solve.placed[k], solve.placed[int(j)]) for j in partners)
+    return graph
+
+
+def shared_points(solve: SceneSolve) -> np.ndarray:
+    """Return how many scene points each two placed views (P, P) have in common; the diagonal is 0."""
+    sees = csr_array((np.ones(len(solve.observed_by)), (solve.observed_by, solve.observed_point)), shape=(len(solve.placed), len(solve.points)))
+    shared = (sees @ sees.T).toarray().astype(int)
+    np.fill_diagonal(shared, 0)
+    return shared

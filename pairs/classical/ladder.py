@@ -1,0 +1,181 @@
+"""The tries of the mapper, and what is tried when they fail (the embedded backend's specification, chapters 7.4, 19.3, 19.6 and 19.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import networkx
+import numpy as np
+
+from pairs.classical.acceptance import Assessment, Verdict, assess
+from pairs.classical.cameras import FIRST_FACTOR, OTHER_FACTORS, camera_of_view, camera_starts
+from pairs.classical.candidates import distance_in_order
+from pairs.classical.mapper import STRICT, USUAL, MapperJob, MapperModel, Strictness
+from pairs.classical.matching import Pair
+from pairs.classical.options import SolveOptions
+from pairs.classical.verification import VerifiedPair
+from pairs.views import View
+
+Solver = Callable[[MapperJob], MapperModel | None]
+"""Runs the mapper; none when no model came out."""
+
+_SEEDS = 3
+_GOOD_INLIER_SHARE, _MANY_INLIERS = 0.5, 30
+_MIN_WINDOW = 4
+_NEARLY_ALL = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the views say of each other."""
+
+    views: tuple[View, ...]
+    xy: tuple[np.ndarray, ...]  # per view (N, 2), working pixels
+    masks: tuple[np.ndarray | None, ...]  # per view, on the working picture
+    pairs: dict[Pair, VerifiedPair]
+    graph: frozenset[Pair] | None = None
+    """The pairs of the scene graph: views that the user holds for neighbours, if anything was said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One step of the ladder: a choice of pairs and of the mapper's thresholds."""
+
+    name: str
+    pairs: dict[Pair, VerifiedPair]
+    strictness: Strictness = USUAL
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of the mapper and what became of it."""
+
+    rung: str
+    start: str
+    """The focal it started from and the seed, in words."""
+    model: MapperModel | None
+    assessment: Assessment | None
+    """None without a model."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the scene may be handed on."""
+        return self.assessment is not None and self.assessment.verdict is not Verdict.REJECTED
+
+    @property
+    def folded(self) -> bool:
+        """Whether the silhouettes rejected the scene."""
+        return self.assessment is not None and self.assessment.folded
+
+    @property
+    def num_placed(self) -> int:
+        """How many views the scene holds."""
+        return len(self.model.placed) if self.model is not None else 0
+
+
+def climb(evidence: Evidence, solve: Solver, options: SolveOptions, done: Callable[[int], None]) -> tuple[Attempt, ...]:
+    """Run the mapper from several starts, and again on safer pairs while the scene is not believable. Returns every attempt in order."""
+    attempts: list[Attempt] = []
+    for number, rung in enumerate(rungs(evidence.pairs, len(evidence.views), evidence.graph)):
+        for attempt in _tries(evidence, rung, solve, options, seeds=_SEEDS if number == 0 else 1):
+            attempts.append(attempt)
+            done(len(attempts))
+        if not _worth_climbing(attempts):
+            break
+    return tuple(attempts)
+
+
+def best_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
+    """Return the accepted attempt to hand on: a sure one before a doubtful one, then most views, then most observations, then the first."""
+    accepted = [attempt for attempt in attempts if attempt.accepted]
+    return max(accepted, key=_rank) if accepted else None
+
+
+def rungs(pairs: Mapping[Pair, VerifiedPair], num_views: int, graph: frozenset[Pair] | None = None) -> Iterator[Rung]:
+    """Yield the ladder: all pairs, those of the scene graph, two windows in file order, clear pairs, strong pairs, strict thresholds.
+
+    A step that changes nothing is skipped. An object with two similar sides folds whatever the thresholds, for its wrong pairs have many inliers.
+    Neighbours in file order are rarely two sides that look alike; on unordered files the windows are harmless: their scenes must pass the same test.
+    """
+    wide, narrow = max(_MIN_WINDOW, num_views // 4), max(_MIN_WINDOW, num_views // 8)
+    strong = _those(pairs, lambda pair: len(pairs[pair].indices) >= _MANY_INLIERS)
+    ladder = [
+        Rung("all verified pairs", dict(pairs)),
+        Rung("pairs of the scene graph", {} if graph is None else _those(pairs, lambda pair: pair in graph)),
+        Rung(f"pairs up to {wide} files apart", _those(pairs, lambda pair: distance_in_order(pair, num_views) <= wide)),
+        Rung(f"pairs up to {narrow} files apart", _those(pairs, lambda pair: distance_in_order(pair, num_views) <= narrow)),
+        Rung("pairs with half of their matches verified", _those(pairs, lambda pair: pairs[pair].share >= _GOOD_INLIER_SHARE)),
+        Rung(f"pairs with {_MANY_INLIERS} verified matches", strong),
+        Rung(f"pairs with {_MANY_INLIERS} verified matches, strict thresholds", strong, STRICT),
+    ]
+    seen: list[tuple[set[Pair], Strictness]] = []
+    for rung in ladder:
+        content = (set(rung.pairs), rung.strictness)
+        if rung.pairs and content not in seen:
+            seen.append(content)
+            yield rung
+
+
+def largest_component(pairs: Mapping[Pair, VerifiedPair]) -> int:
+    """Return how many views hang together."""
+    graph = networkx.Graph(list(pairs))
+    return max((len(component) for component in networkx.connected_components(graph)), default=0)
+
+
+def _those(pairs: Mapping[Pair, VerifiedPair], wanted: Callable[[Pair], bool]) -> dict[Pair, VerifiedPair]:
+    return {pair: verified for pair, verified in pairs.items() if wanted(pair)}
+
+
+def _tries(evidence: Evidence, rung: Rung, solve: Solver, options: SolveOptions, seeds: int) -> Iterator[Attempt]:
+    """Yield attempts until all views that hang together are placed, or the starts are exhausted."""
+    reachable = largest_component(rung.pairs)
+    most_placed = 0
+    for seed in range(options.seed, options.seed + seeds):
+        for factor in _focal_factors(evidence.views):
+            attempt = _attempt(evidence, rung, solve, options, (factor, seed))
+            yield attempt
+            most_placed = max(most_placed, attempt.num_placed if attempt.accepted else 0)
+            # All views placed but folded: the pairs are at fault, and other starts fold as well.
+            if attempt.num_placed >= reachable and (attempt.accepted or attempt.folded):
+                return
+        # A failed start loses most of the views; a straggler is lost by its own weak pairs, whatever the seed.
+        if most_placed >= _NEARLY_ALL * reachable:
+            return
+
+
+def _attempt(evidence: Evidence, rung: Rung, solve: Solver, options: SolveOptions, start: tuple[float | None, int]) -> Attempt:
+    """Run the mapper once, from a start (focal factor, seed), and judge what comes out."""
+    factor, seed = start
+    cameras = camera_of_view(evidence.views, options.working_longest)
+    starts = camera_starts(evidence.views, options.working_longest, factor)
+    model = solve(MapperJob(evidence.xy, starts, cameras, rung.pairs, seed, rung.strictness))
+    fixed = [starts[camera].fixed for camera in cameras]
+    assessment = None if model is None else assess(model, evidence.xy, evidence.masks, fixed, options)
+    return Attempt(rung.name, f"{_start_name(factor, evidence.views)}, seed {seed}", model, assessment)
+
+
+def _focal_factors(views: Sequence[View]) -> tuple[float | None, ...]:
+    """Return the focal starts; one where nothing depends on them: intrinsics are stated, or two views, whose focal stays."""
+    return (None,) if len(views) == 2 or all(view.K is not None for view in views) else (None, *OTHER_FACTORS)
+
+
+def _start_name(factor: float | None, views: Sequence[View]) -> str:
+    if factor is not None:
+        return f"focal {factor:g} x"
+    if all(view.K is not None for view in views):
+        return "stated intrinsics"
+    return "focal from EXIF" if any(view.focal_exif is not None for view in views) else f"focal {FIRST_FACTOR:g} x"
+
+
+def _worth_climbing(attempts: Sequence[Attempt]) -> bool:
+    """Whether safer pairs may give a better scene: none was accepted, the best is doubtful, or a folded one held more views than it."""
+    best = best_attempt(attempts)
+    if best is None or best.assessment is None or best.assessment.verdict is Verdict.DOUBTFUL:
+        return True
+    return any(attempt.num_placed > best.num_placed for attempt in attempts if attempt.folded)
+
+
+def _rank(attempt: Attempt) -> tuple[bool, int, int]:
+    sure = attempt.assessment is not None and attempt.assessment.verdict is not Verdict.DOUBTFUL
+    return sure, attempt.num_placed, attempt.model.num_observations if attempt.model is not None else 0

@@ -1,0 +1,164 @@
+"""What the scene solve hands on and what the report says of it (the embedded backend's specification, chapters 7.5, 15 and 19)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import networkx
+import numpy as np
+
+from masks.errors import ReconstructionError
+from masks.notice import Notice, info, left_out, warning
+from masks.pixelmap import intrinsics_to_source, to_source
+from pairs.cameras import Cameras
+from pairs.classical.acceptance import Verdict
+from pairs.classical.ladder import Attempt, Evidence
+from pairs.classical.options import SolveOptions
+from pairs.classical.solve import SceneSolve
+from pairs.classical.working import working_map
+
+_SHOWN = 6
+"""Names or numbers that a message lists before it says how many more there are."""
+
+
+def require_enough(evidence: Evidence, attempts: Sequence[Attempt], best: Attempt | None) -> Attempt:
+    """Return the attempt to hand on. Raises `ReconstructionError` when none was accepted or the best places too few views (chapter 19.3)."""
+    num_views = len(evidence.views)
+    if best is None:
+        raise ReconstructionError(f"{_what_failed(evidence, attempts)} {_counts(evidence)} {_remedy(evidence)}")
+    least = min(num_views, max(3, -(-num_views // 4)))
+    if best.num_placed < least:
+        raise ReconstructionError(
+            f"only {best.num_placed} of {num_views} views could be placed (at least {least} are needed). {_counts(evidence)} {_remedy(evidence)}"
+        )
+    return best
+
+
+def hand_over(evidence: Evidence, attempt: Attempt, notices: Sequence[Notice], options: SolveOptions) -> SceneSolve:
+    """Return the accepted scene in pixels of the upright photos."""
+    model = attempt.model
+    if model is None:
+        raise ValueError("an attempt without a model cannot be handed on")
+    maps = [working_map(evidence.views[view], options.working_longest) for view in model.placed]
+    K = np.stack([intrinsics_to_source(to_working, K) for to_working, K in zip(maps, model.cameras.K)])
+    xy = np.empty((model.num_observations, 2))
+    for k, (view, to_working) in enumerate(zip(model.placed, maps)):
+        mine = model.observed_by == k
+        xy[mine] = to_source(to_working, evidence.xy[view][model.observed_feature[mine]])
+    return SceneSolve(
+        placed=model.placed,
+        cameras=Cameras(K, model.cameras.cam_from_world),
+        points=model.points,
+        observed_point=model.observed_point,
+        observed_by=model.observed_by,
+        observed_xy=xy,
+        notices=tuple(notices),
+    )
+
+
+def scene_notices(evidence: Evidence, attempts: Sequence[Attempt], best: Attempt, options: SolveOptions) -> list[Notice]:
+    """Return what the report says of the solve: tries, silhouettes, focal, views left out."""
+    num_views = len(evidence.views)
+    return [
+        info("scene solve", f"{_tries(attempts, num_views)} {best.num_placed} of {num_views} views placed: {best.rung}, {best.start}."),
+        _belief(best),
+        *_rung_notices(attempts, best),
+        *_focal_notices(evidence, best, options),
+        *_left_out(evidence, best),
+    ]
+
+
+def _tries(attempts: Sequence[Attempt], num_views: int) -> str:
+    said = [f"{a.start}: {a.num_placed} of {num_views}{_fate(a)}" for a in attempts[:_SHOWN]]
+    more = f", and {len(attempts) - _SHOWN} more" if len(attempts) > _SHOWN else ""
+    return f"{len(attempts)} tries ({'; '.join(said)}{more})." if len(attempts) > 1 else "1 try."
+
+
+def _fate(attempt: Attempt) -> str:
+    if attempt.assessment is None or attempt.accepted:
+        return ""
+    return f", rejected ({attempt.assessment.reason})"
+
+
+def _belief(best: Attempt) -> Notice:
+    """Say what the acceptance test found."""
+    verdict, reason = (Verdict.UNCHECKED, "") if best.assessment is None else (best.assessment.verdict, best.assessment.reason)
+    match verdict:
+        case Verdict.SURE:
+            return info("scene solve", f"checked against the silhouettes: {reason}.")
+        case Verdict.DOUBTFUL:
+            return warning(
+                "scene solve", f"the silhouettes fit almost everywhere, but not quite ({reason}): single views may be off by some degrees."
+            )
+        case _:
+            return warning("scene solve", f"not checked: without masks no silhouettes could be compared ({reason}). Look at the scene before use.")
+
+
+def _rung_notices(attempts: Sequence[Attempt], best: Attempt) -> list[Notice]:
+    walked = list(dict.fromkeys(attempt.rung for attempt in attempts))
+    if len(walked) == 1:
+        return []
+    text = f"the scene of all pairs was not believable, so safer choices were tried: {'; '.join(walked[1:])}. Handed on: {best.rung}."
+    return [warning("scene solve", text)]
+
+
+def _focal_notices(evidence: Evidence, best: Attempt, options: SolveOptions) -> list[Notice]:
+    if best.model is None:
+        return []
+    unknown = [k for k, view in enumerate(best.model.placed) if evidence.views[view].K is None]
+    if not unknown:
+        return [info("focal", "the stated intrinsics were kept.")]
+    if len(evidence.views) == 2:
+        guessed = [v.name for v in evidence.views if v.K is None and v.focal_exif is None]
+        if guessed:
+            return [warning("focal", f"two photos cannot tell the focal: {best.start} of the longest side is assumed. State it, or add photos.")]
+        return [info("focal", "two photos cannot tell the focal: that of EXIF was kept.")]
+    focals = [best.model.cameras.K[k, 0, 0] / working_map(evidence.views[best.model.placed[k]], options.working_longest).scale[0] for k in unknown]
+    listed = ", ".join(f"{focal:.1f}" for focal in sorted(set(focals))[:_SHOWN])
+    return [info("focal", f"solved: {listed} px of the photos; the principal point is taken in the middle.")]
+
+
+def _left_out(evidence: Evidence, best: Attempt) -> list[Notice]:
+    """Name the views that are not placed, with the number of verified pairs each had; those with an empty mask are named elsewhere."""
+    placed = set(best.model.placed if best.model is not None else ())
+    graph = networkx.Graph(list(evidence.pairs))
+    return [
+        left_out(view.name, f"could not be placed: {graph.degree(k) if k in graph else 0} verified pairs. Add photos between it and its neighbours.")
+        for k, (view, mask) in enumerate(zip(evidence.views, evidence.masks))
+        if k not in placed and (mask is None or mask.any())
+    ]
+
+
+def _what_failed(evidence: Evidence, attempts: Sequence[Attempt]) -> str:
+    rejected = [attempt for attempt in attempts if attempt.assessment is not None]
+    if not rejected:
+        return f"no scene came out of the verified matches ({len(attempts)} tries)."
+    largest = max(rejected, key=lambda attempt: attempt.num_placed)
+    if largest.assessment is None or largest.assessment.mask_share is None:
+        reason = largest.assessment.reason if largest.assessment is not None else ""
+        return f"the solved scene is not believable after {len(attempts)} tries: {largest.num_placed} views placed, {reason}."
+    weakest = weakest_views(evidence, largest)
+    return f"the solved scene contradicts the silhouettes after {len(attempts)} tries. Share of the scene inside the masks: {weakest}."
+
+
+def _counts(evidence: Evidence) -> str:
+    features = [len(xy) for xy in evidence.xy]
+    inliers = [len(pair.indices) for pair in evidence.pairs.values()]
+    return (
+        f"{int(np.median(features))} features a view, {len(evidence.pairs)} verified pairs of {len(evidence.views)} views, "
+        f"{int(np.median(inliers)) if inliers else 0} verified matches in the middle pair."
+    )
+
+
+def _remedy(evidence: Evidence) -> str:
+    masks = "check that the masks show the whole object" if any(mask is not None for mask in evidence.masks) else "give masks of the object"
+    return f"Take photos at most 20 degrees apart, sharp and with texture, from all around; {masks}."
+
+
+def weakest_views(evidence: Evidence, attempt: Attempt) -> str:
+    """Return the views with the smallest mask shares as words."""
+    if attempt.model is None or attempt.assessment is None or attempt.assessment.mask_share is None:
+        return "none taken"
+    shares = attempt.assessment.mask_share
+    order = [k for k in np.argsort(shares, kind="stable") if np.isfinite(shares[k])][:_SHOWN]
+    return ", ".join(f"{evidence.views[attempt.model.placed[k]].name} {shares[k]:.2f}" for k in order)
