@@ -1,0 +1,101 @@
+"""The demo's photo set: a coffee pot on a turntable before a loud, static room, with exact masks and cameras."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from align.demo.render import Camera, Rendering, Studio, render_backdrop, render_object, turned
+from align.demo.room import furnish
+from align.demo.shape import coffee_pot
+from align.demo.texture import mosaic
+from align.export.atomic import write_whole
+from align.export.cameras_json import PhotoCamera, write_cameras
+from pairs.backend import Progress, silent
+from pairs.cameras import Cameras
+
+
+@dataclass(frozen=True, slots=True)
+class TurntableOptions:
+    """How the set is taken. Pixels of a photo are square."""
+
+    num_views: int = 24
+    """Photos of a full turn in equal steps: 24 are 15 degrees apart."""
+    size: tuple[int, int] = (640, 480)
+    """Width and height of a photo."""
+    elevation_deg: float = 22.0
+    """Height of the camera above the horizon of the object's centre."""
+    distance: float = 5.0
+    """From the camera to the object's centre, in scene units; the pot is two units high."""
+    focal: float = 1.4
+    """Focal length in widths of a photo."""
+    noise: float = 1.5
+    """Standard deviation of the sensor's noise, grey levels."""
+    seed: int = 0
+    """Of tiles, books, cloth and noise."""
+
+
+def render_turntable(folder: Path, options: TurntableOptions | None = None, progress: Progress = silent) -> None:
+    """Write images/000.png ..., masks/000.png ... (255 = object) and cameras.json, whose world is the object's frame.
+
+    Files of these names are replaced. Raises `OutputError` when the folder cannot be written.
+    """
+    options = options or TurntableOptions()
+    studio = build_studio(options)
+    for k in range(options.num_views):
+        progress("render", k, options.num_views)
+        view = render_view(studio, options, k)
+        write_whole(folder / "images" / f"{k:03d}.png", _png(view.image[..., ::-1]))
+        write_whole(folder / "masks" / f"{k:03d}.png", _png(view.mask.astype(np.uint8) * 255))
+    progress("render", options.num_views, options.num_views)
+    cameras = turntable_cameras(options)
+    write_cameras(
+        folder / "cameras.json",
+        [
+            PhotoCamera(f"{k:03d}.png", *options.size, cameras.K[k], cameras.cam_from_world[k, :3, :3], cameras.cam_from_world[k, :3, 3])
+            for k in range(options.num_views)
+        ],
+    )
+
+
+def turntable_cameras(options: TurntableOptions) -> Cameras:
+    """Return the exact cameras of the set; world = object frame, K in pixels of the photos."""
+    camera = _camera(options)
+    poses = [turned(camera, _turn(options, k)) for k in range(options.num_views)]
+    return Cameras(np.tile(camera.K, (options.num_views, 1, 1)), np.stack(poses))
+
+
+def build_studio(options: TurntableOptions) -> Studio:
+    """Make object, room and camera."""
+    shape, camera = coffee_pot(), _camera(options)
+    room = furnish(texels_seen=camera.K[0, 0] / (options.distance + 2.5), seed=options.seed)
+    return Studio(shape, mosaic(shape, options.seed), camera, render_backdrop(camera, room))
+
+
+def render_view(studio: Studio, options: TurntableOptions, k: int) -> Rendering:
+    """Take photo number k."""
+    return render_object(studio, _turn(options, k), options.noise, options.seed * 1_000_003 + k)
+
+
+def _turn(options: TurntableOptions, k: int) -> float:
+    return 2 * np.pi * k / options.num_views
+
+
+def _camera(options: TurntableOptions) -> Camera:
+    w, h = options.size
+    elevation = np.deg2rad(options.elevation_deg)
+    forward = np.array([0.0, np.cos(elevation), -np.sin(elevation)])
+    right = np.array([1.0, 0.0, 0.0])
+    cam_from_room = np.eye(4)
+    cam_from_room[:3, :3] = np.stack([right, np.cross(forward, right), forward])
+    # Aimed a little above the pot's middle, so that its foot keeps some distance from the lower edge.
+    cam_from_room[:3, 3] = cam_from_room[:3, :3] @ (options.distance * forward - np.array([0.0, 0.0, 0.02]))
+    focal = options.focal * w
+    return Camera(w, h, np.array([[focal, 0, (w - 1) / 2], [0, focal, (h - 1) / 2], [0, 0, 1.0]]), cam_from_room)
+
+
+def _png(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()

@@ -1,0 +1,25 @@
+"""Writing a result file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from masks.errors import OutputError
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name in the same folder and rename it, making the folder when it is missing.
+
+    A killed run leaves either the old file or the new one. Raises `OutputError` when the place cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}). Free some space or choose another place for the results.") from error
