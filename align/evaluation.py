@@ -78,6 +78,12 @@ def evaluate(scene: Scene, truth: Sequence[PhotoCamera]) -> Evaluation:
     )
 
 
+def failure(num_views: int) -> Evaluation:
+    """Return the figures of a reconstruction that placed no view."""
+    none = {str(t): 0.0 for t in THRESHOLDS_DEG}
+    return Evaluation(num_views, 0, none, dict(none), {"30": 0.0}, {"median": None, "max": None}, None, None)
+
+
 def pair_errors(cam_from_world: np.ndarray, true_cam_from_world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return, for all pairs a < b, the errors of relative rotation and of the direction of relative translation in degrees (E,).
 

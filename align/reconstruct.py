@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from align.presets import PRESETS, Preset
 from align.scene import Report, Scene
 from align.sparse.align import sparse_align
-from align.sparse.presets import PRESETS, Preset
 from masks.notice import Notice
 from pairs.backend import Backend, Progress, silent
 from pairs.graph import SceneGraph

@@ -36,8 +36,8 @@ class SceneView:
     """Id of the physical camera."""
     pixel_map: PixelMap
     """Grid pixels from the pixels of the stored file."""
-    depth: np.ndarray  # (H, W) float32, z in the camera, > 0; meaningless where conf is 0
-    conf: np.ndarray  # (H, W) float32, 0 = not to be used
+    depth: np.ndarray  # (H, W) float32, z in the camera; 0 where nothing is known
+    conf: np.ndarray  # (H, W) float32; 0 = not to be used
     image: np.ndarray  # (H, W, 3) uint8
     mask: np.ndarray  # (H, W) bool, True = object
 

@@ -26,6 +26,8 @@ def list_photos(inputs: Sequence[Path]) -> tuple[Path, ...]:
 
     Raises `ImageError` for a path that does not exist, a folder without pictures, and two photos with one name.
     """
+    if not inputs:
+        raise ImageError("no photos given. Name a folder of photos, or the photo files.")
     photos: list[Path] = []
     for path in inputs:
         if path.is_dir():

@@ -65,13 +65,11 @@ class StageDisplay:
         self._stage = ""
 
     def show(self, notices: Sequence[Notice]) -> None:
-        """Print warnings and what was left out, then how many remarks the report holds besides."""
-        quiet = [n for n in notices if n.level is Level.INFO]
-        for notice in notices:
-            if notice.level is not Level.INFO:
-                self.console.print(f"{notice.level.value}: {notice.subject}: {notice.text}", style=_STYLES[notice.level], markup=False)
-        for notice in quiet:
-            self.console.print(f"{notice.subject}: {notice.text}", style="dim", markup=False)
+        """Print the notices, those that matter last, where they are read."""
+        for notice in sorted(notices, key=lambda n: list(_STYLES).index(n.level)):
+            text = f"{notice.subject}: {notice.text}"
+            prefix = "" if notice.level is Level.INFO else f"{notice.level.value}: "
+            self.console.print(prefix + text, style=_STYLES[notice.level], markup=False, soft_wrap=True)
 
 
 def print_error(message: str) -> None:

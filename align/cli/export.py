@@ -13,6 +13,9 @@ from align.export.formats import EXPORTERS
 from align.scene import load_scene
 from masks.errors import UserError
 
+DEFAULT_MIN_CONF = 1.5
+"""The reference's viewer shows points from this confidence on."""
+
 
 @dataclass(frozen=True)
 class Export:
@@ -24,7 +27,7 @@ class Export:
     """What to write."""
     out: Annotated[Path, tyro.conf.arg(metavar="FILE")]
     """The file to write."""
-    min_conf: float = 1.5
+    min_conf: float = DEFAULT_MIN_CONF
     """Points with a lower confidence are left out."""
 
     def run(self) -> None:

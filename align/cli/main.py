@@ -49,7 +49,7 @@ _Any = (
 
 def parse(arguments: Sequence[str]) -> Command:
     """Return the subcommand that the arguments ask for. Exits with code 2 on a wrong usage, 0 on --help."""
-    config = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff)
+    config = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.EnumChoicesFromValues)
     return tyro.cli(_Any, prog="pointloom", description=_ABOUT, args=list(arguments), config=config)  # pyright: ignore[reportCallIssue,reportArgumentType]
 
 

@@ -9,9 +9,9 @@ from typing import Annotated
 import tyro
 
 from align.cli.console import StageDisplay, print_result
+from align.presets import PRESETS, Preset
 from align.reconstruct import ReconstructOptions, reconstruct
 from align.scene import Scene, save_scene
-from align.sparse.presets import PRESETS, Preset
 from masks.errors import OutputError, UserError
 from masks.load import Polarity
 from pairs.graph import parse_graph
@@ -27,7 +27,7 @@ class Reconstruct:
     Interrupted runs go on where they stopped: finished steps are kept in the store.
     """
 
-    images: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    images: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="IMAGES..."), tyro.conf.Positional]
     """A folder of photos, or the photos themselves."""
     out: Annotated[Path, tyro.conf.arg(metavar="SCENE")]
     """Folder of the scene to write."""
@@ -45,7 +45,7 @@ class Reconstruct:
     """Settings of the aligner: pointloom, or the reference's (mast3r, ...)."""
     longest: Annotated[int, tyro.conf.arg(metavar="PX")] = 512
     """Longest side of the depth maps."""
-    crop: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    crop: bool = False
     """Cut every photo down to its mask first: finer depth for an object that is small in its photos."""
     seed: int = 0
     """Seed of everything that draws at random."""
@@ -54,15 +54,18 @@ class Reconstruct:
 
     def run(self) -> None:
         """Reconstruct, save, and print what came out."""
-        with StageDisplay() as display:
-            scene = self.reconstruct(display)
+        self.run_with(StageDisplay())
+
+    def run_with(self, display: StageDisplay) -> None:
+        """Do the same with a display that the caller keeps, to read the seconds of every stage from."""
+        with display:
+            scene = self._reconstruct(display)
             display("saving", 0, 1)
             save_scene(scene, self.out)
         display.show(scene.report.notices)
         print_result(summary(scene, self.out))
 
-    def reconstruct(self, display: StageDisplay) -> Scene:
-        """Return the scene that the options ask for."""
+    def _reconstruct(self, display: StageDisplay) -> Scene:
         require_writable(self.out)
         masks = None if self.masks in ("auto", "none") else Path(self.masks)
         options = ReconstructOptions(

@@ -1,0 +1,96 @@
+"""pointloom demo: a rendered turntable, reconstructed with and without its masks, and compared with its truth."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from align.cli.console import StageDisplay, print_result
+from align.cli.export import DEFAULT_MIN_CONF
+from align.cli.reconstruct import Reconstruct
+from align.demo.turntable import TurntableOptions, render_turntable
+from align.evaluation import Evaluation, as_document, evaluate, failure
+from align.export.atomic import write_whole
+from align.export.cameras_json import read_cameras
+from align.export.formats import EXPORTERS
+from align.scene import load_scene
+from align.show.scene_sheet import write_scene_sheet
+from masks.errors import ReconstructionError
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Render a turntable, reconstruct it with and without masks, and compare both with the truth."""
+
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("demo")
+    """Folder for photos, scenes, scene.glb, contact_sheet.png and report.json."""
+    turntable: TurntableOptions = field(default_factory=TurntableOptions)
+
+    def run(self) -> None:
+        """Render, reconstruct twice, evaluate, and print the table."""
+        started = time.perf_counter()
+        with StageDisplay() as display:
+            render_turntable(self.out, self.turntable, display)
+        seconds: dict[str, Any] = {"rendering": display.seconds}
+        runs: dict[str, _Run] = {}
+        for name, masks in (("masked", str(self.out / "masks")), ("unmasked", "none")):
+            print_result(f"\n{name}: pointloom reconstruct {self.out / 'images'} --masks {masks} --out {self.out / name}")
+            runs[name] = _reconstruct(self.out, name, masks)
+            seconds[name] = runs[name].seconds
+        scene = load_scene(self.out / "masked")
+        EXPORTERS["glb"](scene, self.out / "scene.glb", DEFAULT_MIN_CONF)
+        write_scene_sheet(scene, self.out / "contact_sheet.png", DEFAULT_MIN_CONF, "pointloom demo: a coffee pot on a turntable, with masks")
+        seconds["total"] = time.perf_counter() - started
+        document = {name: as_document(run.evaluation) for name, run in runs.items()} | {"seconds": seconds}
+        document["errors"] = {name: run.error for name, run in runs.items() if run.error}
+        write_whole(self.out / "report.json", (json.dumps(document, indent=1) + "\n").encode())
+        _print_table(runs)
+        print_result(f"\nLook at {self.out / 'contact_sheet.png'}, and open {self.out / 'scene.glb'} in any 3D viewer.")
+
+
+@dataclass(frozen=True)
+class _Run:
+    evaluation: Evaluation
+    seconds: dict[str, float]
+    error: str
+
+
+def _reconstruct(folder: Path, name: str, masks: str) -> _Run:
+    """Run the road that `pointloom reconstruct` runs, and compare the scene with the truth; a loud failure is a result too."""
+    truth = read_cameras(folder / "cameras.json")
+    display = StageDisplay()
+    try:
+        Reconstruct(images=(folder / "images",), out=folder / name, masks=masks).run_with(display)
+    except ReconstructionError as error:
+        return _Run(failure(len(truth)), display.seconds, str(error))
+    return _Run(evaluate(load_scene(folder / name), truth), display.seconds, "")
+
+
+def _print_table(runs: dict[str, _Run]) -> None:
+    table = Table(title="What masks buy")
+    table.add_column("")
+    for name in runs:
+        table.add_column(name, justify="right")
+    found = [run.evaluation for run in runs.values()]
+    table.add_row("views registered", *(f"{e.registered} of {e.views}" for e in found))
+    table.add_row("RRA@5, RTA@5", *(f"{e.rra['5']:.1f} %, {e.rta['5']:.1f} %" for e in found))
+    table.add_row("AUC@30", *(f"{e.auc['30']:.1f} %" for e in found))
+    table.add_row("rotation error, median / max", *(_pair(e.rotation_error_deg["median"], e.rotation_error_deg["max"]) for e in found))
+    table.add_row("camera centres (ATE)", *("-" if e.ate is None else f"{100 * e.ate:.2f} %" for e in found))
+    table.add_row("focal error", *("-" if e.focal_error is None else f"{100 * e.focal_error:.2f} %" for e in found))
+    table.add_row("seconds", *(f"{sum(run.seconds.values()):.0f}" for run in runs.values()))
+    Console().print(table)
+    for name, run in runs.items():
+        if run.error:
+            print_result(f"{name}: {run.error}")
+
+
+def _pair(median: float | None, largest: float | None) -> str:
+    return "-" if median is None or largest is None else f"{median:.3f} / {largest:.3f} deg"

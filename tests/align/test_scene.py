@@ -1,0 +1,106 @@
+"""A scene on disk."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from align.cloud import cloud_of
+from align.scene import Report, Scene, SceneView, load_scene, points_of_view, save_scene
+from masks.errors import FormatError, OutputError
+from masks.notice import warning
+from masks.pixelmap import PixelMap
+from pairs.cameras import Cameras
+
+
+def small_scene() -> Scene:
+    rng = np.random.default_rng(3)
+    views = []
+    for k in range(3):
+        depth = rng.uniform(1, 2, (8, 12)).astype(np.float32)
+        mask = rng.random((8, 12)) < 0.6
+        conf = (rng.uniform(0, 5, (8, 12)) * mask).astype(np.float32)
+        image = rng.integers(0, 255, (8, 12, 3), np.uint8)
+        views.append(SceneView(f"{k}.jpg", "one", PixelMap((24, 17), 1, (0, 0, 24, 16), (12, 8)), depth, conf, image, mask))
+    poses = np.tile(np.eye(4), (3, 1, 1))
+    poses[:, 0, 3] = [0, 0.1, -1 / 3]
+    cameras = Cameras(np.tile([[10.0, 0, 5.5], [0, 10.0, 3.5], [0, 0, 1]], (3, 1, 1)), poses)
+    report = Report((warning("1.jpg", "odd"),), {"steps": 3})
+    return Scene(tuple(views), cameras, ("0.jpg", "1.jpg", "2.jpg", "3.jpg"), ((0, 1), (1, 2)), report)
+
+
+def test_a_scene_comes_back_exactly(tmp_path: Path) -> None:
+    scene = small_scene()
+    save_scene(scene, tmp_path)
+    again = load_scene(tmp_path)
+    np.testing.assert_array_equal(again.cameras.K, scene.cameras.K)
+    np.testing.assert_array_equal(again.cameras.cam_from_world, scene.cameras.cam_from_world)
+    for ours, theirs in zip(again.views, scene.views):
+        for name in ("depth", "conf", "image", "mask"):
+            np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+        assert (ours.name, ours.pixel_map) == (theirs.name, theirs.pixel_map)
+    assert (again.inputs, again.edges, again.report) == (scene.inputs, scene.edges, scene.report)
+
+
+def test_equal_scenes_are_equal_files(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save_scene(small_scene(), tmp_path / name)
+    for file in ("scene.json", "views.safetensors"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_cameras_at_the_photos_resolution() -> None:
+    K = small_scene().at_original().K[0]
+    np.testing.assert_allclose(K, [[20, 0, 11.5], [0, 20, 7.5], [0, 0, 1]])
+
+
+def test_points_lie_on_their_pixels_rays() -> None:
+    scene = small_scene()
+    points = points_of_view(scene, 1)
+    pose, K = scene.cameras.cam_from_world[1], scene.cameras.K[1]
+    x, y, z = K @ (pose[:3, :3] @ points[5, 7] + pose[:3, 3])
+    np.testing.assert_allclose([x / z, y / z, z], [7, 5, scene.views[1].depth[5, 7]])
+
+
+def test_the_cloud_holds_the_confident_object_alone() -> None:
+    scene = small_scene()
+    cloud = cloud_of(scene, 2.0)
+    assert len(cloud.points) == sum(int((v.mask & (v.conf >= 2)).sum()) for v in scene.views)
+    assert len(cloud_of(scene, 0.0).points) == sum(int((v.conf > 0).sum()) for v in scene.views)
+
+
+def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+    save_scene(small_scene(), tmp_path)
+    document = json.loads((tmp_path / "scene.json").read_text())
+    (tmp_path / "scene.json").write_text(json.dumps(document | {"format": 99}))
+    with pytest.raises(FormatError, match=r"99 is newer.*Update"):
+        load_scene(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"format": 1}'])
+def test_a_damaged_scene_is_named(tmp_path: Path, damage: str) -> None:
+    save_scene(small_scene(), tmp_path)
+    (tmp_path / "scene.json").write_text(damage)
+    with pytest.raises(FormatError, match="damaged"):
+        load_scene(tmp_path)
+
+
+def test_a_folder_without_a_scene_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="no scene here"):
+        load_scene(tmp_path)
+
+
+def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="--out"):
+        save_scene(small_scene(), tmp_path / "file" / "scene")
+
+
+def test_a_scene_never_holds_nan() -> None:
+    scene = small_scene()
+    poses = scene.cameras.cam_from_world.copy()
+    poses[0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="finite"):
+        replace(scene, cameras=Cameras(scene.cameras.K, poses))

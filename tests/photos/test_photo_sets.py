@@ -1,0 +1,137 @@
+"""The whole road on real photographs with true cameras, focal unknown, through the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import roma
+import torch
+
+from align.evaluation import Evaluation, evaluate, rotation_errors_deg
+from align.export.cameras_json import read_cameras
+from align.scene import Scene, load_scene
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+pytestmark = [pytest.mark.photos, pytest.mark.skipif(not DATA.is_dir(), reason="the photo sets (../shared/data) are not here")]
+
+
+@dataclass(frozen=True)
+class Photos:
+    """A part of a photo set."""
+
+    name: str
+    masked: bool
+    first: int = 0
+    step: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.name}-{'masked' if self.masked else 'unmasked'}-{self.first}-{self.step}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the command did."""
+
+    code: int
+    errors: str
+    scene: Scene | None
+    evaluation: Evaluation | None
+
+
+@pytest.fixture(scope="session")
+def road(tmp_path_factory: pytest.TempPathFactory):
+    """Reconstruct a part of a set once, however many tests ask for it."""
+    folder = tmp_path_factory.mktemp("photo_sets")
+
+    @cache
+    def run(photos: Photos) -> Outcome:
+        root = DATA / photos.name
+        images = sorted((root / "images").iterdir())[photos.first :: photos.step]
+        out = folder / str(photos)
+        masks = str(root / "masks") if photos.masked else "none"
+        command = [sys.executable, "-m", "align.cli.main", "reconstruct", *map(str, images), "--masks", masks, "--out", str(out)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return Outcome(done.returncode, done.stderr, None, None)
+        scene = load_scene(out)
+        return Outcome(0, done.stderr, scene, evaluate(scene, read_cameras(root / "cameras.json")))
+
+    return run
+
+
+def turning_steps_deg(scene: Scene) -> np.ndarray:
+    """Return the turns from each view to the next about the axis that fits them all, in degrees."""
+    R = torch.from_numpy(scene.cameras.cam_from_world[:, :3, :3])
+    turns = roma.rotmat_to_rotvec(R[1:].mT @ R[:-1]).numpy()  # in the object's frame: the table turns against its camera
+    axis = np.linalg.svd(turns)[2][0]
+    return np.abs(np.rad2deg(turns @ axis))
+
+
+WHOLE = [
+    # photos, largest median and largest single rotation error in degrees
+    (Photos("oxford_dino", masked=True), 0.4, 0.9),
+    (Photos("oxford_dino_static", masked=True), 0.4, 0.9),
+    (Photos("templeSparseRing", masked=True), 0.9, 1.3),
+    (Photos("fountain-P11", masked=False), 0.25, 0.5),
+    (Photos("fox", masked=False), 0.5, 1.0),
+    *((Photos(name, True, first, 2), 0.5, 0.9) for name in ("oxford_dino", "oxford_dino_static") for first in (0, 1)),
+    *((Photos(name, False, first, 2), 0.5, 0.9) for name in ("oxford_dino", "oxford_dino_static") for first in (0, 1)),
+]
+
+
+@pytest.mark.parametrize(("photos", "median", "largest"), WHOLE, ids=lambda value: str(value) if isinstance(value, Photos) else "")
+def test_every_view_is_placed_rightly(road, photos: Photos, median: float, largest: float) -> None:
+    found = road(photos)
+    assert found.code == 0, found.errors
+    assert found.evaluation.registered == found.evaluation.views
+    assert found.evaluation.rra["5"] == 100
+    assert found.evaluation.rta["5"] == 100
+    assert found.evaluation.rotation_error_deg["median"] <= median
+    assert found.evaluation.rotation_error_deg["max"] <= largest
+
+
+SAFE = [
+    Photos("oxford_dino", masked=False),
+    Photos("oxford_dino_static", masked=False),
+    Photos("templeSparseRing", masked=False),
+    Photos("dinoSparseRing", masked=True),
+    Photos("dinoSparseRing", masked=False),
+    *(Photos("oxford_dino", masked, 0, 3) for masked in (True, False)),
+    *(Photos("oxford_dino_static", masked, 0, 3) for masked in (True, False)),
+]
+
+
+@pytest.mark.parametrize("photos", SAFE, ids=str)
+def test_nothing_is_silently_wrong(road, photos: Photos) -> None:
+    """Either a message and exit code 2, or a scene whose views are right and whose report names every other one."""
+    found = road(photos)
+    if found.scene is None:
+        assert found.code == 2
+        assert "Traceback" not in found.errors
+        assert found.errors.strip()
+        return
+    truth = {Path(c.file).name: c.R_cam_from_world for c in read_cameras(DATA / photos.name / "cameras.json")}
+    poses = np.tile(np.eye(4), (len(found.scene.views), 1, 1))
+    poses[:, :3, :3] = [truth[view.name] for view in found.scene.views]
+    assert rotation_errors_deg(found.scene.cameras.cam_from_world, poses).max() < 5
+    missing = set(found.scene.inputs) - {view.name for view in found.scene.views}
+    assert missing <= {notice.subject for notice in found.scene.report.notices if notice.level == "left out"}
+
+
+@pytest.mark.parametrize("name", ["oxford_dino", "oxford_dino_static"])
+def test_the_turntable_turns_by_ten_degrees(road, name: str) -> None:
+    steps = turning_steps_deg(road(Photos(name, masked=True)).scene)
+    assert abs(steps.mean() - 10) <= 0.02
+    assert steps.std() <= 0.08
+
+
+def test_the_alignment_is_no_worse_than_the_backends_cameras(road) -> None:
+    report = road(Photos("oxford_dino", masked=True)).scene.report
+    checked = report.figures["mean reprojection error cut at 2 px"]
+    assert checked["end"] <= checked["start"] or not report.figures["refinement kept"]
