@@ -20,9 +20,11 @@ from align.evaluation import Evaluation, as_document, evaluate, failure
 from align.export.atomic import write_whole
 from align.export.cameras_json import read_cameras
 from align.export.formats import EXPORTERS
-from align.scene import load_scene
+from align.scene import Scene, load_scene
 from align.show.scene_sheet import write_scene_sheet
 from masks.errors import ReconstructionError
+from masks.picture import open_levels
+from masks.pixelmap import image_to_target
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Demo:
 class _Run:
     evaluation: Evaluation
     seconds: dict[str, float]
+    on_object: float | None
+    """Share of the exported points that lie on the object, by the true masks."""
     error: str
 
 
@@ -69,8 +73,16 @@ def _reconstruct(folder: Path, name: str, masks: str) -> _Run:
     try:
         Reconstruct(images=(folder / "images",), out=folder / name, masks=masks).run_with(display)
     except ReconstructionError as error:
-        return _Run(failure(len(truth)), display.seconds, str(error))
-    return _Run(evaluate(load_scene(folder / name), truth), display.seconds, "")
+        return _Run(failure(len(truth)), display.seconds, None, str(error))
+    scene = load_scene(folder / name)
+    return _Run(evaluate(scene, truth), display.seconds, _on_object(scene, folder / "masks"), "")
+
+
+def _on_object(scene: Scene, masks: Path) -> float:
+    """Return which share of a scene's exported points stands on pixels of the true masks."""
+    shown = [view.mask & (view.conf >= DEFAULT_MIN_CONF) for view in scene.views]
+    true = [image_to_target(view.pixel_map, open_levels(masks / view.name) > 127) for view in scene.views]
+    return sum(int((s & t).sum()) for s, t in zip(shown, true)) / max(1, sum(int(s.sum()) for s in shown))
 
 
 def _print_table(runs: dict[str, _Run]) -> None:
@@ -85,6 +97,7 @@ def _print_table(runs: dict[str, _Run]) -> None:
     table.add_row("rotation error, median / max", *(_pair(e.rotation_error_deg["median"], e.rotation_error_deg["max"]) for e in found))
     table.add_row("camera centres (ATE)", *("-" if e.ate is None else f"{100 * e.ate:.2f} %" for e in found))
     table.add_row("focal error", *("-" if e.focal_error is None else f"{100 * e.focal_error:.2f} %" for e in found))
+    table.add_row("points that are the object", *("-" if run.on_object is None else f"{100 * run.on_object:.1f} %" for run in runs.values()))
     table.add_row("seconds", *(f"{sum(run.seconds.values()):.0f}" for run in runs.values()))
     Console().print(table)
     for name, run in runs.items():

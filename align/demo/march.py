@@ -6,10 +6,13 @@ import numpy as np
 
 from align.demo.shape import Shape
 
-_STEPS = 400
+_STEPS = 500
+_LEAST_STEP = 2e-4  # scene units: a ray that grazes the surface would else creep along it for thousands of steps
 
 
-def first_hits(shape: Shape, origin: np.ndarray, directions: np.ndarray, start: np.ndarray | float = 0.0, tolerance: float = 1e-5) -> np.ndarray:
+def first_hits(
+    shape: Shape, origin: np.ndarray, directions: np.ndarray, start: np.ndarray | float = 0.0, tolerance: float = 1e-5
+) -> np.ndarray:
     """Return the distance along each ray to the surface; infinite where it misses.
 
     origin (3,) and directions (N, 3) are in the object's frame; distances (N,) are in units of a direction's length.
@@ -20,16 +23,21 @@ def first_hits(shape: Shape, origin: np.ndarray, directions: np.ndarray, start: 
     length = np.linalg.norm(directions, axis=1)
     result = np.full(len(directions), np.inf)
     active = np.flatnonzero(near < far)
-    t, ahead, end, speed = near[active], directions[active], far[active], shape.safe_step / length[active]
+    t, ahead, end, scale = near[active], directions[active], far[active], 1 / length[active]
+    step, before = np.zeros(len(active)), np.ones(len(active))
     for _ in range(_STEPS):
         gap = shape.distance(origin + t[:, None] * ahead)
         touching = gap < tolerance
-        t = t + np.maximum(gap, 0) * speed
-        result[active[touching]] = t[touching]
+        # A step of the least size may end inside: the surface lies where the distance changes its sign.
+        crossed = np.where(gap < 0, -step * gap / np.minimum(gap - before, -tolerance), gap * scale)
+        result[active[touching]] = (t + crossed)[touching]
+        step = np.maximum(gap * shape.safe_step, _LEAST_STEP) * scale
+        t, before = t + step, gap
         going = ~touching & (t < end)
         if not going.any():
             break
-        active, t, ahead, end, speed = active[going], t[going], ahead[going], end[going], speed[going]
+        active, t, ahead, end, scale = active[going], t[going], ahead[going], end[going], scale[going]
+        step, before = step[going], before[going]
     return result
 
 

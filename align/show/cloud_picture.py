@@ -207,9 +207,11 @@ def _usual_gap(points: np.ndarray) -> float:
 
 
 def _thinned(cloud: PointCloud) -> PointCloud:
-    """Return every n-th point of a cloud that is larger than a picture can show."""
-    step = -(-len(cloud.points) // _MOST_POINTS)
-    return PointCloud(cloud.points[::step], cloud.colours[::step]) if step > 1 else cloud
+    """Return a random part of a cloud that is larger than a picture can show: every n-th point would show as stripes."""
+    if len(cloud.points) <= _MOST_POINTS:
+        return cloud
+    kept = np.sort(np.random.default_rng(0).choice(len(cloud.points), _MOST_POINTS, replace=False))
+    return PointCloud(cloud.points[kept], cloud.colours[kept])
 
 
 def _without_outliers(points: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ from align.sparse.residuals import (
     match_terms,
 )
 from align.sparse.robust import at_progress
+from pairs.backend import Progress, silent
 
 _BETA = 0.9  # both moments
 _EPSILON = 1e-8
@@ -33,12 +34,16 @@ _EPSILON = 1e-8
 StageLoss = Callable[[Parameters, Placement, float], Tensor]
 """Loss at parameters and their placement, when a share (0 to 1) of the stage is done."""
 
-Progress = Callable[[str, int, int], None]
-"""Told (stage, done, total)."""
 
+@dataclass(frozen=True, slots=True)
+class StageTask:
+    """What a stage lowers, and what it may move for that."""
 
-def _silent(stage: str, done: int, total: int) -> None:
-    """Ignore progress."""
+    loss: StageLoss
+    free: Parameters
+    """Booleans in the shape of the parameters."""
+    copies: int = 1
+    """How often shared intrinsics are moved in an iteration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +61,21 @@ class Descent:
 
 
 def descend(
-    problem: Problem, start: Parameters, chain: CameraChain, options: AdamOptions, known: Known | None = None, progress: Progress = _silent
+    problem: Problem, start: Parameters, chain: CameraChain, options: AdamOptions, known: Known | None = None, progress: Progress = silent
 ) -> Descent:
     """Run the coarse stage, then the fine one from where it ended.
 
     Stops early, and says so, when a loss is not finite; the placement is then the last one with a finite loss.
     """
     freeze = (known or Known()).freeze_of(problem.num_views).to(start.trans)
-    matches = match_terms(problem, options.good_conf, freeze)
-    fallback = fallback_terms(problem, options.good_conf, freeze)
-    prior = _prior_terms(start, chain, options, matches)
-    coarse = _coarse_loss(start, chain, options, matches, fallback, prior)
-    first = run_stage(start, chain, options.coarse, coarse, coarse_mask(start, chain, options, freeze), progress=_named(progress, "coarse"))
+    terms = _terms(problem, start, chain, options, freeze)
+    coarse = StageTask(_coarse_loss(start, chain, options, terms), coarse_free(start, chain, options, freeze))
+    first = run_stage(start, chain, options.coarse, coarse, _named(progress, "coarse"))
     if options.fine.steps == 0 or first.stopped != "finished":
         return first
-    fine = _fine_loss(chain, options, matches, fallback, prior)
-    mask = fine_mask(start, chain, options, freeze)
     copies = int((freeze < 1).sum()) if options.intrinsics.steps_per_view and options.intrinsics.share == "all" else 1
-    second = run_stage(first.parameters, chain, options.fine, fine, mask, copies, _named(progress, "fine"))
+    fine = StageTask(_fine_loss(chain, options, terms), fine_free(start, chain, options, freeze), copies)
+    second = run_stage(first.parameters, chain, options.fine, fine, _named(progress, "fine"))
     return replace(second, losses=torch.cat([first.losses, second.losses]), rates=torch.cat([first.rates, second.rates]))
 
 
@@ -81,13 +83,11 @@ def run_stage(
     start: Parameters,
     chain: CameraChain,
     stage: Stage,
-    loss_of: StageLoss,
-    mask: Parameters,
-    copies: int = 1,
+    task: StageTask,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Descent:
-    """Move the parameters where `mask` is 1; `copies` is how often shared intrinsics are moved in an iteration."""
-    names = [field.name for field in fields(start) if bool(getattr(mask, field.name).any())]
+    """Lower the loss of a task by Adam, in the stage's number of steps."""
+    names = [field.name for field in fields(start) if bool(getattr(task.free, field.name).any())]
     moments = {name: _Moments.zero(getattr(start, name)) for name in names}
     parameters, placement, stopped = start, place(start, chain), "finished"
     losses, rates = [], []
@@ -95,7 +95,7 @@ def run_stage(
         leaves = {name: getattr(parameters, name).detach().requires_grad_() for name in names}
         at_leaves = replace(parameters, **leaves)
         tried = place(at_leaves, chain)
-        loss = loss_of(at_leaves, tried, step / stage.steps)
+        loss = task.loss(at_leaves, tried, step / stage.steps)
         rate = learning_rate(stage, step / stage.steps)
         value = float(loss.detach())
         losses.append(value)
@@ -106,7 +106,7 @@ def run_stage(
         placement = tried
         if loss.requires_grad:
             gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
-            parameters = _stepped(parameters, mask, moments, dict(zip(names, gradients)), rate, copies)
+            parameters = _stepped(parameters, task, moments, dict(zip(names, gradients)), rate)
         progress(step + 1, stage.steps)
     like = start.trans
     return Descent(_detached(placement), parameters, like.new_tensor(losses), like.new_tensor(rates), stopped)
@@ -140,9 +140,7 @@ class _Moments:
         return value.addcdiv(self.first, (self.second.sqrt() / math.sqrt(bias)).add_(_EPSILON), value=-rate / bias)
 
 
-def _stepped(
-    parameters: Parameters, mask: Parameters, moments: dict[str, _Moments], gradients: dict[str, Tensor | None], rate: float, copies: int
-) -> Parameters:
+def _stepped(parameters: Parameters, task: StageTask, moments: dict[str, _Moments], gradients: dict[str, Tensor | None], rate: float) -> Parameters:
     """Return the parameters after one iteration: Adam, then unit quaternions."""
     moved = {}
     for name, gradient in gradients.items():
@@ -150,18 +148,18 @@ def _stepped(
             continue
         value = getattr(parameters, name)
         # Selected, not multiplied: what is held has a gradient of exactly 0, whatever autograd says.
-        gradient = torch.where(getattr(mask, name), gradient, 0)
-        for _ in range(copies if name in ("log_focal", "pp") else 1):
+        gradient = torch.where(getattr(task.free, name), gradient, 0)
+        for _ in range(task.copies if name in ("log_focal", "pp") else 1):
             value = moments[name].step(value, gradient, rate)
         moved[name] = value
     if "quat" in moved:
         # Only what moved: a held pose must not change by the rounding of its norm.
         unit = moved["quat"] / moved["quat"].norm(dim=1, keepdim=True)
-        moved["quat"] = torch.where(mask.quat, unit, moved["quat"])
+        moved["quat"] = torch.where(task.free.quat, unit, moved["quat"])
     return replace(parameters, **moved)
 
 
-def coarse_mask(start: Parameters, chain: CameraChain, options: AdamOptions, freeze: Tensor) -> Parameters:
+def coarse_free(start: Parameters, chain: CameraChain, options: AdamOptions, freeze: Tensor) -> Parameters:
     """Return what the coarse stage may move: poses and sizes of the views that aren't frozen."""
     free = freeze == 0
     posed = free.clone()
@@ -171,63 +169,75 @@ def coarse_mask(start: Parameters, chain: CameraChain, options: AdamOptions, fre
     return Parameters(quat=posed[:, None].expand_as(start.quat), trans=posed[:, None].expand_as(start.trans), log_size=free, **none)
 
 
-def fine_mask(start: Parameters, chain: CameraChain, options: AdamOptions, freeze: Tensor) -> Parameters:
+def fine_free(start: Parameters, chain: CameraChain, options: AdamOptions, freeze: Tensor) -> Parameters:
     """Return what the fine stage may move: also focals, principal points and depths of the views that aren't wholly frozen."""
     free = freeze < 1
     camera = torch.zeros_like(start.log_focal, dtype=torch.bool)
     camera[chain.camera[free]] = True
     depth = torch.repeat_interleave(free, chain.core_start.diff())
     return replace(
-        coarse_mask(start, chain, options, freeze),
+        coarse_free(start, chain, options, freeze),
         log_focal=camera & options.intrinsics.free_focal,
         pp=(camera & options.intrinsics.free_principal_point)[:, None].expand_as(start.pp),
         core=depth & options.free_depth,
     )
 
 
-def _coarse_loss(
-    start: Parameters, chain: CameraChain, options: AdamOptions, matches: MatchTerms | None, fallback: FallbackTerms | None, prior: PriorTerms | None
-) -> StageLoss:
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """Whatever contributes to the losses of both stages."""
+
+    matches: MatchTerms | None
+    fallback: FallbackTerms | None
+    prior: PriorTerms | None
+
+    def lift(self, placement: Placement, chain: CameraChain) -> tuple[Tensor | None, Tensor | None]:
+        """Return the depths of matches and of the fallback's points."""
+        return tuple(None if terms is None else lift(terms.ends, placement, chain) for terms in (self.matches, self.fallback))
+
+
+def _terms(problem: Problem, start: Parameters, chain: CameraChain, options: AdamOptions, freeze: Tensor) -> _Terms:
+    matches = match_terms(problem, options.good_conf, freeze)
+    prior = None
+    if options.priors.any:
+        placement = place(start, chain)
+        observations = matches.num_observations if matches is not None else torch.ones((), dtype=torch.int64)
+        prior = PriorTerms(options.priors, start.log_focal, placement.R_world_from_cam, placement.centre, observations)
+    return _Terms(matches, fallback_terms(problem, options.good_conf, freeze), prior)
+
+
+def _coarse_loss(start: Parameters, chain: CameraChain, options: AdamOptions, terms: _Terms) -> StageLoss:
     """Return the loss of the coarse stage; focals and depths stand still, so the points are lifted here once."""
-    placement = place(start, chain)
-    lifted = None if matches is None else lift(matches.ends, placement, chain)
-    lifted_fallback = None if fallback is None else lift(fallback.ends, placement, chain)
+    depth, fallback_depth = terms.lift(place(start, chain), chain)
 
     def loss(parameters: Parameters, placement: Placement, progress: float) -> Tensor:
-        total = placement.centre.new_zeros(())
-        if matches is not None:
-            total = loss_3d(matches, lifted, placement, at_progress(options.coarse.robust, progress))
-        if fallback is not None:
-            total = total + options.fallback_weight * loss_fallback(fallback, lifted_fallback, placement, options.fallback)
-        return total if prior is None else total + loss_priors(prior, parameters, placement)
+        total = _side_loss(terms, fallback_depth, parameters, placement, options)
+        if terms.matches is None or depth is None:
+            return total
+        return loss_3d(terms.matches, depth, placement, at_progress(options.coarse.robust, progress)) + total
 
     return loss
 
 
-def _fine_loss(
-    chain: CameraChain, options: AdamOptions, matches: MatchTerms | None, fallback: FallbackTerms | None, prior: PriorTerms | None
-) -> StageLoss:
+def _fine_loss(chain: CameraChain, options: AdamOptions, terms: _Terms) -> StageLoss:
     """Return the loss of the fine stage."""
 
     def loss(parameters: Parameters, placement: Placement, progress: float) -> Tensor:
-        total = placement.centre.new_zeros(())
-        if matches is not None:
-            lifted = lift(matches.ends, placement, chain)
-            total = loss_2d(matches, lifted, placement, at_progress(options.fine.robust, progress))
-        if fallback is not None:
-            lifted = lift(fallback.ends, placement, chain)
-            total = total + options.fallback_weight * loss_fallback(fallback, lifted, placement, options.fallback)
-        return total if prior is None else total + loss_priors(prior, parameters, placement)
+        depth, fallback_depth = terms.lift(placement, chain)
+        total = _side_loss(terms, fallback_depth, parameters, placement, options)
+        if terms.matches is None or depth is None:
+            return total
+        return loss_2d(terms.matches, depth, placement, at_progress(options.fine.robust, progress)) + total
 
     return loss
 
 
-def _prior_terms(start: Parameters, chain: CameraChain, options: AdamOptions, matches: MatchTerms | None) -> PriorTerms | None:
-    if not options.priors.any:
-        return None
-    placement = place(start, chain)
-    observations = matches.num_observations if matches is not None else torch.ones((), dtype=torch.int64)
-    return PriorTerms(options.priors, start.log_focal, placement.R_world_from_cam, placement.centre, observations)
+def _side_loss(terms: _Terms, depth: Tensor | None, parameters: Parameters, placement: Placement, options: AdamOptions) -> Tensor:
+    """Return what both stages have in common: the fallback and the priors."""
+    total = placement.centre.new_zeros(())
+    if terms.fallback is not None and depth is not None:
+        total = total + options.fallback_weight * loss_fallback(terms.fallback, depth, placement, options.fallback)
+    return total if terms.prior is None else total + loss_priors(terms.prior, parameters, placement)
 
 
 def _detached(placement: Placement) -> Placement:

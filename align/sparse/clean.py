@@ -28,23 +28,15 @@ def clean(
     held = [torch.isfinite(view.points).all(-1) for view in dense]
     points = [view.points[here] for view, here in zip(dense, held)]
     confs = [view.conf.clone() for view in dense]
-    for i, here in enumerate(held):
-        conf = confs[i][here]
+    for i, view in enumerate(dense):
         for j, other in enumerate(dense):
-            if i != j:
-                conf = _contradicted(points[i], conf, other.depth, confs[j], K[j], cam_from_world[j], tolerance, bad_conf)
-        confs[i][here] = conf
+            if i == j:
+                continue
+            visible, pixel, z = seen_at(view.points, K[j], cam_from_world[j], (other.depth.shape[1], other.depth.shape[0]))
+            in_front = z < (1 - tolerance) * other.depth.flatten()[pixel]
+            bad = visible & in_front & (confs[i] < confs[j].flatten()[pixel])
+            confs[i] = torch.where(bad, confs[i].clamp(max=bad_conf), confs[i])
     return [replace(view, conf=conf) for view, conf in zip(dense, confs)]
-
-
-def _contradicted(
-    points: Tensor, conf: Tensor, depth: Tensor, other_conf: Tensor, K: Tensor, cam_from_world: Tensor, tolerance: float, bad_conf: float
-) -> Tensor:
-    """Return the confidence (N,) of points (N, 3) after a look from one other view."""
-    visible, pixel, z = seen_at(points, K, cam_from_world, (depth.shape[1], depth.shape[0]))
-    behind = z < (1 - tolerance) * depth.flatten()[pixel]
-    bad = visible & behind & (conf < other_conf.flatten()[pixel])
-    return torch.where(bad, conf.clamp(max=bad_conf), conf)
 
 
 def seen_at(points: Tensor, K: Tensor, cam_from_world: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from align.sparse.canonical import CanonicalView, anchor_at
-from align.sparse.problem import Problem, bounds, moved
+from align.sparse.problem import Problem, bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,14 @@ class PairRecord:
     """How many entries of a directed list of pairs this record stands for."""
 
 
-def sample_off_frame(pointmap: Tensor, conf: Tensor, subsample: int) -> OffFrame:
+def sample_off_frame(pointmap: Tensor, conf: Tensor, subsample: int, mask: Tensor | None = None) -> OffFrame:
     """Return every `subsample`-th pixel of a pointmap (H, W, 3) and its confidence (H, W), starting at the top left one.
 
-    The sample of a block is its corner and not its anchor: so it is in the reference.
+    The sample of a block is its corner and not its anchor: so it is in the reference. Outside a `mask` (H, W) of the predicted view the
+    confidence is NaN, which makes the sample absent.
     """
+    if mask is not None:
+        conf = torch.where(mask, conf, torch.nan)
     return OffFrame(pointmap[::subsample, ::subsample].reshape(-1, 3), conf[::subsample, ::subsample].reshape(-1))
 
 
@@ -57,7 +60,7 @@ def fold_pairs(edges: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
 
 
 def condense(views: Sequence[CanonicalView], records: Sequence[PairRecord], principal_points: Tensor | None = None) -> Problem:
-    """Return the flat problem; dtype and device are those of the canonical views.
+    """Return the flat problem in the dtype of the canonical views.
 
     A view's anchored points are ordered by record, which is the reference's order when the records are in the order of its list of pairs.
     Matches that start or end where a view has no usable depth are left out. `principal_points` are (V, 2); the image centre by default.
@@ -81,7 +84,7 @@ def condense(views: Sequence[CanonicalView], records: Sequence[PairRecord], prin
         for frame, of, sample in ((r.a, r.b, r.b_in_a), (r.b, r.a, r.a_in_b))
         if sample is not None
     ]
-    problem = Problem(
+    return Problem(
         size=size,
         principal_point=(size / 2 if principal_points is None else principal_points).to(like.dtype),
         base_focal=torch.stack([view.focal for view in views]),
@@ -106,7 +109,6 @@ def condense(views: Sequence[CanonicalView], records: Sequence[PairRecord], prin
         run_points=_cat([sample.points for *_, sample in runs], like, (3,)),
         run_conf=_cat([sample.conf for *_, sample in runs], like),
     )
-    return moved(problem, device=like.device)
 
 
 def _usable(views: Sequence[CanonicalView], record: PairRecord) -> PairRecord:

@@ -137,8 +137,7 @@ def loss_3d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robu
     a, b = terms.ends.view.unbind(1)
     both = torch.cat([matrix[a], -matrix[b]], 2)  # (T, 3, 6)
     lifted = (terms.ends.pixel * depth[:, :, None]).flatten(1, 2)  # (T, 6, S)
-    residual = torch.baddbmm((centre[a] - centre[b])[..., None], both, lifted)
-    return distance_sum(residual, terms.weight, robust) / terms.weight.sum()
+    return distance_sum(both, centre[a] - centre[b], lifted, terms.weight, robust) / terms.weight.sum()
 
 
 def loss_2d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robust) -> Tensor:
@@ -158,8 +157,7 @@ def loss_fallback(terms: FallbackTerms, depth: Tensor, placement: Placement, rob
     of, frame = terms.ends.view[:, 0], terms.frame
     both = torch.cat([matrix[of], -placement.R_world_from_cam[frame]], 2)  # (T, 3, 6)
     lifted = torch.cat([terms.ends.pixel[:, 0] * depth, terms.prediction], 1)  # (T, 6, S)
-    residual = torch.baddbmm((centre[of] - centre[frame])[..., None], both, lifted)
-    return distance_sum(residual, terms.weight, robust) / terms.weight.sum()
+    return distance_sum(both, centre[of] - centre[frame], lifted, terms.weight, robust) / terms.weight.sum()
 
 
 def _world_from_pixel(placement: Placement) -> Tensor:

@@ -6,6 +6,8 @@ The tests hold these functions against the plain chain.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -19,9 +21,12 @@ FAR_PX = (-1000.0, 2000.0)
 _CHUNK = 128  # tiles; what is between reading matches and writing gradients then stays in the processor's cache
 
 
-def distance_sum(residual: Tensor, weight: Tensor, robust: Robust) -> Tensor:
-    """Return sum weight rho(|residual|) of residuals (T, 3, S) with weights (T, S). At distance 0 the gradient is 0."""
-    return _DistanceSum.apply(residual, weight, robust)
+def distance_sum(matrix: Tensor, offset: Tensor, lifted: Tensor, weight: Tensor, robust: Robust) -> Tensor:
+    """Return sum weight rho(|matrix lifted + offset|).
+
+    `matrix` is (T, 3, C), `offset` (T, 3), `lifted` (T, C, S), `weight` (T, S) is constant. At distance 0 the gradient is 0.
+    """
+    return _DistanceSum.apply(matrix, offset, lifted, weight, robust)
 
 
 def projection_sum(
@@ -38,27 +43,28 @@ def projection_sum(
 
 
 class _DistanceSum(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, residual: Tensor, weight: Tensor, robust: Robust) -> Tensor:
-        distance = residual.square().sum(1).sqrt_()
-        ctx.save_for_backward(residual, weight, distance)
-        ctx.robust = robust
-        return torch.dot(weight.reshape(-1), robust_value(robust, distance).reshape(-1))
+    """Value and gradients in one pass: what a second one would need again is larger than the gradients themselves."""
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
-        residual, weight, distance = ctx.saved_tensors
-        return residual * (grad * _pull(weight, distance, ctx.robust))[:, None], None, None
+    def forward(ctx, matrix: Tensor, offset: Tensor, lifted: Tensor, weight: Tensor, robust: Robust) -> Tensor:
+        by_points = ctx.needs_input_grad[2]
+        values, *gradients = zip(*(_distance_part(*part, robust, by_points) for part in _parts(matrix, offset, lifted, weight)))
+        ctx.save_for_backward(*(torch.cat(gradient) for gradient in gradients))
+        return torch.stack(values).sum()
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        by_matrix, by_offset, by_lifted = ctx.saved_tensors
+        return grad * by_matrix, grad * by_offset, grad * by_lifted if ctx.needs_input_grad[2] else None, None, None
 
 
 class _ProjectionSum(torch.autograd.Function):
-    """Value and gradients in one pass: what backward would need again is larger than the gradients themselves."""
+    """As `_DistanceSum`."""
 
     @staticmethod
     def forward(ctx, matrix: Tensor, offset: Tensor, depth: Tensor, pixel: Tensor, target: Tensor, weight: Tensor, robust: Robust) -> Tensor:
-        step = _CHUNK if matrix.device.type == "cpu" else max(1, len(matrix))
-        parts = zip(*(array.split(step) for array in (matrix, offset, depth, pixel, target, weight)))
-        values, *gradients = zip(*(_projection_part(*part, robust=robust) for part in parts))
+        parts = _parts(matrix, offset, depth, pixel, target, weight)
+        values, *gradients = zip(*(_projection_part(*part, robust) for part in parts))
         ctx.save_for_backward(*(torch.cat(gradient) for gradient in gradients))
         return torch.stack(values).sum()
 
@@ -66,6 +72,24 @@ class _ProjectionSum(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         by_matrix, by_offset, by_depth = ctx.saved_tensors
         return grad * by_matrix, grad * by_offset, grad * by_depth, None, None, None, None
+
+
+def _parts(*arrays: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Yield the arrays in runs of tiles small enough for a processor's cache; whole where there is no such cache to keep to."""
+    step = _CHUNK if arrays[0].device.type == "cpu" else max(1, len(arrays[0]))
+    return zip(*(array.split(step) for array in arrays))
+
+
+def _distance_part(
+    matrix: Tensor, offset: Tensor, lifted: Tensor, weight: Tensor, robust: Robust, by_points: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the sum over some tiles, and its gradients by matrix, offset and, if asked for, points."""
+    residual = torch.baddbmm(offset[..., None], matrix, lifted)
+    distance = residual.square().sum(1).sqrt_()
+    value = torch.dot(weight.reshape(-1), robust_value(robust, distance).reshape(-1))
+    pull = residual.mul_(_pull(weight, distance, robust)[:, None])  # (T, 3, S)
+    by_lifted = torch.bmm(matrix.mT, pull) if by_points else pull.new_zeros(0)
+    return value, torch.bmm(pull, lifted.mT), pull.sum(2), by_lifted
 
 
 def _projection_part(

@@ -1,19 +1,20 @@
 """Whether a solved scene may be believed (the embedded backend's specification, chapters 7.3 and 19).
 
 A scene that folded on itself looks healthy: all views placed, small reprojection errors, many points. The silhouettes betray it: scene points of
-the wrong side project outside the object. Agreement of the pairs with the solved poses does not (chapter 19.8).
+the wrong side project outside the object. A fold that even the silhouettes allow tears neighbours in file order apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import cv2
 import numpy as np
 
 from pairs.classical.mapper import MapperModel
+from pairs.classical.matching import Pair
 from pairs.classical.options import SolveOptions
 
 _MASK_SLACK_PX = 3
@@ -27,7 +28,7 @@ class Verdict(StrEnum):
 
     SURE = "sure"
     DOUBTFUL = "doubtful"
-    """The silhouettes fit almost everywhere: kept unless a better scene is found."""
+    """The silhouettes fit almost everywhere, or two neighbours were torn apart: kept unless a better scene is found."""
     UNCHECKED = "not checked"
     """No view has a mask, so a folded scene could not be told from a right one."""
     REJECTED = "rejected"
@@ -41,11 +42,13 @@ class Assessment:
     reason: str
     mask_share: np.ndarray | None
     """(P,) share of the scene points inside the picture that project into each placed view's mask, nan without a mask; none if never taken."""
+    torn: tuple[Pair, ...] = ()
+    """Neighbours in file order whose matches the scene contradicts."""
 
     @property
     def folded(self) -> bool:
-        """Whether the silhouettes were the reason for the rejection."""
-        return self.verdict is Verdict.REJECTED and self.mask_share is not None
+        """Whether silhouettes or tears were the reason for the rejection."""
+        return self.verdict is Verdict.REJECTED and (self.mask_share is not None or bool(self.torn))
 
 
 def assess(
@@ -58,6 +61,17 @@ def assess(
     if any(mask is not None for mask in masks):
         return _by_silhouettes(mask_shares(model, masks), options)
     return _by_residuals(model, xy)
+
+
+def with_tears(assessment: Assessment, torn: tuple[Pair, ...]) -> Assessment:
+    """Return the assessment in the light of neighbours that were torn apart.
+
+    A fold tears a ring at least twice. A single tear may be a wrong pair of two look-alike photos that happen to follow each other.
+    """
+    if not torn or assessment.verdict is Verdict.REJECTED:
+        return assessment
+    verdict = Verdict.DOUBTFUL if len(torn) == 1 else Verdict.REJECTED
+    return replace(assessment, verdict=verdict, reason=f"{assessment.reason}, neighbours torn apart {len(torn)} times", torn=torn)
 
 
 def mask_shares(model: MapperModel, masks: Sequence[np.ndarray | None]) -> np.ndarray:

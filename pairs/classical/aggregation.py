@@ -21,7 +21,7 @@ def aggregate(volume: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """
     total = np.zeros_like(volume)
     _add_paths(volume, mask, total)
-    # Rows must lie together in memory: striding through columns of the volume costs three times as much as this copy.
+    # Striding through the columns of the volume takes three times as long, this copy counted.
     turned = np.ascontiguousarray(volume.transpose(2, 1, 0))
     across = np.zeros_like(turned)
     _add_paths(turned, np.ascontiguousarray(mask.T), across)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import networkx
 import numpy as np
 
-from pairs.classical.acceptance import Assessment, Verdict, assess
+from pairs.classical.acceptance import Assessment, Verdict, assess, with_tears
 from pairs.classical.cameras import FIRST_FACTOR, OTHER_FACTORS, camera_of_view, camera_starts
 from pairs.classical.candidates import distance_in_order
 from pairs.classical.mapper import STRICT, USUAL, MapperJob, MapperModel, Strictness
 from pairs.classical.matching import Pair
 from pairs.classical.options import SolveOptions
+from pairs.classical.tears import torn_pairs
 from pairs.classical.verification import VerifiedPair
 from pairs.views import View
 
@@ -22,8 +23,8 @@ Solver = Callable[[MapperJob], MapperModel | None]
 
 _SEEDS = 3
 _GOOD_INLIER_SHARE, _MANY_INLIERS = 0.5, 30
-_MIN_WINDOW = 4
-_NEARLY_ALL = 0.9
+_MIN_WINDOW, _LEAST_WINDOW = 4, 2
+_NEARLY_ALL, _SURE_VIEWS = 0.9, 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,13 @@ class Attempt:
         return self.assessment is not None and self.assessment.verdict is not Verdict.REJECTED
 
     @property
+    def doubtful(self) -> bool:
+        """Whether the scene may be handed on only if there is no better one."""
+        return self.assessment is not None and self.assessment.verdict is Verdict.DOUBTFUL
+
+    @property
     def folded(self) -> bool:
-        """Whether the silhouettes rejected the scene."""
+        """Whether silhouettes or tears rejected the scene."""
         return self.assessment is not None and self.assessment.folded
 
     @property
@@ -87,24 +93,28 @@ def climb(evidence: Evidence, solve: Solver, options: SolveOptions, done: Callab
 
 
 def best_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
-    """Return the accepted attempt to hand on: a sure one before a doubtful one, then most views, then most observations, then the first."""
+    """Return the accepted attempt to hand on: most views, then most observations, then the first.
+
+    A doubtful one gives way to any other that places nearly as many views as the largest.
+    """
     accepted = [attempt for attempt in attempts if attempt.accepted]
-    return max(accepted, key=_rank) if accepted else None
+    enough = _SURE_VIEWS * max((attempt.num_placed for attempt in accepted), default=0)
+    sure = [attempt for attempt in accepted if not attempt.doubtful and attempt.num_placed >= enough]
+    return max(sure or accepted, key=_size, default=None)
 
 
 def rungs(pairs: Mapping[Pair, VerifiedPair], num_views: int, graph: frozenset[Pair] | None = None) -> Iterator[Rung]:
-    """Yield the ladder: all pairs, those of the scene graph, two windows in file order, clear pairs, strong pairs, strict thresholds.
+    """Yield the ladder: all pairs, those of the scene graph, windows in file order, clear pairs, strong pairs, strict thresholds.
 
     A step that changes nothing is skipped. An object with two similar sides folds whatever the thresholds, for its wrong pairs have many inliers.
     Neighbours in file order are rarely two sides that look alike; on unordered files the windows are harmless: their scenes must pass the same test.
     """
-    wide, narrow = max(_MIN_WINDOW, num_views // 4), max(_MIN_WINDOW, num_views // 8)
+    windows = (max(_MIN_WINDOW, num_views // 4), max(_MIN_WINDOW, num_views // 8), max(_LEAST_WINDOW, num_views // 8))
     strong = _those(pairs, lambda pair: len(pairs[pair].indices) >= _MANY_INLIERS)
     ladder = [
         Rung("all verified pairs", dict(pairs)),
         Rung("pairs of the scene graph", {} if graph is None else _those(pairs, lambda pair: pair in graph)),
-        Rung(f"pairs up to {wide} files apart", _those(pairs, lambda pair: distance_in_order(pair, num_views) <= wide)),
-        Rung(f"pairs up to {narrow} files apart", _those(pairs, lambda pair: distance_in_order(pair, num_views) <= narrow)),
+        *(_window(pairs, num_views, width) for width in windows),
         Rung("pairs with half of their matches verified", _those(pairs, lambda pair: pairs[pair].share >= _GOOD_INLIER_SHARE)),
         Rung(f"pairs with {_MANY_INLIERS} verified matches", strong),
         Rung(f"pairs with {_MANY_INLIERS} verified matches, strict thresholds", strong, STRICT),
@@ -121,6 +131,10 @@ def largest_component(pairs: Mapping[Pair, VerifiedPair]) -> int:
     """Return how many views hang together."""
     graph = networkx.Graph(list(pairs))
     return max((len(component) for component in networkx.connected_components(graph)), default=0)
+
+
+def _window(pairs: Mapping[Pair, VerifiedPair], num_views: int, width: int) -> Rung:
+    return Rung(f"pairs up to {width} files apart", _those(pairs, lambda pair: distance_in_order(pair, num_views) <= width))
 
 
 def _those(pairs: Mapping[Pair, VerifiedPair], wanted: Callable[[Pair], bool]) -> dict[Pair, VerifiedPair]:
@@ -150,9 +164,11 @@ def _attempt(evidence: Evidence, rung: Rung, solve: Solver, options: SolveOption
     cameras = camera_of_view(evidence.views, options.working_longest)
     starts = camera_starts(evidence.views, options.working_longest, factor)
     model = solve(MapperJob(evidence.xy, starts, cameras, rung.pairs, seed, rung.strictness))
-    fixed = [starts[camera].fixed for camera in cameras]
-    assessment = None if model is None else assess(model, evidence.xy, evidence.masks, fixed, options)
-    return Attempt(rung.name, f"{_start_name(factor, evidence.views)}, seed {seed}", model, assessment)
+    name = f"{_start_name(factor, evidence.views)}, seed {seed}"
+    if model is None:
+        return Attempt(rung.name, name, None, None)
+    assessment = assess(model, evidence.xy, evidence.masks, [starts[camera].fixed for camera in cameras], options)
+    return Attempt(rung.name, name, model, with_tears(assessment, torn_pairs(model, evidence.pairs, len(evidence.views))))
 
 
 def _focal_factors(views: Sequence[View]) -> tuple[float | None, ...]:
@@ -171,11 +187,10 @@ def _start_name(factor: float | None, views: Sequence[View]) -> str:
 def _worth_climbing(attempts: Sequence[Attempt]) -> bool:
     """Whether safer pairs may give a better scene: none was accepted, the best is doubtful, or a folded one held more views than it."""
     best = best_attempt(attempts)
-    if best is None or best.assessment is None or best.assessment.verdict is Verdict.DOUBTFUL:
+    if best is None or best.doubtful:
         return True
     return any(attempt.num_placed > best.num_placed for attempt in attempts if attempt.folded)
 
 
-def _rank(attempt: Attempt) -> tuple[bool, int, int]:
-    sure = attempt.assessment is not None and attempt.assessment.verdict is not Verdict.DOUBTFUL
-    return sure, attempt.num_placed, attempt.model.num_observations if attempt.model is not None else 0
+def _size(attempt: Attempt) -> tuple[int, int]:
+    return attempt.num_placed, attempt.model.num_observations if attempt.model is not None else 0

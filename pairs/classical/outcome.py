@@ -13,6 +13,7 @@ from masks.pixelmap import intrinsics_to_source, to_source
 from pairs.cameras import Cameras
 from pairs.classical.acceptance import Verdict
 from pairs.classical.ladder import Attempt, Evidence
+from pairs.classical.matching import Pair
 from pairs.classical.options import SolveOptions
 from pairs.classical.solve import SceneSolve
 from pairs.classical.working import working_map
@@ -61,7 +62,7 @@ def scene_notices(evidence: Evidence, attempts: Sequence[Attempt], best: Attempt
     num_views = len(evidence.views)
     return [
         info("scene solve", f"{_tries(attempts, num_views)} {best.num_placed} of {num_views} views placed: {best.rung}, {best.start}."),
-        _belief(best),
+        _belief(evidence, best),
         *_rung_notices(attempts, best),
         *_focal_notices(evidence, best, options),
         *_left_out(evidence, best),
@@ -80,26 +81,37 @@ def _fate(attempt: Attempt) -> str:
     return f", rejected ({attempt.assessment.reason})"
 
 
-def _belief(best: Attempt) -> Notice:
+def _belief(evidence: Evidence, best: Attempt) -> Notice:
     """Say what the acceptance test found."""
     verdict, reason = (Verdict.UNCHECKED, "") if best.assessment is None else (best.assessment.verdict, best.assessment.reason)
     match verdict:
         case Verdict.SURE:
             return info("scene solve", f"checked against the silhouettes: {reason}.")
         case Verdict.DOUBTFUL:
-            return warning(
-                "scene solve", f"the silhouettes fit almost everywhere, but not quite ({reason}): single views may be off by some degrees."
-            )
+            return warning("scene solve", f"{_doubt(evidence, best)} ({reason}). Look at the scene before use.")
         case _:
             return warning("scene solve", f"not checked: without masks no silhouettes could be compared ({reason}). Look at the scene before use.")
+
+
+def _doubt(evidence: Evidence, best: Attempt) -> str:
+    torn = best.assessment.torn if best.assessment is not None else ()
+    if not torn:
+        return "the silhouettes fit almost everywhere, but not quite: single views may be off by some degrees"
+    return f"the scene contradicts the matches of {_named(evidence, torn)}: the object may look alike from several sides"
+
+
+def _named(evidence: Evidence, pairs: Sequence[Pair]) -> str:
+    return ", ".join(f"{evidence.views[a].name} and {evidence.views[b].name}" for a, b in pairs[:_SHOWN])
 
 
 def _rung_notices(attempts: Sequence[Attempt], best: Attempt) -> list[Notice]:
     walked = list(dict.fromkeys(attempt.rung for attempt in attempts))
     if len(walked) == 1:
         return []
-    text = f"the scene of all pairs was not believable, so safer choices were tried: {'; '.join(walked[1:])}. Handed on: {best.rung}."
-    return [warning("scene solve", text)]
+    judged = [attempt.assessment for attempt in attempts if attempt.assessment is not None]
+    text = f"the scene of all pairs was not believable, so others were tried: {'; '.join(walked[1:])}. Handed on: {best.rung}."
+    alike = " The object looks alike from several sides: check that the scene goes round as the photos do." if any(a.torn for a in judged) else ""
+    return [warning("scene solve", text + alike)]
 
 
 def _focal_notices(evidence: Evidence, best: Attempt, options: SolveOptions) -> list[Notice]:
@@ -134,6 +146,11 @@ def _what_failed(evidence: Evidence, attempts: Sequence[Attempt]) -> str:
     if not rejected:
         return f"no scene came out of the verified matches ({len(attempts)} tries)."
     largest = max(rejected, key=lambda attempt: attempt.num_placed)
+    if largest.assessment is not None and largest.assessment.torn:
+        return (
+            f"every scene of {len(attempts)} tries contradicts photos that follow each other ({_named(evidence, largest.assessment.torn)}): the object "
+            "looks alike from several sides. Name the files in the order in which they were taken, or mark one side."
+        )
     if largest.assessment is None or largest.assessment.mask_share is None:
         reason = largest.assessment.reason if largest.assessment is not None else ""
         return f"the solved scene is not believable after {len(attempts)} tries: {largest.num_placed} views placed, {reason}."

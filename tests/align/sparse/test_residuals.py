@@ -156,7 +156,7 @@ def test_points_behind_the_camera_and_far_outside_pull_only_sideways_or_not_at_a
 
 
 def test_coinciding_points_have_no_gradient():
-    residual = torch.zeros(1, 3, 4).double().requires_grad_()
+    matrix, offset = torch.eye(3).double()[None].requires_grad_(), torch.zeros(1, 3).double().requires_grad_()
     for robust in (Gamma(1.5), Gamma(1.0), SquareRoot()):
-        value = distance_sum(residual, torch.ones(1, 4).double(), robust)
-        assert not torch.autograd.grad(value, residual)[0].any()
+        value = distance_sum(matrix, offset, torch.zeros(1, 3, 4).double(), torch.ones(1, 4).double(), robust)
+        assert not any(gradient.any() for gradient in torch.autograd.grad(value, (matrix, offset)))

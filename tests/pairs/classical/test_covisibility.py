@@ -1,5 +1,6 @@
 """The backend's own choice of pairs."""
 
+import networkx
 import numpy as np
 
 from pairs.cameras import Cameras
@@ -35,3 +36,9 @@ def test_a_view_that_shares_little_keeps_its_best_partner() -> None:
     graph = covisible_graph(solve_of([common, common, {0, 1, 99}], (0, 2, 3)), 5)
     assert sorted(tuple(sorted(edge)) for edge in graph.edges) == [(0, 2), (0, 3)]
     assert list(graph.nodes) == [0, 1, 2, 3, 4]
+
+
+def test_near_identical_photos_do_not_cut_the_graph_in_two() -> None:
+    left, right = set(range(100)), set(range(90, 190))
+    graph = covisible_graph(solve_of([left] * (PARTNERS + 2) + [right] * (PARTNERS + 2), tuple(range(2 * PARTNERS + 4))), 2 * PARTNERS + 4)
+    assert networkx.is_connected(graph)

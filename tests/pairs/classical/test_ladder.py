@@ -10,6 +10,7 @@ import numpy as np
 from masks.mask import Mask
 from masks.pixelmap import identity
 from pairs.cameras import Cameras
+from pairs.classical.acceptance import Assessment, Verdict
 from pairs.classical.ladder import Attempt, Evidence, best_attempt, climb, rungs
 from pairs.classical.mapper import STRICT, MapperJob, MapperModel
 from pairs.classical.options import SolveOptions
@@ -29,7 +30,9 @@ def evidence(num_views: int, pairs: dict[tuple[int, int], VerifiedPair], *, know
     """Views that all look at the same points from one place, whose masks fill the picture but for the left half."""
     mask = np.ones(SIZE[::-1], bool)
     stated = K if known else None
-    views = tuple(View(f"{k}.png", None, np.zeros((*SIZE[::-1], 3), np.uint8), identity(SIZE), Mask(mask, ""), f"{k}", K=stated) for k in range(num_views))
+    views = tuple(
+        View(f"{k}.png", None, np.zeros((*SIZE[::-1], 3), np.uint8), identity(SIZE), Mask(mask, ""), f"{k}", K=stated) for k in range(num_views)
+    )
     projected = POINTS @ K.T
     xy = (projected[:, :2] / projected[:, 2:]).astype(np.float32)
     return Evidence(views, (xy,) * num_views, (mask,) * num_views, pairs)
@@ -40,7 +43,9 @@ def model(num_placed: int, mask_share: float = 1.0, num_points: int = 60) -> Map
     poses = np.tile(np.eye(4), (num_placed, 1, 1))
     points = POINTS[:num_points]
     by, point = np.divmod(np.arange(num_placed * num_points), num_points)
-    return MapperModel(tuple(range(num_placed)), Cameras(np.tile(K, (num_placed, 1, 1)), poses), points, *(a.astype(np.int32) for a in (point, by, point)))
+    return MapperModel(
+        tuple(range(num_placed)), Cameras(np.tile(K, (num_placed, 1, 1)), poses), points, *(a.astype(np.int32) for a in (point, by, point))
+    )
 
 
 def all_pairs(num_views: int) -> dict[tuple[int, int], VerifiedPair]:
@@ -133,6 +138,17 @@ def test_most_views_win_then_most_observations_then_the_first() -> None:
     _, solve = recorded(lambda job: next(answers, None))
     attempts = climb(evidence(6, all_pairs(6)), solve, SolveOptions(), lambda done: None)
     assert best_attempt(attempts) is attempts[2]
+
+
+def test_a_doubtful_scene_gives_way_to_a_sure_one_of_nearly_as_many_views() -> None:
+    def attempt(verdict: Verdict, num_placed: int) -> Attempt:
+        return Attempt("", "", model(num_placed), Assessment(verdict, "", None))
+
+    doubtful = attempt(Verdict.DOUBTFUL, 8)
+    nearly, few = attempt(Verdict.SURE, 6), attempt(Verdict.SURE, 5)
+    assert best_attempt([doubtful, few, nearly]) is nearly
+    assert best_attempt([doubtful, few]) is doubtful
+    assert best_attempt([attempt(Verdict.REJECTED, 8), few]) is few
 
 
 def test_no_model_at_all_is_no_scene() -> None:

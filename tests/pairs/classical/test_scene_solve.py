@@ -112,9 +112,7 @@ def test_background_pixels_never_move_a_pose(tmp_path: Path) -> None:
 
 def test_the_result_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
     views = saved(tmp_path / "photos", *before_backdrop(0))
-    first, second = (
-        solve_scene(views, None, PredictionStore(tmp_path / str(workers)), silent, SolveOptions(workers=workers)) for workers in (1, 2)
-    )
+    first, second = (solve_scene(views, None, PredictionStore(tmp_path / str(workers)), silent, SolveOptions(workers=workers)) for workers in (1, 2))
     assert same(first, second)
 
 

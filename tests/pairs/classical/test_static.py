@@ -15,7 +15,7 @@ def turntable(rng: np.random.Generator, num_views: int = 3) -> tuple[list[np.nda
     xy = [np.concatenate([backdrop + rng.normal(0, 0.2, (10, 2)), thing + [20 * view, 0]]) for view in range(num_views)]
     xy[1][20] = xy[0][20] + 0.5
     every = np.stack([np.arange(21)] * 2, axis=1).astype(np.int32)
-    return xy, {pair: every for pair in combinations(range(num_views), 2)}
+    return xy, dict.fromkeys(combinations(range(num_views), 2), every)
 
 
 def test_key_points_of_the_backdrop_lose_all_their_matches() -> None:
