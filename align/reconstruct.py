@@ -9,13 +9,12 @@ from pathlib import Path
 from align.presets import PRESETS, Preset
 from align.scene import Report, Scene
 from align.sparse.align import sparse_align
-from masks.notice import Notice
+from masks.files import list_photos
 from pairs.backend import Backend, Progress, silent
 from pairs.graph import SceneGraph
 from pairs.load import LoadOptions, load_views
 from pairs.registry import make_backend
 from pairs.store import PredictionStore
-from pairs.views import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +42,11 @@ def reconstruct(
     """
     options = options or ReconstructOptions()
     progress("reading photos and masks", 0, 1)
-    views, notices = load_views(images, masks, options.load)
+    photos = list_photos([Path(p) for p in ([images] if isinstance(images, (str, Path)) else images)])
+    views, notices = load_views(photos, masks, options.load)
     graph = options.graph.edges(len(views)) if options.graph is not None else None
     store = PredictionStore(Path(store_folder))
     predictions = options.backend.predict(views, graph, store, progress)
-    return with_inputs(sparse_align(predictions, options.preset, progress), views, notices)
-
-
-def with_inputs(scene: Scene, views: Sequence[View], notices: Sequence[Notice]) -> Scene:
-    """Return the scene with the names of all views that were given, and with what was noticed before it began."""
+    scene = sparse_align(predictions, options.preset, progress)
     report = Report((*notices, *scene.report.notices), scene.report.figures)
-    return replace(scene, inputs=tuple(view.name for view in views), report=report)
+    return replace(scene, inputs=tuple(path.name for path in photos), report=report)

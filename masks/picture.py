@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +51,8 @@ class Picture:
 def probe_picture(path: Path) -> PictureFacts:
     """Read a photo's header. Raises `ImageError` naming the file when it is missing, empty or no picture."""
     image, _ = _open(path)
-    exif = image.getexif()
+    with _decoding(path):  # a PNG's EXIF may stand behind its pixels
+        exif = image.getexif()
     orientation = exif.get(ExifTags.Base.Orientation, 1)
     return PictureFacts(
         path=path,
@@ -94,12 +97,8 @@ def _open(path: Path) -> tuple[Image.Image, str]:
         raise ImageError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from error
     if not data:
         raise ImageError(f"{path}: the file is empty (0 bytes). Copy it again from the camera or remove it.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd but harmless EXIF blocks
-            image = Image.open(io.BytesIO(data))
-    except _UNDECODABLE as error:
-        raise _damaged(path, error) from error
+    with _decoding(path):
+        image = Image.open(io.BytesIO(data))
     if image.width * image.height > _MAX_PIXELS:
         raise ImageError(f"{path}: {image.width}x{image.height} pixels are more than pointloom opens. Export it at a smaller size.")
     return image, hashlib.sha256(data).hexdigest()
@@ -107,15 +106,21 @@ def _open(path: Path) -> tuple[Image.Image, str]:
 
 def _decode(path: Path) -> tuple[Image.Image, str]:
     image, content = _open(path)
-    try:
+    with _decoding(path):
         image.load()
-    except _UNDECODABLE as error:
-        raise _damaged(path, error) from error
     return image, content
 
 
-def _damaged(path: Path, error: Exception) -> ImageError:
-    return ImageError(f"{path}: cannot be decoded ({type(error).__name__}). The file is damaged or no picture: export it again or remove it.")
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    """Turn whatever Pillow raises of a damaged file into an `ImageError`; its warnings of odd but harmless EXIF blocks are no news."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except _UNDECODABLE as error:
+        text = f"{path}: cannot be decoded ({type(error).__name__}). The file is damaged or no picture: export it again or remove it."
+        raise ImageError(text) from error
 
 
 def _register_heic(path: Path) -> None:

@@ -40,7 +40,7 @@ def reference_pairs(
         powers = [2**k for k in range(size)]
         pairs = [pair for pair in _windowed(num_views, [*powers, *(-power for power in powers)], cyclic) if pair[0] != pair[1]]
     elif text.startswith("oneref"):
-        centre = int(text.split("-")[1]) if "-" in text else 0
+        centre = _integer(text, 1) if "-" in text else 0
         pairs = [(centre, view) for view in range(num_views) if view != centre]
     elif text.startswith("retrieval"):
         pairs = _retrieved(text, similarity, first_anchor)
@@ -76,7 +76,16 @@ def _retrieved(text: str, similarity: np.ndarray | None, first_anchor: int) -> P
     fields = text.split("-")
     if len(fields) != 3 or similarity is None:
         raise GraphError(f"{text!r}: retrieval is written retrieval-KEYS-NEIGHBOURS and needs a similarity matrix.")
-    return retrieval_pairs(similarity, int(fields[1]), int(fields[2]), first_anchor)
+    return retrieval_pairs(similarity, _integer(text, 1), _integer(text, 2), first_anchor)
+
+
+def _integer(text: str, position: int) -> int:
+    """Return one field of a scene-graph string as a number."""
+    field = text.split("-")[position]
+    try:
+        return int(field)
+    except ValueError:
+        raise GraphError(f"{text!r}: {field!r} is not a number. Write it as in oneref-2 or retrieval-20-10.") from None
 
 
 def _filtered(pairs: Pairs, prefilter: str) -> Pairs:

@@ -21,7 +21,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--golden",
         type=Path,
-        default=Path(__file__).parents[2] / "shared" / "golden",
         help="folder of golden cases, or folder of such folders (default: ../shared/golden beside the repository)",
     )
 

@@ -1,7 +1,7 @@
 """Photographs of the demo's object, with exact mask and depth.
 
-Light is summed linearly and becomes sRGB at the end. Pixels at outlines are the mean of 4 x 4 rays; inside, one ray finds the surface
-and 2 x 2 looks at the coat follow the tangent plane.
+Light is summed linearly and becomes sRGB at the end. Pixels at outlines are the mean of 2 x 2 rays, or of 4 x 4 where these disagree on
+whether they hit; inside, one ray finds the surface and 2 x 2 looks at the coat follow the tangent plane.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from align.demo.shape import Shape, normals
 from align.demo.texture import Mosaic, albedo
 
 _OUTLINE_STEP = 0.07  # depth steps inside a 3 x 3 window that make a pixel an outline, scene units
+_FIRST_EDGE_RAYS = 2
 _EDGE_RAYS = 4
-_EDGE_TOLERANCE = 2e-4  # scene units: a thirtieth of a pixel, and rays that graze the surface take half as many steps
 _BULGE = 6.0  # pixels
 _COAT_RAYS = 2
 _ROOM_RAYS = 3
@@ -133,15 +133,25 @@ def _inside_colour(studio: Studio, cam_from_object: np.ndarray, pixels: np.ndarr
 
 def _edge_colour(studio: Studio, cam_from_object: np.ndarray, pixels: np.ndarray, nearest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return for outline pixels the object's part of the colour (N, 3) and the share (N,) that it covers."""
+    colour, share = _sampled_colour(studio, cam_from_object, pixels, nearest, _FIRST_EDGE_RAYS)
+    mixed = np.flatnonzero((share > 0) & (share < 1))
+    colour[mixed], share[mixed] = _sampled_colour(studio, cam_from_object, pixels[mixed], nearest[mixed], _EDGE_RAYS)
+    return colour, share
+
+
+def _sampled_colour(
+    studio: Studio, cam_from_object: np.ndarray, pixels: np.ndarray, nearest: np.ndarray, rays_a_side: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what n x n rays a pixel say: the object's part of the colour (N, 3), black where a ray misses, and the share (N,) that hits."""
     rows, columns = np.divmod(pixels, studio.camera.width)
-    dx, dy = np.array(_offsets(_EDGE_RAYS)).T
+    dx, dy = np.array(_offsets(rays_a_side)).T
     eye, rays = _in_object(studio.camera, cam_from_object, (columns[:, None] + dx).ravel(), (rows[:, None] + dy).ravel())
-    depth = first_hits(studio.shape, eye, rays, np.repeat(nearest, len(dx)), _EDGE_TOLERANCE)
+    depth = first_hits(studio.shape, eye, rays, np.repeat(nearest, len(dx)))
     hit = np.flatnonzero(np.isfinite(depth))
     points = eye + depth[hit, None] * rays[hit]
     colour = np.zeros_like(rays)
     colour[hit] = _lit(studio, cam_from_object, points, normals(studio.shape, points), albedo(studio.coat, points))
-    return colour.reshape(len(pixels), -1, 3).mean(axis=1), np.isfinite(depth).reshape(len(pixels), -1).mean(axis=1)
+    return colour.reshape(len(pixels), len(dx), 3).mean(axis=1), np.isfinite(depth).reshape(len(pixels), len(dx)).mean(axis=1)
 
 
 def _lit(studio: Studio, cam_from_object: np.ndarray, points: np.ndarray, outward: np.ndarray, coat: np.ndarray) -> np.ndarray:

@@ -28,14 +28,16 @@ def clean(
     held = [torch.isfinite(view.points).all(-1) for view in dense]
     points = [view.points[here] for view, here in zip(dense, held)]
     confs = [view.conf.clone() for view in dense]
-    for i, view in enumerate(dense):
+    for i, here in enumerate(held):
+        conf = confs[i][here]
         for j, other in enumerate(dense):
             if i == j:
                 continue
-            visible, pixel, z = seen_at(view.points, K[j], cam_from_world[j], (other.depth.shape[1], other.depth.shape[0]))
+            visible, pixel, z = seen_at(points[i], K[j], cam_from_world[j], (other.depth.shape[1], other.depth.shape[0]))
             in_front = z < (1 - tolerance) * other.depth.flatten()[pixel]
-            bad = visible & in_front & (confs[i] < confs[j].flatten()[pixel])
-            confs[i] = torch.where(bad, confs[i].clamp(max=bad_conf), confs[i])
+            bad = visible & in_front & (conf < confs[j].flatten()[pixel])
+            conf = torch.where(bad, conf.clamp(max=bad_conf), conf)
+        confs[i][here] = conf
     return [replace(view, conf=conf) for view, conf in zip(dense, confs)]
 
 

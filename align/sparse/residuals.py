@@ -18,19 +18,20 @@ from align.sparse.presets import Priors
 from align.sparse.problem import Problem
 from align.sparse.robust import Robust
 from align.sparse.robust_sums import distance_sum, projection_sum
-from align.sparse.tiles import tiling, to_tiles
+from align.sparse.tiles import Tiling, tiling, to_tiles
 
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Anchored points in tiles; E is 2 for the two ends of matches and 1 for single points."""
+    """Anchored points in tiles; E is 2 for the two ends of matches and 1 for single points. G groups are pairs or runs."""
 
-    view: Tensor  # (T, E) int
+    view: Tensor  # (G, E) int
+    group: Tensor  # (T,) int
     pixel: Tensor  # (T, E, 3, S), homogeneous
     anchor: Tensor  # (T, E, S) int
-    ratio: Tensor  # (T, E, S), depth over the anchor's, less 1
+    relief: Tensor  # (T, E, S), depth over the anchor's, less 1
     flat: bool
-    """True where every ratio is 1 and need not be applied."""
+    """True where there is no relief to apply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class FallbackTerms:
     """The other pairs: a view's points should lie where a run predicts them."""
 
     ends: Ends
-    frame: Tensor  # (T,) int, view in whose frame the run is
+    frame: Tensor  # (G,) int, view in whose frame the run is
     prediction: Tensor  # (T, 3, S)
     weight: Tensor  # (T, S)
 
@@ -76,7 +77,7 @@ def match_terms(problem: Problem, good_conf: float, freeze: Tensor) -> MatchTerm
     moving = (freeze[views] == 0).any(1)
     seen_by_free = (freeze[views] < 1).flip(1)  # end k is seen by view 1 - k
     return MatchTerms(
-        ends=_ends(problem, problem.pair[tiles.group], to_tiles(tiles, points)),
+        ends=_ends(problem, problem.pair, tiles, points),
         weight=to_tiles(tiles, torch.where(moving, weight, 0)),
         pixel_weight=to_tiles(tiles, torch.where(seen_by_free, weight[:, None], 0)),
         target=to_tiles(tiles, problem.point_xy[points].flip(1)),
@@ -104,19 +105,20 @@ def fallback_terms(problem: Problem, good_conf: float, freeze: Tensor) -> Fallba
     run, point, sample = run[keep], point[keep], sample[keep]
     tiles = tiling(torch.bincount(run, minlength=len(problem.run)))
     return FallbackTerms(
-        ends=_ends(problem, problem.run[tiles.group, 1:], to_tiles(tiles, point[:, None])),
-        frame=problem.run[tiles.group, 0],
+        ends=_ends(problem, problem.run[:, 1:], tiles, point[:, None]),
+        frame=problem.run[:, 0],
         prediction=to_tiles(tiles, problem.run_points[sample]),
         weight=to_tiles(tiles, problem.run_conf[sample] * problem.pair_count[problem.run_pair[run]]),
     )
 
 
-def _ends(problem: Problem, view: Tensor, point: Tensor) -> Ends:
-    """Return the ends of views (T, E) at anchored points (T, E, S); padding repeats the first point of all, whose values are finite."""
+def _ends(problem: Problem, view: Tensor, tiles: Tiling, points: Tensor) -> Ends:
+    """Return the ends of groups with views (G, E) at anchored points (M, E); padding repeats the first point of all: finite values."""
+    point = to_tiles(tiles, points)  # (T, E, S)
     xy = problem.point_xy[point].movedim(-1, 2)  # (T, E, 2, S)
-    ratio = problem.point_ratio[point] - 1
     pixel = torch.cat([xy, torch.ones_like(xy[:, :, :1])], 2).contiguous()
-    return Ends(view, pixel, problem.point_anchor[point].contiguous(), ratio.contiguous(), not bool(ratio.any()))
+    relief = problem.point_ratio[point] - 1
+    return Ends(view, tiles.group, pixel, problem.point_anchor[point].contiguous(), relief.contiguous(), not bool(relief.any()))
 
 
 def lift(ends: Ends, placement: Placement, chain: CameraChain) -> Tensor:
@@ -127,37 +129,39 @@ def lift(ends: Ends, placement: Placement, chain: CameraChain) -> Tensor:
     depth = placement.depth_shape.index_select(0, ends.anchor.reshape(-1)).reshape(ends.anchor.shape)
     if ends.flat:
         return depth
-    flatten = chain.base_focal / placement.K[:, 0, 0]
-    return depth * (1 + ends.ratio * flatten[ends.view][..., None])
+    flatten = (chain.base_focal / placement.K[:, 0, 0])[ends.view].index_select(0, ends.group)  # (T, E)
+    return depth * (1 + ends.relief * flatten[..., None])
 
 
 def loss_3d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robust) -> Tensor:
     """Return the weighted mean of rho(distance between the two ends in the world), chapter 9.3. Depths are (T, 2, S), from `lift`."""
     matrix, centre = _world_from_pixel(placement), placement.centre
-    a, b = terms.ends.view.unbind(1)
-    both = torch.cat([matrix[a], -matrix[b]], 2)  # (T, 3, 6)
+    (a, b), group = terms.ends.view.unbind(1), terms.ends.group
+    both = torch.cat([matrix[a], -matrix[b]], 2).index_select(0, group)  # (T, 3, 6)
     lifted = (terms.ends.pixel * depth[:, :, None]).flatten(1, 2)  # (T, 6, S)
-    return distance_sum(both, centre[a] - centre[b], lifted, terms.weight, robust) / terms.weight.sum()
+    return distance_sum(both, (centre[a] - centre[b]).index_select(0, group), lifted, terms.weight, robust) / terms.weight.sum()
 
 
 def loss_2d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robust) -> Tensor:
     """Return the weighted mean of rho(pixel distance of each end from its match, seen by the other view), chapter 9.4."""
-    view, other = terms.ends.view.reshape(-1), terms.ends.view.flip(1).reshape(-1)  # (2 T,)
+    view, group = terms.ends.view, terms.ends.group
+    other = view.flip(1)  # (P, 2)
     matrix, centre = _world_from_pixel(placement), placement.centre
     into = (placement.K @ placement.R_world_from_cam.mT)[other]
     offset = (into @ (centre[view] - centre[other])[..., None])[..., 0]
-    weight = terms.pixel_weight.flatten(0, 1)
-    pixel, target = terms.ends.pixel.flatten(0, 1), terms.target.flatten(0, 1)
-    return projection_sum(into @ matrix[view], offset, depth.flatten(0, 1), pixel, target, weight, robust) / weight.sum()
+    # One gather of the finished products a pair, and not one of each factor a tile.
+    matrices, offsets = (each.index_select(0, group).flatten(0, 1) for each in (into @ matrix[view], offset))
+    pixel, target, weight = (each.flatten(0, 1) for each in (terms.ends.pixel, terms.target, terms.pixel_weight))
+    return projection_sum(matrices, offsets, depth.flatten(0, 1), pixel, target, weight, robust) / weight.sum()
 
 
 def loss_fallback(terms: FallbackTerms, depth: Tensor, placement: Placement, robust: Robust) -> Tensor:
     """Return the weighted mean of rho(distance in the world between a point and its prediction), chapter 9.5. Depths are (T, 1, S)."""
     matrix, centre = _world_from_pixel(placement), placement.centre
-    of, frame = terms.ends.view[:, 0], terms.frame
-    both = torch.cat([matrix[of], -placement.R_world_from_cam[frame]], 2)  # (T, 3, 6)
+    of, frame, group = terms.ends.view[:, 0], terms.frame, terms.ends.group
+    both = torch.cat([matrix[of], -placement.R_world_from_cam[frame]], 2).index_select(0, group)  # (T, 3, 6)
     lifted = torch.cat([terms.ends.pixel[:, 0] * depth, terms.prediction], 1)  # (T, 6, S)
-    return distance_sum(both, centre[of] - centre[frame], lifted, terms.weight, robust) / terms.weight.sum()
+    return distance_sum(both, (centre[of] - centre[frame]).index_select(0, group), lifted, terms.weight, robust) / terms.weight.sum()
 
 
 def _world_from_pixel(placement: Placement) -> Tensor:

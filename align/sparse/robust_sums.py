@@ -48,7 +48,7 @@ class _DistanceSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx, matrix: Tensor, offset: Tensor, lifted: Tensor, weight: Tensor, robust: Robust) -> Tensor:
         by_points = ctx.needs_input_grad[2]
-        values, *gradients = zip(*(_distance_part(*part, robust, by_points) for part in _parts(matrix, offset, lifted, weight)))
+        values, *gradients = zip(*(_distance_part(*part, robust=robust, by_points=by_points) for part in _parts(matrix, offset, lifted, weight)))
         ctx.save_for_backward(*(torch.cat(gradient) for gradient in gradients))
         return torch.stack(values).sum()
 
@@ -64,7 +64,7 @@ class _ProjectionSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx, matrix: Tensor, offset: Tensor, depth: Tensor, pixel: Tensor, target: Tensor, weight: Tensor, robust: Robust) -> Tensor:
         parts = _parts(matrix, offset, depth, pixel, target, weight)
-        values, *gradients = zip(*(_projection_part(*part, robust) for part in parts))
+        values, *gradients = zip(*(_projection_part(*part, robust=robust) for part in parts))
         ctx.save_for_backward(*(torch.cat(gradient) for gradient in gradients))
         return torch.stack(values).sum()
 

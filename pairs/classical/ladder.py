@@ -104,17 +104,19 @@ def best_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
 
 
 def rungs(pairs: Mapping[Pair, VerifiedPair], num_views: int, graph: frozenset[Pair] | None = None) -> Iterator[Rung]:
-    """Yield the ladder: all pairs, those of the scene graph, windows in file order, clear pairs, strong pairs, strict thresholds.
+    """Yield the ladder: all pairs, windows in file order, the scene graph, clear pairs, strong pairs, strict thresholds.
 
-    A step that changes nothing is skipped. An object with two similar sides folds whatever the thresholds, for its wrong pairs have many inliers.
+    A step that changes nothing is skipped. The widest choice that is believable gives the best scene, so narrow ones come late. An object with two similar sides folds whatever the thresholds, for its wrong pairs have many inliers.
     Neighbours in file order are rarely two sides that look alike; on unordered files the windows are harmless: their scenes must pass the same test.
     """
-    windows = (max(_MIN_WINDOW, num_views // 4), max(_MIN_WINDOW, num_views // 8), max(_LEAST_WINDOW, num_views // 8))
+    wide, narrow, least = max(_MIN_WINDOW, num_views // 4), max(_MIN_WINDOW, num_views // 8), max(_LEAST_WINDOW, num_views // 8)
     strong = _those(pairs, lambda pair: len(pairs[pair].indices) >= _MANY_INLIERS)
     ladder = [
         Rung("all verified pairs", dict(pairs)),
+        _window(pairs, num_views, wide),
+        _window(pairs, num_views, narrow),
         Rung("pairs of the scene graph", {} if graph is None else _those(pairs, lambda pair: pair in graph)),
-        *(_window(pairs, num_views, width) for width in windows),
+        _window(pairs, num_views, least),
         Rung("pairs with half of their matches verified", _those(pairs, lambda pair: pairs[pair].share >= _GOOD_INLIER_SHARE)),
         Rung(f"pairs with {_MANY_INLIERS} verified matches", strong),
         Rung(f"pairs with {_MANY_INLIERS} verified matches, strict thresholds", strong, STRICT),

@@ -6,6 +6,11 @@ import os
 from dataclasses import asdict, dataclass, field
 
 
+def usable_cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclass(frozen=True, slots=True)
 class SolveOptions:
     """Settings of chapters 2 to 7 of the embedded backend's specification, corrected by its chapter 19.
@@ -41,7 +46,7 @@ class SolveOptions:
     """Smallest mask share of a view at which a scene is accepted without a search for a better one."""
     seed: int = 0
     """First of the seeds that the tries vary."""
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    workers: int = field(default_factory=usable_cores)
     """Processes at work; the result does not depend on it. One: everything but the mapper runs in this process."""
 
     def fingerprint(self) -> dict[str, float]:

@@ -148,8 +148,8 @@ def _what_failed(evidence: Evidence, attempts: Sequence[Attempt]) -> str:
     largest = max(rejected, key=lambda attempt: attempt.num_placed)
     if largest.assessment is not None and largest.assessment.torn:
         return (
-            f"every scene of {len(attempts)} tries contradicts photos that follow each other ({_named(evidence, largest.assessment.torn)}): the object "
-            "looks alike from several sides. Name the files in the order in which they were taken, or mark one side."
+            f"every scene of {len(attempts)} tries contradicts photos that follow each other ({_named(evidence, largest.assessment.torn)}): "
+            "the object looks alike from several sides. Name the files in the order in which they were taken, or mark one side."
         )
     if largest.assessment is None or largest.assessment.mask_share is None:
         reason = largest.assessment.reason if largest.assessment is not None else ""

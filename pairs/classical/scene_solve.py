@@ -124,18 +124,17 @@ def _matches(
     """Match the pairs that the store does not hold yet, and read all of them from it."""
     of_view = [features_key(view, options) for view in views]
     keys = {(a, b): matches_key(of_view[a], of_view[b], options.ratio) for a, b in pairs}
-    missing = [pair for pair in pairs if not store.path(MATCHES_KIND, keys[pair]).exists()]
+    found = {pair: store.get(MATCHES_KIND, key) for pair, key in keys.items()}
+    missing = [pair for pair, arrays in found.items() if arrays is None]
     done = len(pairs) - len(missing)
     progress("matching", done, len(pairs))
     for finished in pool.map(match_features, _match_tasks(missing, of_view, store, options)):
         done += finished
         progress("matching", done, len(pairs))
-    matches = {}
-    for pair, key in keys.items():
-        arrays = store.get(MATCHES_KIND, key)
-        if arrays is None:
-            raise SolverError(f"{store.path(MATCHES_KIND, key)}: the finished matches cannot be read back. Check the disk and start again.")
-        matches[pair] = arrays["indices"]
+    found |= {pair: store.get(MATCHES_KIND, keys[pair]) for pair in missing}
+    matches = {pair: arrays["indices"] for pair, arrays in found.items() if arrays is not None}
+    if len(matches) < len(keys):
+        raise SolverError(f"{store.folder}: finished matches cannot be read back. Check the disk and start again.")
     return matches
 
 

@@ -34,7 +34,7 @@ def reject_static(xy: Sequence[np.ndarray], matches: Mapping[Pair, np.ndarray], 
     matched = [np.zeros(len(points), bool) for points in xy]
     for pair, m in matches.items():
         for side, view in enumerate(pair):
-            # A key point occurs once at most in the matches of a pair: they are mutual.
+            # A repeated index is added once: pairs are counted, not matches.
             times_still[view][m[still[pair], side]] += 1
             matched[view][m[:, side]] = True
     fixed = [times >= _STATIC_PAIRS for times in times_still]

@@ -8,13 +8,21 @@ import pytest
 from golden_case import Comparison, find_cases, load_case
 from golden_kinds import handlers
 
+DEFAULT_ROOT = Path(__file__).parents[3] / "shared" / "golden"
 NO_COMPARISON = {("sparse", "scene"): "a scene is the input of other cases"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    root: Path = metafunc.config.getoption("--golden")
+    given: Path | None = metafunc.config.getoption("--golden")
+    root = given or DEFAULT_ROOT
     folders = find_cases(root)
-    metafunc.parametrize("folder", folders, ids=[str(folder.relative_to(root)) for folder in folders])
+    if folders:
+        metafunc.parametrize("folder", folders, ids=[str(folder.relative_to(root)) for folder in folders])
+        return
+    if given is not None:
+        raise pytest.UsageError(f"--golden {given}: no golden case (a folder with case.json) lies there")
+    absent = pytest.mark.skip(reason=f"no golden cases in {root}: name their folder by --golden")
+    metafunc.parametrize("folder", [pytest.param(None, marks=absent)])
 
 
 def test_case(folder: Path) -> None:

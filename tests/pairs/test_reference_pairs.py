@@ -38,7 +38,7 @@ def test_a_prefilter_that_leaves_nothing_is_an_error():
         reference_pairs("oneref", 3, prefilter="seq0")
 
 
-@pytest.mark.parametrize("text", ["ring", "complete-3", "retrieval-20-1-10-1", "retrieval-3-2"])
+@pytest.mark.parametrize("text", ["ring", "complete-3", "retrieval-20-1-10-1", "retrieval-3-2", "oneref-x"])
 def test_what_the_reference_refuses_is_refused(text):
     with pytest.raises(GraphError):
         reference_pairs(text, 5)

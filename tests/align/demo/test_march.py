@@ -37,7 +37,7 @@ def test_rays_stop_where_bisection_says() -> None:
     assert (np.isfinite(expected) == np.isfinite(actual)).mean() > 0.99  # bisection steps over grazes
     both = np.isfinite(expected) & np.isfinite(actual)
     assert both.sum() > 100
-    np.testing.assert_allclose(actual[both], expected[both], atol=5e-5)
+    np.testing.assert_allclose(actual[both], expected[both], atol=2e-5)
 
 
 def test_a_ray_started_late_finds_the_same_surface() -> None:

@@ -107,9 +107,9 @@ def test_a_pair_is_good_by_its_most_confident_match_and_falls_back_otherwise(pro
     good, weak = match_terms(problem, threshold, FREE), fallback_terms(problem, threshold, FREE)
     assert good is not None
     assert weak is not None
-    pairs = {tuple(sorted(pair)) for pair in good.ends.view.tolist()}
+    pairs = {tuple(sorted(pair)) for pair in good.ends.view[good.ends.group].tolist()}
     assert pairs == {tuple(pair) for pair, best in zip(problem.pair.tolist(), problem.pair_best_conf) if best > threshold}
-    others = {tuple(sorted(pair)) for pair in zip(weak.frame.tolist(), weak.ends.view[:, 0].tolist())}
+    others = {tuple(sorted(pair)) for pair in zip(weak.frame[weak.ends.group].tolist(), weak.ends.view[weak.ends.group, 0].tolist())}
     assert pairs.isdisjoint(others)
     assert match_terms(problem, NO_PAIR, FREE) is None
     assert fallback_terms(problem, EVERY_PAIR, FREE) is None
@@ -120,7 +120,9 @@ def test_nan_confidence_makes_a_pair_fall_back(problem):
     best[0] = torch.nan
     weak = fallback_terms(replace(problem, pair_best_conf=best), EVERY_PAIR, FREE)
     assert weak is not None
-    assert {tuple(sorted(pair)) for pair in zip(weak.frame.tolist(), weak.ends.view[:, 0].tolist())} == {tuple(problem.pair[0].tolist())}
+    assert {tuple(sorted(pair)) for pair in zip(weak.frame[weak.ends.group].tolist(), weak.ends.view[weak.ends.group, 0].tolist())} == {
+        tuple(problem.pair[0].tolist())
+    }
 
 
 def test_a_sample_that_is_not_finite_is_absent(problem):
@@ -137,7 +139,7 @@ def test_a_pair_of_frozen_views_has_no_3d_loss_and_no_projection(problem):
     freeze = torch.tensor([1.0, 1.0, 0, 0, 0])
     terms = match_terms(problem, EVERY_PAIR, freeze)
     assert terms is not None
-    for view, weight, pixel_weight in zip(terms.ends.view.tolist(), terms.weight, terms.pixel_weight):
+    for view, weight, pixel_weight in zip(terms.ends.view[terms.ends.group].tolist(), terms.weight, terms.pixel_weight):
         assert bool((weight == 0).all()) == (set(view) == {0, 1})
         for end in range(2):
             assert bool((pixel_weight[end] == 0).all()) == (view[1 - end] in (0, 1))

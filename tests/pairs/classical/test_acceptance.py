@@ -82,7 +82,7 @@ def test_between_the_two_levels_a_scene_is_doubtful(share: float, verdict: Verdi
     masks = silhouettes(xy)
     order = np.argsort(xy[1][:, 1])
     # Cutting the lower end of one mask off, three pixels of slack below it, leaves the wanted share inside.
-    masks[1][int(round(xy[1][order[int(share * 80)], 1])) - 3 :] = False
+    masks[1][round(xy[1][order[int(share * 80)], 1]) - 3 :] = False
     assert assess(model, xy, masks, [False] * 3, SolveOptions()).verdict is verdict
 
 

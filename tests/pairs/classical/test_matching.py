@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairs.classical.features import DESCRIPTOR_SCALE, comparable
-from pairs.classical.matching import mutual_matches
+from pairs.classical.matching import merge_doubles, mutual_matches
 
 
 def whole_matrix_twin(first: np.ndarray, second: np.ndarray, ratio: float) -> np.ndarray:
@@ -50,3 +50,12 @@ def test_a_lone_descriptor_matches_nothing() -> None:
     ready = comparable(descriptors(np.random.default_rng(0), 5))
     assert mutual_matches(ready, ready[:1], 0.85).shape == (0, 2)
     assert mutual_matches(ready[:0], ready, 0.85).shape == (0, 2)
+
+
+def test_key_points_at_one_place_count_once() -> None:
+    first = np.array([[1, 1], [5, 5], [1, 1], [9, 9]], np.float32)
+    second = np.array([[2, 2], [2, 2], [7, 7]], np.float32)
+    matches = {(0, 1): np.array([[0, 0], [2, 1], [1, 2]], np.int32), (0, 2): np.zeros((0, 2), np.int32)}
+    merged = merge_doubles([first, second, second[:0]], matches)
+    assert merged[0, 1].tolist() == [[0, 0], [1, 2]]
+    assert merged[0, 2].shape == (0, 2)

@@ -163,6 +163,15 @@ def test_a_view_of_something_else_is_left_out_by_name(tmp_path: Path) -> None:
     assert "mask is empty" in lost["6.png"]
 
 
+def test_a_doubled_photo_is_placed_where_its_twin_is(tmp_path: Path) -> None:
+    photos, masks = before_backdrop(0)
+    views = saved(tmp_path / "photos", [*photos, photos[2]], [*masks, masks[2]])
+    solve = solve_scene(views, None, PredictionStore(tmp_path / "store"), silent, ONE_WORKER)
+    assert solve.placed == (0, 1, 2, 3, 4, 5)
+    assert largest_turn_error_deg(solve, [*ANGLES, ANGLES[2]]) < 0.5
+    np.testing.assert_allclose(solve.cameras.centres[5], solve.cameras.centres[2], atol=0.01)
+
+
 def test_two_photos_make_a_scene_whose_focal_is_said_to_be_assumed(tmp_path: Path) -> None:
     photos, masks = before_backdrop(0)
     views = saved(tmp_path / "photos", photos[1:3], masks[1:3])

@@ -12,7 +12,7 @@ from pairs.classical.static import nothing_moves, reject_static
 def turntable(rng: np.random.Generator, num_views: int = 3) -> tuple[list[np.ndarray], dict[tuple[int, int], np.ndarray]]:
     """Key points 0 to 9 belong to a fixed backdrop, 10 to 19 to an object that moves 20 px a view; number 20 passes a place of the backdrop."""
     backdrop, thing = rng.uniform(0, 300, (10, 2)), rng.uniform(0, 300, (11, 2))
-    xy = [np.concatenate([backdrop + rng.normal(0, 0.2, (10, 2)), thing + [20 * view, 0]]) for view in range(num_views)]
+    xy = [np.concatenate([backdrop + rng.normal(0, 0.2, (10, 2)), thing + np.array([20, 0]) * view]) for view in range(num_views)]
     xy[1][20] = xy[0][20] + 0.5
     every = np.stack([np.arange(21)] * 2, axis=1).astype(np.int32)
     return xy, dict.fromkeys(combinations(range(num_views), 2), every)
