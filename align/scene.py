@@ -7,7 +7,6 @@ A scene folder holds `scene.json` (format version, views, cameras, graph, report
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,13 +14,13 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save
 
-from masks.errors import FormatError, OutputError
+from masks.errors import FormatError
 from masks.notice import Level, Notice
 from masks.pixelmap import PixelMap, intrinsics_to_source
+from masks.whole_file import write_whole
 from pairs.cameras import Cameras
-from pairs.store import write_safetensors
 
 SCENE_FORMAT = 1
 """Version of the folder's layout; a newer one is refused."""
@@ -107,15 +106,10 @@ def save_scene(scene: Scene, folder: Path) -> None:
         "edges": [list(edge) for edge in scene.edges],
         "report": {"notices": [asdict(n) for n in scene.report.notices], "figures": dict(scene.report.figures)},
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "scene.json").unlink(missing_ok=True)
-        write_safetensors(folder / "views.safetensors", arrays)
-        temporary = folder / ".scene.json.tmp"
-        temporary.write_text(json.dumps(document, indent=1) + "\n")
-        os.replace(temporary, folder / "scene.json")
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot write the scene ({error.strerror}). Choose another folder with --out.") from error
+    if (folder / "scene.json").exists():
+        (folder / "scene.json").unlink()
+    write_whole(folder / "views.safetensors", save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+    write_whole(folder / "scene.json", (json.dumps(document, indent=1) + "\n").encode())
 
 
 def load_scene(folder: Path) -> Scene:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
-from masks.errors import OutputError
+from masks.whole_file import write_whole
 
 CACHE_FORMAT = 1
 """Part of every key: raised whenever the meaning of stored arrays changes."""
@@ -71,21 +69,4 @@ class PredictionStore:
 
     def put(self, kind: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write an entry atomically. Raises `OutputError` when the disk refuses."""
-        path = self.path(kind, key)
-        try:
-            write_safetensors(path, arrays)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot write the store ({error.strerror}). Free some space or choose another folder with --store.") from error
-
-
-def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
-    """Write arrays to a file that appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=".safetensors")
-    os.close(handle)
-    try:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, metadata=metadata)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        write_whole(self.path(kind, key), save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))

@@ -17,7 +17,6 @@ from align.cli.export import DEFAULT_MIN_CONF
 from align.cli.reconstruct import Reconstruct
 from align.demo.turntable import TurntableOptions, render_turntable
 from align.evaluation import Evaluation, as_document, evaluate, failure
-from align.export.atomic import write_whole
 from align.export.cameras_json import read_cameras
 from align.export.formats import EXPORTERS
 from align.scene import Scene, load_scene
@@ -25,6 +24,7 @@ from align.show.scene_sheet import write_scene_sheet
 from masks.errors import ReconstructionError
 from masks.picture import open_levels
 from masks.pixelmap import image_to_target
+from masks.whole_file import write_whole
 
 
 @dataclass(frozen=True)

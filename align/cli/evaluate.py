@@ -13,7 +13,7 @@ from align.cli.console import print_result
 from align.evaluation import Evaluation, as_document, evaluate
 from align.export.cameras_json import read_cameras
 from align.scene import load_scene
-from masks.errors import OutputError
+from masks.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,8 @@ class Evaluate:
 
 
 def write_evaluation(evaluation: Evaluation, path: Path) -> None:
-    """Write the figures as JSON."""
-    try:
-        path.write_text(json.dumps(as_document(evaluation), indent=1) + "\n")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}). Choose another file with --json.") from error
+    """Write the figures as JSON. Raises `OutputError` when the place cannot be written."""
+    write_whole(path, (json.dumps(as_document(evaluation), indent=1) + "\n").encode())
 
 
 def as_text(evaluation: Evaluation) -> str:

@@ -12,8 +12,8 @@ from align.demo.render import Camera, Rendering, Studio, render_backdrop, render
 from align.demo.room import furnish
 from align.demo.shape import coffee_pot
 from align.demo.texture import mosaic
-from align.export.atomic import write_whole
 from align.export.cameras_json import PhotoCamera, write_cameras
+from masks.whole_file import write_whole
 from pairs.backend import Progress, silent
 from pairs.cameras import Cameras
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from align.export.atomic import write_whole
 from masks.errors import FormatError
+from masks.whole_file import write_whole
 
 _ROTATION_TOLERANCE = 1e-6  # largest entry of R R^T - 1: room for files written with seven digits
 _KEYS = ("file", "width", "height", "K", "R", "t")

@@ -15,11 +15,11 @@ from PIL import Image
 from trimesh.visual.material import PBRMaterial
 from trimesh.visual.texture import TextureVisuals
 
-from align.export.atomic import write_whole
 from align.export.frustum import IMAGE_FACES, IMAGE_UV, DrawnCameras, Frustum, frusta, scene_transform
 from align.export.pointmap_mesh import PointmapMesh
 from align.pointcloud import PointCloud, finite_part
 from masks.errors import FormatError
+from masks.whole_file import write_whole
 from pairs.cameras import Cameras
 
 _LONGEST_THUMBNAIL = 256

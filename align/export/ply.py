@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from align.export.atomic import write_whole
 from align.pointcloud import PointCloud
 from masks.errors import FormatError
+from masks.whole_file import write_whole
 
 _TYPES = {
     **{"char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2", "uint16": "u2"},

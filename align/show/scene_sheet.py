@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 
 from align.cloud import cloud_of
-from align.export.atomic import write_whole
 from align.scene import Scene
 from align.show.contact_sheet import SheetView, contact_sheet
+from masks.whole_file import write_whole
 
 
 def write_scene_sheet(scene: Scene, path: Path, min_conf: float, title: str) -> None:

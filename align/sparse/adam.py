@@ -53,7 +53,7 @@ class Descent:
     placement: Placement
     """Cameras and depths of the last evaluated loss, before the last step."""
     parameters: Parameters
-    """After the last step."""
+    """After the last step; those of the placement when it was stopped."""
     losses: Tensor  # (I,), of both stages in order, before each step
     rates: Tensor  # (I,), learning rates
     stopped: str
@@ -90,7 +90,7 @@ def run_stage(
     """Lower the loss of a task by Adam, in the stage's number of steps."""
     names = [field.name for field in fields(start) if bool(getattr(task.free, field.name).any())]
     moments = {name: _Moments.zero(getattr(start, name)) for name in names}
-    parameters, placement, stopped = start, place(start, chain), "finished"
+    sound, parameters, placement, stopped = start, start, place(start, chain), "finished"
     losses, rates = [], []
     for step in range(stage.steps):
         leaves = {name: getattr(parameters, name).detach().requires_grad_() for name in names}
@@ -102,9 +102,9 @@ def run_stage(
         losses.append(value)
         rates.append(rate)
         if not math.isfinite(value):
-            stopped = f"loss {value} in step {step + 1} of {stage.steps}"
+            parameters, stopped = sound, f"loss {value} in step {step + 1} of {stage.steps}"
             break
-        placement = tried
+        sound, placement = parameters, tried
         if loss.requires_grad:
             gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
             parameters = _stepped(parameters, task, moments, dict(zip(names, gradients)), rate)

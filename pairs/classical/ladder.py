@@ -106,8 +106,9 @@ def best_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
 def rungs(pairs: Mapping[Pair, VerifiedPair], num_views: int, graph: frozenset[Pair] | None = None) -> Iterator[Rung]:
     """Yield the ladder: all pairs, windows in file order, the scene graph, clear pairs, strong pairs, strict thresholds.
 
-    A step that changes nothing is skipped. The widest choice that is believable gives the best scene, so narrow ones come late. An object with two similar sides folds whatever the thresholds, for its wrong pairs have many inliers.
+    A step that changes nothing is skipped. An object with two similar sides folds whatever the thresholds, for its wrong pairs have many inliers.
     Neighbours in file order are rarely two sides that look alike; on unordered files the windows are harmless: their scenes must pass the same test.
+    Wide windows come first, since they give the more accurate scene.
     """
     wide, narrow, least = max(_MIN_WINDOW, num_views // 4), max(_MIN_WINDOW, num_views // 8), max(_LEAST_WINDOW, num_views // 8)
     strong = _those(pairs, lambda pair: len(pairs[pair].indices) >= _MANY_INLIERS)

@@ -6,6 +6,7 @@ crash inside it becomes an error there instead of the end of the program.
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import tempfile
 from collections.abc import Sequence
@@ -94,6 +95,14 @@ def require_mapper() -> None:
             "pycolmap is not installed: the embedded backend solves the scene with it, and its wheels cover Linux on x86-64, macOS 14 on Apple "
             "silicon and Windows only. Run: pip install pycolmap; elsewhere use a pair network (--backend) instead."
         )
+
+
+def mapper_version() -> str:
+    """Return the version of pycolmap, empty where it is not installed."""
+    try:
+        return importlib.metadata.version("pycolmap")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def solve_in_child(job: MapperJob) -> MapperModel | None:

@@ -12,6 +12,7 @@ from masks.notice import Notice, info, left_out, warning
 from masks.pixelmap import intrinsics_to_source, to_source
 from pairs.cameras import Cameras
 from pairs.classical.acceptance import Verdict
+from pairs.classical.cameras import FIRST_FACTOR
 from pairs.classical.ladder import Attempt, Evidence
 from pairs.classical.matching import Pair
 from pairs.classical.options import SolveOptions
@@ -123,7 +124,7 @@ def _focal_notices(evidence: Evidence, best: Attempt, options: SolveOptions) -> 
     if len(evidence.views) == 2:
         guessed = [v.name for v in evidence.views if v.K is None and v.focal_exif is None]
         if guessed:
-            return [warning("focal", f"two photos cannot tell the focal: {best.start} of the longest side is assumed. State it, or add photos.")]
+            return [warning("focal", f"two photos cannot tell the focal: {FIRST_FACTOR:g} longest sides are assumed. State it, or add photos.")]
         return [info("focal", "two photos cannot tell the focal: that of EXIF was kept.")]
     focals = [best.model.cameras.K[k, 0, 0] / working_map(evidence.views[best.model.placed[k]], options.working_longest).scale[0] for k in unknown]
     listed = ", ".join(f"{focal:.1f}" for focal in sorted(set(focals))[:_SHOWN])

@@ -16,7 +16,7 @@ from pairs.backend import Progress
 from pairs.classical.candidates import promising_pairs
 from pairs.classical.features import KIND, Features, features_from_arrays, features_key, features_to_arrays, find_features
 from pairs.classical.ladder import Evidence, best_attempt, climb
-from pairs.classical.mapper import require_mapper, solve_in_child
+from pairs.classical.mapper import mapper_version, require_mapper, solve_in_child
 from pairs.classical.matching import MATCHES_KIND, MatchTask, Pair, match_features, matches_key, merge_doubles
 from pairs.classical.options import SolveOptions
 from pairs.classical.outcome import hand_over, require_enough, scene_notices
@@ -71,7 +71,7 @@ def solve_scene(views: Sequence[View], graph: networkx.Graph | None, store: Pred
 def _solve_key(views: Sequence[View], graph: networkx.Graph | None, options: SolveOptions) -> str:
     known = [[view.name, view.key, view.camera, view.focal_exif, None if view.K is None else np.asarray(view.K).tolist()] for view in views]
     edges = None if graph is None else [list(pair) for pair in sorted(_graph_pairs(graph) or ())]
-    return digest("scene solve 1", known, edges, options.fingerprint(), cv2.__version__)
+    return digest("scene solve 1", known, edges, options.fingerprint(), cv2.__version__, mapper_version())
 
 
 def _graph_pairs(graph: networkx.Graph | None) -> frozenset[Pair] | None:

@@ -94,7 +94,7 @@ def test_a_folder_without_a_scene_is_named(tmp_path: Path) -> None:
 
 def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="--out"):
+    with pytest.raises(OutputError, match="another place"):
         save_scene(small_scene(), tmp_path / "file" / "scene")
 
 

@@ -34,7 +34,7 @@ def test_a_truncated_entry_is_thrown_away(tmp_path: Path, keep: int) -> None:
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     store = PredictionStore(tmp_path)
     (tmp_path / "kind").write_text("a file where a folder should be")
-    with pytest.raises(OutputError, match="--store"):
+    with pytest.raises(OutputError, match="cannot be written"):
         store.put("kind", "key", {"a": np.arange(3)})
     assert [p.name for p in tmp_path.iterdir()] == ["kind"]
 
