@@ -31,7 +31,7 @@ _POINTLOOM = AdamOptions(
     tree="mst",
     intrinsics=Intrinsics(free_principal_point=False, share="all", limited=False),
     priors=Priors(log_focal_sigma=0.005),
-    pivot="object",
+    average="object",
 )
 
 POINTLOOM = Preset(

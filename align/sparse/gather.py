@@ -56,7 +56,7 @@ def gather(predictions: Predictions, options: AdamOptions, whole_pixels: bool, p
             if run is not None:
                 own[view].add(run.a_in_a, run.a_conf)
         matches = _inside(entry.matches, masks[a], masks[b])
-        records.append(_record(a, b, entry, on_pixels(matches) if whole_pixels else matches, options.subsample))
+        records.append(_record(a, b, entry, on_pixels(matches) if whole_pixels else matches, masks, options.subsample))
         samples += _run_samples(a, b, entry, masks)
         progress("reading pairs", k + 1, len(predictions.edges))
     views = []
@@ -88,7 +88,7 @@ def _canonical(view: View, own: _OwnMaps, mask: np.ndarray, predictions: Predict
     points = torch.from_numpy(np.stack([points for points, _ in own.maps])).double()
     conf = torch.from_numpy(np.stack([conf for _, conf in own.maps])).double()
     pp = principal_point(view, predictions, index)
-    if options.pivot == "object":
+    if options.average == "object":
         return masked_canonical_view(points, conf, torch.from_numpy(mask), pp, options.subsample)
     # The reference knows no masks: a background without confidence is the least harmful thing to tell it.
     return canonical_view(points, torch.where(torch.from_numpy(mask), conf, 1.0), pp, options.subsample, options.average)
@@ -103,8 +103,8 @@ def principal_point(view: View, predictions: Predictions, index: int) -> Tensor:
     return torch.tensor([w / 2, h / 2], dtype=torch.float64)
 
 
-def _record(a: int, b: int, entry: PairEntry, matches: Matches, subsample: int) -> PairRecord:
-    off_frame = [_off_frame(run, subsample) for run in (entry.ab, entry.ba)]
+def _record(a: int, b: int, entry: PairEntry, matches: Matches, masks: Sequence[np.ndarray], subsample: int) -> PairRecord:
+    off_frame = [_off_frame(run, masks[other], subsample) for run, other in ((entry.ab, b), (entry.ba, a))]
     xy_a, xy_b, conf = (torch.from_numpy(x).double() for x in (matches.xy_a, matches.xy_b, matches.conf))
     return PairRecord(a, b, xy_a, xy_b, conf, b_in_a=off_frame[0], a_in_b=off_frame[1])
 
@@ -118,10 +118,10 @@ def on_pixels(matches: Matches) -> Matches:
     return Matches(xy[keep, :2], xy[keep, 2:], matches.conf[keep])
 
 
-def _off_frame(run: PairPrediction | None, subsample: int) -> OffFrame | None:
+def _off_frame(run: PairPrediction | None, mask: np.ndarray, subsample: int) -> OffFrame | None:
     if run is None:
         return None
-    return sample_off_frame(torch.from_numpy(run.b_in_a).double(), torch.from_numpy(run.b_conf).double(), subsample)
+    return sample_off_frame(torch.from_numpy(run.b_in_a).double(), torch.from_numpy(run.b_conf).double(), subsample, torch.from_numpy(mask))
 
 
 def _inside(matches: Matches | None, mask_a: np.ndarray, mask_b: np.ndarray) -> Matches:

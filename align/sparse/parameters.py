@@ -44,7 +44,7 @@ def start(problem: Problem, tree: Tree, options: AdamOptions, known: Known | Non
     focal, centre = _known_intrinsics(problem, known)
     depths = _known_depths(problem, known)
     valid = problem.anchor_valid.split(problem.anchor_start.diff().tolist())
-    pivot_depth = torch.stack([depth[keep].median() if options.pivot == "object" else depth.median() for depth, keep in zip(depths, valid)])
+    pivot_depth = torch.stack([depth[keep].median() for depth, keep in zip(depths, valid)])
     pp = centre / problem.size
     bases = _bases(problem, options, focal, centre, [depth / pivot for depth, pivot in zip(depths, pivot_depth)])
     cores = [depth / pivot for depth, pivot in zip(depths, pivot_depth)] if bases is None else [basis.coefficients for basis in bases]

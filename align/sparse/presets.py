@@ -1,4 +1,4 @@
-"""Options of the sparse aligner as data, and the named sets of them (the sparse aligner's specification, chapter 10)."""
+"""Options of the sparse aligner as data, and the reference's sets of them (the sparse aligner's specification, chapter 10)."""
 
 from __future__ import annotations
 
@@ -89,12 +89,10 @@ class AdamOptions:
     free_depth: bool = True
     intrinsics: Intrinsics = field(default_factory=Intrinsics)
     priors: Priors = field(default_factory=Priors)
-    pivot: Literal["everything", "object"] = "everything"
-    """Whether a view's median depth, about which it turns, is taken over all anchors or over the object's."""
     fix_root: bool = True
     """Hold the root's pose. The losses don't depend on it, and Adam would turn its rounding noise into a drift."""
-    average: AverageMode = "avg-angle"
-    """How the reference averages a view's own maps."""
+    average: AverageMode | Literal["object"] = "avg-angle"
+    """How a view's own maps are averaged: as the reference does, or over the object's pixels alone, which then also gives the pivots."""
     subsample: int = 8
     """Pixels from anchor to anchor."""
 
@@ -107,15 +105,3 @@ MAST3R = AdamOptions(good_conf=0.0)
 
 MAST3R_2024 = AdamOptions(coarse=Stage(0.2, 500, Gamma(1.1)), fine=Stage(0.02, 500, Gamma(0.4)), fallback=Gamma(1.1), good_conf=5.0, tree="mst")
 """The first public version, July 2024."""
-
-POINTLOOM_ADAM = AdamOptions(
-    good_conf=0.0,
-    pivot="object",
-    intrinsics=Intrinsics(free_principal_point=False, share="all", limited=False),
-    priors=Priors(log_focal_sigma=0.005),
-    tree="mst",
-)
-"""The reference's descent on our terms: pivots on the object, one focal, principal point fixed."""
-
-PRESETS = {"mast3r": MAST3R, "aligner-function": ALIGNER_FUNCTION, "mast3r-2024": MAST3R_2024, "pointloom-adam": POINTLOOM_ADAM}
-"""By the names that the command line takes."""

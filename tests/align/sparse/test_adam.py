@@ -176,9 +176,10 @@ def test_pivot_is_the_median_of_the_object_alone():
     depth = problem.anchor_depth.clone()
     depth[~problem.anchor_valid] = 1000.0
     far = replace(problem, anchor_depth=depth)
-    kept = [start(each, CHAIN, replace(SHORT, pivot="object"))[1].pivot_depth for each in (problem, far)]
+    kept = [start(each, CHAIN, SHORT)[1].pivot_depth for each in (problem, far)]
     assert torch.equal(*kept)
-    assert (start(far, CHAIN, SHORT)[1].pivot_depth != kept[0]).all()
+    everything = replace(far, anchor_valid=torch.ones_like(far.anchor_valid))
+    assert (start(everything, CHAIN, SHORT)[1].pivot_depth != kept[0]).all()
 
 
 def test_sharpening_ends_below_where_it_started(scene):

@@ -17,7 +17,7 @@ from align.sparse.robust import Gamma
 
 MASK = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
 MASK[6:26, 9:39] = True
-OPTIONS = replace(MAST3R, coarse=Stage(0.07, 8, Gamma(1.5)), fine=Stage(0.01, 8, Gamma(0.5)), pivot="object", good_conf=20.9)
+OPTIONS = replace(MAST3R, coarse=Stage(0.07, 8, Gamma(1.5)), fine=Stage(0.01, 8, Gamma(0.5)), average="object", good_conf=20.9)
 """The confidence is such that some pairs fall back to the predictions."""
 
 
