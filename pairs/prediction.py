@@ -77,5 +77,6 @@ class Predictions:
     load: Callable[[int], PairEntry]
     """Return what is known of edge number k."""
     cameras: Cameras | None
-    """The backend's own cameras (K in grid pixels), a start for the aligner; none from pair networks."""
+    """The backend's own cameras (K in grid pixels, poses in the unit of its pointmaps), a start for the aligner; none from pair networks.
+    Poses that a user states are in the views."""
     notices: tuple[Notice, ...]

@@ -16,7 +16,6 @@ from masks.mask import Mask
 from masks.notice import left_out
 from masks.picture import open_levels, open_picture
 from masks.pixelmap import identity
-from pairs.cameras import Cameras
 from pairs.pair_file import entry_from_arrays
 from pairs.pointmap_matches import with_matches
 from pairs.prediction import PairEntry, Predictions
@@ -41,12 +40,8 @@ def read_predictions(folder: Path) -> Predictions:
     files, unknown = _pair_files(folder, names)
     edges = tuple(files)
     paths = tuple(files.values())
-    poses = [view.cam_from_world for view in views]
-    Ks = [view.K for view in views]
-    complete = all(p is not None for p in poses) and all(k is not None for k in Ks)
-    cameras = Cameras(np.stack([k for k in Ks if k is not None]), np.stack([p for p in poses if p is not None])) if complete else None
     notices = tuple(left_out(path.name, "names no two views of views.json: not used.") for path in unknown)
-    return Predictions(views, edges, lambda k: _read_pair(paths[k], *(views[v] for v in edges[k])), cameras, notices)
+    return Predictions(views, edges, lambda k: _read_pair(paths[k], *(views[v] for v in edges[k])), None, notices)
 
 
 def _json(path: Path) -> Any:

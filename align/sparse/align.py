@@ -19,6 +19,7 @@ from align.sparse.condense import condense
 from align.sparse.densify import DenseView, densify
 from align.sparse.gather import Gathered, gather, principal_point
 from align.sparse.parameters import Known, start
+from align.sparse.posed_start import posed_start
 from align.sparse.presets import AdamOptions
 from align.sparse.problem import Problem
 from align.sparse.self_check import SelfCheck, is_worse, self_check
@@ -114,16 +115,28 @@ def _solve(predictions: Predictions, gathered: Gathered, options: AdamOptions, w
 
 
 def _known(predictions: Predictions, gathered: Gathered, problem: Problem, tree: Tree, warm: bool, chained_start: bool) -> Known:
-    """Return what the descent starts from: the backend's cameras, poses chained along the tree, or nothing."""
+    """Return what the descent starts from: the backend's cameras, the stated poses, poses chained along the tree, or nothing."""
     if warm and predictions.cameras is not None:
         K = {k: torch.from_numpy(K) for k, K in enumerate(predictions.cameras.K)}
         return Known(K=K, cam_from_world=torch.from_numpy(predictions.cameras.cam_from_world))
     stated = {k: torch.from_numpy(view.K) for k, view in enumerate(predictions.views) if view.K is not None}
+    poses = [view.cam_from_world for view in predictions.views]
     if not chained_start:
         return Known(K=stated)
-    posed = tree_start(gathered.views, gathered.samples, tree)
+    if all(pose is not None for pose in poses):
+        K = torch.stack([stated.get(k, _estimated_K(problem, k)) for k in range(problem.num_views)])
+        posed = posed_start(problem, K, torch.from_numpy(np.stack([pose for pose in poses if pose is not None])))
+    else:
+        posed = tree_start(gathered.views, gathered.samples, tree)
     depths = problem.anchor_depth.split(problem.anchor_start.diff().tolist())
     return Known(K=stated, anchor_depth={k: depth * posed.size[k] for k, depth in enumerate(depths)}, cam_from_world=posed.cam_from_world)
+
+
+def _estimated_K(problem: Problem, view: int) -> torch.Tensor:
+    """Return the intrinsics (3, 3) that a view's own pointmaps suggest."""
+    K = torch.diag(torch.stack([problem.base_focal[view], problem.base_focal[view], torch.ones_like(problem.base_focal[view])]))
+    K[:2, 2] = problem.principal_point[view]
+    return K
 
 
 def _scene(predictions: Predictions, gathered: Gathered, solved: _Solved, preset: Preset, notices: Sequence[Notice], progress: Progress) -> Scene:

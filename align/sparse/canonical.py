@@ -15,6 +15,7 @@ from masks.errors import SolverError
 AverageMode = Literal["avg-angle", "avg-reldepth"]
 
 _CONF_FLOOR = 0.999  # the network's confidence starts at 1: this leaves a pixel without confidence a weight of 0.001
+_EDGE = 0.05  # neighbouring pixels whose depths differ by more than this share lie on different surfaces
 _LEAST_RADIUS = 1e-8  # scene units; keeps the slope of a pixel that coincides with its anchor finite
 
 
@@ -145,8 +146,35 @@ def _masked_anchors(depth: Tensor, valid: Tensor, subsample: int) -> tuple[Tenso
 
 
 def anchor_at(view: CanonicalView, xy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return anchor numbers (N,), depth ratios (N,) and usability (N,) of pixels (N, 2); positions between pixels take the nearest."""
+    """Return anchor numbers (N,), depth ratios (N,) and usability (N,) of pixel positions (N, 2).
+
+    The anchor is that of the nearest pixel. Between pixels the depth is bilinear, where the four around lie on one surface: on a slope the
+    depth of the nearest pixel would be off by up to half a pixel's worth, which other views see as a shift.
+    """
     width, height = view.size
-    pixel = xy.round().long()
-    pixel = torch.stack([pixel[:, 0].clamp(0, width - 1), pixel[:, 1].clamp(0, height - 1)], dim=-1)
-    return anchor_of_pixel(pixel, width, view.subsample), view.depth_ratio[pixel[:, 1], pixel[:, 0]], view.valid[pixel[:, 1], pixel[:, 0]]
+    limit = torch.tensor([width - 1, height - 1])
+    pixel = torch.minimum(xy.round().long().clamp(min=0), limit)
+    column, row = pixel.unbind(-1)
+    index, usable = anchor_of_pixel(pixel, width, view.subsample), view.valid[row, column]
+    ratio = view.depth_ratio[row, column]
+    between = (xy != pixel).any(-1)
+    if bool(between.any()):
+        smooth = _bilinear_depth(view, xy[between]) / view.anchor_depth.flatten()[index[between]]
+        ratio = ratio.clone()
+        ratio[between] = torch.where(torch.isfinite(smooth), smooth, ratio[between])
+    return index, ratio, usable
+
+
+def _bilinear_depth(view: CanonicalView, xy: Tensor) -> Tensor:
+    """Return the depth (N,) between pixels; NaN across an edge of the surface, of the object, or of the picture."""
+    width, height = view.size
+    corner = xy.floor().long()
+    inside = ((corner >= 0) & (corner < torch.tensor([width - 1, height - 1]))).all(-1)
+    x, y = torch.where(inside[:, None], corner, 0).unbind(-1)
+    depth = spread_blocks(view.anchor_depth, view.subsample) * view.depth_ratio
+    around = torch.stack([depth[y, x], depth[y, x + 1], depth[y + 1, x], depth[y + 1, x + 1]], -1)  # (N, 4)
+    held = torch.stack([view.valid[y, x], view.valid[y, x + 1], view.valid[y + 1, x], view.valid[y + 1, x + 1]], -1).all(-1)
+    u, v = (xy - corner).unbind(-1)
+    weight = torch.stack([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v], -1)
+    one_surface = around.amax(-1) < (1 + _EDGE) * around.amin(-1)
+    return torch.where(inside & held & one_surface, (weight * around).sum(-1), torch.nan)

@@ -109,7 +109,9 @@ def test_a_file_of_unknown_views_is_reported(tmp_path: Path) -> None:
     assert [n.subject for n in read_predictions(folder).notices] == ["x.jpg--z.jpg.safetensors"]
 
 
-def test_cameras_need_all_views(tmp_path: Path) -> None:
+def test_stated_cameras_are_in_the_views(tmp_path: Path) -> None:
     full = {"K": np.diag([9.0, 9.0, 1.0]).tolist(), "cam_from_world": np.eye(4).tolist()}
     views = [{"name": name, "width": 16, "height": 8, **full} for name in ("x.jpg", "y.jpg")]
-    assert read_predictions(write(tmp_path / "p", views)).cameras is not None
+    found = read_predictions(write(tmp_path / "p", views)).views[1]
+    np.testing.assert_array_equal(found.K, np.diag([9.0, 9.0, 1.0]))
+    np.testing.assert_array_equal(found.cam_from_world, np.eye(4))

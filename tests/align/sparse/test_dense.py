@@ -7,6 +7,7 @@ import torch
 from small_scene import CHAIN, HEIGHT, VIEWS, WIDTH, intrinsics, random_state, small_problem
 
 from align.sparse.camera_chain import anchored_points, place, start_from_poses
+from align.sparse.canonical import anchor_at
 from align.sparse.clean import clean
 from align.sparse.densify import DenseView, backproject, densify
 from align.sparse.low_rank import LowRank
@@ -27,7 +28,9 @@ def true_state():
 
 def test_dense_points_at_matched_pixels_are_the_anchored_points():
     views, problem, _ = small_problem(VIEWS)
-    whole = replace(problem, point_xy=problem.point_xy.round())
+    pixel = problem.point_xy.round()
+    index = [anchor_at(view, xy) for view, xy in zip(views, pixel.split(problem.point_start.diff().tolist()))]
+    whole = replace(problem, point_xy=pixel, point_ratio=torch.cat([ratio for _, ratio, _ in index]))
     parameters, chain = random_state(problem, 3)
     placement = place(parameters, chain)
     dense = densify(views, placement, chain)

@@ -1,0 +1,166 @@
+"""Damped least squares with unknowns that couple with a few shared ones only and are eliminated (Levenberg, Marquardt; Schur complement).
+
+A model knows its cost and its equations; here are the step, its control and the reason for stopping. A step that ends in a cost that is not
+finite is refused like one that ends higher, so what is returned is finite whenever the start is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+State = TypeVar("State")
+Stopped = Literal["small gain", "all steps used", "no step lowers the cost", "cost not finite"]
+
+
+@dataclass(frozen=True, slots=True)
+class Equations:
+    """Normal equations in N shared unknowns and, in G groups, up to B lone ones each, which never couple with one another.
+
+    The lone unknowns of a group couple with the same C columns of the shared ones; one column may be named twice, its couplings then add up.
+    Padding: a lone unknown with diagonal 1, gradient 0 and no coupling; a column with the number N.
+    """
+
+    matrix: np.ndarray  # (N, N), symmetric
+    gradient: np.ndarray  # (N,)
+    lone_diagonal: np.ndarray  # (G, B), > 0
+    lone_gradient: np.ndarray  # (G, B)
+    coupling: np.ndarray  # (G, B, C)
+    columns: np.ndarray  # (G, C) int
+
+    def __post_init__(self) -> None:
+        num_groups, num_lone = self.lone_diagonal.shape
+        if self.coupling.shape != (num_groups, num_lone, self.columns.shape[1]) or self.lone_gradient.shape != (num_groups, num_lone):
+            raise ValueError(f"couplings {self.coupling.shape} do not fit lone unknowns {self.lone_diagonal.shape} and columns {self.columns.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change of all unknowns."""
+
+    shared: np.ndarray  # (N,)
+    lone: np.ndarray  # (G, B)
+
+
+class Model(Protocol[State]):
+    """What is minimised, around any state."""
+
+    def cost(self, state: State) -> float:
+        """Return the cost; whatever it is, it is not raised."""
+        ...
+
+    def equations(self, state: State) -> Equations:
+        """Return the gradient of the cost and a positive semidefinite matrix close to its second derivative."""
+        ...
+
+    def moved(self, state: State, step: Step) -> State:
+        """Return the state after a step."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """When to stop, and how the damping follows success and failure."""
+
+    max_steps: int = 12
+    least_gain: float = 1e-3
+    """Stop after a step that lowers the cost by a smaller share."""
+    first_damping: float = 1e-3
+    """The diagonal is multiplied by one plus this."""
+    ease: float = 0.2
+    """Factor of the damping after success."""
+    tighten: float = 10.0
+    """Factor after failure."""
+    least_damping: float = 1e-8
+    least_tightened: float = 1e-4
+    max_tries: int = 6
+    """Dampings tried for one step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """How a descent went."""
+
+    costs: tuple[float, ...]
+    """At the start and after every step."""
+    stopped: Stopped
+    damping: float
+    """To go on with."""
+
+
+def minimise(model: Model[State], state: State, free: np.ndarray, control: Control) -> tuple[State, Descent]:
+    """Return the state of least cost that was met and how it was found. `free` (N,) bool holds the shared unknowns of the gauge."""
+    cost, damping = model.cost(state), control.first_damping
+    costs = [cost]
+    if not np.isfinite(cost):
+        return state, Descent((cost,), "cost not finite", damping)
+    for _ in range(control.max_steps):
+        equations = model.equations(state)
+        found = None
+        for _ in range(control.max_tries):
+            found = _lower(model, state, cost, solve(equations, free, damping))
+            if found is not None:
+                break
+            damping = max(damping * control.tighten, control.least_tightened)
+        if found is None:
+            return state, Descent(tuple(costs), "no step lowers the cost", damping)
+        damping = max(damping * control.ease, control.least_damping)
+        previous, (state, cost) = cost, found
+        costs.append(cost)
+        if previous - cost < control.least_gain * previous:
+            return state, Descent(tuple(costs), "small gain", damping)
+    return state, Descent(tuple(costs), "all steps used", damping)
+
+
+def _lower(model: Model[State], state: State, cost: float, step: Step | None) -> tuple[State, float] | None:
+    """Return where the step leads and its cost, or nothing when that is not lower."""
+    if step is None:
+        return None
+    moved = model.moved(state, step)
+    reached = model.cost(moved)
+    # A comparison with NaN is false: such a step is refused.
+    return (moved, reached) if reached <= cost else None
+
+
+def solve(equations: Equations, free: np.ndarray, damping: float = 0.0) -> Step | None:
+    """Return the step that solves the equations with their diagonal times (1 + damping); shared unknowns that are not free stay.
+
+    Returns nothing when the equations are not finite or not positive definite.
+    """
+    lone_diagonal = equations.lone_diagonal * (1 + damping)
+    matrix, gradient = reduced(equations, lone_diagonal)
+    matrix[np.diag_indices_from(matrix)] += damping * np.diagonal(equations.matrix)
+    shared = np.zeros(len(gradient))
+    kept = np.flatnonzero(free)
+    try:
+        factor = cho_factor(matrix[np.ix_(kept, kept)], lower=True)
+    except (LinAlgError, ValueError):  # ValueError: infinite or NaN entries
+        return None
+    shared[kept] = -cho_solve(factor, gradient[kept])
+    lone = -(equations.lone_gradient + coupled(equations, shared)) / lone_diagonal
+    return Step(shared, lone) if np.isfinite(shared).all() and np.isfinite(lone).all() else None
+
+
+def reduced(equations: Equations, lone_diagonal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the matrix (N, N) and gradient (N,) of the shared unknowns after the lone ones are eliminated."""
+    columns, size = equations.columns, len(equations.gradient)
+    weighted = equations.coupling / lone_diagonal[..., None]
+    by_matrix = weighted.transpose(0, 2, 1) @ equations.coupling  # (G, C, C)
+    by_gradient = (equations.lone_gradient[:, None] @ weighted)[:, 0]  # (G, C)
+    cells = columns[:, :, None] * (size + 1) + columns[:, None]
+    taken = np.bincount(cells.ravel(), by_matrix.ravel(), (size + 1) ** 2).reshape(size + 1, size + 1)
+    return equations.matrix - taken[:size, :size], equations.gradient - spread(columns, by_gradient, size)
+
+
+def coupled(equations: Equations, shared: np.ndarray) -> np.ndarray:
+    """Return what the shared unknowns' values (N,) add to the gradient of the lone ones (G, B)."""
+    by_column = np.append(shared, 0.0)[equations.columns]
+    return (equations.coupling @ by_column[..., None])[..., 0]
+
+
+def spread(columns: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
+    """Return the sums (size,) of values by their column; the column numbered `size` is padding."""
+    return np.bincount(columns.ravel(), values.ravel(), size + 1)[:size]

@@ -1,0 +1,169 @@
+"""From predictions to a scene: starts, masks, parts of the graph, and refinements that are not handed on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small_scene import HEIGHT, WIDTH, cam_from_world, depth_map, intrinsics, pair_record, points_in
+
+from align.evaluation import pair_errors
+from align.presets import POINTLOOM, PRESETS
+from align.sparse.align import sparse_align
+from align.sparse.gather import on_pixels
+from align.sparse.presets import Stage
+from align.sparse.robust import Gamma
+from masks.errors import FormatError, GraphError
+from masks.mask import Mask
+from masks.notice import Level
+from masks.pixelmap import identity
+from pairs.cameras import Cameras
+from pairs.prediction import Matches, PairEntry, PairPrediction, Predictions
+from pairs.views import View
+
+NUM_VIEWS = 5
+POSES = cam_from_world(NUM_VIEWS)
+DEPTHS = [depth_map(pose) for pose in POSES]
+TRUTH = POSES.numpy()
+SHORT = replace(POINTLOOM, cold=replace(POINTLOOM.cold, coarse=Stage(0.02, 40, Gamma(1.5)), fine=Stage(0.002, 80, Gamma(0.5))))
+
+
+def view(k: int, mask: np.ndarray | None = None) -> View:
+    image = np.full((HEIGHT, WIDTH, 3), 10 * k, np.uint8)
+    return View(f"{k}.jpg", None, image, identity((WIDTH, HEIGHT)), None if mask is None else Mask(mask, "test"), str(k), camera="one")
+
+
+def entry(a: int, b: int, spread: float) -> PairEntry:
+    """Exact runs, each in a scale of its own unless `spread` is 0, and exact matches."""
+    conf = np.full((HEIGHT, WIDTH), 5.0)
+    scales = np.exp(np.random.default_rng(7 * a + b).uniform(-spread, spread, 2))
+    runs = [
+        PairPrediction(*(s * points_in(POSES[i], POSES[k], DEPTHS[k]).numpy() for k in (i, j)), conf, conf) for s, i, j in zip(scales, (a, b), (b, a))
+    ]
+    record = pair_record(POSES, DEPTHS, a, b)
+    return PairEntry(runs[0], runs[1], Matches(record.xy_a.numpy(), record.xy_b.numpy(), record.conf.numpy()))
+
+
+EDGES = tuple((a, b) for b in range(NUM_VIEWS) for a in range(b))
+ENTRIES = {edge: entry(*edge, spread=0.4) for edge in EDGES}
+IN_ONE_UNIT = {edge: entry(*edge, spread=0.0) for edge in EDGES}
+
+
+def predictions(entries: dict[tuple[int, int], PairEntry] = ENTRIES, cameras: Cameras | None = None, mask: np.ndarray | None = None) -> Predictions:
+    edges = tuple(entries)
+    return Predictions(tuple(view(k, mask) for k in range(NUM_VIEWS)), edges, lambda k: entries[edges[k]], cameras, ())
+
+
+def true_cameras() -> Cameras:
+    return Cameras(np.tile(intrinsics().numpy(), (NUM_VIEWS, 1, 1)), TRUTH)
+
+
+def worst_rotation_deg(found: Cameras) -> float:
+    return float(pair_errors(found.cam_from_world, TRUTH)[0].max())
+
+
+def test_poses_follow_from_the_pairs_alone() -> None:
+    scene = sparse_align(predictions(), SHORT)
+    assert worst_rotation_deg(scene.cameras) < 0.2
+    assert abs(scene.cameras.K[0, 0, 0] / intrinsics()[0, 0] - 1) < 0.01
+    assert scene.report.figures["refinement kept"]
+
+
+def test_depth_and_cameras_share_one_scale() -> None:
+    scene = sparse_align(predictions(), SHORT)
+    ratio = [np.median(seen.depth / depth.numpy()) for seen, depth in zip(scene.views, DEPTHS)]
+    span = [np.linalg.norm(cameras.centres[0] - cameras.centres[-1]) for cameras in (scene.cameras, true_cameras())]
+    np.testing.assert_allclose(ratio, span[0] / span[1], rtol=0.01)
+
+
+def test_exact_cameras_stay_where_they_are() -> None:
+    scene = sparse_align(predictions(IN_ONE_UNIT, true_cameras()), POINTLOOM)
+    assert worst_rotation_deg(scene.cameras) < 0.05
+    np.testing.assert_allclose(scene.cameras.K, true_cameras().K, rtol=1e-12)
+
+
+def test_stated_poses_are_the_start_whatever_the_runs_scales() -> None:
+    still = replace(SHORT, cold=replace(SHORT.cold, coarse=Stage(0.0, 0, Gamma(1.5)), fine=Stage(0.0, 0, Gamma(0.5))))
+    given = predictions()
+    stated = tuple(replace(view, K=intrinsics().numpy(), cam_from_world=pose) for view, pose in zip(given.views, TRUTH))
+    scene = sparse_align(replace(given, views=stated), still)
+    np.testing.assert_allclose(scene.cameras.cam_from_world, TRUTH, atol=1e-7)
+    for seen, depth in zip(scene.views, DEPTHS):
+        assert np.median(np.abs(seen.depth / depth.numpy() - 1)) < 0.005
+
+
+def test_the_reference_takes_no_cameras() -> None:
+    cold = replace(PRESETS["mast3r"], cold=replace(PRESETS["mast3r"].cold, coarse=Stage(0.07, 5, Gamma(1.5)), fine=Stage(0.01, 0, Gamma(0.5))))
+    given = sparse_align(predictions(cameras=true_cameras()), cold)
+    alone = sparse_align(predictions(), cold)
+    np.testing.assert_array_equal(given.cameras.cam_from_world, alone.cameras.cam_from_world)
+
+
+def test_a_refinement_that_ends_worse_is_thrown_away_and_said() -> None:
+    wild = replace(POINTLOOM, warm=replace(POINTLOOM.warm, fine=Stage(0.5, 5, Gamma(0.5))))
+    scene = sparse_align(predictions(IN_ONE_UNIT, true_cameras()), wild)
+    np.testing.assert_allclose(scene.cameras.cam_from_world, TRUTH, atol=1e-7)  # the true rotations are in single precision
+    assert not scene.report.figures["refinement kept"]
+    assert any(n.level is Level.WARNING and "worse than it began" in n.text for n in scene.report.notices)
+
+
+def test_what_lies_outside_the_masks_changes_no_bit() -> None:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[4:28, 8:40] = True
+    dirty = {}
+    for edge, clean in ENTRIES.items():
+        runs = []
+        for run in (clean.ab, clean.ba):
+            maps = [np.where(mask[..., None], points, np.nan) for points in (run.a_in_a, run.b_in_a)]
+            runs.append(PairPrediction(*maps, *(np.where(mask, conf, 99.0) for conf in (run.a_conf, run.b_conf))))
+        dirty[edge] = PairEntry(runs[0], runs[1], clean.matches)
+    kept, changed = (sparse_align(predictions(entries, mask=mask), SHORT) for entries in (ENTRIES, dirty))
+    np.testing.assert_array_equal(changed.cameras.cam_from_world, kept.cameras.cam_from_world)
+    for ours, theirs in zip(changed.views, kept.views):
+        np.testing.assert_array_equal(ours.depth, theirs.depth)
+        assert not ours.conf[~mask].any()
+
+
+def test_a_view_without_matches_is_left_out_by_name_and_the_rest_is_aligned() -> None:
+    nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
+    cut = {edge: replace(found, matches=nothing) if 4 in edge else found for edge, found in ENTRIES.items()}
+    scene = sparse_align(predictions(cut), SHORT)
+    assert [v.name for v in scene.views] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+    assert [n.subject for n in scene.report.notices if n.level is Level.LEFT_OUT] == ["4.jpg"]
+    assert pair_errors(scene.cameras.cam_from_world, TRUTH[:4])[0].max() < 0.2
+
+
+def test_no_matches_at_all_is_an_error() -> None:
+    nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
+    with pytest.raises(GraphError, match="no pair of views has matches"):
+        sparse_align(predictions({edge: replace(found, matches=nothing) for edge, found in ENTRIES.items()}), SHORT)
+
+
+def test_a_view_without_a_run_of_its_own_is_named() -> None:
+    one_way = {edge: replace(found, ba=None) for edge, found in ENTRIES.items()}
+    with pytest.raises(FormatError, match=r"4\.jpg: no run predicts"):
+        sparse_align(predictions(one_way), SHORT)
+
+
+def test_rounded_matches_are_distinct_and_keep_the_surest() -> None:
+    xy = np.array([[1.2, 2.0], [0.9, 2.1], [5.0, 5.0]])
+    kept = on_pixels(Matches(xy, xy + 10, np.array([1.0, 7.0, 3.0])))
+    np.testing.assert_array_equal(kept.xy_a, [[1, 2], [5, 5]])
+    np.testing.assert_array_equal(kept.conf, [7, 3])
+
+
+def test_the_order_of_the_views_changes_nothing_but_rounding() -> None:
+    order = [3, 0, 4, 1, 2]
+    place = {k: n for n, k in enumerate(order)}
+    shuffled = {}
+    for (a, b), found in ENTRIES.items():
+        i, j = place[a], place[b]
+        flipped = PairEntry(found.ba, found.ab, Matches(found.matches.xy_b, found.matches.xy_a, found.matches.conf))
+        shuffled[min(i, j), max(i, j)] = found if i < j else flipped
+    plain = sparse_align(predictions(), SHORT)
+    mixed = sparse_align(replace(predictions(shuffled), views=tuple(view(k) for k in order)), SHORT)
+    back = mixed.cameras.cam_from_world[[place[k] for k in range(NUM_VIEWS)]]
+    assert pair_errors(back, plain.cameras.cam_from_world)[0].max() < 0.05
+    assert torch.isfinite(torch.from_numpy(back)).all()
