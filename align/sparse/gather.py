@@ -121,7 +121,9 @@ def on_pixels(matches: Matches) -> Matches:
 def _off_frame(run: PairPrediction | None, mask: np.ndarray, subsample: int) -> OffFrame | None:
     if run is None:
         return None
-    return sample_off_frame(torch.from_numpy(run.b_in_a).double(), torch.from_numpy(run.b_conf).double(), subsample, torch.from_numpy(mask))
+    # Sampled before anything is converted: whole maps in double precision between small arrays that stay would tear the heap apart.
+    sample = sample_off_frame(torch.from_numpy(run.b_in_a), torch.from_numpy(run.b_conf), subsample, torch.from_numpy(mask))
+    return OffFrame(sample.points.double(), sample.conf.double())
 
 
 def _inside(matches: Matches | None, mask_a: np.ndarray, mask_b: np.ndarray) -> Matches:

@@ -1,0 +1,147 @@
+"""Reprojection errors with depths that hang on 8 x 8 blocks, and their equations (the default aligner's design, chapter 2.5).
+
+A pixel at its canonical depth times exp(log size of the view + offset of the block) goes into the partner view, where its match should be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from align.sparse.observations import Lens, Observations
+
+_NEAREST = 0.01
+"""A point nearer to the partner than this share of its depth has no say in the equations."""
+_BEHIND_PX2 = 1e4
+"""What its squared error counts for."""
+
+ROTATION, PLACE = slice(0, 3), slice(3, 6)
+POSE, SOURCE_FOCAL, TARGET_FOCAL, ERROR = slice(0, 6), 6, 7, 8
+"""Rows of an observation: left perturbation (turn, shift) of the relative pose, both log focals, the error itself."""
+_NUM_ROWS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class BlockState:
+    """All unknowns."""
+
+    R_cam_from_world: np.ndarray  # (V, 3, 3)
+    t_cam_from_world: np.ndarray  # (V, 3)
+    log_size: np.ndarray  # (V,)
+    log_focal: np.ndarray  # (C,), pixels
+    offset: np.ndarray  # (V, B)
+    """Log offset of each block's depth; 0 in the padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """Where the M points fall in the partner's view."""
+
+    moved: np.ndarray  # (3, M)
+    """Point turned into the partner's axes, before the translation."""
+    slope: np.ndarray  # (2, M), (x / z, y / z) in the partner
+    z: np.ndarray  # (M,), depth in the partner
+    depth: np.ndarray  # (M,), depth in the source
+    error: np.ndarray  # (2, M), pixels
+    in_front: np.ndarray  # (M,) bool
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSums:
+    """Sums of products of rows, each observation with its weight."""
+
+    by_direction: np.ndarray  # (D, 9, 9)
+    by_run: np.ndarray  # (U, 10)
+    """Products of the log depth's row with the nine rows and with itself."""
+
+
+def relative_poses(state: BlockState, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return target_from_source rotations (D, 3, 3) and translations (D, 3)."""
+    source, target = direction.T
+    R = state.R_cam_from_world[target] @ state.R_cam_from_world[source].transpose(0, 2, 1)
+    return R, state.t_cam_from_world[target] - (R @ state.t_cam_from_world[source][..., None])[..., 0]
+
+
+def project(obs: Observations, lens: Lens, state: BlockState) -> Projection:
+    """Return where every observation's point falls and its errors."""
+    source, target = obs.direction.T
+    R, t = relative_poses(state, obs.direction)
+    count, focal = np.diff(obs.direction_start), np.exp(state.log_focal)[lens.camera]
+    size = np.exp(state.log_size[obs.run_view] + state.offset[obs.run_view, obs.run_lone])
+    depth = obs.depth * np.repeat(size, np.diff(obs.run_start))
+    # Rays are kept in pixels: the source's focal goes into the matrix, of which there is one a direction.
+    by_pixel = R / np.stack([focal[source], focal[source], np.ones(len(source))], 1)[:, None]
+    g = np.repeat(by_pixel.reshape(-1, 9).T, count, axis=1)
+    moved = np.stack([depth * (g[3 * k] * obs.ray[0] + g[3 * k + 1] * obs.ray[1] + g[3 * k + 2]) for k in range(3)])
+    x, y, z = moved + np.repeat(t.T, count, axis=1)
+    in_front = z > _NEAREST * depth
+    inverse = 1 / np.where(in_front, z, 1)
+    slope = np.stack([x * inverse, y * inverse])
+    return Projection(moved, slope, z, depth, np.repeat(focal[target], count) * slope - obs.seen, in_front)
+
+
+def squared_errors(projection: Projection) -> np.ndarray:
+    """Return squared errors (M,) in pixels; a point behind the partner counts as far off."""
+    error = projection.error
+    return np.where(projection.in_front, error[0] * error[0] + error[1] * error[1], _BEHIND_PX2)
+
+
+def robust_cost(squared: np.ndarray, weight: np.ndarray, cut: float) -> float:
+    """Return the sum of Cauchy's function of the errors, whose weights fall to a half at `cut` pixels."""
+    return float(cut**2 / 2 * (weight @ np.log1p(squared / cut**2)))
+
+
+def robust_weights(projection: Projection, weight: np.ndarray, cut: float) -> np.ndarray:
+    """Return the weights (M,) with which least squares have the robust cost's gradient."""
+    return np.where(projection.in_front, weight / (1 + squared_errors(projection) / cut**2), 0)
+
+
+def block_sums(obs: Observations, lens: Lens, state: BlockState, projection: Projection, weight: np.ndarray) -> BlockSums:
+    """Return the sums of products of all rows by direction, and of those with the depth by run."""
+    rows, depth_row = _rows(obs, lens, state, projection, np.sqrt(weight))
+    by_direction = np.zeros((_NUM_ROWS, _NUM_ROWS, len(obs.direction)))
+    for k in range(_NUM_ROWS):
+        for l in range(k, _NUM_ROWS):
+            product = _product(rows[k], rows[l])
+            if product is not None and k != ERROR:
+                by_direction[k, l] = by_direction[l, k] = np.add.reduceat(product, obs.direction_start[:-1])
+    by_run = [np.add.reduceat(_product(depth_row, row), obs.run_start[:-1]) for row in (*rows, depth_row)]
+    return BlockSums(np.ascontiguousarray(by_direction.transpose(2, 0, 1)), np.stack(by_run, 1))
+
+
+_Row = tuple[np.ndarray | None, np.ndarray | None]
+"""Derivatives (M,) of the error along x and along y; none where it is always 0."""
+
+
+def _rows(obs: Observations, lens: Lens, state: BlockState, projection: Projection, root: np.ndarray) -> tuple[list[_Row], _Row]:
+    """Return the nine rows and that of the log depth, scaled by the root of the weight (M,)."""
+    count = np.diff(obs.direction_start)
+    source, target = obs.direction.T
+    focal = np.exp(state.log_focal)[lens.camera]
+    R, _ = relative_poses(state, obs.direction)
+    a, b = projection.slope
+    dx, dy, dz = projection.moved
+    f = root * np.repeat(focal[target], count)
+    s = f / np.where(projection.in_front, projection.z, 1)
+    fa, fb = f * a, f * b
+    fab = fa * b
+    ax, ay, az = np.repeat(R[:, :, 2].T, count, axis=1) * projection.depth - projection.moved
+    rows: list[_Row] = [
+        (-fab, -f - fb * b),
+        (f + fa * a, fab),
+        (-fb, fa),
+        (s, None),
+        (None, s),
+        (-s * a, -s * b),
+        (s * (ax - a * az), s * (ay - b * az)),
+        (fa, fb),
+        (root * projection.error[0], root * projection.error[1]),
+    ]
+    return rows, (s * (dx - a * dz), s * (dy - b * dz))
+
+
+def _product(one: _Row, other: _Row) -> np.ndarray | None:
+    """Return the sum over both axes of the products of two rows; none where it is always 0."""
+    along = [p * q for p, q in zip(one, other) if p is not None and q is not None]
+    return along[0] + along[1] if len(along) == 2 else along[0] if along else None
