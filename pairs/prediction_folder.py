@@ -7,20 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save
 
 from masks.errors import FormatError
 from masks.mask import Mask
 from masks.notice import left_out
 from masks.picture import open_levels, open_picture
-from masks.pixelmap import identity
-from pairs.pair_file import entry_from_arrays
+from masks.pixelmap import identity, intrinsics_to_target
+from masks.whole_file import write_whole
+from pairs.pair_file import entry_from_arrays, entry_to_arrays
 from pairs.pointmap_matches import with_matches
 from pairs.prediction import PairEntry, Predictions
 from pairs.store import digest
-from pairs.views import View
+from pairs.views import View, grid_mask
 
 _RIGID_TOLERANCE = 1e-4
 
@@ -42,6 +44,35 @@ def read_predictions(folder: Path) -> Predictions:
     paths = tuple(files.values())
     notices = tuple(left_out(path.name, "names no two views of views.json: not used.") for path in unknown)
     return Predictions(views, edges, lambda k: _read_pair(paths[k], *(views[v] for v in edges[k])), None, notices)
+
+
+def write_predictions(predictions: Predictions, folder: Path) -> None:
+    """Write predictions as such a folder, pictures and masks included, so that they can be aligned anywhere.
+
+    Raises `OutputError` when the place cannot be written.
+    """
+    document = []
+    for view in predictions.views:
+        w, h = view.pixel_map.target_size
+        entry: dict[str, Any] = {"name": view.name, "width": w, "height": h, "image": f"images/{view.name}.png", "camera": view.camera}
+        write_whole(folder / entry["image"], _png(view.image[..., ::-1]))
+        if view.mask is not None:
+            entry["mask"] = f"masks/{view.name}.png"
+            write_whole(folder / entry["mask"], _png(grid_mask(view).astype(np.uint8) * 255))
+        entry |= {key: array.tolist() for key, array in (("K", _grid_K(view)), ("cam_from_world", view.cam_from_world)) if array is not None}
+        document.append(entry)
+    for k, (a, b) in enumerate(predictions.edges):
+        arrays = {name: np.ascontiguousarray(array) for name, array in entry_to_arrays(predictions.load(k)).items()}
+        write_whole(folder / "pairs" / f"{predictions.views[a].name}--{predictions.views[b].name}.safetensors", save(arrays))
+    write_whole(folder / "views.json", (json.dumps(document, indent=1) + "\n").encode())
+
+
+def _grid_K(view: View) -> np.ndarray | None:
+    return intrinsics_to_target(view.grid_from_photo, view.K) if view.K is not None else None
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    return cv2.imencode(".png", pixels)[1].tobytes()
 
 
 def _json(path: Path) -> Any:

@@ -58,6 +58,7 @@ def sparse_align(predictions: Predictions, preset: Preset, progress: Progress = 
     its start by its own matches is thrown away, and the report says so. Views that no matches tie to the rest are left out by name.
     Raises `GraphError` when no two views are tied by matches.
     """
+    given = tuple(view.name for view in predictions.views)
     warm = predictions.cameras is not None and preset.warm is not None
     options = preset.warm if warm and preset.warm is not None else preset.cold
     gathered = gather(predictions, options, preset.whole_pixels, progress)
@@ -65,7 +66,7 @@ def sparse_align(predictions: Predictions, preset: Preset, progress: Progress = 
     if not warm:
         predictions, gathered, notices = largest_part(predictions, gathered)
     solved = _solve(predictions, gathered, options, warm, preset.chained_start, progress)
-    return _scene(predictions, gathered, solved, preset, notices, progress)
+    return replace(_scene(predictions, gathered, solved, preset, notices, progress), inputs=given)
 
 
 def largest_part(predictions: Predictions, gathered: Gathered) -> tuple[Predictions, Gathered, tuple[Notice, ...]]:

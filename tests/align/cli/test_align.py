@@ -1,0 +1,81 @@
+"""pointloom align: a folder of predictions in, a scene out."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "sparse"))
+
+from test_sparse_align import ENTRIES, TRUTH, predictions
+
+from align.cli.main import main
+from align.evaluation import pair_errors
+from align.scene import load_scene
+from pairs.prediction_folder import read_predictions, write_predictions
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    mask = np.zeros((32, 48), bool)
+    mask[2:30, 4:44] = True
+    write_predictions(predictions(mask=mask), tmp_path / "predictions")
+    return tmp_path / "predictions"
+
+
+def test_written_predictions_come_back(folder: Path) -> None:
+    again = read_predictions(folder)
+    assert again.edges == tuple(sorted(ENTRIES))
+    for k, edge in enumerate(again.edges):
+        np.testing.assert_array_equal(again.load(k).ab.b_in_a, ENTRIES[edge].ab.b_in_a)
+        np.testing.assert_array_equal(again.load(k).ba.a_conf, ENTRIES[edge].ba.a_conf)
+        np.testing.assert_array_equal(again.load(k).matches.xy_b, ENTRIES[edge].matches.xy_b)
+    assert again.views[3].mask is not None
+    assert again.views[3].mask.pixels.sum() == 28 * 40
+    np.testing.assert_array_equal(again.views[3].image, predictions().views[3].image)
+
+
+def test_a_folder_becomes_a_scene(folder: Path, tmp_path: Path) -> None:
+    assert main(["align", str(folder), "--out", str(tmp_path / "scene")]) == 0
+    scene = load_scene(tmp_path / "scene")
+    assert [view.name for view in scene.views] == [f"{k}.jpg" for k in range(5)]
+    assert pair_errors(scene.cameras.cam_from_world, TRUTH)[0].max() < 0.3
+
+
+@pytest.mark.parametrize("preset", ["mast3r", "mast3r-function", "mast3r-2024"])
+def test_the_references_presets_run(folder: Path, tmp_path: Path, preset: str) -> None:
+    assert main(["align", str(folder), "--out", str(tmp_path / "scene"), "--preset", preset]) == 0
+    assert load_scene(tmp_path / "scene").report.figures["steps"] >= 600
+
+
+def test_matches_are_found_where_none_are_given(folder: Path, tmp_path: Path) -> None:
+    for path in (folder / "pairs").iterdir():
+        save_file({name: array for name, array in load_file(path).items() if not name.startswith("matches")}, path)
+    assert main(["align", str(folder), "--out", str(tmp_path / "scene")]) == 0
+    assert pair_errors(load_scene(tmp_path / "scene").cameras.cam_from_world, TRUTH)[0].max() < 2
+
+
+def test_a_damaged_pair_is_named(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = sorted((folder / "pairs").iterdir())[3]
+    path.write_bytes(path.read_bytes()[:1000])
+    assert main(["align", str(folder), "--out", str(tmp_path / "scene")]) == 2
+    assert path.name in capsys.readouterr().err
+
+
+def test_a_view_that_matches_nothing_is_named_and_the_rest_is_saved(tmp_path: Path) -> None:
+    nothing = {
+        edge: replace(entry, matches=replace(entry.matches, xy_a=np.zeros((0, 2)), xy_b=np.zeros((0, 2)), conf=np.zeros(0)))
+        for edge, entry in ENTRIES.items()
+        if 2 in edge
+    }
+    write_predictions(predictions(ENTRIES | nothing), tmp_path / "p")
+    assert main(["align", str(tmp_path / "p"), "--out", str(tmp_path / "scene")]) == 0
+    scene = load_scene(tmp_path / "scene")
+    assert "2.jpg" not in {view.name for view in scene.views}
+    assert scene.inputs == tuple(f"{k}.jpg" for k in range(5))
+    assert "2.jpg" in {notice.subject for notice in scene.report.notices}
