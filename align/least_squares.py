@@ -110,7 +110,7 @@ def minimise(model: Model[State], state: State, free: np.ndarray, control: Contr
         damping = max(damping * control.ease, control.least_damping)
         previous, (state, cost) = cost, found
         costs.append(cost)
-        if previous - cost < control.least_gain * previous:
+        if previous - cost <= control.least_gain * previous:
             return state, Descent(tuple(costs), "small gain", damping)
     return state, Descent(tuple(costs), "all steps used", damping)
 

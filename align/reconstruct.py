@@ -44,7 +44,7 @@ def reconstruct(
     progress("reading photos and masks", 0, 1)
     photos = list_photos([Path(p) for p in ([images] if isinstance(images, (str, Path)) else images)])
     views, notices = load_views(photos, masks, options.load)
-    graph = options.graph.edges(len(views)) if options.graph is not None else None
+    graph = options.graph.edges([view.name for view in views]) if options.graph is not None else None
     store = PredictionStore(Path(store_folder))
     predictions = options.backend.predict(views, graph, store, progress)
     scene = sparse_align(predictions, options.preset, progress)

@@ -109,7 +109,7 @@ def save_scene(scene: Scene, folder: Path) -> None:
     if (folder / "scene.json").exists():
         (folder / "scene.json").unlink()
     write_whole(folder / "views.safetensors", save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
-    write_whole(folder / "scene.json", (json.dumps(document, indent=1) + "\n").encode())
+    write_whole(folder / "scene.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
 
 
 def load_scene(folder: Path) -> Scene:

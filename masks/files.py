@@ -18,7 +18,7 @@ MASK_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gi
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Return a sort key that puts img2 before img10; equal numbers are ordered by their text."""
-    return tuple((0, int(part), part) if part.isdigit() else (1, 0, part.lower()) for part in re.split(r"(\d+)", name) if part)
+    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part.lower()) for part in re.split(r"(\d+)", name) if part)
 
 
 def list_photos(inputs: Sequence[Path]) -> tuple[Path, ...]:
@@ -81,9 +81,7 @@ def find_masks(photos: Sequence[Path], folder: Path) -> tuple[tuple[Path | None,
     """
     if not folder.is_dir():
         raise MaskError(f"{folder}: no such folder of masks. Give the folder that holds them with --masks.")
-    files = [p for p in sorted(folder.iterdir(), key=lambda p: natural_key(p.name)) if p.is_file() and p.suffix.lower() in MASK_SUFFIXES]
-    photo_paths = {p.resolve() for p in photos}
-    by_stem = {p.stem.lower(): p for p in reversed(files) if p.resolve() not in photo_paths}
+    by_stem = _masks_in(folder, photos)
     found = tuple(_first(by_stem, (*mask_names(p.name), p.stem.lower())) for p in photos)
     if not any(found):
         seen = f"it holds {(by_stem and next(iter(by_stem.values())).name) or 'no pictures'}"
@@ -95,16 +93,22 @@ def find_masks(photos: Sequence[Path], folder: Path) -> tuple[tuple[Path | None,
 
 def find_masks_beside(photos: Sequence[Path]) -> tuple[Path | None, ...]:
     """Return the masks that lie beside the photos or in a folder `.mask` there; all none when there are no such files."""
-    found: list[Path | None] = []
-    for photo in photos:
-        beside = {p.stem.lower(): p for p in photo.parent.iterdir() if p.is_file() and p.suffix.lower() in MASK_SUFFIXES and p != photo}
-        mask = _first(beside, mask_names(photo.name))
-        hidden = photo.parent / ".mask"
-        if mask is None and hidden.is_dir():
-            inner = {p.stem.lower(): p for p in hidden.iterdir() if p.suffix.lower() in MASK_SUFFIXES}
-            mask = _first(inner, (*mask_names(photo.name), photo.stem.lower()))
-        found.append(mask)
-    return tuple(found)
+    folders = dict.fromkeys(photo.parent for photo in photos)
+    beside = {folder: _masks_in(folder, photos) for folder in folders}
+    hidden = {folder: _masks_in(folder / ".mask", photos) for folder in folders}
+    return tuple(
+        _first(beside[photo.parent], mask_names(photo.name)) or _first(hidden[photo.parent], (*mask_names(photo.name), photo.stem.lower()))
+        for photo in photos
+    )
+
+
+def _masks_in(folder: Path, photos: Sequence[Path]) -> dict[str, Path]:
+    """Return what may be a mask in a folder by lower-case stem, the first of equals in natural order; empty where there is no such folder."""
+    if not folder.is_dir():
+        return {}
+    taken = {photo.resolve() for photo in photos}
+    files = [p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in MASK_SUFFIXES and p.resolve() not in taken]
+    return {p.stem.lower(): p for p in sorted(files, key=lambda p: natural_key(p.name), reverse=True)}
 
 
 def _first(by_stem: dict[str, Path], stems: Sequence[str]) -> Path | None:

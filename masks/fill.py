@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from masks.errors import UserError
+from masks.mask import shrunk
 
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """From a picture (H, W, 3) uint8 and its mask (H, W) bool to the filled picture; the object's pixels stay as they are."""
@@ -58,13 +59,17 @@ def nearest(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """
     if not mask.any():
         return constant(image, mask)
-    core = _eroded(mask, 1)
-    core = core if core.any() else mask
-    _, labels = cv2.distanceTransformWithLabels((~core).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    colour_of_label = np.zeros((int(labels.max()) + 1, image.shape[2]), np.uint8)
-    colour_of_label[labels[core]] = image[core]
-    extended = _outside(image, mask, colour_of_label[labels])
+    core = shrunk(mask, 1)
+    extended = _outside(image, mask, extend_nearest(image, core if core.any() else mask))
     return _outside(image, mask, cv2.GaussianBlur(extended, (0, 0), 2.5))
+
+
+def extend_nearest(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Return `values` (H, W) or (H, W, C) where `valid` (H, W), elsewhere the value of the nearest valid pixel. One pixel must be valid at least."""
+    _, labels = cv2.distanceTransformWithLabels((~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    value_of_label = np.zeros((int(labels.max()) + 1, *values.shape[2:]), values.dtype)
+    value_of_label[labels[valid]] = values[valid]
+    return value_of_label[labels]
 
 
 FILLS: dict[str, Fill] = {"keep": keep, "constant": constant, "mean": mean, "blur": blur, "nearest": nearest}
@@ -93,8 +98,3 @@ def _mean_colour(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def _to_uint8(colours: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(colours), 0, 255).astype(np.uint8)
-
-
-def _eroded(mask: np.ndarray, radius: int) -> np.ndarray:
-    square = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
-    return cv2.erode(mask.astype(np.uint8), square, borderType=cv2.BORDER_CONSTANT, borderValue=1).astype(bool)

@@ -44,9 +44,11 @@ def load_masks(paths: Sequence[Path], photos: Sequence[PhotoShape], polarity: Po
     Raises `MaskError` for a file that cannot be decoded or whose aspect ratio is not the photo's.
     """
     bright, notices = [], []
-    for path, photo in zip(paths, photos):
-        levels, notice = _fit(_binary(open_levels(path)), path, photo)
-        bright.append(levels)
+    levels = [open_levels(path) for path in paths]
+    white = max(float(level.max()) for level in levels)
+    for level, path, photo in zip(levels, paths, photos):
+        fitted, notice = _fit(binary(level, white), path, photo)
+        bright.append(fitted)
         notices += notice
     inverted = polarity is Polarity.BLACK
     if polarity is Polarity.AUTO:
@@ -70,20 +72,25 @@ def choose_polarity(bright: Sequence[np.ndarray]) -> tuple[bool, Notice]:
     on_border = float(np.median([np.concatenate([b[0], b[-1], b[:, 0], b[:, -1]]).mean() for b in bright]))
     inverted = on_border > 0.5
     side, other = ("black", "white") if inverted else ("white", "black")
-    text = f"the {side} side of the masks is taken as the object: {other} fills most of the border. Force it with --mask-polarity {other}."
+    text = f"the {side} side of the masks is taken as the object: {other} fills most of the border. If that is wrong, pass --mask-polarity {other}."
     return inverted, (warning if inverted else info)("masks", text)
 
 
-def _binary(levels: np.ndarray) -> np.ndarray:
-    """Threshold at half of the brightest level, which serves masks written as 0/1, 0/255 and 16 bits alike."""
-    return levels > max(float(levels.max()) / 2, 0.5 if levels.max() >= 1 else 0.0)
+def binary(levels: np.ndarray, white: float) -> np.ndarray:
+    """Threshold grey levels (H, W) at half of the white level of their set, which serves masks written as 0/1, 0/255 and 16 bits alike.
+
+    The white is that of all files together: in an empty mask saved as JPEG the noise must not become an object.
+    """
+    return levels > max(white, 1.0) / 2
 
 
 def _fit(mask: np.ndarray, path: Path, photo: PhotoShape) -> tuple[np.ndarray, list[Notice]]:
     w, h = photo.upright_size
     mask_h, mask_w = mask.shape
     if (mask_w, mask_h) == (w, h):
-        return mask, []
+        turned = photo.orientation != 1 and (photo.orientation < 5 or w == h)
+        text = f"{photo.name} is stored turned, and the mask's size does not say which way up it is: taken as viewers show it."
+        return mask, [warning(path.name, text)] if turned else []
     if photo.orientation >= 5 and (mask_h, mask_w) == (w, h):
         return turn_upright(mask, photo.orientation), [
             info(path.name, f"the mask lies as the file of {photo.name} is stored: turned as its EXIF asks.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from masks.errors import ImageError, MissingExtraError
 
 _MAX_PIXELS = 400_000_000
-_UNDECODABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+_UNDECODABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,14 @@ def probe_picture(path: Path) -> PictureFacts:
     image, _ = _open(path)
     with _decoding(path):  # a PNG's EXIF may stand behind its pixels
         exif = image.getexif()
+        facts = _camera_facts(exif)
     orientation = exif.get(ExifTags.Base.Orientation, 1)
     return PictureFacts(
         path=path,
         size=image.size,
         orientation=orientation if orientation in range(1, 9) else 1,
         has_alpha="A" in image.getbands() or "transparency" in image.info,
-        exif=_camera_facts(exif),
+        exif=facts,
     )
 
 
@@ -78,7 +80,9 @@ def open_levels(path: Path) -> np.ndarray:
 
     A picture whose alpha channel varies is a cut-out, and its alpha is the mask; else the brightest channel counts.
     """
-    image = ImageOps.exif_transpose(_decode(path)[0])
+    image, _ = _decode(path)
+    with _decoding(path):
+        image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return np.asarray(image, np.float32)
     rgba = np.asarray(image.convert("RGBA"))

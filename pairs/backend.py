@@ -24,7 +24,10 @@ class Backend(Protocol):
 
     @property
     def key(self) -> str:
-        """Name, version and options in one line; part of every key of the store."""
+        """Name, version and options in one line: equal lines and equal views give equal predictions.
+
+        Keys of the store begin with name and version, and hold of the options only those that can change the entry.
+        """
         ...
 
     def predict(self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress) -> Predictions:

@@ -18,8 +18,8 @@ from masks.errors import GraphError
 class SceneGraph(Protocol):
     """Says which pairs of views are looked at."""
 
-    def edges(self, num_views: int) -> networkx.Graph:
-        """Return a graph on the nodes 0 to num_views - 1, without loops."""
+    def edges(self, names: Sequence[str]) -> networkx.Graph:
+        """Return a graph, without loops, whose nodes are positions in the list of the views' names."""
         ...
 
 
@@ -27,9 +27,9 @@ class SceneGraph(Protocol):
 class Complete:
     """Every view with every other: n (n - 1) / 2 pairs."""
 
-    def edges(self, num_views: int) -> networkx.Graph:
+    def edges(self, names: Sequence[str]) -> networkx.Graph:
         """Return all pairs."""
-        return _graph(num_views, ((a, b) for b in range(num_views) for a in range(b)))
+        return _graph(len(names), ((a, b) for b in range(len(names)) for a in range(b)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class Window:
         if self.size < 1:
             raise GraphError(f"a window of {self.size} views holds no pair. Give 1 or more, as in window:3.")
 
-    def edges(self, num_views: int) -> networkx.Graph:
+    def edges(self, names: Sequence[str]) -> networkx.Graph:
         """Return the pairs of views at most `size` apart."""
-        return _graph(num_views, _offsets(num_views, range(1, self.size + 1), self.cyclic))
+        return _graph(len(names), _offsets(len(names), range(1, self.size + 1), self.cyclic))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ class LogWindow:
         if self.size < 1:
             raise GraphError(f"a logarithmic window of {self.size} distances holds no pair. Give 1 or more, as in logwindow:4.")
 
-    def edges(self, num_views: int) -> networkx.Graph:
+    def edges(self, names: Sequence[str]) -> networkx.Graph:
         """Return the pairs of views a power of two apart."""
-        return _graph(num_views, _offsets(num_views, (2**k for k in range(self.size)), self.cyclic))
+        return _graph(len(names), _offsets(len(names), (2**k for k in range(self.size)), self.cyclic))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,9 @@ class Star:
     centre: int = 0
     """Position of the view in the middle, from 0."""
 
-    def edges(self, num_views: int) -> networkx.Graph:
+    def edges(self, names: Sequence[str]) -> networkx.Graph:
         """Return the pairs with the centre. Raises `GraphError` when there is no such view."""
+        num_views = len(names)
         if not 0 <= self.centre < num_views:
             raise GraphError(f"star:{self.centre}: there are {num_views} views, numbered 0 to {num_views - 1}. Choose one of these.")
         return _graph(num_views, ((self.centre, view) for view in range(num_views)))
@@ -93,9 +94,9 @@ class Ring:
     reach: int = 3
     """How many neighbours on either side."""
 
-    def edges(self, num_views: int) -> networkx.Graph:
+    def edges(self, names: Sequence[str]) -> networkx.Graph:
         """Return the cyclic window of that reach."""
-        return Window(self.reach, cyclic=True).edges(num_views)
+        return Window(self.reach, cyclic=True).edges(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +107,18 @@ class FromFile:
     """
 
     path: Path
-    names: tuple[str, ...]
-    """Names of the views, in order; the names in the file refer to them."""
 
-    def edges(self, num_views: int) -> networkx.Graph:
+    def edges(self, names: Sequence[str]) -> networkx.Graph:
         """Return the listed pairs. Raises `GraphError`, naming file and line, for a line that isn't two known, different names."""
-        if num_views != len(self.names):
-            raise ValueError(f"a graph of {len(self.names)} names was asked for {num_views} views")
         try:
             lines = self.path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise GraphError(f"{self.path}: cannot read the list of pairs ({error}). Give a text file with two view names a line.") from error
-        number = {name: k for k, name in enumerate(self.names)}
+        number = {name: k for k, name in enumerate(names)}
         pairs = [self._pair(line, k + 1, number) for k, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
         if not pairs:
             raise GraphError(f"{self.path}: no pairs. Write two view names a line, or choose another graph.")
-        return _graph(num_views, pairs)
+        return _graph(len(names), pairs)
 
     def _pair(self, line: str, line_number: int, number: dict[str, int]) -> tuple[int, int]:
         fields = [part.strip() for part in (line.split("\t") if "\t" in line else line.split())]
@@ -130,7 +127,7 @@ class FromFile:
             raise GraphError(f"{where}: {len(fields)} names, but a pair has two. Separate names that contain spaces by a tab.")
         for name in fields:
             if name not in number:
-                known = ", ".join(self.names[:5]) + (", ..." if len(self.names) > 5 else "")
+                known = ", ".join(list(number)[:5]) + (", ..." if len(number) > 5 else "")
                 raise GraphError(f"{where}: there is no view {name!r}. The views are {known}; correct the line or delete it.")
         if fields[0] == fields[1]:
             raise GraphError(f"{where}: view {fields[0]!r} is paired with itself. Correct the line or delete it.")
@@ -141,14 +138,14 @@ GRAPH_CHOICES = "complete, ring, window:3, window:3:open, logwindow:4, logwindow
 """What `parse_graph` understands, by example."""
 
 
-def parse_graph(text: str, names: Sequence[str] = ()) -> SceneGraph:
-    """Return the graph that a command line asks for; `names` are the views that a file of pairs may mention.
+def parse_graph(text: str) -> SceneGraph:
+    """Return the graph that a command line asks for.
 
     Raises `GraphError`, listing the choices, for anything else.
     """
     kind, _, rest = text.partition(":")
     if kind == "file" and rest:
-        return FromFile(Path(rest), tuple(names))
+        return FromFile(Path(rest))
     readers: dict[str, Callable[[list[str]], SceneGraph | None]] = {
         "complete": lambda fields: Complete() if not fields else None,
         "ring": lambda fields: Ring() if not fields else None,

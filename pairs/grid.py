@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from masks.errors import ImageError
+from masks.errors import ImageError, UserError
 from masks.mask import Mask
 from masks.pixelmap import PixelMap
 
@@ -23,6 +23,10 @@ class GridOptions:
     """Both sides are multiples of this: the anchors' spacing, or a network's patch."""
     crop_to_object: bool = False
     """Cut the photo down to its mask plus a tenth before scaling, so that a small object gets more pixels."""
+
+    def __post_init__(self) -> None:
+        if self.longest < self.multiple:
+            raise UserError(f"--longest {self.longest}: a grid has at least {self.multiple} pixels a side. Give a larger number, as in 512.")
 
 
 def grid_map(name: str, file_size: tuple[int, int], orientation: int, mask: Mask | None, options: GridOptions) -> PixelMap:
@@ -62,4 +66,5 @@ def _object_box(mask: Mask, w: int, h: int) -> tuple[int, int, int, int]:
     if len(columns) == 0:
         return 0, 0, w, h
     margin = int(_OBJECT_MARGIN * max(columns[-1] - columns[0], rows[-1] - rows[0])) + 1
-    return max(0, columns[0] - margin), max(0, rows[0] - margin), min(w, columns[-1] + 1 + margin), min(h, rows[-1] + 1 + margin)
+    left, right, top, bottom = (int(v) for v in (columns[0], columns[-1] + 1, rows[0], rows[-1] + 1))
+    return max(0, left - margin), max(0, top - margin), min(w, right + margin), min(h, bottom + margin)

@@ -106,15 +106,19 @@ def _require_all(paths: Sequence[Path], files: Sequence[Path | None], folder: Pa
 def _view(fact: PictureFacts, mask: Mask | None, grid: GridOptions) -> View:
     picture = open_picture(fact.path)
     pixel_map = grid_map(str(fact.path), fact.size, fact.orientation, mask, grid)
+    camera, focal = _camera_id(fact), _exif_focal(fact)
+    content = digest(picture.content, fact.orientation, np.packbits(mask.pixels) if mask else "whole", camera, focal)
     return View(
         name=fact.path.name,
         path=fact.path,
         image=image_to_target(pixel_map, picture.pixels),
         pixel_map=pixel_map,
         mask=mask,
-        key=digest(picture.content, np.packbits(mask.pixels) if mask else "whole", pixel_map.matrix, list(pixel_map.target_size)),
-        camera=_camera_id(fact),
-        focal_exif=_exif_focal(fact),
+        key=digest(content, pixel_map.matrix, list(pixel_map.target_size)),
+        content=content,
+        photo_digest=picture.content,
+        camera=camera,
+        focal_exif=focal,
     )
 
 

@@ -15,12 +15,15 @@ def load_photo(view: View) -> np.ndarray:
     """Return the upright photo (H, W, 3) uint8 of a view. Raises `ImageError` when its file is gone, damaged or another picture by now."""
     if view.path is None:
         raise ImageError(f"{view.name}: there is no photo, only a prediction made elsewhere. The embedded backend needs the photos themselves.")
-    photo = np.ascontiguousarray(turn_upright(open_picture(view.path).pixels, view.pixel_map.orientation))
+    picture = open_picture(view.path)
+    photo = np.ascontiguousarray(turn_upright(picture.pixels, view.pixel_map.orientation))
     h, w = photo.shape[:2]
-    if (w, h) != view.photo_size:
-        expected_w, expected_h = view.photo_size
+    # What is computed from an edited photo would lie in the store under the key of the old one.
+    changed = view.photo_digest not in ("", picture.content)
+    if changed or (w, h) != view.photo_size:
         raise ImageError(
-            f"{view.path}: the photo is {w}x{h}, but was {expected_w}x{expected_h} when it was loaded: it changed meanwhile. Start again."
+            f"{view.path}: the photo is not the one that was loaded when the program began: the file changed meanwhile. Leave the photos as they "
+            "are while it runs, and start again."
         )
     return photo
 

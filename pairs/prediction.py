@@ -73,7 +73,7 @@ class Predictions:
     views: tuple[View, ...]
     """The views that take part: those that the backend could not use are left out and named in the notices."""
     edges: tuple[tuple[int, int], ...]
-    """Unordered pairs (a, b), a < b, as indices into `views`."""
+    """Unordered pairs (a, b) as indices into `views`; each pair once, in either order."""
     load: Callable[[int], PairEntry]
     """Return what is known of edge number k."""
     cameras: Cameras | None

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from masks.errors import FormatError
+from masks.load import binary
 from masks.mask import Mask
 from masks.notice import left_out
 from masks.picture import open_levels, open_picture
@@ -25,6 +26,7 @@ from pairs.store import digest
 from pairs.views import View, grid_mask
 
 _RIGID_TOLERANCE = 1e-4
+_MOST_PIXELS = 100_000_000
 
 
 def read_predictions(folder: Path) -> Predictions:
@@ -77,7 +79,7 @@ def _png(pixels: np.ndarray) -> bytes:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror}). A folder of predictions has a views.json.") from error
     except ValueError as error:
@@ -88,34 +90,39 @@ def _view(folder: Path, index: int, entry: Any) -> View:
     where = f"{folder / 'views.json'}: entry {index}"
     try:
         name, size = str(entry["name"]), (int(entry["width"]), int(entry["height"]))
-        K = _matrix(entry, "K", (3, 3), where)
-        pose = _matrix(entry, "cam_from_world", (4, 4), where)
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"{where}: needs a name, a width and a height ({error!r}).") from error
-    if not name or any(c in name for c in "/\\\0") or min(size) < 1:
-        raise FormatError(f"{where}: the name {name!r} or the size {size} cannot be. A name is a file name without folders.")
-    if K is not None and (K[0, 0] <= 0 or K[1, 1] <= 0):
-        raise FormatError(f"{where} ({name}): K has a focal that is not positive.")
+    if not name or any(c in name for c in "/\\\0"):
+        raise FormatError(f"{where}: {name!r} is no name. A name is a file name without folders.")
+    if min(size) < 1 or size[0] * size[1] > _MOST_PIXELS:
+        raise FormatError(f"{where} ({name}): a grid of {size[0]}x{size[1]} cannot be. Give the size of the network's output.")
+    K = _matrix(entry, "K", (3, 3), where)
+    if K is not None and (min(K[0, 0], K[1, 1]) <= 0 or np.abs(K[2] - (0, 0, 1)).max() > 0):
+        raise FormatError(f"{where} ({name}): K needs positive focals and the last row 0 0 1.")
+    pose = _matrix(entry, "cam_from_world", (4, 4), where)
     if pose is not None and not _is_rigid(pose):
         raise FormatError(f"{where} ({name}): cam_from_world is not a rigid motion (rotation, translation, last row 0 0 0 1).")
     image = np.full((size[1], size[0], 3), 128, np.uint8)
-    if "image" in entry:
+    if entry.get("image") is not None:
         image = open_picture(_inside(folder, entry["image"], where)).pixels
         _require_size(image, size, entry["image"], where)
     mask = None
-    if "mask" in entry:
-        pixels = open_levels(_inside(folder, entry["mask"], where)) > 127
-        _require_size(pixels, size, entry["mask"], where)
-        mask = Mask(pixels, str(entry["mask"]))
-    return View(
-        name, None, image, identity(size), mask, digest(name, image), camera=str(entry.get("camera", f"view {index}")), K=K, cam_from_world=pose
-    )
+    if entry.get("mask") is not None:
+        levels = open_levels(_inside(folder, entry["mask"], where))
+        _require_size(levels, size, entry["mask"], where)
+        mask = Mask(binary(levels, float(levels.max())), str(entry["mask"]))
+    camera = str(entry.get("camera", f"view {index}"))
+    key = digest(name, image, mask.pixels if mask else "whole", K if K is not None else "free", camera)
+    return View(name, None, image, identity(size), mask, key, camera=camera, K=K, cam_from_world=pose)
 
 
 def _matrix(entry: Mapping[str, Any], key: str, shape: tuple[int, int], where: str) -> np.ndarray | None:
     if entry.get(key) is None:
         return None
-    matrix = np.array(entry[key], float)
+    try:
+        matrix = np.array(entry[key], float)
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"{where}: {key} is not a matrix of numbers ({error}).") from error
     if matrix.shape != shape or not np.isfinite(matrix).all():
         raise FormatError(f"{where}: {key} should be {shape[0]}x{shape[1]} finite numbers, not {matrix.shape}.")
     return matrix
@@ -160,6 +167,6 @@ def _pair_files(folder: Path, names: list[str]) -> tuple[dict[tuple[int, int], P
 def _read_pair(path: Path, a: View, b: View) -> PairEntry:
     try:
         arrays = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise FormatError(f"{path}: cannot be read ({error}). Write it again.") from error
+    except (SafetensorError, OSError, ValueError, TypeError) as error:  # a TypeError: numbers that numpy does not know, such as bfloat16
+        raise FormatError(f"{path}: cannot be read ({error}). Write it again, as float32.") from error
     return with_matches(entry_from_arrays(arrays, a.photo_size, b.photo_size, path), a, b)

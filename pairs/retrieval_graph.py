@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import networkx
@@ -22,8 +23,9 @@ class Retrieval:
     seed: int = 0
     """Chooses the first key view."""
 
-    def edges(self, num_views: int) -> networkx.Graph:
+    def edges(self, names: Sequence[str]) -> networkx.Graph:
         """Return the pairs. Raises `GraphError` when the similarities are those of another number of views."""
+        num_views = len(names)
         if self.similarity.shape != (num_views, num_views):
             raise GraphError(f"similarities are {self.similarity.shape}, but there are {num_views} views. Compute them for these views.")
         first = int(np.random.default_rng(self.seed).integers(num_views))

@@ -62,7 +62,7 @@ class PredictionStore:
             return None
         try:
             return load_file(path)
-        except (SafetensorError, OSError, ValueError) as error:
+        except (SafetensorError, ValueError) as error:
             _log.warning("%s: damaged store entry (%s); it is made again", path, error)
             path.unlink(missing_ok=True)
             return None

@@ -28,7 +28,11 @@ class View:
     mask: Mask | None
     """Object of the upright photo; none when everything counts."""
     key: str
-    """Digest of everything above that can change a result: photo bytes, mask pixels, pixel map, known camera."""
+    """Digest of everything that can change a result: the content, and the pixel map to the grid."""
+    content: str = ""
+    """Digest of what does not depend on the grid: photo bytes, turn, mask pixels, what is known of the camera."""
+    photo_digest: str = ""
+    """Digest of the photo file's bytes when it was loaded; empty for views that are not from files."""
     camera: str = ""
     """Id of the physical camera: views with the same id share intrinsics."""
     K: np.ndarray | None = None  # (3, 3), pixels of the upright photo

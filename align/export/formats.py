@@ -9,15 +9,25 @@ from align.cloud import cloud_of
 from align.export.cameras_json import PhotoCamera, write_cameras
 from align.export.glb import write_glb
 from align.export.ply import write_ply
+from align.pointcloud import PointCloud
 from align.scene import Scene
+from masks.errors import UserError
 
 
 def _glb(scene: Scene, path: Path, min_conf: float) -> None:
-    write_glb(path, cloud_of(scene, min_conf), scene.cameras, [view.image for view in scene.views])
+    write_glb(path, _confident(scene, min_conf), scene.cameras, [view.image for view in scene.views])
 
 
 def _ply(scene: Scene, path: Path, min_conf: float) -> None:
-    write_ply(path, cloud_of(scene, min_conf))
+    write_ply(path, _confident(scene, min_conf))
+
+
+def _confident(scene: Scene, min_conf: float) -> PointCloud:
+    cloud = cloud_of(scene, min_conf)
+    if len(cloud.points) == 0:
+        surest = max(float(view.conf.max()) for view in scene.views)
+        raise UserError(f"--min-conf {min_conf:g}: no point of this scene is so sure (the surest has {surest:.3g}). Choose a smaller number.")
+    return cloud
 
 
 def _cameras(scene: Scene, path: Path, min_conf: float) -> None:

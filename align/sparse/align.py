@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,7 @@ from align.sparse.camera_chain import CameraChain, Placement, place
 from align.sparse.clean import clean
 from align.sparse.condense import condense
 from align.sparse.densify import DenseView, densify
-from align.sparse.gather import Gathered, gather, principal_point
+from align.sparse.gather import Gathered, gather, keep_views, principal_point
 from align.sparse.parameters import Known, start
 from align.sparse.posed_start import posed_start
 from align.sparse.presets import AdamOptions
@@ -61,52 +62,47 @@ def sparse_align(predictions: Predictions, preset: Preset, progress: Progress = 
     given = tuple(view.name for view in predictions.views)
     warm = predictions.cameras is not None and preset.warm is not None
     options = preset.warm if warm and preset.warm is not None else preset.cold
-    gathered = gather(predictions, options, preset.whole_pixels, progress)
-    notices: tuple[Notice, ...] = ()
     if not warm:
-        predictions, gathered, notices = largest_part(predictions, gathered)
-    solved = _solve(predictions, gathered, options, warm, preset.chained_start, progress)
-    return replace(_scene(predictions, gathered, solved, preset, notices, progress), inputs=given)
-
-
-def largest_part(predictions: Predictions, gathered: Gathered) -> tuple[Predictions, Gathered, tuple[Notice, ...]]:
-    """Return the largest set of views that matches tie together (the first of equals), with its pairs; the others are named in the notices."""
-    graph = networkx.Graph()
-    graph.add_nodes_from(range(len(predictions.views)))
-    graph.add_edges_from((r.a, r.b) for r in gathered.records if len(r.conf))
-    part = sorted(max(networkx.connected_components(graph), key=len))
+        predictions = replace(predictions, cameras=None)
+    gathered = gather(predictions, options, preset.whole_pixels, progress)
+    part = list(range(len(gathered.views))) if warm else largest_part(gathered)
     if len(part) < 2:
-        raise GraphError("no pair of views has matches inside the masks. Check the masks, the pairs and the predictions.")
-    if len(part) == len(predictions.views):
-        return predictions, gathered, ()
-    position = {view: k for k, view in enumerate(part)}
-    kept = [k for k, (a, b) in enumerate(predictions.edges) if a in position and b in position]
-    edges = tuple((position[a], position[b]) for a, b in (predictions.edges[k] for k in kept))
-    cameras = predictions.cameras
-    smaller = replace(
-        predictions,
-        views=tuple(predictions.views[k] for k in part),
-        edges=edges,
-        load=lambda k: predictions.load(kept[k]),
-        cameras=Cameras(cameras.K[part], cameras.cam_from_world[part]) if cameras is not None else None,
-    )
-    records = tuple(replace(r, a=position[r.a], b=position[r.b]) for r in gathered.records if r.a in position and r.b in position)
-    samples = tuple(
-        replace(s, frame=position[s.frame], other=position[s.other]) for s in gathered.samples if s.frame in position and s.other in position
-    )
+        reasons = " ".join(f"{n.subject}: {n.text}" for n in gathered.notices[:3])
+        raise GraphError(f"no two views are tied by matches inside the masks. Check the masks, the pairs and the predictions. {reasons}".strip())
+    notices = (*predictions.notices, *gathered.notices, *_untied(gathered, part), *_partly_stated(predictions.views))
+    gathered = keep_views(gathered, part)
+    solved = _solve(gathered, options, warm, preset.chained_start, progress)
+    return replace(_scene(gathered, solved, preset, notices, progress), inputs=given)
+
+
+def largest_part(gathered: Gathered) -> list[int]:
+    """Return the largest set of views that matches tie together; of equal ones the first."""
+    graph = networkx.Graph()
+    graph.add_nodes_from(range(len(gathered.views)))
+    graph.add_edges_from((r.a, r.b) for r in gathered.records if len(r.conf))
+    return sorted(max(networkx.connected_components(graph), key=len, default=set()))
+
+
+def _untied(gathered: Gathered, part: Sequence[int]) -> list[Notice]:
     text = f"no matches tie it to the {len(part)} views that were aligned. Add pairs that link it, or align its part alone."
-    notices = tuple(left_out(view.name, text) for k, view in enumerate(predictions.views) if k not in position)
-    return smaller, Gathered(tuple(gathered.views[k] for k in part), records, samples), notices
+    return [left_out(view.name, text) for k, view in enumerate(gathered.predictions.views) if k not in part]
 
 
-def _solve(predictions: Predictions, gathered: Gathered, options: AdamOptions, warm: bool, chained_start: bool, progress: Progress) -> _Solved:
-    centres = torch.stack([principal_point(view, predictions, k) for k, view in enumerate(predictions.views)])
+def _partly_stated(views: Sequence[View]) -> list[Notice]:
+    stated = [view.name for view in views if view.cam_from_world is not None]
+    if not stated or len(stated) == len(views):
+        return []
+    return [warning("poses", f"stated for {len(stated)} of {len(views)} views ({', '.join(stated[:3])}, ...): not used. State all or none.")]
+
+
+def _solve(gathered: Gathered, options: AdamOptions, warm: bool, chained_start: bool, progress: Progress) -> _Solved:
+    centres = torch.stack([principal_point(view, gathered.predictions, k) for k, view in enumerate(gathered.predictions.views)])
     problem = condense(gathered.views, gathered.records, centres)
     scores = problem.pair_scores
     if warm:
         scores = scores + _UNMATCHED_SCORE * (1 - torch.eye(problem.num_views).to(scores))
     tree = build_tree(scores.numpy(), problem.size.numpy(), options.tree, options.subsample)
-    known = _known(predictions, gathered, problem, tree, warm, chained_start)
+    known = _known(gathered, problem, tree, warm, chained_start)
     parameters, chain = start(problem, tree, options, known)
     begin = place(parameters, chain)
     descent = descend(problem, parameters, chain, options, known, progress)
@@ -115,8 +111,9 @@ def _solve(predictions: Predictions, gathered: Gathered, options: AdamOptions, w
     return _Solved(problem, chain, descent.placement if kept else begin, before, after, descent, kept)
 
 
-def _known(predictions: Predictions, gathered: Gathered, problem: Problem, tree: Tree, warm: bool, chained_start: bool) -> Known:
+def _known(gathered: Gathered, problem: Problem, tree: Tree, warm: bool, chained_start: bool) -> Known:
     """Return what the descent starts from: the backend's cameras, the stated poses, poses chained along the tree, or nothing."""
+    predictions = gathered.predictions
     if warm and predictions.cameras is not None:
         K = {k: torch.from_numpy(K) for k, K in enumerate(predictions.cameras.K)}
         return Known(K=K, cam_from_world=torch.from_numpy(predictions.cameras.cam_from_world))
@@ -140,21 +137,23 @@ def _estimated_K(problem: Problem, view: int) -> torch.Tensor:
     return K
 
 
-def _scene(predictions: Predictions, gathered: Gathered, solved: _Solved, preset: Preset, notices: Sequence[Notice], progress: Progress) -> Scene:
-    placement = solved.placement
+def _scene(gathered: Gathered, solved: _Solved, preset: Preset, notices: Sequence[Notice], progress: Progress) -> Scene:
+    predictions, placement = gathered.predictions, solved.placement
     progress("cleaning", 0, 1)
     dense = clean(densify(gathered.views, placement, solved.chain), placement.K, placement.cam_from_world, preset.clean_tolerance)
     views = tuple(_scene_view(view, seen) for view, seen in zip(predictions.views, dense))
     cameras = Cameras(placement.K.numpy(), placement.cam_from_world.numpy())
-    report = Report((*predictions.notices, *notices, *_verdict(solved, predictions.views)), _figures(solved))
+    report = Report((*notices, *_verdict(solved, predictions.views)), _figures(solved))
     return Scene(views, cameras, tuple(view.name for view in predictions.views), predictions.edges, report)
 
 
 def _scene_view(view: View, seen: DenseView) -> SceneView:
     """Return a view as the scene keeps it. A pixel off the object, or without a depth in front of the camera, has neither depth nor confidence."""
     mask = grid_mask(view)
-    known = torch.from_numpy(mask) & (seen.depth > 0)  # NaN is not
-    depth, conf = (torch.where(known, x, 0).float().numpy() for x in (seen.depth, seen.conf))
+    height, width = mask.shape  # the solver's grid may have a margin that makes its blocks whole
+    depth, conf = seen.depth[:height, :width], seen.conf[:height, :width]
+    known = torch.from_numpy(mask) & (depth > 0)  # NaN is not
+    depth, conf = (torch.where(known, x, 0).float().numpy() for x in (depth, conf))
     return SceneView(view.name, view.camera, view.pixel_map, depth, conf, view.image, mask)
 
 
@@ -180,13 +179,18 @@ def _verdict(solved: _Solved, views: Sequence[View]) -> list[Notice]:
 
 
 def _figures(solved: _Solved) -> dict[str, Any]:
-    losses = solved.descent.losses
+    losses, before, after = solved.descent.losses, solved.before, solved.after
     return {
         "refinement kept": solved.kept,
         "steps": len(losses),
-        "final loss": float(losses[-1]) if len(losses) else None,
+        "final loss": _number(losses[-1]) if len(losses) else None,
         "matches": int(solved.problem.match_start[-1]),
-        "median reprojection error px": {"start": solved.before.median_px, "end": solved.after.median_px},
-        "mean reprojection error cut at 2 px": {"start": solved.before.cut_mean_px, "end": solved.after.cut_mean_px},
-        "share within 2 px": {"start": solved.before.near_share, "end": solved.after.near_share},
+        "median reprojection error px": {"start": _number(before.median_px), "end": _number(after.median_px)},
+        "mean reprojection error cut at 2 px": {"start": _number(before.cut_mean_px), "end": _number(after.cut_mean_px)},
+        "share within 2 px": {"start": _number(before.near_share), "end": _number(after.near_share)},
     }
+
+
+def _number(value: float | torch.Tensor) -> float | None:
+    """Return a number as JSON knows it: none where it is not finite."""
+    return float(value) if math.isfinite(value) else None

@@ -10,10 +10,11 @@ import torch
 
 from align.sparse.edge_quality import Triangles, edge_weights
 from align.sparse.measured_pairs import MeasuredPairs
-from align.sparse.spanning_tree import maximum_spanning_tree
+from align.sparse.spanning_tree import maximum_spanning_tree, rooted_at
 
 _FIRST_RAD, _LAST_RAD, _SHRINK, _ROUNDS = np.deg2rad(20.0), np.deg2rad(2.0), 0.6, 15
 _REJECT_RAD = np.deg2rad(10.0)
+"""A pair whose rotation differs by more from that of its views is taken for wrong."""
 _DOUBT_RAD = np.deg2rad(5.0)
 _SIZE_SCALE = 0.1  # of a log size
 _PLACE_SCALE = 0.05  # of the object's distance
@@ -24,13 +25,14 @@ _TIE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Poses in a world whose unit is the mean (geometric) distance of the object, from the pairs alone."""
+    """Poses in a world whose unit is the mean (geometric) distance of the object."""
 
     R_cam_from_world: np.ndarray  # (V, 3, 3)
     t_cam_from_world: np.ndarray  # (V, 3)
     log_size: np.ndarray  # (V,), mean 0
     """Depth = exp(log size) x canonical depth over its median."""
-    root: int
+    root: int | None
+    """View whose pose and size the pairs leave open; none where poses were given."""
     rejected: np.ndarray  # (E,) bool
     """Pairs whose rotation the others contradict: they and their matches take no further part."""
     kept_whole: bool
@@ -47,32 +49,27 @@ def averaged_start(pairs: MeasuredPairs, triangles: Triangles, num_views: int) -
     root = int(scores.sum(1).argmax())
     R = chained(pairs, scores, root)
     R, error = averaged_rotations(pairs, weight, R, root)
-    rejected = error >= _REJECT_RAD
-    whole = hangs_together(pairs.pair[~rejected], num_views)
-    rejected &= whole
+    rejected, whole = contradicted(pairs, error, num_views)
     weight = np.where(rejected, 0, weight * (1 + (error / _DOUBT_RAD) ** 2) ** -2.0)
     log_size = averaged_sizes(pairs, weight, num_views)
     t = averaged_places(pairs, weight, R, log_size, root)
     return Start(R, t, log_size, root, rejected, not whole)
 
 
+def contradicted(pairs: MeasuredPairs, error: np.ndarray, num_views: int) -> tuple[np.ndarray, bool]:
+    """Return which pairs (E,) to reject for their errors (E,) in radians: none where the graph would fall apart, which is also told."""
+    rejected = error >= _REJECT_RAD
+    whole = hangs_together(pairs.pair[~rejected], num_views)
+    return rejected & whole, whole
+
+
 def chained(pairs: MeasuredPairs, scores: np.ndarray, root: int) -> np.ndarray:
     """Return rotations (V, 3, 3) along the maximum spanning tree of the symmetric scores (V, V); the root's camera is the world."""
     number = {(int(i), int(j)): k for k, (i, j) in enumerate(pairs.pair)}
-    neighbours: dict[int, list[int]] = {view: [] for view in range(len(scores))}
-    for a, b in maximum_spanning_tree(scores).edges:
-        neighbours[a].append(b)
-        neighbours[b].append(a)
     R = np.tile(np.eye(3), (len(scores), 1, 1))
-    queue, placed = [root], {root}
-    for parent in queue:
-        for child in neighbours[parent]:
-            if child in placed:
-                continue
-            placed.add(child)
-            queue.append(child)
-            k = number.get((child, parent))
-            R[child] = (pairs.R_i_from_j[k] if k is not None else pairs.R_i_from_j[number[parent, child]].T) @ R[parent]
+    for parent, child in rooted_at(root, len(scores), maximum_spanning_tree(scores).edges).edges:
+        k = number.get((child, parent))
+        R[child] = (pairs.R_i_from_j[k] if k is not None else pairs.R_i_from_j[number[parent, child]].T) @ R[parent]
     return R
 
 
@@ -86,20 +83,19 @@ def hangs_together(pair: np.ndarray, num_views: int) -> bool:
 
 def averaged_rotations(pairs: MeasuredPairs, weight: np.ndarray, R: np.ndarray, root: int) -> tuple[np.ndarray, np.ndarray]:
     """Return rotations (V, 3, 3) and by what angle (E,) each pair differs from them; robust, from wide to narrow; the root stays."""
-    i, j = pairs.pair.T
     scale = _FIRST_RAD
     for _ in range(_ROUNDS):
-        residual = _rotation_residual(pairs, R)
+        residual = rotation_residuals(pairs, R)
         w = weight * _redescending(np.linalg.norm(residual, axis=1), scale)
         # r - x_i + x_j = 0 for a turn exp(x) of each view about the world's axes.
         turn = _solve_graph(pairs.pair, w, residual, len(R))
         R = R @ roma.rotvec_to_rotmat(torch.from_numpy(turn - turn[root])).numpy()
         scale = max(scale * _SHRINK, _LAST_RAD)
     R = roma.special_procrustes(torch.from_numpy(R)).numpy()
-    return R, np.linalg.norm(_rotation_residual(pairs, R), axis=1)
+    return R, np.linalg.norm(rotation_residuals(pairs, R), axis=1)
 
 
-def _rotation_residual(pairs: MeasuredPairs, R: np.ndarray) -> np.ndarray:
+def rotation_residuals(pairs: MeasuredPairs, R: np.ndarray) -> np.ndarray:
     """Return log(R_i^T R_ij R_j) (E, 3)."""
     i, j = pairs.pair.T
     return roma.rotmat_to_rotvec(torch.from_numpy(R[i].transpose(0, 2, 1) @ pairs.R_i_from_j @ R[j])).numpy()
@@ -122,19 +118,22 @@ def averaged_places(pairs: MeasuredPairs, weight: np.ndarray, R: np.ndarray, log
 
     Each run names one physical point in both frames: a rotation that averaging has changed so turns about the object, not about the camera.
     """
-    i, j = np.repeat(pairs.pair, 2, 0).T
-    present = pairs.usable.ravel()
-    i, j, w = i[present], j[present], np.repeat(weight, 2)[present]
-    size = np.exp(log_size)
-    point_i, point_j = pairs.point_i.reshape(-1, 3)[present], pairs.point_j.reshape(-1, 3)[present]
-    # In world axes, with u_v = R_v^T t_v: u_i - u_j = R_i^T g_i mu_i - R_j^T g_j mu_j, the same Laplacian as for the sizes.
-    offset = np.einsum("eba,eb->ea", R[i], size[i, None] * point_i) - np.einsum("eba,eb->ea", R[j], size[j, None] * point_j)
-    pair = np.stack([i, j], 1)
+    pair, offset = place_differences(pairs, R, log_size)
+    w = np.repeat(weight, 2)[pairs.usable.ravel()]
+    i, j = pair.T
     u, robust = np.zeros((len(R), 3)), np.ones(len(w))
     for _ in range(_ROBUST_ROUNDS):
         u = _solve_graph(pair, w * robust, offset, len(R))
         robust = _redescending(np.linalg.norm(u[i] - u[j] - offset, axis=1), _PLACE_SCALE)
     return np.einsum("vab,vb->va", R, u - u[root])
+
+
+def place_differences(pairs: MeasuredPairs, R: np.ndarray, log_size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the views (r, 2) of every usable run and what it says of R_i^T t_i - R_j^T t_j (r, 3), in the world's axes."""
+    pair, present, size = np.repeat(pairs.pair, 2, 0), pairs.usable.ravel(), np.exp(log_size)
+    pair = pair[present]
+    (i, j), point_i, point_j = pair.T, pairs.point_i.reshape(-1, 3)[present], pairs.point_j.reshape(-1, 3)[present]
+    return pair, np.einsum("eba,eb->ea", R[i], size[i, None] * point_i) - np.einsum("eba,eb->ea", R[j], size[j, None] * point_j)
 
 
 def _redescending(residual: np.ndarray, scale: float) -> np.ndarray:

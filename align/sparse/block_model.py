@@ -5,7 +5,7 @@ Shared unknowns, in this order: six a view (turn, shift of the camera), one log 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import roma
@@ -20,13 +20,15 @@ from align.sparse.block_residuals import (
     BlockState,
     BlockSums,
     block_sums,
+    joined,
     project,
     relative_poses,
     robust_cost,
     robust_weights,
     squared_errors,
 )
-from align.sparse.observations import Lens, Observations
+from align.sparse.lenses import Lenses
+from align.sparse.observations import Observations
 
 _SELF = 9  # place of the log depth's product with itself in a run's sums
 _OWN_COLUMNS = 8  # pose, size and focal of the view itself
@@ -35,13 +37,15 @@ _PARTNER_COLUMNS = 7  # pose and focal of one partner
 
 @dataclass(frozen=True, slots=True)
 class Priors:
-    """Standard deviations of what is believed without any match; infinite: nothing is."""
+    """What is believed without any match, and its standard deviations."""
 
     log_focal: np.ndarray  # (C,)
     log_focal_sigma: float
     offset_sigma: float
     R_cam_from_world: np.ndarray  # (V, 3, 3)
     t_cam_from_world: np.ndarray  # (V, 3)
+    log_size: np.ndarray  # (V,)
+    log_size_sigma: float
     rotation_sigma: float
     """Radians about each axis."""
     place_sigma: float
@@ -53,7 +57,9 @@ class BlockModel:
     """The cost of a state and its equations, at one width of the robust function."""
 
     obs: Observations
-    lens: Lens
+    pieces: tuple[Observations, ...]
+    """The same observations, cut for speed."""
+    lenses: Lenses
     priors: Priors
     cut: float
     """Pixels at which a match's weight has fallen to a half."""
@@ -61,14 +67,12 @@ class BlockModel:
     def cost(self, state: BlockState) -> float:
         """Return the cost in squared pixels; overflow makes it infinite or NaN, which no descent accepts."""
         with np.errstate(over="ignore", invalid="ignore"):
-            errors = robust_cost(squared_errors(project(self.obs, self.lens, state)), self.obs.weight, self.cut)
-            return errors + sum(float(residual.ravel() @ residual.ravel()) / 2 for residual in prior_residuals(self.priors, state))
+            errors = [robust_cost(squared_errors(project(piece, self.lenses, state)), piece.weight, self.cut) for piece in self.pieces]
+            return sum(errors) + sum(float(residual.ravel() @ residual.ravel()) / 2 for residual in prior_residuals(self.priors, state))
 
     def equations(self, state: BlockState) -> Equations:
         """Return the normal equations, matches with the weights that their errors leave them."""
-        projection = project(self.obs, self.lens, state)
-        sums = block_sums(self.obs, self.lens, state, projection, robust_weights(projection, self.obs.weight, self.cut))
-        return assemble(self, state, sums)
+        return assemble(self, state, weighted_sums(self, state))
 
     def moved(self, state: BlockState, step: Step) -> BlockState:
         """Return the state after a step: poses turn about their camera's own axes."""
@@ -84,16 +88,29 @@ class BlockModel:
         )
 
 
-def prior_residuals(priors: Priors, state: BlockState) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return residuals over their sigmas: turns (V, 3), shifts (V, 3), log focals (C,), offsets (V, B)."""
+def weighted_sums(model: BlockModel, state: BlockState) -> BlockSums:
+    """Return the sums of the equations, each match with the weight that its error leaves it."""
+    parts = []
+    for piece in model.pieces:
+        projection = project(piece, model.lenses, state)
+        parts.append(block_sums(piece, model.lenses, state, projection, robust_weights(projection, piece.weight, model.cut)))
+    return joined(parts)
+
+
+def prior_residuals(priors: Priors, state: BlockState) -> tuple[np.ndarray, np.ndarray]:
+    """Return residuals over their sigmas: of the shared unknowns (N,) and of the offsets (V, B)."""
     turn = state.R_cam_from_world @ priors.R_cam_from_world.transpose(0, 2, 1)
     shift = state.t_cam_from_world - (turn @ priors.t_cam_from_world[..., None])[..., 0]
-    return (
-        roma.rotmat_to_rotvec(torch.from_numpy(turn)).numpy() / priors.rotation_sigma,
-        shift / priors.place_sigma,
-        (state.log_focal - priors.log_focal) / priors.log_focal_sigma,
-        state.offset / priors.offset_sigma,
-    )
+    turn = roma.rotmat_to_rotvec(torch.from_numpy(turn)).numpy()
+    residual = np.concatenate([np.concatenate([turn, shift], 1).ravel(), state.log_size - priors.log_size, state.log_focal - priors.log_focal])
+    return residual / prior_sigmas(priors), state.offset / priors.offset_sigma
+
+
+def prior_sigmas(priors: Priors) -> np.ndarray:
+    """Return the standard deviations (N,) of the shared unknowns."""
+    num_views = len(priors.log_size)
+    pose = np.tile([priors.rotation_sigma] * 3 + [priors.place_sigma] * 3, num_views)
+    return np.concatenate([pose, np.full(num_views, priors.log_size_sigma), np.full(len(priors.log_focal), priors.log_focal_sigma)])
 
 
 def assemble(model: BlockModel, state: BlockState, sums: BlockSums) -> Equations:
@@ -101,18 +118,14 @@ def assemble(model: BlockModel, state: BlockState, sums: BlockSums) -> Equations
     columns, local, local_gradient = direction_equations(model, state, sums)
     size = 7 * len(state.log_size) + len(state.log_focal)
     cells = columns[:, :, None] * size + columns[:, None]
-    matrix = np.bincount(cells.ravel(), local.ravel(), size**2).reshape(size, size)
-    gradient = spread(columns, local_gradient, size)
-    turn, shift, focal, offset = prior_residuals(model.priors, state)
-    pose_sigma = np.array([model.priors.rotation_sigma] * 3 + [model.priors.place_sigma] * 3)
-    n = len(turn)
-    gradient[: 6 * n] += (np.concatenate([turn, shift], 1) / pose_sigma).ravel()
-    gradient[7 * n :] += focal / model.priors.log_focal_sigma
-    prior = np.concatenate([np.tile(pose_sigma**-2, n), np.zeros(n), np.full(len(focal), model.priors.log_focal_sigma**-2)])
-    matrix[np.diag_indices(size)] += prior
+    shared, offset = prior_residuals(model.priors, state)
+    sigma, offset_sigma = prior_sigmas(model.priors), model.priors.offset_sigma
+    # The Jacobian is the identity for turns and shifts too: exactly so in the gradient, and near the prior in the matrix.
+    matrix = np.bincount(cells.ravel(), local.ravel(), size**2).reshape(size, size) + np.diag(sigma**-2)
+    gradient = spread(columns, local_gradient, size) + shared / sigma
     coupling, diagonal, lone_gradient = block_equations(model.obs, state, sums.by_run)
-    sigma = model.priors.offset_sigma
-    return Equations(matrix, gradient, diagonal + sigma**-2, lone_gradient + offset / sigma, coupling, block_columns(model.obs, model.lens, size))
+    diagonal, lone_gradient = diagonal + offset_sigma**-2, lone_gradient + offset / offset_sigma
+    return Equations(matrix, gradient, diagonal, lone_gradient, coupling, block_columns(model.obs, model.lenses, size))
 
 
 def direction_equations(model: BlockModel, state: BlockState, sums: BlockSums) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -122,7 +135,7 @@ def direction_equations(model: BlockModel, state: BlockState, sums: BlockSums) -
     """
     obs, n = model.obs, len(state.log_size)
     source, target = obs.direction.T
-    camera = 7 * n + model.lens.camera
+    camera = 7 * n + model.lenses.camera
     pose = 6 * np.stack([source, target], 1)[..., None] + np.arange(6)
     columns = np.concatenate([pose.reshape(-1, 12), 6 * n + source[:, None], camera[source][:, None], camera[target][:, None]], 1)
     by_depth = np.add.reduceat(sums.by_run, obs.direction_runs[:-1], axis=0)
@@ -164,17 +177,12 @@ def block_equations(obs: Observations, state: BlockState, by_run: np.ndarray) ->
     return coupling, total[..., _SELF], total[..., ERROR]
 
 
-def block_columns(obs: Observations, lens: Lens, size: int) -> np.ndarray:
+def block_columns(obs: Observations, lenses: Lenses, size: int) -> np.ndarray:
     """Return the shared columns (V, 8 + 7 slots) that the blocks of each view couple with; `size` where a view has fewer partners."""
     n = obs.num_views
     view = np.arange(n)[:, None]
     source, target = obs.direction.T
     partners = np.full((n, obs.num_slots, _PARTNER_COLUMNS), size)
     partners[source, obs.direction_slot, :6] = 6 * target[:, None] + np.arange(6)
-    partners[source, obs.direction_slot, 6] = 7 * n + lens.camera[target]
-    return np.concatenate([6 * view + np.arange(6), 6 * n + view, 7 * n + lens.camera[:, None], partners.reshape(n, -1)], 1)
-
-
-def narrowed(model: BlockModel, cut: float) -> BlockModel:
-    """Return the model at another width of the robust function."""
-    return replace(model, cut=cut)
+    partners[source, obs.direction_slot, 6] = 7 * n + lenses.camera[target]
+    return np.concatenate([6 * view + np.arange(6), 6 * n + view, 7 * n + lenses.camera[:, None], partners.reshape(n, -1)], 1)

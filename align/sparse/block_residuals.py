@@ -5,11 +5,13 @@ A pixel at its canonical depth times exp(log size of the view + offset of the bl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from align.sparse.observations import Lens, Observations
+from align.sparse.lenses import Lenses
+from align.sparse.observations import Observations
 
 _NEAREST = 0.01
 """A point nearer to the partner than this share of its depth has no say in the equations."""
@@ -63,11 +65,11 @@ def relative_poses(state: BlockState, direction: np.ndarray) -> tuple[np.ndarray
     return R, state.t_cam_from_world[target] - (R @ state.t_cam_from_world[source][..., None])[..., 0]
 
 
-def project(obs: Observations, lens: Lens, state: BlockState) -> Projection:
+def project(obs: Observations, lenses: Lenses, state: BlockState) -> Projection:
     """Return where every observation's point falls and its errors."""
     source, target = obs.direction.T
     R, t = relative_poses(state, obs.direction)
-    count, focal = np.diff(obs.direction_start), np.exp(state.log_focal)[lens.camera]
+    count, focal = np.diff(obs.direction_start), np.exp(state.log_focal)[lenses.camera]
     size = np.exp(state.log_size[obs.run_view] + state.offset[obs.run_view, obs.run_lone])
     depth = obs.depth * np.repeat(size, np.diff(obs.run_start))
     # Rays are kept in pixels: the source's focal goes into the matrix, of which there is one a direction.
@@ -97,32 +99,36 @@ def robust_weights(projection: Projection, weight: np.ndarray, cut: float) -> np
     return np.where(projection.in_front, weight / (1 + squared_errors(projection) / cut**2), 0)
 
 
-def block_sums(obs: Observations, lens: Lens, state: BlockState, projection: Projection, weight: np.ndarray) -> BlockSums:
+def block_sums(obs: Observations, lenses: Lenses, state: BlockState, projection: Projection, weight: np.ndarray) -> BlockSums:
     """Return the sums of products of all rows by direction, and of those with the depth by run."""
-    rows, depth_row = _rows(obs, lens, state, projection, np.sqrt(weight))
+    rows, depth_row = _rows(obs, lenses, state, projection, np.sqrt(weight))
     by_direction = np.zeros((_NUM_ROWS, _NUM_ROWS, len(obs.direction)))
-    for k in range(_NUM_ROWS):
+    for k in range(ERROR):
         for l in range(k, _NUM_ROWS):
-            product = _product(rows[k], rows[l])
-            if product is not None and k != ERROR:
-                by_direction[k, l] = by_direction[l, k] = np.add.reduceat(product, obs.direction_start[:-1])
-    by_run = [np.add.reduceat(_product(depth_row, row), obs.run_start[:-1]) for row in (*rows, depth_row)]
+            by_direction[k, l] = by_direction[l, k] = _sums(rows[k], rows[l], obs.direction_start)
+    by_run = [_sums(depth_row, row, obs.run_start) for row in (*rows, depth_row)]
     return BlockSums(np.ascontiguousarray(by_direction.transpose(2, 0, 1)), np.stack(by_run, 1))
+
+
+def joined(parts: Sequence[BlockSums]) -> BlockSums:
+    """Return the sums of consecutive pieces of the observations as one."""
+    if not parts:
+        return BlockSums(np.zeros((0, _NUM_ROWS, _NUM_ROWS)), np.zeros((0, _NUM_ROWS + 1)))
+    return BlockSums(np.concatenate([part.by_direction for part in parts]), np.concatenate([part.by_run for part in parts]))
 
 
 _Row = tuple[np.ndarray | None, np.ndarray | None]
 """Derivatives (M,) of the error along x and along y; none where it is always 0."""
 
 
-def _rows(obs: Observations, lens: Lens, state: BlockState, projection: Projection, root: np.ndarray) -> tuple[list[_Row], _Row]:
+def _rows(obs: Observations, lenses: Lenses, state: BlockState, projection: Projection, root: np.ndarray) -> tuple[list[_Row], _Row]:
     """Return the nine rows and that of the log depth, scaled by the root of the weight (M,)."""
     count = np.diff(obs.direction_start)
-    source, target = obs.direction.T
-    focal = np.exp(state.log_focal)[lens.camera]
+    focal = np.exp(state.log_focal)[lenses.camera]
     R, _ = relative_poses(state, obs.direction)
     a, b = projection.slope
     dx, dy, dz = projection.moved
-    f = root * np.repeat(focal[target], count)
+    f = root * np.repeat(focal[obs.direction[:, 1]], count)
     s = f / np.where(projection.in_front, projection.z, 1)
     fa, fb = f * a, f * b
     fab = fa * b
@@ -141,7 +147,9 @@ def _rows(obs: Observations, lens: Lens, state: BlockState, projection: Projecti
     return rows, (s * (dx - a * dz), s * (dy - b * dz))
 
 
-def _product(one: _Row, other: _Row) -> np.ndarray | None:
-    """Return the sum over both axes of the products of two rows; none where it is always 0."""
+def _sums(one: _Row, other: _Row, start: np.ndarray) -> np.ndarray:
+    """Return the sums of the products of two rows over both axes and over runs with the bounds `start`."""
     along = [p * q for p, q in zip(one, other) if p is not None and q is not None]
-    return along[0] + along[1] if len(along) == 2 else along[0] if along else None
+    if not along:
+        return np.zeros(len(start) - 1)
+    return np.add.reduceat(along[0] + along[1] if len(along) == 2 else along[0], start[:-1])

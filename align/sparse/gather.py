@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from align.sparse.canonical import CanonicalView, canonical_view, masked_canonical_view
 from align.sparse.condense import OffFrame, PairRecord, sample_off_frame
 from align.sparse.presets import AdamOptions
-from masks.errors import FormatError
+from masks.errors import FormatError, SolverError
+from masks.notice import Notice, left_out
 from pairs.backend import Progress
+from pairs.cameras import Cameras
 from pairs.prediction import Matches, PairEntry, PairPrediction, Predictions
 from pairs.views import View, grid_mask
 
@@ -36,16 +39,19 @@ class RunSample:
 class Gathered:
     """All that the aligner keeps of a set of predictions."""
 
+    predictions: Predictions
+    """Of the views that can be used; all indices below refer to them."""
     views: tuple[CanonicalView, ...]
     records: tuple[PairRecord, ...]
     samples: tuple[RunSample, ...]
+    notices: tuple[Notice, ...] = ()
+    """Which views cannot be used, and why."""
 
 
 def gather(predictions: Predictions, options: AdamOptions, whole_pixels: bool, progress: Progress) -> Gathered:
     """Read every pair once and keep what the aligner needs of it, in float64.
 
     Memory grows with the number of pairs by one pointmap a run, and not at all where a view's own pointmaps are all the same.
-    Raises `FormatError` naming a view that has no run of its own.
     """
     masks = [grid_mask(view) for view in predictions.views]
     own = [_OwnMaps() for _ in predictions.views]
@@ -59,11 +65,41 @@ def gather(predictions: Predictions, options: AdamOptions, whole_pixels: bool, p
         records.append(_record(a, b, entry, on_pixels(matches) if whole_pixels else matches, masks, options.subsample))
         samples += _run_samples(a, b, entry, masks)
         progress("reading pairs", k + 1, len(predictions.edges))
-    views = []
+    views, notices = {}, []
     for k, view in enumerate(predictions.views):
-        views.append(_canonical(view, own[k], masks[k], predictions, k, options))
+        canonical = _canonical(view, own[k], masks[k], principal_point(view, predictions, k), options)
+        if isinstance(canonical, Notice):
+            notices.append(canonical)
+        else:
+            views[k] = canonical
         progress("canonical views", k + 1, len(predictions.views))
-    return Gathered(tuple(views), tuple(records), tuple(samples))
+    part = list(views)
+    everything = Gathered(predictions, (), tuple(records), tuple(samples), tuple(notices))
+    return replace(keep_views(everything, part), views=tuple(views.values()))
+
+
+def keep_views(gathered: Gathered, part: Sequence[int]) -> Gathered:
+    """Return what was gathered for a part of the views, ascending."""
+    position = {view: k for k, view in enumerate(part)}
+    predictions = gathered.predictions
+    kept = [k for k, (a, b) in enumerate(predictions.edges) if a in position and b in position]
+    cameras = predictions.cameras
+    smaller = replace(
+        predictions,
+        views=tuple(predictions.views[k] for k in part),
+        edges=tuple((position[a], position[b]) for a, b in (predictions.edges[k] for k in kept)),
+        load=lambda k: predictions.load(kept[k]),
+        cameras=Cameras(cameras.K[list(part)], cameras.cam_from_world[list(part)]) if cameras is not None else None,
+    )
+    return replace(
+        gathered,
+        predictions=smaller,
+        views=tuple(gathered.views[k] for k in part) if gathered.views else (),
+        records=tuple(replace(r, a=position[r.a], b=position[r.b]) for r in gathered.records if r.a in position and r.b in position),
+        samples=tuple(
+            replace(s, frame=position[s.frame], other=position[s.other]) for s in gathered.samples if s.frame in position and s.other in position
+        ),
+    )
 
 
 class _OwnMaps:
@@ -82,16 +118,30 @@ class _OwnMaps:
         self.maps.append((points, conf))
 
 
-def _canonical(view: View, own: _OwnMaps, mask: np.ndarray, predictions: Predictions, index: int, options: AdamOptions) -> CanonicalView:
+def _canonical(view: View, own: _OwnMaps, mask: np.ndarray, pp: Tensor, options: AdamOptions) -> CanonicalView | Notice:
+    """Return the canonical view, or why there is none."""
     if not own.maps:
-        raise FormatError(f"{view.name}: no run predicts this view in its own frame. Every view must come first in at least one run.")
+        return left_out(view.name, "no run predicts it in its own frame. Every view must come first in at least one run.")
+    if not mask.any():
+        return left_out(view.name, "its mask is empty on the grid. Paint the object, or leave the view out.")
     points = torch.from_numpy(np.stack([points for points, _ in own.maps])).double()
     conf = torch.from_numpy(np.stack([conf for _, conf in own.maps])).double()
-    pp = principal_point(view, predictions, index)
+    inside = torch.from_numpy(mask)
     if options.average == "object":
-        return masked_canonical_view(points, conf, torch.from_numpy(mask), pp, options.subsample)
+        # Blocks must be whole: what is missing of the last ones lies off the object, hence is absent.
+        beyond = [0, -mask.shape[1] % options.subsample, 0, -mask.shape[0] % options.subsample]
+        points, conf, inside = pad(points, [0, 0, *beyond]), pad(conf, beyond), pad(inside, beyond)
+        try:
+            return masked_canonical_view(points, conf, inside, pp, options.subsample)
+        except SolverError as error:
+            return left_out(view.name, str(error))
+    if any(side % options.subsample for side in mask.shape):
+        size = f"{mask.shape[1]}x{mask.shape[0]}"
+        raise FormatError(
+            f"{view.name}: the reference's presets need sides that are multiples of {options.subsample}, not {size}. Use --preset pointloom."
+        )
     # The reference knows no masks: a background without confidence is the least harmful thing to tell it.
-    return canonical_view(points, torch.where(torch.from_numpy(mask), conf, 1.0), pp, options.subsample, options.average)
+    return canonical_view(points, torch.where(inside, conf, 1.0), pp, options.subsample, options.average)
 
 
 def principal_point(view: View, predictions: Predictions, index: int) -> Tensor:

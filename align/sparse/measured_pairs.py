@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from align.sparse.canonical import CanonicalView
 from align.sparse.condense import PairRecord
-from align.sparse.gather import Gathered, RunSample, coarse_grid
+from align.sparse.gather import Gathered, coarse_grid
 from align.sparse.pair_poses import PointPairs, Similarities, similarities, weighted_median
 
 _LEAST_SPREAD = 1e-3
@@ -43,10 +43,21 @@ class MeasuredPairs:
     """Mean confidence above 1 of what the less sure view says in the other's frame, over its mask."""
 
 
-def measure_pairs(gathered: Gathered) -> MeasuredPairs:
-    """Return the poses of all pairs with a usable run, in the order of the records; a pair without one is left out."""
-    fits, unit = _fit(gathered.views, gathered.samples)
-    sample_of = {(s.frame, s.other): k for k, s in enumerate(gathered.samples)}
+def measure_pairs(gathered: Gathered, middle: np.ndarray, principal_points: Tensor) -> MeasuredPairs:
+    """Return the poses of all pairs with a usable run, in the order of the records; a pair without one is left out.
+
+    A pair that lacks a run is measured by its matches, at their canonical depths. `middle` (V,) are the views' median depths.
+    """
+    # A canonical view may have a margin beyond the predictions' grid.
+    sizes = [view.pixel_map.target_size for view in gathered.predictions.views]
+    canonical = [coarse_grid(view.depth[:height, :width]) for view, (width, height) in zip(gathered.views, sizes)]
+    samples = [_Sample(s.frame, s.other, s.own, s.seen, s.weight, canonical[s.other]) for s in gathered.samples]
+    sampled = {(s.frame, s.other) for s in samples}
+    for record in gathered.records:
+        if (record.a, record.b) not in sampled and len(record.conf):
+            samples += _matched_samples(record, gathered.views, principal_points)
+    fits, unit = _fit(samples, middle)
+    sample_of = {(s.frame, s.other): k for k, s in enumerate(samples)}
     records = [r for r in gathered.records if (r.a, r.b) in sample_of]
     runs = np.array([(sample_of[r.a, r.b], sample_of[r.b, r.a]) for r in records], int).reshape(-1, 2)
     usable = (np.isfinite(fits.spread.numpy()) & np.isfinite(unit))[runs] & np.isfinite(unit)[runs[:, ::-1]]
@@ -69,20 +80,39 @@ def measure_pairs(gathered: Gathered) -> MeasuredPairs:
     )
 
 
-def middle_depths(views: Sequence[CanonicalView]) -> np.ndarray:
-    """Return the median canonical depth (V,) of every view's object: the unit in which its points are measured."""
-    return np.array([float(view.depth[view.valid].median()) for view in views])
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """As `RunSample`, with the canonical depth (S,) of the same pixels."""
+
+    frame: int
+    other: int
+    own: np.ndarray
+    seen: np.ndarray
+    weight: np.ndarray
+    canonical: np.ndarray
 
 
-def _fit(views: Sequence[CanonicalView], samples: Sequence[RunSample]) -> tuple[Similarities, np.ndarray]:
+def _matched_samples(record: PairRecord, views: Sequence[CanonicalView], principal_points: Tensor) -> list[_Sample]:
+    """Return the canonical points at both ends of a pair's matches as samples of two runs."""
+    points, present = [], torch.ones(len(record.conf), dtype=torch.bool)
+    for number, xy in ((record.a, record.xy_a), (record.b, record.xy_b)):
+        view = views[number]
+        x, y = xy.round().long().T
+        depth = view.depth[y.clamp(0, view.size[1] - 1), x.clamp(0, view.size[0] - 1)]
+        present &= torch.isfinite(depth)
+        ray = torch.cat([(xy - principal_points[number]) / view.focal, torch.ones_like(xy[:, :1])], 1)
+        points.append((ray * depth[:, None]).numpy())
+    weight, (in_a, in_b) = torch.where(present, record.conf, 0).numpy(), points
+    return [_Sample(record.a, record.b, in_b, in_a, weight, in_b[:, 2]), _Sample(record.b, record.a, in_a, in_b, weight, in_a[:, 2])]
+
+
+def _fit(samples: Sequence[_Sample], middle: np.ndarray) -> tuple[Similarities, np.ndarray]:
     """Return the similarities of all samples and the unit (R,) of each sample's own points, in which the canonical median is 1."""
     if not samples:
         empty = torch.zeros(0, 1, 3, dtype=torch.float64)
         return similarities(PointPairs(empty, empty, empty[..., 0])), np.zeros(0)
-    own, seen = (pad_sequence([torch.from_numpy(getattr(s, name)) for s in samples], batch_first=True) for name in ("own", "seen"))
-    weight = pad_sequence([torch.from_numpy(s.weight) for s in samples], batch_first=True)
-    middle = middle_depths(views)
-    canonical = pad_sequence([coarse_grid(views[s.other].depth) / middle[s.other] for s in samples], batch_first=True)
+    own, seen, weight = (pad_sequence([torch.from_numpy(getattr(s, name)) for s in samples], batch_first=True) for name in ("own", "seen", "weight"))
+    canonical = pad_sequence([torch.as_tensor(s.canonical) / middle[s.other] for s in samples], batch_first=True)
     ratio = own[..., 2] / canonical
     counted = (weight > 0) & torch.isfinite(ratio)
     unit = weighted_median(torch.where(counted, ratio, 0), counted.to(ratio)).numpy()

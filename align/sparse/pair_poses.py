@@ -67,15 +67,15 @@ def similarities(points: PointPairs) -> Similarities:
 def _fit(source: Tensor, target: Tensor, weight: Tensor) -> Similarities:
     """Return the weighted fit; its `spread` is the target's standard deviation."""
     w = weight / weight.sum(1, keepdim=True).clamp(min=1e-30)
-    source_mean, target_mean = (torch.einsum("rs,rsk->rk", w, p) for p in (source, target))
+    source_mean, target_mean = ((w[:, None] @ p)[:, 0] for p in (source, target))
     a, b = source - source_mean[:, None], target - target_mean[:, None]
-    R = roma.special_procrustes(torch.einsum("rs,rsi,rsj->rij", w, b, a))
-    var_a, var_b = (torch.einsum("rs,rsk->r", w, p.square()).clamp(min=1e-30) for p in (a, b))
+    R = roma.special_procrustes((w[..., None] * b).mT @ a)
+    var_a, var_b = ((w[:, None] @ p.square()).sum((1, 2)).clamp(min=1e-30) for p in (a, b))
     return Similarities((var_b / var_a).sqrt(), R, source_mean, target_mean, var_b.sqrt())
 
 
 def _residual(fitted: Similarities, source: Tensor, target: Tensor) -> Tensor:
-    moved = fitted.scale[:, None, None] * torch.einsum("rij,rsj->rsi", fitted.R, source - fitted.source_mean[:, None]) + fitted.target_mean[:, None]
+    moved = (source - fitted.source_mean[:, None]) @ (fitted.scale[:, None, None] * fitted.R).mT + fitted.target_mean[:, None]
     return (moved - target).norm(dim=-1)
 
 

@@ -13,6 +13,8 @@ from align.sparse.problem import Problem
 _NEAR_PX = 2.0
 _LOST_SHARE = 0.05
 """A view whose share within two pixels falls by more has been moved away from its matches."""
+_SAME_PX = 1e-3
+"""Means that differ by less are equal: an exact start ends within rounding of itself."""
 _BEHIND_PX = 1e3
 """What counts for a point behind the camera: far off, and finite."""
 
@@ -44,7 +46,7 @@ def self_check(problem: Problem, chain: CameraChain, placement: Placement) -> Se
 def is_worse(after: SelfCheck, before: SelfCheck) -> bool:
     """Tell whether a placement explains the matches less well: on the whole, or those of any one view clearly."""
     losing = any(b - a > _LOST_SHARE for a, b in zip(after.view_near_share, before.view_near_share))
-    return after.cut_mean_px > before.cut_mean_px or losing
+    return after.cut_mean_px > before.cut_mean_px + _SAME_PX or losing
 
 
 def reprojection_errors(problem: Problem, chain: CameraChain, placement: Placement) -> tuple[Tensor, Tensor]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +15,7 @@ class DepthOptions:
     """Most planes of a sweep. Twice as many cost twice the time and gain nothing: the refinement makes up for it."""
     match_step: int = 8
     """Pixels of the grid between matches that depth induces, across and down."""
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
-    """Processes at work; the result does not depend on it."""
 
     def __post_init__(self) -> None:
-        if not 3 <= self.min_planes <= self.max_planes or self.match_step < 1 or self.workers < 1:
-            raise ValueError(
-                f"not depth options: {self.min_planes} to {self.max_planes} planes (at least 3), match step {self.match_step}, {self.workers} workers"
-            )
-
-    def fingerprint(self) -> dict[str, int]:
-        """Return what can change the result: everything but the number of workers."""
-        return {"min_planes": self.min_planes, "max_planes": self.max_planes, "match_step": self.match_step}
+        if not 3 <= self.min_planes <= self.max_planes or self.match_step < 1:
+            raise ValueError(f"not depth options: {self.min_planes} to {self.max_planes} planes (at least 3), match step {self.match_step}")

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from pairs.cameras import Cameras
 from pairs.classical.depth_options import DepthOptions
+from pairs.classical.keys import stage_key
 from pairs.classical.neighbours import choose_neighbours, inverse_depth_range, scene_inverse_depths
 from pairs.classical.solve import SceneSolve
 from pairs.classical.transfer import Transfer, transfer
-from pairs.store import digest
 from pairs.views import View
 
-DEPTH_VERSION = "classical depth 1"
-"""Part of the store's keys: raised whenever this half of the backend computes something else."""
+RAW_KIND = "raw_depth"
+"""Name of the raw depths' folder in the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class DepthPlan:
     inverse_range: tuple[float, float]
     """(far, near) inverse depth."""
     key: str
-    """Digest of everything that can change the view's raw depth."""
+    """Digest of everything that can change the view's raw depth: its key in the store."""
 
 
 def depth_plans(views: Sequence[View], solve: SceneSolve, cameras: Cameras, options: DepthOptions) -> dict[int, DepthPlan]:
@@ -47,5 +47,5 @@ def _plan(
     back = tuple(transfer(cameras, v, n) for n in neighbours)
     names = [views[i].key for i in (v, *neighbours)]
     moves = [array for move in (*there, *back) for array in (move.homography, move.epipole)]
-    key = digest(DEPTH_VERSION, options.min_planes, options.max_planes, names, inverse_range, *moves)
+    key = stage_key(RAW_KIND, options.min_planes, options.max_planes, names, inverse_range, *moves)
     return DepthPlan(neighbours, there, back, inverse_range, key)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from masks.mask import shrunk
+from pairs.classical.keys import photo_key, stage_key
 from pairs.classical.options import SolveOptions
 from pairs.classical.working import WorkingPicture, working_picture
-from pairs.store import digest
 from pairs.views import View
 
 KIND = "features"
@@ -38,7 +39,7 @@ class Features:
 def features_key(view: View, options: SolveOptions) -> str:
     """Return the store key of a view's features."""
     limits = [options.working_longest, options.features_masked, options.features_unmasked, options.mask_inset_px]
-    return digest("sift 1", view.key, view.mask is None, limits, cv2.__version__)
+    return stage_key(KIND, photo_key(view), view.mask is None, limits)
 
 
 def find_features(task: tuple[View, SolveOptions]) -> Features:
@@ -51,7 +52,8 @@ def detect(picture: WorkingPicture, options: SolveOptions) -> Features:
     """Find the strongest features of a picture, at least the inset away from the mask's edge."""
     if picture.mask is None:
         return _strongest(*_sift(picture.grey, None), options.features_unmasked)
-    inside = _inset(picture.mask, options.mask_inset_px)
+    # The picture's frame is no silhouette: an object cut by it keeps its features there.
+    inside = shrunk(picture.mask, options.mask_inset_px)
     if not inside.any():
         return _strongest([], None, 0)
     # The pyramid is built on the object's box alone: it costs time in proportion to its area, and the margin feeds the windows at the rim.
@@ -100,9 +102,3 @@ def _strongest(points: Sequence[cv2.KeyPoint], descriptors: np.ndarray | None, c
     order = np.argsort([-point.response for point in points], kind="stable")[:count]
     xy = np.array([points[i].pt for i in order], np.float32) + np.array(offset, np.float32)
     return Features(xy, np.array([points[i].size for i in order], np.float32), descriptors[order])
-
-
-def _inset(mask: np.ndarray, inset_px: int) -> np.ndarray:
-    # The picture's frame is no silhouette: an object cut by it keeps its features there.
-    square = np.ones((2 * inset_px + 1, 2 * inset_px + 1), np.uint8)
-    return cv2.erode(mask.astype(np.uint8), square, borderType=cv2.BORDER_CONSTANT, borderValue=1).astype(bool)

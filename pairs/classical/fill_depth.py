@@ -8,15 +8,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from masks.fill import extend_nearest
+
 _BLUR_PX = 4.0
-
-
-def extend_nearest(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Return `values` (H, W) where `valid`, elsewhere the value of the nearest valid pixel. At least one pixel must be valid."""
-    _, labels = cv2.distanceTransformWithLabels((~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    value_of_label = np.zeros(int(labels.max()) + 1, values.dtype)
-    value_of_label[labels[valid]] = values[valid]
-    return value_of_label[labels]
 
 
 def fill_up(inverse_depth: np.ndarray, valid: np.ndarray) -> np.ndarray:

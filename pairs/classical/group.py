@@ -18,36 +18,39 @@ from pairs.backend import Progress
 from pairs.cameras import Cameras
 from pairs.classical.confidence import CONFIDENT, confidence
 from pairs.classical.depth_options import DepthOptions
-from pairs.classical.depth_plan import DEPTH_VERSION, DepthPlan, depth_plans
+from pairs.classical.depth_plan import RAW_KIND, DepthPlan, depth_plans
 from pairs.classical.fill_depth import fill_up
 from pairs.classical.fusion import FusedDepth, fuse, smooth
+from pairs.classical.keys import stage_key
 from pairs.classical.neighbours import scene_inverse_depths
 from pairs.classical.raw_depth import RawDepth, raw_depth
 from pairs.classical.solve import SceneSolve
 from pairs.classical.sweep import SweepPicture, sweep_picture
 from pairs.classical.workers import WorkerPool
 from pairs.prediction import GroupPrediction
-from pairs.store import PredictionStore, digest
+from pairs.store import PredictionStore
 from pairs.views import View
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+_FUSED_KIND = "fused_depth"
+
 
 def dense_group(
-    views: Sequence[View], solve: SceneSolve, store: PredictionStore, progress: Progress, options: DepthOptions
+    views: Sequence[View], solve: SceneSolve, store: PredictionStore, progress: Progress, options: DepthOptions, workers: int = 1
 ) -> tuple[GroupPrediction, tuple[Notice, ...]]:
     """Return cameras, depth and confidence of the placed views, scaled so that the median depth of all confident pixels is 1.
 
     `views` are those that the solve was made from. K belongs to the grids, depth is positive and finite at every pixel, and confidence is exactly
     1 outside masks and wherever no neighbour confirms the depth. A view that cannot be measured gets the median depth of its scene points, and a
-    notice. Memory grows by 10 bytes a pixel and view.
+    notice. `workers` processes share the work and change no bit of it. Memory grows by 10 bytes a pixel and view.
     """
     placed = [views[i] for i in solve.placed]
     cameras = grid_cameras(placed, solve.cameras)
     plans = depth_plans(placed, solve, cameras, options)
-    with WorkerPool(options.workers) as pool:
-        fused = _fused_depths(placed, plans, _Desk(store, pool, progress, options))
+    with WorkerPool(workers) as pool:
+        fused = _fused_depths(placed, plans, _DepthRun(store, pool, progress, options))
     maps, notices = [], []
     for v, view in enumerate(placed):
         measured = fused.get(v)
@@ -66,8 +69,8 @@ def grid_cameras(views: Sequence[View], cameras: Cameras) -> Cameras:
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
-    """What every pass works with."""
+class _DepthRun:
+    """What both passes share: where results are kept, who works, who is told, and the settings."""
 
     store: PredictionStore
     pool: WorkerPool
@@ -90,31 +93,31 @@ class _FuseTask:
     plan: DepthPlan
 
 
-def _fused_depths(views: Sequence[View], plans: Mapping[int, DepthPlan], desk: _Desk) -> dict[int, FusedDepth]:
+def _fused_depths(views: Sequence[View], plans: Mapping[int, DepthPlan], run: _DepthRun) -> dict[int, FusedDepth]:
     """Return the fused depth of every view that has a plan."""
-    keys = {v: digest(DEPTH_VERSION, "fused", plan.key, [plans[n].key for n in plan.neighbours if n in plans]) for v, plan in plans.items()}
-    done = {v: FusedDepth(**found) for v, key in keys.items() if (found := desk.store.get("fused_depth", key))}
+    keys = {v: stage_key(_FUSED_KIND, plan.key, [plans[n].key for n in plan.neighbours if n in plans]) for v, plan in plans.items()}
+    done = {v: FusedDepth(**found) for v, key in keys.items() if (found := run.store.get(_FUSED_KIND, key))}
     missing = [v for v in plans if v not in done]
-    raws = _raw_depths(views, plans, _with_neighbours(missing, plans), desk)
+    raws = _raw_depths(views, plans, _with_neighbours(missing, plans), run)
     tasks = [_FuseTask(raws[v], tuple(raws[n] for n in plans[v].neighbours), plans[v]) for v in missing]
     # Results come in order while later ones are still being made: each is safe in the store as soon as it is there.
-    for v, fused in zip(missing, _worked(_fuse, tasks, "fusing depth", desk), strict=True):
-        desk.store.put("fused_depth", keys[v], {"inverse": fused.inverse, "agree": fused.agree, "seen": fused.seen})
+    for v, fused in zip(missing, _in_parallel(_fuse, tasks, "fusing depth", run), strict=True):
+        run.store.put(_FUSED_KIND, keys[v], {"inverse": fused.inverse, "agree": fused.agree, "seen": fused.seen})
         done[v] = fused
     return done
 
 
-def _raw_depths(views: Sequence[View], plans: Mapping[int, DepthPlan], wanted: Sequence[int], desk: _Desk) -> dict[int, RawDepth]:
+def _raw_depths(views: Sequence[View], plans: Mapping[int, DepthPlan], wanted: Sequence[int], run: _DepthRun) -> dict[int, RawDepth]:
     """Return the raw depths of the wanted views; a view without a plan has none that is valid."""
     # A view without a plan is still somebody's neighbour: its picture serves the sweep, its depth says nothing.
-    done = {v: _nothing(views[v]) for v in wanted if v not in plans}
-    done |= {v: RawDepth(**found) for v in wanted if v in plans and (found := desk.store.get("raw_depth", plans[v].key))}
+    done = {v: _without_depth(views[v]) for v in wanted if v not in plans}
+    done |= {v: RawDepth(**found) for v in wanted if v in plans and (found := run.store.get(RAW_KIND, plans[v].key))}
     missing = [v for v in wanted if v not in done]
     needed = _with_neighbours(missing, plans)
-    pictures = dict(zip(needed, _worked(sweep_picture, [views[v] for v in needed], "preparing photos", desk), strict=True))
-    tasks = [_RawTask(pictures[v], tuple(pictures[n] for n in plans[v].neighbours), plans[v], desk.options) for v in missing]
-    for v, raw in zip(missing, _worked(_sweep, tasks, "measuring depth", desk), strict=True):
-        desk.store.put("raw_depth", plans[v].key, {"inverse": raw.inverse, "valid": raw.valid})
+    pictures = dict(zip(needed, _in_parallel(sweep_picture, [views[v] for v in needed], "preparing photos", run), strict=True))
+    tasks = [_RawTask(pictures[v], tuple(pictures[n] for n in plans[v].neighbours), plans[v], run.options) for v in missing]
+    for v, raw in zip(missing, _in_parallel(_sweep, tasks, "measuring depth", run), strict=True):
+        run.store.put(RAW_KIND, plans[v].key, {"inverse": raw.inverse, "valid": raw.valid})
         done[v] = raw
     return done
 
@@ -124,9 +127,9 @@ def _with_neighbours(wanted: Iterable[int], plans: Mapping[int, DepthPlan]) -> l
     return sorted({i for v in wanted for i in (v, *plans[v].neighbours)})
 
 
-def _worked(function: Callable[[Task], Result], tasks: Sequence[Task], stage: str, desk: _Desk) -> Iterator[Result]:
-    for done, result in enumerate(desk.pool.map(function, tasks)):
-        desk.progress(stage, done + 1, len(tasks))
+def _in_parallel(function: Callable[[Task], Result], tasks: Sequence[Task], stage: str, run: _DepthRun) -> Iterator[Result]:
+    for done, result in enumerate(run.pool.map(function, tasks)):
+        run.progress(stage, done + 1, len(tasks))
         yield result
 
 
@@ -139,7 +142,7 @@ def _fuse(task: _FuseTask) -> FusedDepth:
     return smooth(fuse(task.own, task.neighbours, task.plan.there, task.plan.back))
 
 
-def _nothing(view: View) -> RawDepth:
+def _without_depth(view: View) -> RawDepth:
     shape = view.image.shape[:2]
     return RawDepth(np.zeros(shape, np.float32), np.zeros(shape, bool))
 

@@ -100,7 +100,7 @@ def best_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
     accepted = [attempt for attempt in attempts if attempt.accepted]
     enough = _SURE_VIEWS * max((attempt.num_placed for attempt in accepted), default=0)
     sure = [attempt for attempt in accepted if not attempt.doubtful and attempt.num_placed >= enough]
-    return max(sure or accepted, key=_size, default=None)
+    return max(sure or accepted, key=_views_and_observations, default=None)
 
 
 def rungs(pairs: Mapping[Pair, VerifiedPair], num_views: int, graph: frozenset[Pair] | None = None) -> Iterator[Rung]:
@@ -111,14 +111,14 @@ def rungs(pairs: Mapping[Pair, VerifiedPair], num_views: int, graph: frozenset[P
     Wide windows come first, since they give the more accurate scene.
     """
     wide, narrow, least = max(_MIN_WINDOW, num_views // 4), max(_MIN_WINDOW, num_views // 8), max(_LEAST_WINDOW, num_views // 8)
-    strong = _those(pairs, lambda pair: len(pairs[pair].indices) >= _MANY_INLIERS)
+    strong = _only(pairs, lambda pair: len(pairs[pair].indices) >= _MANY_INLIERS)
     ladder = [
         Rung("all verified pairs", dict(pairs)),
         _window(pairs, num_views, wide),
         _window(pairs, num_views, narrow),
-        Rung("pairs of the scene graph", {} if graph is None else _those(pairs, lambda pair: pair in graph)),
+        Rung("pairs of the scene graph", {} if graph is None else _only(pairs, lambda pair: pair in graph)),
         _window(pairs, num_views, least),
-        Rung("pairs with half of their matches verified", _those(pairs, lambda pair: pairs[pair].share >= _GOOD_INLIER_SHARE)),
+        Rung("pairs with half of their matches verified", _only(pairs, lambda pair: pairs[pair].share >= _GOOD_INLIER_SHARE)),
         Rung(f"pairs with {_MANY_INLIERS} verified matches", strong),
         Rung(f"pairs with {_MANY_INLIERS} verified matches, strict thresholds", strong, STRICT),
     ]
@@ -137,10 +137,10 @@ def largest_component(pairs: Mapping[Pair, VerifiedPair]) -> int:
 
 
 def _window(pairs: Mapping[Pair, VerifiedPair], num_views: int, width: int) -> Rung:
-    return Rung(f"pairs up to {width} files apart", _those(pairs, lambda pair: distance_in_order(pair, num_views) <= width))
+    return Rung(f"pairs up to {width} files apart", _only(pairs, lambda pair: distance_in_order(pair, num_views) <= width))
 
 
-def _those(pairs: Mapping[Pair, VerifiedPair], wanted: Callable[[Pair], bool]) -> dict[Pair, VerifiedPair]:
+def _only(pairs: Mapping[Pair, VerifiedPair], wanted: Callable[[Pair], bool]) -> dict[Pair, VerifiedPair]:
     return {pair: verified for pair, verified in pairs.items() if wanted(pair)}
 
 
@@ -188,12 +188,12 @@ def _start_name(factor: float | None, views: Sequence[View]) -> str:
 
 
 def _worth_climbing(attempts: Sequence[Attempt]) -> bool:
-    """Whether safer pairs may give a better scene: none was accepted, the best is doubtful, or a folded one held more views than it."""
+    """Tell whether safer pairs may give a better scene: none was accepted, the best is doubtful, or a folded one held more views than it."""
     best = best_attempt(attempts)
     if best is None or best.doubtful:
         return True
     return any(attempt.num_placed > best.num_placed for attempt in attempts if attempt.folded)
 
 
-def _size(attempt: Attempt) -> tuple[int, int]:
+def _views_and_observations(attempt: Attempt) -> tuple[int, int]:
     return attempt.num_placed, attempt.model.num_observations if attempt.model is not None else 0

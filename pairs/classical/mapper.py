@@ -6,7 +6,6 @@ crash inside it becomes an error there instead of the end of the program.
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import tempfile
 from collections.abc import Sequence
@@ -97,31 +96,25 @@ def require_mapper() -> None:
         )
 
 
-def mapper_version() -> str:
-    """Return the version of pycolmap, empty where it is not installed."""
-    try:
-        return importlib.metadata.version("pycolmap")
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
 def solve_in_child(job: MapperJob) -> MapperModel | None:
     """Run the mapper in a process of its own; none when no model came out. An unexpected death is a `SolverError` with its last words."""
-    return call_in_child(run_mapper, job)
+    # The folder belongs to this process: the child is killed on Ctrl-C and could not clear it away.
+    with tempfile.TemporaryDirectory(prefix="pointloom-") as folder:
+        return call_in_child(run_mapper, (job, Path(folder)))
 
 
-def run_mapper(job: MapperJob) -> MapperModel | None:
-    """Run the mapper in this process; of several models the one with most views counts."""
+def run_mapper(task: tuple[MapperJob, Path]) -> MapperModel | None:
+    """Run the mapper in this process, with an empty folder to write to; of several models the one with most views counts."""
     import pycolmap
 
+    job, folder = task
     pycolmap.logging.minloglevel = 1
-    with tempfile.TemporaryDirectory(prefix="pointloom-") as folder:
-        database = Path(folder) / "matches.db"
-        with pycolmap.Database.open(database) as opened:
-            camera_ids = _write_cameras(opened, job)
-            _write_views(opened, job, camera_ids)
-        fixed = {camera_ids[i] for i, camera in enumerate(job.cameras) if camera.fixed or len(job.xy) == 2}
-        models = pycolmap.incremental_mapping(database, folder, folder, _options(job, fixed))
+    database = folder / "matches.db"
+    with pycolmap.Database.open(database) as opened:
+        camera_ids = _write_cameras(opened, job)
+        _write_views(opened, job, camera_ids)
+    fixed = {camera_ids[i] for i, camera in enumerate(job.cameras) if camera.fixed or len(job.xy) == 2}
+    models = pycolmap.incremental_mapping(database, folder, folder, _options(job, fixed))
     if not models:
         return None
     return _read_model(max(models.values(), key=lambda model: model.num_reg_images()))

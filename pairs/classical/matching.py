@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from masks.errors import SolverError
 from pairs.classical.features import DESCRIPTOR_SCALE, KIND, comparable
-from pairs.store import PredictionStore, digest
+from pairs.classical.keys import stage_key
+from pairs.store import PredictionStore
 
 Pair = tuple[int, int]
 """Indices of two views, the smaller one first."""
@@ -32,7 +34,7 @@ class MatchTask:
 
 def matches_key(features_a: str, features_b: str, ratio: float) -> str:
     """Return the store key of the matches of a pair, from the store keys of the features of its two views."""
-    return digest("mutual ratio 1", features_a, features_b, ratio)
+    return stage_key(MATCHES_KIND, features_a, features_b, ratio)
 
 
 def match_features(task: MatchTask) -> int:
@@ -100,5 +102,8 @@ def _nearest_both_ways(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarra
 def _load_descriptors(store: PredictionStore, key: str) -> np.ndarray:
     arrays = store.get(KIND, key)
     if arrays is None:
-        raise FileNotFoundError(store.path(KIND, key))
+        raise SolverError(
+            f"{store.path(KIND, key)}: the finished features of a view cannot be read back. Check that the disk is not full, that nothing else "
+            "clears the store while the program runs, and start again."
+        )
     return comparable(arrays["descriptors"])

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import asdict, dataclass, field
-
-
-def usable_cores() -> int:
-    """Return the number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +40,3 @@ class SolveOptions:
     """Smallest mask share of a view at which a scene is accepted without a search for a better one."""
     seed: int = 0
     """First of the seeds that the tries vary."""
-    workers: int = field(default_factory=usable_cores)
-    """Processes at work; the result does not depend on it. One: everything but the mapper runs in this process."""
-
-    def fingerprint(self) -> dict[str, float]:
-        """Return what can change the result: everything but the number of workers."""
-        return {name: value for name, value in asdict(self).items() if name != "workers"}

@@ -14,13 +14,11 @@ from pairs.cameras import Cameras
 from pairs.classical.acceptance import Verdict
 from pairs.classical.cameras import FIRST_FACTOR
 from pairs.classical.ladder import Attempt, Evidence
+from pairs.classical.listing import SHOWN, first_few
 from pairs.classical.matching import Pair
 from pairs.classical.options import SolveOptions
 from pairs.classical.solve import SceneSolve
 from pairs.classical.working import working_map
-
-_SHOWN = 6
-"""Names or numbers that a message lists before it says how many more there are."""
 
 
 def require_enough(evidence: Evidence, attempts: Sequence[Attempt], best: Attempt | None) -> Attempt:
@@ -62,47 +60,46 @@ def scene_notices(evidence: Evidence, attempts: Sequence[Attempt], best: Attempt
     """Return what the report says of the solve: tries, silhouettes, focal, views left out."""
     num_views = len(evidence.views)
     return [
-        info("scene solve", f"{_tries(attempts, num_views)} {best.num_placed} of {num_views} views placed: {best.rung}, {best.start}."),
-        _belief(evidence, best),
+        info("scene solve", f"{_tries_in_words(attempts, num_views)} {best.num_placed} of {num_views} views placed: {best.rung}, {best.start}."),
+        _verdict_notice(evidence, best),
         *_rung_notices(attempts, best),
         *_focal_notices(evidence, best, options),
         *_left_out(evidence, best),
     ]
 
 
-def _tries(attempts: Sequence[Attempt], num_views: int) -> str:
-    said = [f"{a.start}: {a.num_placed} of {num_views}{_fate(a)}" for a in attempts[:_SHOWN]]
-    more = f", and {len(attempts) - _SHOWN} more" if len(attempts) > _SHOWN else ""
-    return f"{len(attempts)} tries ({'; '.join(said)}{more})." if len(attempts) > 1 else "1 try."
+def _tries_in_words(attempts: Sequence[Attempt], num_views: int) -> str:
+    said = [f"{a.start}: {a.num_placed} of {num_views}{_why_rejected(a)}" for a in attempts]
+    return f"{len(attempts)} tries ({first_few(said, '; ')})." if len(attempts) > 1 else "1 try."
 
 
-def _fate(attempt: Attempt) -> str:
+def _why_rejected(attempt: Attempt) -> str:
     if attempt.assessment is None or attempt.accepted:
         return ""
     return f", rejected ({attempt.assessment.reason})"
 
 
-def _belief(evidence: Evidence, best: Attempt) -> Notice:
+def _verdict_notice(evidence: Evidence, best: Attempt) -> Notice:
     """Say what the acceptance test found."""
     verdict, reason = (Verdict.UNCHECKED, "") if best.assessment is None else (best.assessment.verdict, best.assessment.reason)
     match verdict:
         case Verdict.SURE:
             return info("scene solve", f"checked against the silhouettes: {reason}.")
         case Verdict.DOUBTFUL:
-            return warning("scene solve", f"{_doubt(evidence, best)} ({reason}). Look at the scene before use.")
+            return warning("scene solve", f"{_why_doubtful(evidence, best)} ({reason}). Look at the scene before use.")
         case _:
             return warning("scene solve", f"not checked: without masks no silhouettes could be compared ({reason}). Look at the scene before use.")
 
 
-def _doubt(evidence: Evidence, best: Attempt) -> str:
+def _why_doubtful(evidence: Evidence, best: Attempt) -> str:
     torn = best.assessment.torn if best.assessment is not None else ()
     if not torn:
         return "the silhouettes fit almost everywhere, but not quite: single views may be off by some degrees"
-    return f"the scene contradicts the matches of {_named(evidence, torn)}: the object may look alike from several sides"
+    return f"the scene contradicts the matches of {_pair_names(evidence, torn)}: the object may look alike from several sides"
 
 
-def _named(evidence: Evidence, pairs: Sequence[Pair]) -> str:
-    return ", ".join(f"{evidence.views[a].name} and {evidence.views[b].name}" for a, b in pairs[:_SHOWN])
+def _pair_names(evidence: Evidence, pairs: Sequence[Pair]) -> str:
+    return first_few([f"{evidence.views[a].name} with {evidence.views[b].name}" for a, b in pairs])
 
 
 def _rung_notices(attempts: Sequence[Attempt], best: Attempt) -> list[Notice]:
@@ -110,7 +107,7 @@ def _rung_notices(attempts: Sequence[Attempt], best: Attempt) -> list[Notice]:
     if len(walked) == 1:
         return []
     judged = [attempt.assessment for attempt in attempts if attempt.assessment is not None]
-    text = f"the scene of all pairs was not believable, so others were tried: {'; '.join(walked[1:])}. Handed on: {best.rung}."
+    text = f"the scene of all pairs was not believable, so others were tried: {first_few(walked[1:], '; ')}. Handed on: {best.rung}."
     alike = " The object looks alike from several sides: check that the scene goes round as the photos do." if any(a.torn for a in judged) else ""
     return [warning("scene solve", text + alike)]
 
@@ -127,7 +124,7 @@ def _focal_notices(evidence: Evidence, best: Attempt, options: SolveOptions) -> 
             return [warning("focal", f"two photos cannot tell the focal: {FIRST_FACTOR:g} longest sides are assumed. State it, or add photos.")]
         return [info("focal", "two photos cannot tell the focal: that of EXIF was kept.")]
     focals = [best.model.cameras.K[k, 0, 0] / working_map(evidence.views[best.model.placed[k]], options.working_longest).scale[0] for k in unknown]
-    listed = ", ".join(f"{focal:.1f}" for focal in sorted(set(focals))[:_SHOWN])
+    listed = first_few([f"{focal:.1f}" for focal in sorted(set(focals))])
     return [info("focal", f"solved: {listed} px of the photos; the principal point is taken in the middle.")]
 
 
@@ -149,7 +146,7 @@ def _what_failed(evidence: Evidence, attempts: Sequence[Attempt]) -> str:
     largest = max(rejected, key=lambda attempt: attempt.num_placed)
     if largest.assessment is not None and largest.assessment.torn:
         return (
-            f"every scene of {len(attempts)} tries contradicts photos that follow each other ({_named(evidence, largest.assessment.torn)}): "
+            f"every scene of {len(attempts)} tries contradicts photos that follow each other ({_pair_names(evidence, largest.assessment.torn)}): "
             "the object looks alike from several sides. Name the files in the order in which they were taken, or mark one side."
         )
     if largest.assessment is None or largest.assessment.mask_share is None:
@@ -178,5 +175,5 @@ def weakest_views(evidence: Evidence, attempt: Attempt) -> str:
     if attempt.model is None or attempt.assessment is None or attempt.assessment.mask_share is None:
         return "none taken"
     shares = attempt.assessment.mask_share
-    order = [k for k in np.argsort(shares, kind="stable") if np.isfinite(shares[k])][:_SHOWN]
+    order = [k for k in np.argsort(shares, kind="stable") if np.isfinite(shares[k])][:SHOWN]
     return ", ".join(f"{evidence.views[attempt.model.placed[k]].name} {shares[k]:.2f}" for k in order)

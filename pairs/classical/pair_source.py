@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from pairs.classical.feature_tracks import FeatureTracks, feature_matches
 from pairs.classical.induced_matches import induced_matches, sure_matches
+from pairs.classical.keys import stage_key
 from pairs.group import pair_from_group
 from pairs.prediction import GroupPrediction, Matches, PairEntry
 from pairs.store import PredictionStore, digest
 
 _KIND = "pair_matches"
-_VERSION = "classical matches 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def load_matches(source: PairSource, k: int) -> Matches:
     """
     a, b = source.edges[k]
     features = feature_matches(source.tracks, a, b)
-    key = digest(_VERSION, source.match_step, source.view_keys[a], source.view_keys[b], features.xy_a, features.xy_b, features.conf)
+    key = stage_key(_KIND, source.match_step, source.view_keys[a], source.view_keys[b], features.xy_a, features.xy_b, features.conf)
     found = source.store.get(_KIND, key)
     if found is not None:
         return Matches(**found)

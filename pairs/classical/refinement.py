@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from masks.fill import extend_nearest
+from masks.mask import shrunk
 from pairs.classical.aggregation import parabola_offset
-from pairs.classical.fill_depth import extend_nearest
 from pairs.classical.sweep import SweepPicture
 from pairs.classical.transfer import Transfer, carry
 from pairs.classical.zncc import Windows, matching_cost, mean_of_best_half, windows
@@ -39,8 +40,7 @@ def refine(
 def _median(inverse_depth: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return the 5x5 median inside the object, the own value within two pixels of its edge, the nearest object pixel's value outside."""
     extended = extend_nearest(inverse_depth, mask)
-    deep = cv2.erode(mask.astype(np.uint8), np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=1)
-    return np.where(deep != 0, cv2.medianBlur(extended, 5), extended)
+    return np.where(shrunk(mask, 2), cv2.medianBlur(extended, 5), extended)
 
 
 def _surface_cost(surface: np.ndarray, reference: Windows, neighbours: Sequence[SweepPicture], moves: Sequence[Transfer]) -> np.ndarray:

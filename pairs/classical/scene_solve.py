@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
 
-import cv2
 import networkx
 import numpy as np
 
@@ -15,32 +14,37 @@ from masks.notice import Notice, info, left_out, warning
 from pairs.backend import Progress
 from pairs.classical.candidates import promising_pairs
 from pairs.classical.features import KIND, Features, features_from_arrays, features_key, features_to_arrays, find_features
+from pairs.classical.keys import photo_key, stage_key
 from pairs.classical.ladder import Evidence, best_attempt, climb
-from pairs.classical.mapper import mapper_version, require_mapper, solve_in_child
+from pairs.classical.listing import SHOWN
+from pairs.classical.mapper import require_mapper, solve_in_child
 from pairs.classical.matching import MATCHES_KIND, MatchTask, Pair, match_features, matches_key, merge_doubles
 from pairs.classical.options import SolveOptions
 from pairs.classical.outcome import hand_over, require_enough, scene_notices
 from pairs.classical.solve import SceneSolve
+from pairs.classical.solve_store import KIND as SOLVE_KIND
 from pairs.classical.solve_store import load_solve, store_solve
 from pairs.classical.static import StaticReport, nothing_moves, reject_static
 from pairs.classical.verification import VerifiedPair, verify_pairs
 from pairs.classical.workers import WorkerPool, single_threaded
 from pairs.classical.working import working_mask
-from pairs.store import PredictionStore, digest
+from pairs.store import PredictionStore
 from pairs.views import View
 
-_LOUD_STATIC = 0.05
+_WARNED_STATIC = 0.05
 """Share of key points that stand still above which the report warns."""
 _OTHERS_PER_TASK = 8
-_TABLE_ROWS = 5
 
 
-def solve_scene(views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress, options: SolveOptions) -> SceneSolve:
+def solve_scene(
+    views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress, options: SolveOptions, workers: int = 1
+) -> SceneSolve:
     """Place the views' cameras and the scene points that they share.
 
     Which pairs are matched does not depend on the graph (nodes are indices into `views`): a star or a narrow window would make a poor scene. It says
     which views the user holds for neighbours, and its pairs are tried alone when the scene of all pairs contradicts the silhouettes. Finished
-    features, matches and solves are read from the store. Views that cannot be placed are named in the notices with the reason.
+    features, matches and solves are read from the store, whatever the grid. Views that cannot be placed are named in the notices with the reason.
+    `workers` processes share the work and change no bit of it; with one, everything but the mapper runs in this process.
     Raises `ReconstructionError` or `MaskError` when the photos do not say enough, `SolverError` when the mapper dies.
     """
     if len(views) < 2:
@@ -52,7 +56,7 @@ def solve_scene(views: Sequence[View], graph: networkx.Graph | None, store: Pred
     require_mapper()
     masks = tuple(working_mask(view, options.working_longest) for view in views)
     notices = _empty_mask_notices(views, masks)
-    with WorkerPool(options.workers) as pool:
+    with WorkerPool(workers) as pool:
         features = _features(views, store, pool, progress, options)
         _require_texture(views, features, options)
         pairs = _candidates(views, features, progress, options)
@@ -69,9 +73,9 @@ def solve_scene(views: Sequence[View], graph: networkx.Graph | None, store: Pred
 
 
 def _solve_key(views: Sequence[View], graph: networkx.Graph | None, options: SolveOptions) -> str:
-    known = [[view.name, view.key, view.camera, view.focal_exif, None if view.K is None else np.asarray(view.K).tolist()] for view in views]
+    known = [[view.name, photo_key(view), view.camera, view.focal_exif, None if view.K is None else np.asarray(view.K).tolist()] for view in views]
     edges = None if graph is None else [list(pair) for pair in sorted(_graph_pairs(graph) or ())]
-    return digest("scene solve 1", known, edges, options.fingerprint(), cv2.__version__, mapper_version())
+    return stage_key(SOLVE_KIND, known, edges, asdict(options))
 
 
 def _graph_pairs(graph: networkx.Graph | None) -> frozenset[Pair] | None:
@@ -183,7 +187,7 @@ def _verified(
 
 def _static_notice(static: StaticReport) -> Notice:
     text = f"{static.key_points:.1%} of the matched key points stand still with the camera ({static.matches:.1%} of the matches) and were thrown out."
-    if static.key_points <= _LOUD_STATIC:
+    if static.key_points <= _WARNED_STATIC:
         return info("static background", text)
     return warning("static background", f"{text} A turntable in front of a fixed backdrop looks so: masks of the object make the result safer.")
 
@@ -192,7 +196,7 @@ def _require_pairs(
     views: Sequence[View], matches: dict[Pair, np.ndarray], pairs: dict[Pair, VerifiedPair], static: StaticReport | None, options: SolveOptions
 ) -> None:
     connected = {view for pair in pairs for view in pair}
-    if static is not None and static.key_points > _LOUD_STATIC and 2 * len(connected) < len(views):
+    if static is not None and static.key_points > _WARNED_STATIC and 2 * len(connected) < len(views):
         raise ReconstructionError(
             f"the background does not move ({static.key_points:.0%} of the key points stand still), and without it only {len(connected)} of "
             f"{len(views)} views have a verified pair. Give masks of the object."
@@ -206,5 +210,5 @@ def _require_pairs(
 
 def best_pairs(views: Sequence[View], matches: dict[Pair, np.ndarray]) -> str:
     """Return the pairs with most matches as words."""
-    most = sorted(matches, key=lambda pair: -len(matches[pair]))[:_TABLE_ROWS]
+    most = sorted(matches, key=lambda pair: -len(matches[pair]))[:SHOWN]
     return ", ".join(f"{views[a].name} and {views[b].name} {len(matches[a, b])}" for a, b in most)

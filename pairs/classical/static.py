@@ -43,7 +43,7 @@ def reject_static(xy: Sequence[np.ndarray], matches: Mapping[Pair, np.ndarray], 
 
 
 def nothing_moves(xy: Sequence[np.ndarray], matches: Mapping[Pair, np.ndarray], static_px: float, fewest: int) -> bool:
-    """Whether there are pairs with matches, and fewer than `fewest` of them moved in every one: copies of a photo, or a camera that never moved."""
+    """Tell whether there are matches, and fewer than `fewest` of every pair moved: copies of a photo, or a camera that never moved."""
     moved = [int((np.linalg.norm(xy[a][m[:, 0]] - xy[b][m[:, 1]], axis=1) >= static_px).sum()) for (a, b), m in matches.items()]
     return max(map(len, matches.values()), default=0) >= fewest and max(moved) < fewest
 

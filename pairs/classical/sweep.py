@@ -20,7 +20,6 @@ from pairs.views import View, grid_mask
 
 _STEP_PX = 0.75
 """Displacement between two planes in the neighbour that moves most."""
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Planes:
 def sweep_picture(view: View) -> SweepPicture:
     """Load a view's photo for the sweep. It is filled before it shrinks, so that no bit of the background reaches the grid."""
     # Shrunk as float: rounding to whole grey values would add noise of 0.3 grey values.
-    grey = filled_photo(view, nearest).astype(np.float32) @ _LUMA
+    grey = cv2.cvtColor(filled_photo(view, nearest).astype(np.float32), cv2.COLOR_RGB2GRAY)
     return SweepPicture(image_to_target(view.grid_from_photo, grey), grid_mask(view))
 
 

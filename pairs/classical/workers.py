@@ -1,8 +1,10 @@
 """Functions run in other processes: a small pool of fresh Python interpreters.
 
 Each worker is started as `python -m pairs.classical.workers` and speaks pickles over its standard input and output. Unlike a forked child it
-inherits no locks of torch's or OpenCV's threads; unlike a spawned one it never runs the caller's main program again, so a script or a notebook
-without a main guard works. A worker ends by itself when its standard input closes, whatever became of the parent.
+inherits no locks of torch's or OpenCV's threads. A worker ends by itself when its standard input closes, whatever became of the parent.
+
+The pools of `concurrent.futures` and loky would not do: the former's spawned processes run the caller's main program again, so that a script without
+a main guard fails, and neither hands over what a process wrote before it crashed, which is all that one learns of an abort inside the mapper.
 """
 
 from __future__ import annotations
@@ -29,6 +31,14 @@ Result = TypeVar("Result")
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1"}
 _STDERR_LINES = 12
+_MOST_WORKERS = 8
+"""Each worker holds whole photos: more of them fill the memory of a large machine sooner than they save time."""
+
+
+def default_workers() -> int:
+    """Return one worker for each processor core that this process may use, eight at most."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_WORKERS)
 
 
 class WorkerPool:

@@ -21,7 +21,7 @@ from pairs.reference_pairs import reference_pairs
 )
 @pytest.mark.parametrize("num_views", [5, 9, 16])
 def test_our_graphs_hold_the_pairs_of_the_reference(text, graph, num_views):
-    ours = {tuple(edge) for edge in graph.edges(num_views).edges}
+    ours = {tuple(edge) for edge in graph.edges([str(k) for k in range(num_views)]).edges}
     assert {(min(pair), max(pair)) for pair in reference_pairs(text, num_views)} == ours
 
 

@@ -15,7 +15,7 @@ from align.sparse.align import sparse_align
 from align.sparse.gather import on_pixels
 from align.sparse.presets import Stage
 from align.sparse.robust import Gamma
-from masks.errors import FormatError, GraphError
+from masks.errors import GraphError
 from masks.mask import Mask
 from masks.notice import Level
 from masks.pixelmap import identity
@@ -137,14 +137,23 @@ def test_a_view_without_matches_is_left_out_by_name_and_the_rest_is_aligned() ->
 
 def test_no_matches_at_all_is_an_error() -> None:
     nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
-    with pytest.raises(GraphError, match="no pair of views has matches"):
+    with pytest.raises(GraphError, match="no two views are tied"):
         sparse_align(predictions({edge: replace(found, matches=nothing) for edge, found in ENTRIES.items()}), SHORT)
 
 
-def test_a_view_without_a_run_of_its_own_is_named() -> None:
+def test_a_view_without_a_run_of_its_own_is_left_out_by_name() -> None:
     one_way = {edge: replace(found, ba=None) for edge, found in ENTRIES.items()}
-    with pytest.raises(FormatError, match=r"4\.jpg: no run predicts"):
-        sparse_align(predictions(one_way), SHORT)
+    scene = sparse_align(predictions(one_way), SHORT)
+    assert [view.name for view in scene.views] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+    assert any(n.subject == "4.jpg" and "own frame" in n.text for n in scene.report.notices)
+
+
+def test_a_view_with_an_empty_mask_is_left_out_by_name() -> None:
+    given = predictions(mask=np.ones((HEIGHT, WIDTH), bool))
+    views = (*given.views[:2], view(2, np.zeros((HEIGHT, WIDTH), bool)), *given.views[3:])
+    scene = sparse_align(replace(given, views=views), SHORT)
+    assert "2.jpg" not in {v.name for v in scene.views}
+    assert any(n.subject == "2.jpg" and "mask" in n.text for n in scene.report.notices)
 
 
 def test_rounded_matches_are_distinct_and_keep_the_surest() -> None:

@@ -11,7 +11,6 @@ from textured_disc import disc_scene, views
 from masks.errors import GraphError
 from pairs.classical.backend import Classical, make_classical, placed_edges
 from pairs.classical.depth_options import DepthOptions
-from pairs.classical.options import SolveOptions
 
 
 def test_edges_lead_between_placed_views_and_the_others_are_named(tmp_path: Path) -> None:
@@ -33,6 +32,6 @@ def test_a_graph_without_a_placed_pair_is_an_error(tmp_path: Path) -> None:
 def test_the_key_tells_options_apart_but_not_workers() -> None:
     key = make_classical(0).key
     assert "\n" not in key
-    assert Classical(SolveOptions(workers=7), DepthOptions(workers=5)).key == key
+    assert Classical(workers=7).key == key
     assert make_classical(1).key != key
     assert Classical(depth=DepthOptions(max_planes=48)).key != key

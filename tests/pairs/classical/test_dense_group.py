@@ -17,13 +17,13 @@ from pairs.prediction import GroupPrediction
 from pairs.store import PredictionStore
 
 ANGLES = (-20, -10, 0, 10, 20)
-ONE = DepthOptions(workers=1)
+USUAL = DepthOptions()
 
 
-def group_of(scene: DiscScene, folder: Path, seed: int = 0, masked: bool = True, options: DepthOptions = ONE) -> GroupPrediction:
+def group_of(scene: DiscScene, folder: Path, seed: int = 0, masked: bool = True, workers: int = 1) -> GroupPrediction:
     """Measure the scene from its photographs, with a store of its own."""
     made = views(scene, folder / "photos", seed, masked)
-    group, notices = dense_group(made, solve(scene), PredictionStore(folder / "store"), silent, options)
+    group, notices = dense_group(made, solve(scene), PredictionStore(folder / "store"), silent, USUAL, workers)
     assert notices == ()
     return group
 
@@ -78,7 +78,7 @@ def test_background_bits_never_change_depth(scene: DiscScene, group: GroupPredic
 
 
 def test_the_number_of_workers_does_not_matter(scene: DiscScene, group: GroupPrediction, tmp_path: Path) -> None:
-    assert_same(group, group_of(scene, tmp_path, options=DepthOptions(workers=2)))
+    assert_same(group, group_of(scene, tmp_path, workers=2))
 
 
 def test_a_killed_run_goes_on_with_the_same_bytes(scene: DiscScene, group: GroupPrediction, tmp_path: Path) -> None:
@@ -93,9 +93,9 @@ def test_a_killed_run_goes_on_with_the_same_bytes(scene: DiscScene, group: Group
 
     for stage in ("measuring depth", "fusing depth"):
         with pytest.raises(KeyboardInterrupt):
-            dense_group(made, solve(scene), store, stop_after(stage, 2), ONE)
+            dense_group(made, solve(scene), store, stop_after(stage, 2), USUAL)
     stages: dict[str, int] = {}
-    resumed, _ = dense_group(made, solve(scene), store, lambda stage, done, total: stages.update({stage: total}), ONE)
+    resumed, _ = dense_group(made, solve(scene), store, lambda stage, done, total: stages.update({stage: total}), USUAL)
     assert stages == {"fusing depth": 3}
     assert_same(group, resumed)
 
@@ -106,7 +106,7 @@ def test_a_finished_scene_opens_no_photo(scene: DiscScene, group: GroupPredictio
     for view in made:
         assert view.path is not None
         view.path.unlink()
-    again, _ = dense_group(made, solve(scene), PredictionStore(tmp_path / "store"), silent, ONE)
+    again, _ = dense_group(made, solve(scene), PredictionStore(tmp_path / "store"), silent, USUAL)
     assert_same(group, again)
 
 
@@ -118,7 +118,7 @@ def test_without_masks_the_whole_picture_counts(scene: DiscScene, tmp_path: Path
 def test_a_view_without_neighbours_takes_its_points_depth_and_a_notice(scene: DiscScene, tmp_path: Path) -> None:
     lonely = disc_scene((*ANGLES, 90))
     solved = solve(lonely)
-    group, notices = dense_group(views(lonely, tmp_path / "photos"), solved, PredictionStore(tmp_path / "store"), silent, ONE)
+    group, notices = dense_group(views(lonely, tmp_path / "photos"), solved, PredictionStore(tmp_path / "store"), silent, USUAL)
     assert [notice.subject for notice in notices] == ["5.png"]
     assert (group.conf[5] == 1).all()
     scale = group.cameras.cam_from_world[5, 2, 3] / lonely.cameras.cam_from_world[5, 2, 3]
@@ -130,7 +130,7 @@ def test_views_may_have_grids_of_different_sizes(scene: DiscScene, group: GroupP
     made = list(views(scene, tmp_path / "photos"))
     cropped = PixelMap(SIZE, 1, (16, 8, 104, 80), (104, 80))
     made[1] = replace(made[1], pixel_map=cropped, image=image_to_target(cropped, made[1].image), key="cropped")
-    mixed, _ = dense_group(made, solve(scene), PredictionStore(tmp_path / "store"), silent, ONE)
+    mixed, _ = dense_group(made, solve(scene), PredictionStore(tmp_path / "store"), silent, USUAL)
     assert mixed.depth[1].shape == (80, 104)
     sure = (mixed.conf[1] > 5) & (group.conf[1][8:88, 16:120] > 5)
     assert sure.sum() > 2000
@@ -144,5 +144,5 @@ def test_only_placed_views_are_measured(scene: DiscScene, tmp_path: Path) -> Non
     made = views(some, tmp_path / "photos")
     stranger = replace(made[0], name="stranger.png", key="stranger")
     shifted = replace(solve(some), placed=(1, 2, 3))
-    among, _ = dense_group((stranger, *made), shifted, PredictionStore(tmp_path / "store"), silent, ONE)
+    among, _ = dense_group((stranger, *made), shifted, PredictionStore(tmp_path / "store"), silent, USUAL)
     assert_same(alone, among)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairs.classical.fill_depth import extend_nearest, fill_up
+from pairs.classical.fill_depth import fill_up
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -19,9 +19,3 @@ def test_filling_is_positive_bounded_and_keeps_what_was_measured(seed: int) -> N
     np.testing.assert_array_equal(filled[valid], q[valid])
     assert filled.min() >= q[valid].min() * (1 - 1e-5)
     assert filled.max() <= q[valid].max() * (1 + 1e-5)
-
-
-def test_the_nearest_value_is_taken() -> None:
-    values = np.zeros((1, 9), np.float32)
-    values[0, [1, 7]] = 3, 5
-    np.testing.assert_array_equal(extend_nearest(values, values > 0)[0, [0, 1, 2, 3, 5, 6, 7, 8]], [3, 3, 3, 3, 5, 5, 5, 5])

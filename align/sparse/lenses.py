@@ -1,0 +1,59 @@
+"""Intrinsics before the refinement, and which views share a focal (the default aligner's design, chapters 2.2 and 7.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from align.sparse.canonical import CanonicalView
+from align.sparse.parameters import Known
+from masks.notice import Notice, warning
+from pairs.views import View
+
+_ONE_CAMERA_SPREAD = 0.035
+"""Of the log focals that the views' own pointmaps suggest: views of one camera spread by 1.4 to 2.2 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lenses:
+    """The intrinsics of V views of C cameras. Views of one camera share a focal; one whose K is known is a camera of its own."""
+
+    principal_point: np.ndarray  # (V, 2), pixels
+    aspect: np.ndarray  # (V,)
+    """Focal along x over focal along y."""
+    camera: np.ndarray  # (V,) int
+    log_focal: np.ndarray  # (C,)
+    """As the pointmaps suggest, or as known; pixels along x."""
+    held: np.ndarray  # (C,) bool, known
+
+    def K(self, log_focal: np.ndarray) -> np.ndarray:
+        """Return the intrinsics (V, 3, 3) at the cameras' log focals (C,)."""
+        K = np.tile(np.eye(3), (len(self.camera), 1, 1))
+        K[:, 0, 0] = np.exp(log_focal)[self.camera]
+        K[:, 1, 1] = K[:, 0, 0] / self.aspect
+        K[:, :2, 2] = self.principal_point
+        return K
+
+
+def lenses_of(canonical: Sequence[CanonicalView], views: Sequence[View], principal_points: Tensor, known: Known) -> tuple[Lenses, tuple[Notice, ...]]:
+    """Return the lenses with the median focal of each camera's views, and a notice where these differ too much for one camera."""
+    centre, aspect = principal_points.double().numpy().copy(), np.ones(len(views))
+    keys: list[tuple[str, float]] = [(view.camera, 0.0) for view in views]
+    for view, K in known.K.items():
+        keys[view] = (views[view].camera, float(K[0, 0]))
+        centre[view], aspect[view] = K[:2, 2].numpy(), float(K[0, 0] / K[1, 1])
+    cameras = sorted(set(keys))
+    camera = np.array([cameras.index(key) for key in keys])
+    vote = np.log([float(view.focal) for view in canonical])
+    held = np.array([focal > 0 for _, focal in cameras])
+    log_focal = np.array([np.log(focal) if focal > 0 else np.median(vote[camera == c]) for c, (_, focal) in enumerate(cameras)])
+    notices = []
+    for c, (name, _) in enumerate(cameras):
+        spread = float(np.std(vote[camera == c]))
+        if not held[c] and spread > _ONE_CAMERA_SPREAD:
+            text = f"the predicted focals of its views spread by {100 * spread:.1f} %: these may be different lenses or zooms. State them as such."
+            notices.append(warning(f"camera {name}" if name else "camera", text))
+    return Lenses(centre, aspect, camera, log_focal, held), tuple(notices)
