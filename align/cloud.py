@@ -7,6 +7,9 @@ import numpy as np
 from align.pointcloud import PointCloud
 from align.scene import Scene, points_of_view
 
+DEFAULT_MIN_CONF = 1.5
+"""The reference's viewer shows points from this confidence on."""
+
 
 def cloud_of(scene: Scene, min_conf: float) -> PointCloud:
     """Return the points of all views, inside their masks, whose confidence is at least `min_conf`; view by view, row by row."""

@@ -18,7 +18,7 @@ import torch
 from align.export.cameras_json import PhotoCamera
 from align.scene import Scene
 from masks.errors import FormatError
-from pairs.cameras import Cameras
+from pairs.cameras import camera_centres
 
 THRESHOLDS_DEG = (5, 10, 15)
 _SAME_PLACE = 1e-3
@@ -57,7 +57,7 @@ def evaluate(scene: Scene, truth: Sequence[PhotoCamera]) -> Evaluation:
         )
     position = {view.name: k for k, view in enumerate(scene.views)}
     placed = [n for n, name in enumerate(names) if name in position]
-    true_pose = np.stack([_pose(by_name[name]) for name in names])
+    true_pose = np.stack([by_name[name].cam_from_world for name in names])
     found = scene.at_original()
     chosen = [position[names[n]] for n in placed]
     pose = np.full_like(true_pose, np.nan)
@@ -92,12 +92,12 @@ def pair_errors(cam_from_world: np.ndarray, true_cam_from_world: np.ndarray) -> 
     a, b = np.triu_indices(len(true_cam_from_world), 1)
     R, t = _relative(cam_from_world, a, b)
     R_true, t_true = _relative(true_cam_from_world, a, b)
-    rotation = _angles_deg(R @ R_true.transpose(0, 2, 1))
+    rotation = _angles_deg(R, R_true)
     cosine = (t * t_true).sum(-1) / np.maximum(np.linalg.norm(t, axis=-1) * np.linalg.norm(t_true, axis=-1), 1e-300)
     direction = np.rad2deg(np.arccos(np.clip(cosine, -1, 1)))
     missing = np.isnan(cam_from_world[:, 0, 0])
     failed = missing[a] | missing[b]
-    centres = Cameras(np.tile(np.eye(3), (len(true_cam_from_world), 1, 1)), true_cam_from_world).centres
+    centres = camera_centres(true_cam_from_world)
     spread = np.linalg.norm(centres - centres.mean(0), axis=-1).mean()
     rotation[failed] = direction[failed] = np.inf
     direction[np.linalg.norm(centres[a] - centres[b], axis=-1) < _SAME_PLACE * spread] = np.nan
@@ -109,14 +109,12 @@ def rotation_errors_deg(cam_from_world: np.ndarray, true_cam_from_world: np.ndar
     R, R_true = cam_from_world[:, :3, :3], true_cam_from_world[:, :3, :3]
     mean = np.einsum("vji,vjk->ik", R, R_true)  # sum of world_from_true over the views
     common = roma.special_procrustes(torch.from_numpy(mean)).numpy()
-    return _angles_deg(R @ common @ R_true.transpose(0, 2, 1))
+    return _angles_deg(R @ common, R_true)
 
 
 def _aligned_errors(cam_from_world: np.ndarray, true_cam_from_world: np.ndarray) -> tuple[float, float, float]:
     errors = rotation_errors_deg(cam_from_world, true_cam_from_world)
-    K = np.tile(np.eye(3), (len(errors), 1, 1))
-    centres = torch.from_numpy(Cameras(K, cam_from_world).centres)
-    true_centres = torch.from_numpy(Cameras(K, true_cam_from_world).centres)
+    centres, true_centres = (torch.from_numpy(camera_centres(poses)) for poses in (cam_from_world, true_cam_from_world))
     spread = torch.linalg.norm(true_centres - true_centres.mean(0), dim=-1).mean()
     R, t, scale = roma.rigid_points_registration(centres, true_centres, compute_scaling=True)
     rest = scale * centres @ R.T + t - true_centres
@@ -130,16 +128,8 @@ def _relative(cam_from_world: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple
     return R_b_from_a, t[b] - np.einsum("eij,ej->ei", R_b_from_a, t[a])
 
 
-def _angles_deg(R: np.ndarray) -> np.ndarray:
-    # From sine and cosine together: the arc cosine of the trace alone loses half of the digits near zero.
-    axis = np.stack([R[:, 2, 1] - R[:, 1, 2], R[:, 0, 2] - R[:, 2, 0], R[:, 1, 0] - R[:, 0, 1]], -1)
-    return np.rad2deg(np.arctan2(np.linalg.norm(axis, axis=-1), np.trace(R, axis1=1, axis2=2) - 1))
-
-
-def _pose(camera: PhotoCamera) -> np.ndarray:
-    pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = camera.R_cam_from_world, camera.t_cam_from_world
-    return pose
+def _angles_deg(R: np.ndarray, R_true: np.ndarray) -> np.ndarray:
+    return np.rad2deg(roma.rotmat_geodesic_distance(torch.from_numpy(R), torch.from_numpy(R_true)).numpy())
 
 
 def _focal_ratio(K: np.ndarray, size: tuple[int, int], truth: PhotoCamera) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from align.sparse.presets import ALIGNER_FUNCTION, MAST3R, MAST3R_2024, AdamOptions, Intrinsics, Priors, Stage
 from align.sparse.robust import Gamma
+from masks.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +57,10 @@ PRESETS = {
     "mast3r-2024": Preset(MAST3R_2024),
 }
 """By the names that the command line takes: ours, the reference's demo, its aligner function's defaults, its first public version."""
+
+
+def preset_named(name: str) -> Preset:
+    """Return the preset of that name. Raises `UserError` listing the names when there is none."""
+    if name not in PRESETS:
+        raise UserError(f"--preset {name}: unknown. Choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name]

@@ -21,6 +21,7 @@ from masks.notice import Level, Notice
 from masks.pixelmap import PixelMap, intrinsics_to_source
 from masks.whole_file import write_whole
 from pairs.cameras import Cameras
+from pairs.group import pointmap
 
 SCENE_FORMAT = 1
 """Version of the folder's layout; a newer one is refused."""
@@ -83,13 +84,8 @@ class Scene:
 
 
 def points_of_view(scene: Scene, index: int) -> np.ndarray:
-    """Return the world points (H, W, 3) of every pixel of a view's grid."""
-    depth = scene.views[index].depth.astype(np.float64)
-    h, w = depth.shape
-    x, y = np.meshgrid(np.arange(w), np.arange(h))
-    rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(scene.cameras.K[index]).T
-    world_from_cam = scene.cameras.world_from_cam[index]
-    return (rays * depth[..., None]) @ world_from_cam[:3, :3].T + world_from_cam[:3, 3]
+    """Return the world points (H, W, 3) float32 of every pixel of a view's grid."""
+    return pointmap(scene.views[index].depth, scene.cameras.K[index], scene.cameras.world_from_cam[index])
 
 
 def save_scene(scene: Scene, folder: Path) -> None:

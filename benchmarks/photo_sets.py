@@ -1,8 +1,9 @@
 """Print one table: whole reconstructions of photo sets with true cameras, through the command line, focal unknown.
 
-    python benchmarks/photo_sets.py ../shared/data [SET[:masked|unmasked[:FIRST:STEP]] ...]
+    python benchmarks/photo_sets.py SETS [SET[:masked|unmasked[:FIRST:STEP]] ...]
 
-A set is a folder with images/, perhaps masks/, and cameras.json. Without names, every set is reconstructed with its masks where it has some.
+SETS is a folder of photo sets; a set is a folder with images/, perhaps masks/, and cameras.json. Without names, every set is reconstructed, with its
+masks where it has some.
 Seconds are CPU seconds of all processes; memory is the largest resident set of any one
 process up to that row.
 """

@@ -25,10 +25,15 @@ class Cameras:
         R = self.cam_from_world[:, :3, :3]
         inverse = np.tile(np.eye(4), (len(R), 1, 1))
         inverse[:, :3, :3] = R.transpose(0, 2, 1)
-        inverse[:, :3, 3] = -np.einsum("vji,vj->vi", R, self.cam_from_world[:, :3, 3])
+        inverse[:, :3, 3] = self.centres
         return inverse
 
     @property
     def centres(self) -> np.ndarray:
         """(V, 3) optical centres in the world."""
-        return self.world_from_cam[:, :3, 3]
+        return camera_centres(self.cam_from_world)
+
+
+def camera_centres(cam_from_world: np.ndarray) -> np.ndarray:
+    """Return the optical centres (V, 3) in the world of rigid poses (V, 4, 4)."""
+    return -np.einsum("vji,vj->vi", cam_from_world[:, :3, :3], cam_from_world[:, :3, 3])

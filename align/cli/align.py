@@ -8,8 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from align.cli.console import StageDisplay, print_result
-from align.cli.reconstruct import require_preset, require_writable, summary
+from align.cli.console import StageDisplay, print_result, require_writable, summary
+from align.presets import preset_named
 from align.scene import save_scene
 from align.sparse.align import sparse_align
 from pairs.prediction_folder import read_predictions
@@ -28,7 +28,7 @@ class Align:
 
     def run(self) -> None:
         """Align, save, and print what came out."""
-        preset = require_preset(self.preset)
+        preset = preset_named(self.preset)
         require_writable(self.out)
         with StageDisplay() as display:
             display("reading predictions", 0, 1)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from align.scene import Scene
+from masks.errors import OutputError
 from masks.notice import Level, Notice
 
 _STYLES = {Level.INFO: "dim", Level.WARNING: "yellow", Level.LEFT_OUT: "red"}
@@ -80,3 +83,25 @@ def print_error(message: str) -> None:
 def print_result(text: str) -> None:
     """Print a result to standard output."""
     sys.stdout.write(text + "\n")
+
+
+def require_writable(folder: Path) -> None:
+    """Find out before an hour of work whether its result can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}). Choose another folder with --out.") from error
+
+
+def summary(scene: Scene, folder: Path) -> str:
+    """Return the closing lines: how many views were placed, and what to do next."""
+    placed, given = len(scene.views), len(scene.inputs)
+    lines = [f"{placed} of {given} views placed. Scene written to {folder}"]
+    missing = sorted(set(scene.inputs) - {view.name for view in scene.views})
+    if missing:
+        lines.append(f"not placed: {', '.join(missing)}")
+    lines.append(f"next: pointloom export {folder} --format glb --out {folder / 'object.glb'}")
+    return "\n".join(lines)

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from align.cli.console import StageDisplay, print_result
-from align.cli.export import DEFAULT_MIN_CONF
 from align.cli.reconstruct import Reconstruct
+from align.cloud import DEFAULT_MIN_CONF
 from align.demo.turntable import TurntableOptions, render_turntable
 from align.evaluation import Evaluation, as_document, evaluate, failure
 from align.export.cameras_json import read_cameras

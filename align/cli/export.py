@@ -9,12 +9,10 @@ from typing import Annotated
 import tyro
 
 from align.cli.console import print_result
+from align.cloud import DEFAULT_MIN_CONF
 from align.export.formats import EXPORTERS
 from align.scene import load_scene
 from masks.errors import UserError
-
-DEFAULT_MIN_CONF = 1.5
-"""The reference's viewer shows points from this confidence on."""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ from typing import Annotated
 
 import tyro
 
-from align.cli.console import StageDisplay, print_result
-from align.presets import PRESETS, Preset
+from align.cli.console import StageDisplay, print_result, require_writable, summary
+from align.presets import preset_named
 from align.reconstruct import ReconstructOptions, reconstruct
 from align.scene import Scene, save_scene
-from masks.errors import OutputError, UserError
 from masks.load import Polarity
 from pairs.graph import parse_graph
 from pairs.grid import GridOptions
@@ -77,35 +76,6 @@ class Reconstruct:
             ),
             backend=make_backend(self.backend, self.seed),
             graph=None if self.graph == "auto" else parse_graph(self.graph),
-            preset=require_preset(self.preset),
+            preset=preset_named(self.preset),
         )
         return reconstruct(self.images, masks, self.store or self.out / "store", options, display)
-
-
-def require_preset(name: str) -> Preset:
-    """Return the aligner's settings of that name."""
-    if name not in PRESETS:
-        raise UserError(f"--preset {name}: unknown. Choose one of {', '.join(PRESETS)}.")
-    return PRESETS[name]
-
-
-def require_writable(folder: Path) -> None:
-    """Find out before an hour of work whether its result can be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror}). Choose another folder with --out.") from error
-
-
-def summary(scene: Scene, folder: Path) -> str:
-    """Return the closing lines: how many views were placed, and what to do next."""
-    placed, given = len(scene.views), len(scene.inputs)
-    lines = [f"{placed} of {given} views placed. Scene written to {folder}"]
-    missing = sorted(set(scene.inputs) - {view.name for view in scene.views})
-    if missing:
-        lines.append(f"not placed: {', '.join(missing)}")
-    lines.append(f"next: pointloom export {folder} --format glb --out {folder / 'object.glb'}")
-    return "\n".join(lines)

@@ -53,7 +53,9 @@ class Classical:
     def predict(self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress) -> Predictions:
         """Predict the pairs of `graph` whose views could be placed; all others are named in the notices. Without a graph: the most covisible pairs.
 
-        Placed views that no pair ties to another one serve as neighbours for the depth of the others, but are not handed on. All pairs are cut from one scene, in one scale, when they are asked for. Their `cameras` are the solved ones; their focal may lie beyond
+        Placed views that no pair ties to another one serve as neighbours for the depth of the others, but are not handed on.
+
+        All pairs are cut from one scene, in one scale, when they are asked for. Their `cameras` are the solved ones; their focal may lie beyond
         what a pointmap's focal estimate is clamped to, so an aligner should take these K as known. Raises `ReconstructionError` when the photos
         do not give a scene, `GraphError` when no pair of the graph lies in it.
         """

@@ -1,4 +1,8 @@
-"""Which views share a camera, and what the mapper may assume of it (the embedded backend's specification, chapters 7.1 and 7.4)."""
+"""Which views share a camera, and what the mapper may assume of it (the embedded backend's specification, chapters 7.1 and 7.4).
+
+Views of one camera share its focal, which then has the evidence of all of them; a wrong first guess of it is the commonest reason for a scene
+that does not come together.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Which pairs of views are worth matching (the embedded backend's specification, chapter 4)."""
+"""Which pairs of views are worth matching (the embedded backend's specification, chapter 4).
+
+The number of pairs grows with the square of the number of views, and most of them show different sides: a match of a few large features tells.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How sure a depth is, by the neighbours that agree (the embedded backend's specification, chapter 11)."""
+"""How sure a depth is, by the neighbours that agree (the embedded backend's specification, chapter 11).
+
+The aligner weighs what it reads by confidence and drops the least, so a wrong depth must not look sure.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Scene points as matches: the evidence that does not come from depth maps (the embedded backend's specification, chapter 12.2)."""
+"""Scene points as matches: the evidence that does not come from depth maps (the embedded backend's specification, chapter 12.2).
+
+Depth maps are made with the solved cameras, so matches that they induce repeat the cameras' errors; features were found without them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Oriented SIFT features inside the mask (the embedded backend's specification, chapter 3)."""
+"""Oriented SIFT features inside the mask (the embedded backend's specification, chapter 3).
+
+Outside it they would belong to the backdrop, which on a turntable moves otherwise than the object; its rim moves with the line of sight.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The tries of the mapper, and what is tried when they fail (the embedded backend's specification, chapters 7.4, 19.3, 19.6 and 19.7)."""
+"""The tries of the mapper, and what is tried when they fail (the embedded backend's specification, chapters 7.4, 19.3, 19.6 and 19.7).
+
+The mapper grows a scene from one pair: a poor focal or first pair loses most of the views, and look-alike sides fold it. Another start mends the
+former, fewer pairs the latter.
+"""
 
 from __future__ import annotations
 

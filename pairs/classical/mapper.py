@@ -53,7 +53,7 @@ class Strictness:
 USUAL = Strictness()
 """Thresholds that lose no view on well-textured objects."""
 STRICT = Strictness(pose_max_error_px=4.0, pose_min_inlier_share=0.5, pose_min_inliers=30)
-"""The stricter set of chapter 7.3."""
+"""Thresholds that few wrong matches of look-alike sides pass, at the price of views (chapter 7.3)."""
 
 
 @dataclass(frozen=True, slots=True)

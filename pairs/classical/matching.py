@@ -1,4 +1,7 @@
-"""Descriptors compared: mutual nearest neighbours with a ratio test (the embedded backend's specification, chapter 5)."""
+"""Descriptors compared: mutual nearest neighbours with a ratio test (the embedded backend's specification, chapter 5).
+
+Both tests drop places that repeat on the object, which no later step could tell from right ones one by one.
+"""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class SolveOptions:
     min_inliers: int = 15
     """Verified matches that a pair needs."""
     min_share: float = 0.95
-    """Smallest mask share of a view at which a scene may be handed on (chapter 19.7)."""
+    """Smallest mask share of a view at which a scene may be handed on: right ones reached more, folded ones less (chapter 19.7)."""
     sure_share: float = 0.98
     """Smallest mask share of a view at which a scene is accepted without a search for a better one."""
     seed: int = 0

@@ -1,4 +1,7 @@
-"""What the scene solve hands on and what the report says of it (the embedded backend's specification, chapters 7.5, 15 and 19)."""
+"""What the scene solve hands on and what the report says of it (the embedded backend's specification, chapters 7.5, 15 and 19).
+
+A scene that was found after many tries, or that nothing could check, looks like any other: the report is where the user learns of it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from pairs.classical.working import working_map
 
 
 def require_enough(evidence: Evidence, attempts: Sequence[Attempt], best: Attempt | None) -> Attempt:
-    """Return the attempt to hand on. Raises `ReconstructionError` when none was accepted or the best places too few views (chapter 19.3)."""
+    """Return the attempt to hand on. Raises `ReconstructionError` when none was accepted or the best places too few views to show the object (chapter 19.3)."""
     num_views = len(evidence.views)
     if best is None:
         raise ReconstructionError(f"{_what_failed(evidence, attempts)} {_counts(evidence)} {_remedy(evidence)}")

@@ -1,4 +1,7 @@
-"""The depth of one view from its neighbours' pictures alone: sweep, aggregation, refinement (the embedded backend's specification, chapter 9)."""
+"""The depth of one view from its neighbours' pictures alone: sweep, aggregation, refinement (the embedded backend's specification, chapter 9).
+
+It reads no other view's depth, so all views are measured at the same time, and their agreement afterwards is evidence.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""From photos and masks to cameras and scene points (the embedded backend's specification, chapters 1 to 7)."""
+"""From photos and masks to cameras and scene points (the embedded backend's specification, chapters 1 to 7).
+
+The cameras come first, from sharp points alone, because dense depth needs them and cannot repair them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Features that stand still with the camera: the backdrop of a turntable (the embedded backend's specification, chapters 6 and 19.4)."""
+"""Features that stand still with the camera: the backdrop of a turntable (the embedded backend's specification, chapters 6 and 19.4).
+
+They agree perfectly with a camera that never moved, and would outvote the object.
+"""
 
 from __future__ import annotations
 

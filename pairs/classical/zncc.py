@@ -1,4 +1,7 @@
-"""Zero-mean normalised correlation in 7x7 windows, and the mean of the best half (the embedded backend's specification, chapter 9.4)."""
+"""Zero-mean normalised correlation in 7x7 windows, and the mean of the best half (the embedded backend's specification, chapter 9.4).
+
+Correlation of this kind does not see exposure and shading, which differ from photo to photo.
+"""
 
 from __future__ import annotations
 

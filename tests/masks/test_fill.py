@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masks.errors import UserError
-from masks.fill import FILLS, GREY, constant, fill_named, mean, nearest
+from masks.fill import FILLS, GREY, constant, extend_nearest, fill_named, mean, nearest
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -61,6 +61,15 @@ def test_the_nearest_fill_makes_no_edge_along_the_silhouette() -> None:
     step_at_rim = np.abs(np.diff(nearest(photo, mask).astype(int)[25, :, 0]))
     assert step_at_rim.max() <= 6
     assert np.abs(np.diff(constant(photo, mask).astype(int)[25, :, 0])).max() > 30
+
+
+def test_the_nearest_value_is_taken_in_every_channel() -> None:
+    values = np.zeros((1, 9), np.float32)
+    values[0, [1, 7]] = 3, 5
+    extended = extend_nearest(values, values > 0)
+    np.testing.assert_array_equal(extended[0, [0, 1, 2, 3, 5, 6, 7, 8]], [3, 3, 3, 3, 5, 5, 5, 5])
+    stacked = extend_nearest(np.stack([values, 2 * values], -1), values > 0)
+    np.testing.assert_array_equal(stacked, np.stack([extended, 2 * extended], -1))
 
 
 def test_an_empty_mask_fills_everything_with_grey() -> None:

@@ -118,3 +118,18 @@ def test_exported_cameras_evaluate_as_exact(scene: Path, tmp_path: Path) -> None
     assert found.rotation_error_deg["max"] is not None
     assert found.rotation_error_deg["max"] < 1e-6
     assert found.focal_error == 0
+
+
+def test_every_option_does_what_it_says(turntable: Path, tmp_path: Path) -> None:
+    names = [f"{k:03d}.png" for k in range(24)]
+    listed = [f"{names[k]} {names[(k + step) % 24]}" for k in range(24) for step in (1, 2)]
+    (tmp_path / "pairs.txt").write_text("\n".join(listed))
+    options = ("--crop", "--graph", f"file:{tmp_path / 'pairs.txt'}", "--mask-erode", "1", "--seed", "3", "--store", str(tmp_path / "store"))
+    assert main(arguments(turntable, tmp_path / "scene", *options)) == 0
+    found = load_scene(tmp_path / "scene")
+    assert len(found.edges) == 48
+    assert max(found.views[0].pixel_map.crop[2:]) < 320
+    assert (tmp_path / "store").is_dir()
+    assert not (tmp_path / "scene" / "store").exists()
+    judged = evaluate(found, read_cameras(turntable / "cameras.json"))
+    assert judged.rra["5"] == judged.rta["5"] == 100

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pairs.classical import mapper
 from pairs.classical.mapper import CameraStart, MapperJob, MapperModel, solve_in_child
 from pairs.classical.verification import VerifiedPair, verify_pair
 
@@ -102,3 +105,15 @@ def test_two_views_make_a_scene_and_keep_their_focal() -> None:
 def test_matches_that_say_nothing_give_no_model() -> None:
     task = job([0.0, 0.0])
     assert solve_in_child(MapperJob(task.xy, task.cameras, task.camera_of_view, {}, 0)) is None
+
+
+def test_an_interrupted_mapper_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(function: object, task: tuple[MapperJob, Path]) -> None:
+        (task[1] / "matches.db").write_text("half-written")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(mapper, "call_in_child", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        solve_in_child(MapperJob((), (), (), {}, 0))
+    assert list(tmp_path.iterdir()) == []

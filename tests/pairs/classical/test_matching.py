@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from masks.errors import SolverError
 from pairs.classical.features import DESCRIPTOR_SCALE, comparable
-from pairs.classical.matching import merge_doubles, mutual_matches
+from pairs.classical.matching import MatchTask, match_features, merge_doubles, mutual_matches
+from pairs.store import PredictionStore
 
 
 def whole_matrix_twin(first: np.ndarray, second: np.ndarray, ratio: float) -> np.ndarray:
@@ -59,3 +64,8 @@ def test_key_points_at_one_place_count_once() -> None:
     merged = merge_doubles([first, second, second[:0]], matches)
     assert merged[0, 1].tolist() == [[0, 0], [1, 2]]
     assert merged[0, 2].shape == (0, 2)
+
+
+def test_features_that_went_missing_are_named_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(SolverError, match=r"gone.safetensors(.|\n)*start again"):
+        match_features(MatchTask(PredictionStore(tmp_path), "gone", ("other",), 0.85))

@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from masks.errors import MaskError, ReconstructionError
 from masks.mask import Mask
 from masks.notice import Level
-from masks.pixelmap import identity
+from masks.pixelmap import PixelMap, identity, image_to_target
 from pairs.backend import silent
 from pairs.classical.options import SolveOptions
 from pairs.classical.scene_solve import solve_scene
@@ -226,6 +226,20 @@ def test_blank_photos_and_foreign_photos_and_empty_masks_are_named(tmp_path: Pat
         solve_scene(saved(tmp_path / "empty", foreign, [np.zeros(SIZE[::-1], bool)] * 3), None, store, silent, USUAL)
     with pytest.raises(ReconstructionError, match="at least two"):
         solve_scene(saved(tmp_path / "one", foreign[:1], None), None, store, silent, USUAL)
+
+
+def test_another_grid_repeats_nothing(tmp_path: Path) -> None:
+    views = [replace(view, content=view.key) for view in saved(tmp_path / "photos", *before_backdrop(0))]
+    store = PredictionStore(tmp_path / "store")
+    whole = solve_scene(views, None, store, silent, USUAL)
+    grid = PixelMap(SIZE, 1, (16, 8, 256, 224), (256, 224))
+    cropped = [replace(view, key=view.key + "cropped", pixel_map=grid, image=image_to_target(grid, view.image)) for view in views]
+    stages: list[str] = []
+    assert same(whole, solve_scene(cropped, None, store, lambda stage, *_: stages.append(stage), USUAL))
+    assert stages == []
+    other = [replace(view, content=view.content + "another mask") for view in views]
+    solve_scene(other, None, store, lambda stage, *_: stages.append(stage), USUAL)
+    assert "features" in stages
 
 
 def test_a_photo_is_loaded_as_viewers_show_it(tmp_path: Path) -> None:
