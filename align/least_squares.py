@@ -136,10 +136,9 @@ def solve(equations: Equations, free: np.ndarray, damping: float = 0.0) -> Step 
     shared = np.zeros(len(gradient))
     kept = np.flatnonzero(free)
     try:
-        factor = cho_factor(matrix[np.ix_(kept, kept)], lower=True)
+        shared[kept] = -cho_solve(cho_factor(matrix[np.ix_(kept, kept)], lower=True), gradient[kept])
     except (LinAlgError, ValueError):  # ValueError: infinite or NaN entries
         return None
-    shared[kept] = -cho_solve(factor, gradient[kept])
     lone = -(equations.lone_gradient + coupled(equations, shared)) / lone_diagonal
     return Step(shared, lone) if np.isfinite(shared).all() and np.isfinite(lone).all() else None
 

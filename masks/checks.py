@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from masks.errors import MaskError
+from masks.load import border_share
 from masks.mask import Mask
-from masks.notice import Notice, info, left_out, warning
+from masks.notice import Notice, first_few, info, left_out, warning
 
 _FULL = 0.98
 _BORDER_SHARE = 0.02
@@ -17,11 +18,15 @@ _BORDER_SHARE = 0.02
 
 def erode(mask: Mask, radius_px: int) -> Mask:
     """Return the mask without a rim of `radius_px` photo pixels, for masks that bleed into the background. The picture's border is no rim."""
-    if radius_px <= 0:
+    if radius_px < 0:
+        raise MaskError(f"--mask-erode {radius_px}: masks can only shrink. Give 0 or more pixels.")
+    if radius_px == 0:
         return mask
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1, 2 * radius_px + 1))
-    eroded = cv2.erode(mask.pixels.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1)
-    return Mask(eroded.astype(bool), mask.source)
+    eroded = cv2.erode(mask.pixels.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1).astype(bool)
+    if mask.pixels.any() and not eroded.any():
+        raise MaskError(f"{mask.source}: --mask-erode {radius_px} leaves nothing of this mask. Choose a smaller number.")
+    return Mask(eroded, mask.source)
 
 
 def check_masks(names: Sequence[str], masks: Sequence[Mask]) -> tuple[tuple[bool, ...], tuple[Notice, ...]]:
@@ -36,21 +41,19 @@ def check_masks(names: Sequence[str], masks: Sequence[Mask]) -> tuple[tuple[bool
             "Check that they were exported, and their polarity (--mask-polarity white or black)."
         )
     notices: list[Notice] = []
-    for name, mask, some in zip(names, masks, usable):
-        if not some:
+    cut = []
+    for name, mask, keep in zip(names, masks, usable):
+        if not keep:
             notices.append(left_out(name, f"its mask ({mask.source}) is empty. Paint the object or remove the photo."))
         elif mask.coverage > _FULL:
             notices.append(warning(name, f"its mask ({mask.source}) covers {100 * mask.coverage:.0f} % of the photo: nothing is masked away."))
-        elif (share := _border_share(mask.pixels)) > _BORDER_SHARE:
-            notices.append(
-                info(name, f"the object touches the border of the photo ({100 * share:.0f} % of it): what lies outside is not reconstructed.")
-            )
-    coverages = [mask.coverage for mask, some in zip(masks, usable) if some]
+        elif border_share(mask.pixels) > _BORDER_SHARE:
+            cut.append(name)
+    if cut:
+        text = f"the object touches the photo's border in {first_few(cut)}: what lies outside is not reconstructed."
+        notices.append(info("masks", text))
+    coverages = [mask.coverage for mask, keep in zip(masks, usable) if keep]
     if coverages:
         low, high = 100 * min(coverages), 100 * max(coverages)
         notices.append(info("masks", f"{len(coverages)} masks cover {low:.1f} to {high:.1f} % of their photos."))
     return usable, tuple(notices)
-
-
-def _border_share(pixels: np.ndarray) -> float:
-    return float(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]).mean())

@@ -48,6 +48,14 @@ def _photos_of(folder: Path) -> list[Path]:
     pictures = sorted((p for p in folder.iterdir() if p.is_file() and is_picture(p)), key=lambda p: natural_key(p.name))
     names = {p.name.lower() for p in pictures}
     photos = [p for p in pictures if not _is_mask_of_another(p, names)]
+    by_stem: dict[str, Path] = {}
+    for path in photos:
+        twin = by_stem.setdefault(path.stem.lower(), path)
+        if twin != path:
+            raise ImageError(
+                f"{path}: beside it lies {twin.name}. If one of them is a mask, move the masks to a folder of their own and pass it with --masks; "
+                "if both are the same photo, remove one."
+            )
     if not photos:
         inner = [d.name for d in sorted(folder.iterdir()) if d.is_dir() and any(is_picture(p) for p in d.iterdir())]
         hint = f" Its folder {inner[0]} has some: did you mean {folder / inner[0]}?" if inner else f" Known endings: {', '.join(PICTURE_SUFFIXES)}."

@@ -12,7 +12,7 @@ import numpy as np
 
 from masks.errors import MaskError
 from masks.mask import Mask
-from masks.notice import Notice, info, warning
+from masks.notice import Notice, first_few, info, warning
 from masks.picture import open_levels
 from masks.pixelmap import turn_upright
 
@@ -53,7 +53,7 @@ def load_masks(paths: Sequence[Path], photos: Sequence[PhotoShape], polarity: Po
     inverted = polarity is Polarity.BLACK
     if polarity is Polarity.AUTO:
         inverted, notice = choose_polarity(bright)
-        notices.append(notice)
+        notices += [notice, *_odd_ones(bright, paths, inverted)]
     masks = tuple(Mask(np.ascontiguousarray(~b if inverted else b), path.name) for b, path in zip(bright, paths))
     return masks, tuple(notices)
 
@@ -69,11 +69,25 @@ def choose_polarity(bright: Sequence[np.ndarray]) -> tuple[bool, Notice]:
     An object stands in the picture and its background runs around it: the side that fills most of the border is the background.
     The median over all masks decides, so that an object cut by the frame in some views does no harm.
     """
-    on_border = float(np.median([np.concatenate([b[0], b[-1], b[:, 0], b[:, -1]]).mean() for b in bright]))
-    inverted = on_border > 0.5
+    if all(b.all() for b in bright):
+        raise MaskError("every mask is white all over: nothing tells object from background. Check how the masks were exported.")
+    inverted = float(np.median([border_share(b) for b in bright])) > 0.5
     side, other = ("black", "white") if inverted else ("white", "black")
     text = f"the {side} side of the masks is taken as the object: {other} fills most of the border. If that is wrong, pass --mask-polarity {other}."
     return inverted, (warning if inverted else info)("masks", text)
+
+
+def border_share(mask: np.ndarray) -> float:
+    """Return which share of the picture's border is true in a mask (H, W)."""
+    return float(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean())
+
+
+def _odd_ones(bright: Sequence[np.ndarray], paths: Sequence[Path], inverted: bool) -> list[Notice]:
+    """Warn of masks whose border says the opposite of the set's: single ones may be inverted."""
+    odd = [path.name for b, path in zip(bright, paths) if (border_share(b) > 0.5) != inverted and b.any() and not b.all()]
+    if not odd:
+        return []
+    return [warning("masks", f"{first_few(odd)}: unlike the other masks, these fill most of the border with the object. Are they inverted?")]
 
 
 def binary(levels: np.ndarray, white: float) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -38,3 +39,13 @@ def warning(subject: str, text: str) -> Notice:
 def left_out(subject: str, text: str) -> Notice:
     """Return a notice about a view, pair or entry that takes no part in the result."""
     return Notice(Level.LEFT_OUT, subject, text)
+
+
+SHOWN = 5
+"""Names that a message lists before it says how many more there are."""
+
+
+def first_few(items: Sequence[str], separator: str = ", ") -> str:
+    """Return the first five items, and the number of the others."""
+    more = f"{separator}and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+    return separator.join(items[:SHOWN]) + more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -22,4 +23,5 @@ def write_whole(path: Path, content: bytes) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}). Free some space or choose another place for the results.") from error
+        remedy = "Free some space, or choose another place" if error.errno == errno.ENOSPC else "Choose another place"
+        raise OutputError(f"{path}: cannot be written ({error.strerror}). {remedy} for the results.") from error

@@ -14,7 +14,7 @@ from masks.errors import ImageError, MaskError
 from masks.files import find_masks, find_masks_beside, list_photos
 from masks.load import PhotoShape, Polarity, load_masks, mask_from_alpha
 from masks.mask import Mask
-from masks.notice import Notice, info, warning
+from masks.notice import Notice, first_few, info, warning
 from masks.picture import PictureFacts, open_picture, probe_picture
 from masks.pixelmap import image_to_target
 from pairs.grid import GridOptions, grid_map
@@ -72,7 +72,7 @@ def _masks_of(facts: Sequence[PictureFacts], folder: Path | None, options: LoadO
         files, unused = find_masks(paths, folder)
         _require_all(paths, files, folder)
         loaded, notices = load_masks([f for f in files if f], shapes, options.polarity)
-        return loaded, (*notices, *(warning(p.name, "this mask belongs to no photo: not used.") for p in unused))
+        return loaded, (*notices, *_unused(unused))
     if not options.use_masks:
         return [None] * len(paths), ()
     beside = find_masks_beside(paths)
@@ -81,6 +81,10 @@ def _masks_of(facts: Sequence[PictureFacts], folder: Path | None, options: LoadO
         loaded, notices = load_masks([f for f in beside if f], shapes, options.polarity)
         return loaded, (info("masks", "the masks beside the photos are used (--masks none to ignore them)."), *notices)
     return _alpha_masks(facts)
+
+
+def _unused(masks: Sequence[Path]) -> list[Notice]:
+    return [warning("masks", f"{first_few([p.name for p in masks])}: masks of no photo, not used.")] if masks else []
 
 
 def _alpha_masks(facts: Sequence[PictureFacts]) -> tuple[Sequence[Mask | None], tuple[Notice, ...]]:

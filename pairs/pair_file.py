@@ -68,6 +68,8 @@ def _matches(arrays: Mapping[str, np.ndarray], path: Path) -> Matches:
         raise FormatError(f"{path}: matches have the shapes {xy_a.shape}, {xy_b.shape}, {conf.shape}; they should be (M, 2), (M, 2), (M,).")
     if not (np.isfinite(xy_a).all() and np.isfinite(xy_b).all() and np.isfinite(conf).all()):
         raise FormatError(f"{path}: matches hold NaN or infinite values. Leave such matches out.")
+    if not (conf > 0).all():
+        raise FormatError(f"{path}: matches/conf has values that are not positive. Leave such matches out.")
     return Matches(xy_a.astype(np.float64), xy_b.astype(np.float64), conf.astype(np.float64))
 
 

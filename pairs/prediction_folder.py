@@ -13,9 +13,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from masks.errors import FormatError
-from masks.load import binary
+from masks.load import binary, choose_polarity
 from masks.mask import Mask
-from masks.notice import left_out
+from masks.notice import left_out, warning
 from masks.picture import open_levels, open_picture
 from masks.pixelmap import identity, intrinsics_to_target
 from masks.whole_file import write_whole
@@ -44,8 +44,12 @@ def read_predictions(folder: Path) -> Predictions:
     files, unknown = _pair_files(folder, names)
     edges = tuple(files)
     paths = tuple(files.values())
-    notices = tuple(left_out(path.name, "names no two views of views.json: not used.") for path in unknown)
-    return Predictions(views, edges, lambda k: _read_pair(paths[k], *(views[v] for v in edges[k])), None, notices)
+    notices = [left_out(path.name, "names no two views of views.json: not used.") for path in unknown]
+    masks = [view.mask.pixels for view in views if view.mask is not None]
+    if masks and choose_polarity(masks)[0]:
+        text = "white fills most of their border, and white is the object in a folder of predictions: they look inverted. Write the object as 255."
+        notices.append(warning("masks", text))
+    return Predictions(views, edges, lambda k: _read_pair(paths[k], *(views[v] for v in edges[k])), None, tuple(notices))
 
 
 def write_predictions(predictions: Predictions, folder: Path) -> None:
@@ -134,7 +138,9 @@ def _is_rigid(pose: np.ndarray) -> bool:
     return bool(orthogonal and np.abs(pose[3] - (0, 0, 0, 1)).max() < _RIGID_TOLERANCE)
 
 
-def _inside(folder: Path, relative: str, where: str) -> Path:
+def _inside(folder: Path, relative: object, where: str) -> Path:
+    if not isinstance(relative, str):
+        raise FormatError(f"{where}: {relative!r} is no path. Give image and mask as paths inside the folder.")
     path = (folder / relative).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise FormatError(f"{where}: {relative} lies outside of the folder. Paths in views.json stay inside it.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -55,6 +57,8 @@ class StageDisplay:
             self._close_stage()
             self._stage, self._started = stage, time.perf_counter()
             self._task = self._progress.add_task(stage, total=total or None)
+            if not self.console.is_terminal:
+                self.console.print(f"{stage:<34}", end="")
         if self._task is not None:
             self._progress.update(self._task, completed=done, total=total or None)
 
@@ -64,7 +68,7 @@ class StageDisplay:
         spent = time.perf_counter() - self._started
         self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + spent
         if not self.console.is_terminal:
-            self.console.print(f"{self._stage:<34} {spent:7.1f} s")
+            self.console.print(f"{spent:7.1f} s")
         self._stage = ""
 
     def show(self, notices: Sequence[Notice]) -> None:
@@ -81,8 +85,13 @@ def print_error(message: str) -> None:
 
 
 def print_result(text: str) -> None:
-    """Print a result to standard output."""
-    sys.stdout.write(text + "\n")
+    """Print a result to standard output. A reader that has gone away is no error."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whatever is still written, at the exit of the interpreter too, goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def require_writable(folder: Path) -> None:
@@ -99,9 +108,11 @@ def require_writable(folder: Path) -> None:
 def summary(scene: Scene, folder: Path) -> str:
     """Return the closing lines: how many views were placed, and what to do next."""
     placed, given = len(scene.views), len(scene.inputs)
-    lines = [f"{placed} of {given} views placed. Scene written to {folder}"]
+    doubts = [notice for notice in scene.report.notices if notice.level is Level.WARNING]
+    told = f", {len(doubts)} warning{'s' if len(doubts) > 1 else ''} (see above, or: pointloom info)" if doubts else ""
+    lines = [f"{placed} of {given} views placed{told}. Scene written to {folder}"]
     missing = sorted(set(scene.inputs) - {view.name for view in scene.views})
     if missing:
         lines.append(f"not placed: {', '.join(missing)}")
-    lines.append(f"next: pointloom export {folder} --format glb --out {folder / 'object.glb'}")
+    lines.append(f"next: pointloom export {shlex.quote(str(folder))} --format glb --out {shlex.quote(str(folder / 'object.glb'))}")
     return "\n".join(lines)

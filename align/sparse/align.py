@@ -35,6 +35,8 @@ from pairs.views import View, grid_mask
 
 _LEAST_SHARE = 0.15
 """A view of whose matches fewer agree is misplaced, however the others do (the default aligner's design, chapter 5)."""
+_DOUBTFUL_SHARE = 0.4
+"""Solved scenes have 0.42 and more even with twice the usual noise (the default aligner's design, chapter 5)."""
 _UNMATCHED_SCORE = 1e-3
 """Score of a pair without matches whose cameras are known: the chain must reach every view, through such a pair last of all."""
 
@@ -167,7 +169,11 @@ def _verdict(solved: _Solved, views: Sequence[View]) -> list[Notice]:
         notices.append(warning("alignment", f"the refinement broke off ({solved.descent.stopped}): its start is kept."))
     else:
         notices.append(warning("alignment", f"the refinement ended worse than it began ({figures}): its start is kept."))
-    shares = np.array((solved.after if solved.kept else before).view_near_share)
+    chosen = after if solved.kept else before
+    if chosen.near_share < _DOUBTFUL_SHARE:
+        text = f"only {100 * chosen.near_share:.0f} % of the matches agree with the scene within 2 px: it is doubtful. Check masks and predictions."
+        notices.append(warning("alignment", text))
+    shares = np.array(chosen.view_near_share)
     typical = np.nanmedian(shares) if not np.isnan(shares).all() else np.nan
     for view, share in zip(views, shares):
         if np.isnan(share):

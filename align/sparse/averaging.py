@@ -19,7 +19,7 @@ _DOUBT_RAD = np.deg2rad(5.0)
 _SIZE_SCALE = 0.1  # of a log size
 _PLACE_SCALE = 0.05  # of the object's distance
 _ROBUST_ROUNDS = 10
-_TIE = 1e-9
+_TIE = 1e-12
 """Weight of the tie to the value at the start: it decides only what no pair does."""
 
 

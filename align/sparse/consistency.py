@@ -14,7 +14,7 @@ from align.sparse.edge_quality import Triangles
 from align.sparse.lenses import Lenses
 from align.sparse.measured_pairs import MeasuredPairs
 from align.sparse.observations import Observations
-from masks.notice import Notice, info, warning
+from masks.notice import Notice, left_out, warning
 
 _NEAR_PX = 2.0
 _OPEN_RAD = np.deg2rad(20.0)
@@ -90,8 +90,8 @@ def consistency_notices(consistency: Consistency, pairs: MeasuredPairs, start: S
         )
         notices.append(warning("alignment", text))
     elif start.rejected.any():
-        text = f"left out, since the others contradict their turn by more than 10 degrees: {_named(pairs.pair[start.rejected], names)}."
-        notices.append(info("pairs", text))
+        text = f"the others contradict the turn of these by more than 10 degrees: {_named(pairs.pair[start.rejected], names)}."
+        notices.append(left_out("pairs", text))
     if start.kept_whole:
         notices.append(warning("pairs", "some contradict the others, but without them the views would fall apart: all were kept. Add pairs."))
     usual = np.nanmedian(consistency.view_near_share) if np.isfinite(consistency.view_near_share).any() else np.nan

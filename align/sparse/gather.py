@@ -59,7 +59,7 @@ def gather(predictions: Predictions, options: AdamOptions, whole_pixels: bool, p
     for k, (a, b) in enumerate(predictions.edges):
         entry = predictions.load(k)
         for view, run in ((a, entry.ab), (b, entry.ba)):
-            if run is not None:
+            if run is not None and np.isfinite(run.a_in_a[masks[view]]).all(-1).any():
                 own[view].add(run.a_in_a, run.a_conf)
         matches = _inside(entry.matches, masks[a], masks[b])
         records.append(_record(a, b, entry, on_pixels(matches) if whole_pixels else matches, masks, options.subsample))
@@ -120,10 +120,10 @@ class _OwnMaps:
 
 def _canonical(view: View, own: _OwnMaps, mask: np.ndarray, pp: Tensor, options: AdamOptions) -> CanonicalView | Notice:
     """Return the canonical view, or why there is none."""
-    if not own.maps:
-        return left_out(view.name, "no run predicts it in its own frame. Every view must come first in at least one run.")
     if not mask.any():
         return left_out(view.name, "its mask is empty on the grid. Paint the object, or leave the view out.")
+    if not own.maps:
+        return left_out(view.name, "no run predicts it in its own frame with finite points. Every view must come first in at least one run.")
     points = torch.from_numpy(np.stack([points for points, _ in own.maps])).double()
     conf = torch.from_numpy(np.stack([conf for _, conf in own.maps])).double()
     inside = torch.from_numpy(mask)
@@ -141,7 +141,10 @@ def _canonical(view: View, own: _OwnMaps, mask: np.ndarray, pp: Tensor, options:
             f"{view.name}: the reference's presets need sides that are multiples of {options.subsample}, not {size}. Use --preset pointloom."
         )
     # The reference knows no masks: a background without confidence is the least harmful thing to tell it.
-    return canonical_view(points, torch.where(inside, conf, 1.0), pp, options.subsample, options.average)
+    try:
+        return canonical_view(points, torch.where(inside, conf, 1.0), pp, options.subsample, options.average)
+    except SolverError as error:
+        return left_out(view.name, str(error))
 
 
 def principal_point(view: View, predictions: Predictions, index: int) -> Tensor:

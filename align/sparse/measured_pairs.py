@@ -51,7 +51,7 @@ def measure_pairs(gathered: Gathered, middle: np.ndarray, principal_points: Tens
     # A canonical view may have a margin beyond the predictions' grid.
     sizes = [view.pixel_map.target_size for view in gathered.predictions.views]
     canonical = [coarse_grid(view.depth[:height, :width]) for view, (width, height) in zip(gathered.views, sizes)]
-    samples = [_Sample(s.frame, s.other, s.own, s.seen, s.weight, canonical[s.other]) for s in gathered.samples]
+    samples = [_present(_Sample(s.frame, s.other, s.own, s.seen, s.weight, canonical[s.other].numpy())) for s in gathered.samples]
     sampled = {(s.frame, s.other) for s in samples}
     for record in gathered.records:
         if (record.a, record.b) not in sampled and len(record.conf):
@@ -92,6 +92,13 @@ class _Sample:
     canonical: np.ndarray
 
 
+def _present(sample: _Sample) -> _Sample:
+    """Return the sample without its absent points: most of the grid may lie off the object. One stays where all are absent."""
+    kept = sample.weight > 0
+    kept[:1] |= not kept.any()
+    return _Sample(sample.frame, sample.other, sample.own[kept], sample.seen[kept], sample.weight[kept], sample.canonical[kept])
+
+
 def _matched_samples(record: PairRecord, views: Sequence[CanonicalView], principal_points: Tensor) -> list[_Sample]:
     """Return the canonical points at both ends of a pair's matches as samples of two runs."""
     points, present = [], torch.ones(len(record.conf), dtype=torch.bool)
@@ -112,7 +119,7 @@ def _fit(samples: Sequence[_Sample], middle: np.ndarray) -> tuple[Similarities, 
         empty = torch.zeros(0, 1, 3, dtype=torch.float64)
         return similarities(PointPairs(empty, empty, empty[..., 0])), np.zeros(0)
     own, seen, weight = (pad_sequence([torch.from_numpy(getattr(s, name)) for s in samples], batch_first=True) for name in ("own", "seen", "weight"))
-    canonical = pad_sequence([torch.as_tensor(s.canonical) / middle[s.other] for s in samples], batch_first=True)
+    canonical = pad_sequence([torch.from_numpy(s.canonical) / middle[s.other] for s in samples], batch_first=True)
     ratio = own[..., 2] / canonical
     counted = (weight > 0) & torch.isfinite(ratio)
     unit = weighted_median(torch.where(counted, ratio, 0), counted.to(ratio)).numpy()
@@ -121,7 +128,7 @@ def _fit(samples: Sequence[_Sample], middle: np.ndarray) -> tuple[Similarities, 
 
 def _together(fits: Similarities, runs: np.ndarray, usable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return i_from_j (E, 3, 3), each run weighted by how well a rigid body explains it, and the angle (E,) between both runs."""
-    trust = torch.from_numpy(usable) * fits.spread.clamp(min=_LEAST_SPREAD)[runs] ** -2
+    trust = torch.where(torch.from_numpy(usable), fits.spread.clamp(min=_LEAST_SPREAD)[runs] ** -2, 0)
     R_0, R_1 = fits.R[runs[:, 0]], fits.R[runs[:, 1]].mT
     R = roma.special_procrustes(trust[:, 0, None, None] * R_0 + trust[:, 1, None, None] * R_1) if len(runs) else R_0
     angle = torch.where(torch.from_numpy(usable.all(1)), roma.rotmat_geodesic_distance(R_0, R_1), 0)

@@ -46,13 +46,13 @@ def similarities(points: PointPairs) -> Similarities:
     source = torch.where(present[..., None], points.source, 0)
     target = torch.where(present[..., None], points.target, 0)
     weight, spread = points.weight, None
-    fitted = _fit(source, target, weight)
+    fitted = fit_similarities(source, target, weight)
     for _ in range(_ROUNDS):
-        residual = _residual(fitted, source, target)
+        residual = distances(fitted, source, target)
         middle = weighted_median(residual, points.weight)
         spread = middle / fitted.spread
         weight = points.weight / (1 + (residual / (_CUT * middle[:, None]).clamp(min=1e-12)).square())
-        fitted = _fit(source, target, weight)
+        fitted = fit_similarities(source, target, weight)
     enough = present.sum(1) >= 3
     eye = torch.eye(3).to(source).expand_as(fitted.R)
     return Similarities(
@@ -64,8 +64,11 @@ def similarities(points: PointPairs) -> Similarities:
     )
 
 
-def _fit(source: Tensor, target: Tensor, weight: Tensor) -> Similarities:
-    """Return the weighted fit; its `spread` is the target's standard deviation."""
+def fit_similarities(source: Tensor, target: Tensor, weight: Tensor) -> Similarities:
+    """Return the weighted fits to lists of points (R, S, 3) with weights (R, S); `spread` is the target's standard deviation.
+
+    Points without weight are multiplied by 0: they must be finite.
+    """
     w = weight / weight.sum(1, keepdim=True).clamp(min=1e-30)
     source_mean, target_mean = ((w[:, None] @ p)[:, 0] for p in (source, target))
     a, b = source - source_mean[:, None], target - target_mean[:, None]
@@ -74,7 +77,8 @@ def _fit(source: Tensor, target: Tensor, weight: Tensor) -> Similarities:
     return Similarities((var_b / var_a).sqrt(), R, source_mean, target_mean, var_b.sqrt())
 
 
-def _residual(fitted: Similarities, source: Tensor, target: Tensor) -> Tensor:
+def distances(fitted: Similarities, source: Tensor, target: Tensor) -> Tensor:
+    """Return how far (R, S) the moved source points (R, S, 3) lie from the target."""
     moved = (source - fitted.source_mean[:, None]) @ (fitted.scale[:, None, None] * fitted.R).mT + fitted.target_mean[:, None]
     return (moved - target).norm(dim=-1)
 

@@ -18,6 +18,7 @@ from pairs.classical.matching import Pair
 from pairs.classical.options import SolveOptions
 
 _MASK_SLACK_PX = 3
+_FEW_COINCIDING = 0.25
 _FOCAL_LIMITS = (0.3, 10.0)
 _MAX_MEDIAN_ERROR_PX = 1.0
 _LONG_TRACK, _MIN_LONG_TRACKS = 3, 30
@@ -44,6 +45,8 @@ class Assessment:
     """(P,) share of the scene points inside the picture that project into each placed view's mask, nan without a mask; none if never taken."""
     torn: tuple[Pair, ...] = ()
     """Neighbours in file order whose matches the scene contradicts."""
+    coinciding: tuple[int, ...] = ()
+    """Views at the place of another that is no neighbour, where there are too many of them."""
 
     @property
     def folded(self) -> bool:
@@ -72,6 +75,14 @@ def with_tears(assessment: Assessment, torn: tuple[Pair, ...]) -> Assessment:
         return assessment
     verdict = Verdict.DOUBTFUL if len(torn) == 1 else Verdict.REJECTED
     return replace(assessment, verdict=verdict, reason=f"{assessment.reason}, neighbours torn apart {len(torn)} times", torn=torn)
+
+
+def with_coincidences(assessment: Assessment, coinciding: tuple[int, ...], num_placed: int) -> Assessment:
+    """Return the assessment in the light of views that share a place: a few may be repeated photos, many make a scene doubtful."""
+    if assessment.verdict is Verdict.REJECTED or len(coinciding) <= _FEW_COINCIDING * num_placed:
+        return assessment
+    reason = f"{assessment.reason}, {len(coinciding)} of {num_placed} views stand where others stand"
+    return replace(assessment, verdict=Verdict.DOUBTFUL, reason=reason, coinciding=coinciding)
 
 
 def mask_shares(model: MapperModel, masks: Sequence[np.ndarray | None]) -> np.ndarray:

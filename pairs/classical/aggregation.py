@@ -51,16 +51,16 @@ def _add_paths(cost: np.ndarray, mask: np.ndarray, total: np.ndarray) -> None:
         path = np.zeros_like(cost[0])
         inside = np.zeros_like(mask[0])
         for r in rows:
-            path = cost[r] + _reach(path) * inside
+            path = cost[r] + _arrival_cost(path) * inside
             inside = mask[r]
             total[r] += path
 
 
-def _reach(path: np.ndarray) -> np.ndarray:
+def _arrival_cost(path: np.ndarray) -> np.ndarray:
     """Return the least cost (P, m), above the best of all planes, of coming to each plane from the pixel before."""
     path = path - path.min(0)
-    reach = np.minimum(path, np.float32(LARGE_STEP))
+    cost = np.minimum(path, np.float32(LARGE_STEP))
     raised = path + np.float32(SMALL_STEP)
-    np.minimum(reach[1:], raised[:-1], out=reach[1:])
-    np.minimum(reach[:-1], raised[1:], out=reach[:-1])
-    return reach
+    np.minimum(cost[1:], raised[:-1], out=cost[1:])
+    np.minimum(cost[:-1], raised[1:], out=cost[:-1])
+    return cost

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 import networkx
 
 from masks.errors import GraphError
-from masks.notice import Notice, left_out, warning
+from masks.notice import Notice, first_few, left_out, warning
 from pairs.backend import Progress
 from pairs.cameras import Cameras
 from pairs.classical.covisibility import covisible_graph
@@ -19,7 +19,6 @@ from pairs.classical.feature_tracks import feature_tracks
 from pairs.classical.group import dense_group
 from pairs.classical.induced_matches import LEAST_MATCHES
 from pairs.classical.keys import backend_version
-from pairs.classical.listing import first_few
 from pairs.classical.options import SolveOptions
 from pairs.classical.pair_source import PairSource, load_matches, load_pair, pair_source
 from pairs.classical.scene_solve import solve_scene

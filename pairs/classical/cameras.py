@@ -24,22 +24,23 @@ OTHER_FACTORS = (0.8, 2.0, 3.5, 6.0)
 def camera_of_view(views: Sequence[View], longest: int) -> tuple[int, ...]:
     """Return the number of each view's camera: equal camera ids, picture sizes and stated intrinsics share one."""
     groups: dict[object, int] = {}
-    return tuple(groups.setdefault(_group(view, longest), len(groups)) for view in views)
+    return tuple(groups.setdefault(_shared_by(view, longest), len(groups)) for view in views)
 
 
 def camera_starts(views: Sequence[View], longest: int, factor: float | None) -> tuple[CameraStart, ...]:
     """Return what is assumed of each camera: stated intrinsics, else a focal of `factor` longest sides, else EXIF's, else the first guess."""
     cameras = camera_of_view(views, longest)
     members = [[view for view, camera in zip(views, cameras) if camera == k] for k in range(max(cameras) + 1)]
-    return tuple(_start(group, longest, factor) for group in members)
+    return tuple(_camera_start(group, longest, factor) for group in members)
 
 
-def _group(view: View, longest: int) -> tuple[str, tuple[int, int], bytes]:
+def _shared_by(view: View, longest: int) -> tuple[str, tuple[int, int], bytes]:
+    """Return what is equal for all views of one camera."""
     stated = b"" if view.K is None else np.asarray(view.K, np.float64).tobytes()
     return view.camera, (view.photo_size if view.K is not None else working_map(view, longest).target_size), stated
 
 
-def _start(group: Sequence[View], longest: int, factor: float | None) -> CameraStart:
+def _camera_start(group: Sequence[View], longest: int, factor: float | None) -> CameraStart:
     to_working = working_map(group[0], longest)
     w, h = to_working.target_size
     if group[0].K is not None:

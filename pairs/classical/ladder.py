@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import networkx
 import numpy as np
 
-from pairs.classical.acceptance import Assessment, Verdict, assess, with_tears
+from pairs.classical.acceptance import Assessment, Verdict, assess, with_coincidences, with_tears
 from pairs.classical.cameras import FIRST_FACTOR, OTHER_FACTORS, camera_of_view, camera_starts
 from pairs.classical.candidates import distance_in_order
+from pairs.classical.coincidence import coinciding_views
 from pairs.classical.mapper import STRICT, USUAL, MapperJob, MapperModel, Strictness
 from pairs.classical.matching import Pair
 from pairs.classical.options import SolveOptions
@@ -175,7 +176,9 @@ def _attempt(evidence: Evidence, rung: Rung, solve: Solver, options: SolveOption
     if model is None:
         return Attempt(rung.name, name, None, None)
     assessment = assess(model, evidence.xy, evidence.masks, [starts[camera].fixed for camera in cameras], options)
-    return Attempt(rung.name, name, model, with_tears(assessment, torn_pairs(model, evidence.pairs, len(evidence.views))))
+    num_views = len(evidence.views)
+    assessment = with_tears(assessment, torn_pairs(model, evidence.pairs, num_views))
+    return Attempt(rung.name, name, model, with_coincidences(assessment, coinciding_views(model, num_views), len(model.placed)))
 
 
 def _focal_factors(views: Sequence[View]) -> tuple[float | None, ...]:

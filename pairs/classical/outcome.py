@@ -11,13 +11,12 @@ import networkx
 import numpy as np
 
 from masks.errors import ReconstructionError
-from masks.notice import Notice, info, left_out, warning
+from masks.notice import SHOWN, Notice, first_few, info, left_out, warning
 from masks.pixelmap import intrinsics_to_source, to_source
 from pairs.cameras import Cameras
 from pairs.classical.acceptance import Verdict
 from pairs.classical.cameras import FIRST_FACTOR
 from pairs.classical.ladder import Attempt, Evidence
-from pairs.classical.listing import SHOWN, first_few
 from pairs.classical.matching import Pair
 from pairs.classical.options import SolveOptions
 from pairs.classical.solve import SceneSolve
@@ -25,7 +24,10 @@ from pairs.classical.working import working_map
 
 
 def require_enough(evidence: Evidence, attempts: Sequence[Attempt], best: Attempt | None) -> Attempt:
-    """Return the attempt to hand on. Raises `ReconstructionError` when none was accepted or the best places too few views to show the object (chapter 19.3)."""
+    """Return the attempt to hand on.
+
+    Raises `ReconstructionError` when none was accepted or the best places too few views to show the object (chapter 19.3).
+    """
     num_views = len(evidence.views)
     if best is None:
         raise ReconstructionError(f"{_what_failed(evidence, attempts)} {_counts(evidence)} {_remedy(evidence)}")
@@ -96,6 +98,10 @@ def _verdict_notice(evidence: Evidence, best: Attempt) -> Notice:
 
 def _why_doubtful(evidence: Evidence, best: Attempt) -> str:
     torn = best.assessment.torn if best.assessment is not None else ()
+    shared = best.assessment.coinciding if best.assessment is not None else ()
+    if shared:
+        names = first_few([evidence.views[view].name for view in shared])
+        return f"{names} stand where other views stand: either the object went round more than once, or it looks alike from several sides"
     if not torn:
         return "the silhouettes fit almost everywhere, but not quite: single views may be off by some degrees"
     return f"the scene contradicts the matches of {_pair_names(evidence, torn)}: the object may look alike from several sides"

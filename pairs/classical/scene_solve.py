@@ -13,13 +13,12 @@ import networkx
 import numpy as np
 
 from masks.errors import MaskError, ReconstructionError, SolverError
-from masks.notice import Notice, info, left_out, warning
+from masks.notice import SHOWN, Notice, info, left_out, warning
 from pairs.backend import Progress
 from pairs.classical.candidates import promising_pairs
 from pairs.classical.features import KIND, Features, features_from_arrays, features_key, features_to_arrays, find_features
 from pairs.classical.keys import photo_key, stage_key
 from pairs.classical.ladder import Evidence, best_attempt, climb
-from pairs.classical.listing import SHOWN
 from pairs.classical.mapper import require_mapper, solve_in_child
 from pairs.classical.matching import MATCHES_KIND, MatchTask, Pair, match_features, matches_key, merge_doubles
 from pairs.classical.options import SolveOptions

@@ -22,10 +22,14 @@ _MIN_AGREEMENT = 0.5
 
 
 def torn_pairs(model: MapperModel, pairs: Mapping[Pair, VerifiedPair], num_views: int) -> tuple[Pair, ...]:
-    """Return the verified pairs of neighbours in file order (the last one is a neighbour of the first) whose matches the scene contradicts."""
+    """Return the verified pairs of neighbours in file order (the last one is a neighbour of the first) whose matches the scene contradicts.
+
+    A tear between the last and the first alone is none: where the photos do not go all round, these two may merely look alike.
+    """
     neighbours = [pair for pair in pairs if distance_in_order(pair, num_views) == 1]
     shares = agreement(model, {pair: pairs[pair] for pair in neighbours})
-    return tuple(pair for pair, share in shares.items() if share < _MIN_AGREEMENT)
+    torn = tuple(pair for pair, share in shares.items() if share < _MIN_AGREEMENT)
+    return () if torn == ((0, num_views - 1),) and num_views > 2 else torn
 
 
 def agreement(model: MapperModel, pairs: Mapping[Pair, VerifiedPair]) -> dict[Pair, float]:

@@ -27,7 +27,7 @@ def small_gathered(num_views: int = 4, edges: list[tuple[int, int]] | None = Non
     samples = []
     for a, b in edges:
         for frame, other in ((a, b), (b, a)):
-            own, seen = (np.array(coarse_grid(points_in(poses[k], poses[other], depths[other]))) for k in (other, frame))
+            own, seen = (coarse_grid(points_in(poses[k], poses[other], depths[other])).numpy() for k in (other, frame))
             own, seen = own * (unit or {}).get((other, frame), 1.0), seen * (unit or {}).get((frame, other), 1.0)
             samples.append(RunSample(frame, other, own, seen, np.full(len(own), 2.0)))
     predictions = Predictions(tuple(small_views(num_views)), tuple(edges), _never, None, ())

@@ -13,8 +13,8 @@ from small_scene import cam_from_world
 
 from align.sparse.averaging import averaged_start
 from align.sparse.edge_quality import consistency, edge_weights, triangles_of
-from align.sparse.gauss_newton import middle_depths
 from align.sparse.gather import Gathered
+from align.sparse.gauss_newton import middle_depths
 from align.sparse.measured_pairs import MeasuredPairs, measure_pairs
 from masks.errors import GraphError
 
@@ -45,7 +45,7 @@ def test_exact_pairs_give_the_exact_start() -> None:
     assert rotation_error_deg(start.R_cam_from_world) < 1e-5
     middle = middle_depths(gathered.views)
     unit = np.exp(np.log(middle).mean())
-    np.testing.assert_allclose(start.log_size, np.log(middle / unit), atol=1e-9)
+    np.testing.assert_allclose(start.log_size, np.log(middle / unit), atol=1e-7)
     centre = -np.einsum("vba,vb->va", start.R_cam_from_world, start.t_cam_from_world)
     true = np.linalg.inv(cam_from_world(5).numpy())[:, :3, 3]
     distances = [np.linalg.norm(c[:, None] - c[None], axis=-1) for c in (centre * unit, true)]
@@ -55,8 +55,8 @@ def test_exact_pairs_give_the_exact_start() -> None:
 
 def test_the_unit_of_a_single_run_changes_nothing() -> None:
     plain, scaled = (measured(small_gathered(4, unit=unit)) for unit in (None, {(1, 3): 1.3, (2, 0): 0.4}))
-    np.testing.assert_allclose(scaled.log_ratio, plain.log_ratio, atol=1e-12)
-    np.testing.assert_allclose(scaled.point_i, plain.point_i, atol=1e-12)
+    np.testing.assert_allclose(scaled.log_ratio, plain.log_ratio, atol=1e-7)
+    np.testing.assert_allclose(scaled.point_i, plain.point_i, atol=1e-7)
     np.testing.assert_allclose(scaled.R_i_from_j, plain.R_i_from_j, atol=1e-7)
 
 

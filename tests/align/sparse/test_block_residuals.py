@@ -144,7 +144,6 @@ def test_points_behind_the_partner_have_no_say_in_the_equations() -> None:
 
 
 def test_at_the_truth_nothing_pulls() -> None:
-    model, _ = small_model()
     lenses = small_lenses(3)
     gathered = small_gathered(3)
     middle = middle_depths(gathered.views)
@@ -158,4 +157,4 @@ def test_a_prior_at_its_own_state_is_silent() -> None:
     model, state = small_model()
     priors = replace(model.priors, R_cam_from_world=state.R_cam_from_world, t_cam_from_world=state.t_cam_from_world, log_size=state.log_size)
     shared, _ = prior_residuals(replace(priors, log_focal=state.log_focal), state)
-    assert abs(shared).max() < 1e-7
+    assert abs(shared).max() < 1e-5  # the logarithm of a turn by nothing is known to 1e-8, over a sigma of 0.1

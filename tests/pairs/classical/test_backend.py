@@ -11,11 +11,11 @@ import pytest
 from textured_disc import disc_scene, solve, views
 
 from masks.errors import GraphError
+from masks.notice import first_few
 from pairs.backend import silent
 from pairs.classical import backend, keys
 from pairs.classical.backend import Classical, make_classical, placed_edges, tied_views
 from pairs.classical.depth_options import DepthOptions
-from pairs.classical.listing import first_few
 from pairs.store import PredictionStore
 
 

@@ -40,6 +40,15 @@ def test_a_fold_tears_the_ring_where_it_turns_back() -> None:
     assert torn_pairs(model, neighbours(6), 6) == ((2, 3), (0, 5))
 
 
+def test_a_tear_between_last_and_first_alone_is_the_end_of_an_arc() -> None:
+    point_of = np.arange(6)[:, None] * 10 + np.arange(NUM_FEATURES)  # neighbours share most points, the ends none
+    pairs = {
+        pair: VerifiedPair(np.eye(3), np.stack([np.arange(30) + 10 * (pair[1] - pair[0] == 1), np.arange(30)], 1).astype(np.int32), 1.0)
+        for pair in neighbours(6)
+    }
+    assert torn_pairs(ring(point_of), pairs, 6) == ()
+
+
 def test_only_key_points_with_a_scene_point_bear_witness() -> None:
     point_of = np.tile(np.arange(NUM_FEATURES), (4, 1))
     point_of[1, 10:] = -1
