@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -189,11 +189,16 @@ def _figures(refined: Refined, unit: float) -> dict[str, Any]:
     sigmas = uncertainty(refined.model, refined.state, refined.free)
     return {
         "steps": sum(len(descent.costs) - 1 for descent in refined.descents),
-        "costs": [[float(cost) for cost in descent.costs] for descent in refined.descents],
+        "costs": [_finite(descent.costs) for descent in refined.descents],
         "stopped": refined.descents[-1].stopped,
         "observations": len(refined.model.obs.depth),
         "blocks": int((refined.model.obs.block >= 0).sum()),
-        "sigma rotation deg": np.rad2deg(sigmas.rotation_rad).tolist(),
-        "sigma camera centre": (unit * sigmas.place).tolist(),
-        "sigma focal share": sigmas.log_focal.tolist(),
+        "sigma rotation deg": _finite(np.rad2deg(sigmas.rotation_rad)),
+        "sigma camera centre": _finite(unit * sigmas.place),
+        "sigma focal share": _finite(sigmas.log_focal),
     }
+
+
+def _finite(values: Iterable[float]) -> list[float | None]:
+    """Return numbers as JSON knows them: none for what is not finite."""
+    return [float(value) if np.isfinite(value) else None for value in values]

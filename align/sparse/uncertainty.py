@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from align.least_squares import Equations, reduced
 from align.sparse.block_model import BlockModel, assemble, direction_equations, prior_sigmas, weighted_sums
@@ -19,7 +19,7 @@ _LEAST_FOCAL = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """Standard deviations; 0 for what was held, such as the root's pose, to which all others refer."""
+    """Standard deviations; 0 for what was held, such as the root's pose, to which all others refer; infinite where nothing is known."""
 
     rotation_rad: np.ndarray  # (V,), over all axes
     place: np.ndarray  # (V,), of the centre over all axes, in the state's unit
@@ -32,14 +32,15 @@ def uncertainty(model: BlockModel, state: BlockState, free: np.ndarray) -> Uncer
     equations = assemble(model, state, sums)
     matrix, _ = reduced(equations, equations.lone_diagonal)
     kept = np.flatnonzero(free)
-    if not np.isfinite(matrix).all():
-        return _of(np.where(free, np.inf, 0), state, free)
     pull = pair_pulls(model, state, sums, equations)
     inflation = _CALIBRATION * np.sqrt(len(pull) / max(len(pull) - 1, 1))
     # A view that no match holds is as uncertain as its prior.
     pull = np.concatenate([inflation * pull, np.diag(1 / prior_sigmas(model.priors))])[:, kept]
     sigma = np.zeros(len(free))
-    sigma[kept] = np.linalg.norm(cho_solve(cho_factor(matrix[np.ix_(kept, kept)], lower=True), pull.T), axis=1)
+    try:
+        sigma[kept] = np.linalg.norm(cho_solve(cho_factor(matrix[np.ix_(kept, kept)], lower=True), pull.T), axis=1)
+    except (LinAlgError, ValueError):  # ValueError: infinite or NaN entries
+        sigma[kept] = np.inf
     return _of(sigma, state, free)
 
 

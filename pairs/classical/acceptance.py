@@ -18,7 +18,7 @@ from pairs.classical.matching import Pair
 from pairs.classical.options import SolveOptions
 
 _MASK_SLACK_PX = 3
-_FEW_COINCIDING = 0.25
+_FEW_COINCIDING, _MOST_COINCIDING = 0.25, 0.5
 _FOCAL_LIMITS = (0.3, 10.0)
 _MAX_MEDIAN_ERROR_PX = 1.0
 _LONG_TRACK, _MIN_LONG_TRACKS = 3, 30
@@ -50,8 +50,8 @@ class Assessment:
 
     @property
     def folded(self) -> bool:
-        """Whether silhouettes or tears were the reason for the rejection."""
-        return self.verdict is Verdict.REJECTED and (self.mask_share is not None or bool(self.torn))
+        """Whether silhouettes, tears or collapsed views were the reason for the rejection."""
+        return self.verdict is Verdict.REJECTED and (self.mask_share is not None or bool(self.torn) or bool(self.coinciding))
 
 
 def assess(
@@ -78,11 +78,15 @@ def with_tears(assessment: Assessment, torn: tuple[Pair, ...]) -> Assessment:
 
 
 def with_coincidences(assessment: Assessment, coinciding: tuple[int, ...], num_placed: int) -> Assessment:
-    """Return the assessment in the light of views that share a place: a few may be repeated photos, many make a scene doubtful."""
+    """Return the assessment in the light of views that share a place.
+
+    A few may be repeated photos, many make a scene doubtful; when most views collapse onto others, the object looks alike from several sides.
+    """
     if assessment.verdict is Verdict.REJECTED or len(coinciding) <= _FEW_COINCIDING * num_placed:
         return assessment
     reason = f"{assessment.reason}, {len(coinciding)} of {num_placed} views stand where others stand"
-    return replace(assessment, verdict=Verdict.DOUBTFUL, reason=reason, coinciding=coinciding)
+    verdict = Verdict.REJECTED if len(coinciding) > _MOST_COINCIDING * num_placed else Verdict.DOUBTFUL
+    return replace(assessment, verdict=verdict, reason=reason, coinciding=coinciding)
 
 
 def mask_shares(model: MapperModel, masks: Sequence[np.ndarray | None]) -> np.ndarray:

@@ -158,6 +158,11 @@ def _what_failed(evidence: Evidence, attempts: Sequence[Attempt]) -> str:
             f"every scene of {len(attempts)} tries contradicts photos that follow each other ({_pair_names(evidence, largest.assessment.torn)}): "
             "the object looks alike from several sides. Name the files in the order in which they were taken, or mark one side."
         )
+    if largest.assessment is not None and largest.assessment.coinciding:
+        return (
+            f"{len(largest.assessment.coinciding)} of {largest.num_placed} placed views stand where others stand: the object looks alike from several "
+            "sides. Photos in smaller steps tell them apart, or a mark on one side; if the object went round more than once, give one turn alone."
+        )
     if largest.assessment is None or largest.assessment.mask_share is None:
         reason = largest.assessment.reason if largest.assessment is not None else ""
         return f"the solved scene is not believable after {len(attempts)} tries: {largest.num_placed} views placed, {reason}."

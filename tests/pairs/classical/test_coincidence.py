@@ -38,6 +38,12 @@ def test_a_photo_taken_twice_in_a_row_is_no_fold() -> None:
 def test_two_views_at_one_place_are_few_and_many_make_a_scene_doubtful() -> None:
     sure = Assessment(Verdict.SURE, "fits", None)
     assert with_coincidences(sure, (0, 10), 16) is sure
-    doubtful = with_coincidences(sure, tuple(range(12)), 12)
+    doubtful = with_coincidences(sure, tuple(range(5)), 12)
     assert doubtful.verdict is Verdict.DOUBTFUL
-    assert "12 of 12 views stand where others stand" in doubtful.reason
+    assert "5 of 12 views stand where others stand" in doubtful.reason
+
+
+def test_a_scene_whose_views_mostly_collapse_is_rejected() -> None:
+    collapsed = with_coincidences(Assessment(Verdict.SURE, "fits", None), tuple(range(12)), 12)
+    assert collapsed.verdict is Verdict.REJECTED
+    assert collapsed.folded
