@@ -67,6 +67,9 @@ class StageDisplay:
             return
         spent = time.perf_counter() - self._started
         self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + spent
+        if self._task is not None:  # also a stage that never said how far it was is done when the next one begins
+            steps = max(1, int(self._progress.tasks[self._task].completed))
+            self._progress.update(self._task, total=steps, completed=steps)
         if not self.console.is_terminal:
             self.console.print(f"{spent:7.1f} s")
         self._stage = ""

@@ -107,7 +107,7 @@ def _solve(gathered: Gathered, options: AdamOptions, warm: bool, chained_start: 
     known = _known(gathered, problem, tree, warm, chained_start)
     parameters, chain = start(problem, tree, options, known)
     begin = place(parameters, chain)
-    descent = descend(problem, parameters, chain, options, known, progress)
+    descent = descend(problem, parameters, chain, options, known, lambda stage, done, total: progress(f"aligning, {stage}", done, total))
     before, after = self_check(problem, chain, begin), self_check(problem, chain, descent.placement)
     kept = bool(descent.stopped == "finished" and not is_worse(after, before))
     return _Solved(problem, chain, descent.placement if kept else begin, before, after, descent, kept)
