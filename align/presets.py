@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from align.sparse.presets import ALIGNER_FUNCTION, MAST3R, MAST3R_2024, AdamOptions, Intrinsics, Priors, Stage
+from align.sparse.gather import Reading
+from align.sparse.gauss_newton import GaussNewton
+from align.sparse.presets import ALIGNER_FUNCTION, MAST3R, MAST3R_2024, AdamOptions, Intrinsics, Stage
 from align.sparse.robust import Gamma
 from masks.errors import UserError
 
@@ -13,42 +15,37 @@ from masks.errors import UserError
 class Preset:
     """How predictions become a scene."""
 
-    cold: AdamOptions
-    """The descent when nothing but the pair predictions is known."""
+    cold: AdamOptions | GaussNewton
+    """The solver when the backend knows no cameras."""
     warm: AdamOptions | None = None
     """The descent from the backend's own cameras, whose K is held; none: such cameras are ignored, as the reference must."""
-    chained_start: bool = False
-    """Start a cold descent from pair poses chained along the spanning tree; else all views start at one place, as in the reference."""
     whole_pixels: bool = True
     """Round matches to pixels and drop doubles, as networks hand them on."""
     clean_tolerance: float = 0.001
     """A point is in front of another view's surface when it is nearer by more than this share of the depth."""
 
+    def reading(self, solver: AdamOptions | GaussNewton) -> Reading:
+        """Return how predictions are read for one of the solvers."""
+        if isinstance(solver, GaussNewton):
+            return Reading(whole_pixels=self.whole_pixels)
+        return Reading(solver.average, solver.subsample, self.whole_pixels)
 
-_POINTLOOM = AdamOptions(
-    coarse=Stage(0.02, 200, Gamma(1.5)),
-    fine=Stage(0.01, 300, Gamma(0.5)),
-    good_conf=0.0,
-    tree="mst",
-    intrinsics=Intrinsics(free_principal_point=False, share="all", limited=False),
-    priors=Priors(log_focal_sigma=0.005),
-    average="object",
-)
 
 POINTLOOM = Preset(
-    cold=_POINTLOOM,
-    warm=replace(
-        _POINTLOOM,
+    cold=GaussNewton(),
+    warm=AdamOptions(
         coarse=Stage(0.0, 0, Gamma(1.5)),
+        # So small a rate that nothing is shaken out of place: the backend has already adjusted its cameras to its features.
         fine=Stage(0.00005, 100, Gamma(0.5)),
+        good_conf=0.0,
+        tree="mst",
         intrinsics=Intrinsics(free_focal=False, free_principal_point=False, limited=False),
-        priors=Priors(),
+        average="object",
     ),
-    chained_start=True,
     whole_pixels=False,
     clean_tolerance=0.01,
 )
-"""Ours: pivots on the object, one focal softly bound to the pointmaps' own (held where the backend knows it), principal point fixed."""
+"""Ours: from averaged pair poses by least squares, or from the backend's cameras; pivots on the object, principal point fixed."""
 
 PRESETS = {
     "pointloom": POINTLOOM,

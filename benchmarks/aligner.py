@@ -17,10 +17,9 @@ import oracle
 import torch
 from oracle.metrics import pose_metrics
 
-from align.presets import POINTLOOM
 from align.sparse.averaging import averaged_start
 from align.sparse.edge_quality import triangles_of
-from align.sparse.gather import Gathered, gather, principal_point
+from align.sparse.gather import Gathered, Reading, gather, principal_point
 from align.sparse.gauss_newton import BlockSolution, GaussNewton, gauss_newton_align, middle_depths
 from align.sparse.measured_pairs import measure_pairs
 from masks.mask import Mask
@@ -93,7 +92,7 @@ def depth_error(simulated: Simulated, gathered: Gathered, solution: BlockSolutio
 
 def row(simulated: Simulated, name: str) -> str:
     """Return one line of the table."""
-    gathered = gather(simulated.predictions, POINTLOOM.cold, POINTLOOM.whole_pixels, silent)
+    gathered = gather(simulated.predictions, Reading(), silent)
     began = time.process_time()
     start = start_poses(gathered)
     middle = time.process_time()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from align.sparse.canonical import CanonicalView, canonical_view, masked_canonical_view
+from align.sparse.canonical import AverageMode, CanonicalView, canonical_view, masked_canonical_view
 from align.sparse.condense import OffFrame, PairRecord, sample_off_frame
-from align.sparse.presets import AdamOptions
 from masks.errors import FormatError, SolverError
 from masks.notice import Notice, left_out
 from pairs.backend import Progress
@@ -22,6 +22,18 @@ from pairs.views import View, grid_mask
 
 POSE_STRIDE = 8
 """Every so many pixels give a point to a pair's similarity: more change it less than they cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How predictions are read."""
+
+    average: AverageMode | Literal["object"] = "object"
+    """How a view's own maps are averaged: over the object's pixels alone, or as the reference does."""
+    subsample: int = 8
+    """Pixels from anchor to anchor."""
+    whole_pixels: bool = False
+    """Round matches to pixels and drop doubles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +60,7 @@ class Gathered:
     """Which views cannot be used, and why."""
 
 
-def gather(predictions: Predictions, options: AdamOptions, whole_pixels: bool, progress: Progress) -> Gathered:
+def gather(predictions: Predictions, reading: Reading, progress: Progress) -> Gathered:
     """Read every pair once and keep what the aligner needs of it, in float64.
 
     Memory grows with the number of pairs by one pointmap a run, and not at all where a view's own pointmaps are all the same.
@@ -62,12 +74,12 @@ def gather(predictions: Predictions, options: AdamOptions, whole_pixels: bool, p
             if run is not None and np.isfinite(run.a_in_a[masks[view]]).all(-1).any():
                 own[view].add(run.a_in_a, run.a_conf)
         matches = _inside(entry.matches, masks[a], masks[b])
-        records.append(_record(a, b, entry, on_pixels(matches) if whole_pixels else matches, masks, options.subsample))
+        records.append(_record(a, b, entry, on_pixels(matches) if reading.whole_pixels else matches, masks, reading.subsample))
         samples += _run_samples(a, b, entry, masks)
         progress("reading pairs", k + 1, len(predictions.edges))
     views, notices = {}, []
     for k, view in enumerate(predictions.views):
-        canonical = _canonical(view, own[k], masks[k], principal_point(view, predictions, k), options)
+        canonical = _canonical(view, own[k], masks[k], principal_point(view, predictions, k), reading)
         if isinstance(canonical, Notice):
             notices.append(canonical)
         else:
@@ -118,7 +130,7 @@ class _OwnMaps:
         self.maps.append((points, conf))
 
 
-def _canonical(view: View, own: _OwnMaps, mask: np.ndarray, pp: Tensor, options: AdamOptions) -> CanonicalView | Notice:
+def _canonical(view: View, own: _OwnMaps, mask: np.ndarray, pp: Tensor, reading: Reading) -> CanonicalView | Notice:
     """Return the canonical view, or why there is none."""
     if not mask.any():
         return left_out(view.name, "its mask is empty on the grid. Paint the object, or leave the view out.")
@@ -127,22 +139,22 @@ def _canonical(view: View, own: _OwnMaps, mask: np.ndarray, pp: Tensor, options:
     points = torch.from_numpy(np.stack([points for points, _ in own.maps])).double()
     conf = torch.from_numpy(np.stack([conf for _, conf in own.maps])).double()
     inside = torch.from_numpy(mask)
-    if options.average == "object":
+    if reading.average == "object":
         # Blocks must be whole: what is missing of the last ones lies off the object, hence is absent.
-        beyond = [0, -mask.shape[1] % options.subsample, 0, -mask.shape[0] % options.subsample]
+        beyond = [0, -mask.shape[1] % reading.subsample, 0, -mask.shape[0] % reading.subsample]
         points, conf, inside = pad(points, [0, 0, *beyond]), pad(conf, beyond), pad(inside, beyond)
         try:
-            return masked_canonical_view(points, conf, inside, pp, options.subsample)
+            return masked_canonical_view(points, conf, inside, pp, reading.subsample)
         except SolverError as error:
             return left_out(view.name, str(error))
-    if any(side % options.subsample for side in mask.shape):
+    if any(side % reading.subsample for side in mask.shape):
         size = f"{mask.shape[1]}x{mask.shape[0]}"
         raise FormatError(
-            f"{view.name}: the reference's presets need sides that are multiples of {options.subsample}, not {size}. Use --preset pointloom."
+            f"{view.name}: the reference's presets need sides that are multiples of {reading.subsample}, not {size}. Use --preset pointloom."
         )
     # The reference knows no masks: a background without confidence is the least harmful thing to tell it.
     try:
-        return canonical_view(points, torch.where(inside, conf, 1.0), pp, options.subsample, options.average)
+        return canonical_view(points, torch.where(inside, conf, 1.0), pp, reading.subsample, reading.average)
     except SolverError as error:
         return left_out(view.name, str(error))
 

@@ -27,7 +27,6 @@ NUM_VIEWS = 5
 POSES = cam_from_world(NUM_VIEWS)
 DEPTHS = [depth_map(pose) for pose in POSES]
 TRUTH = POSES.numpy()
-SHORT = replace(POINTLOOM, cold=replace(POINTLOOM.cold, coarse=Stage(0.02, 40, Gamma(1.5)), fine=Stage(0.002, 80, Gamma(0.5))))
 
 
 def view(k: int, mask: np.ndarray | None = None) -> View:
@@ -65,14 +64,14 @@ def worst_rotation_deg(found: Cameras) -> float:
 
 
 def test_poses_follow_from_the_pairs_alone() -> None:
-    scene = sparse_align(predictions(), SHORT)
+    scene = sparse_align(predictions(), POINTLOOM)
     assert worst_rotation_deg(scene.cameras) < 0.2
     assert abs(scene.cameras.K[0, 0, 0] / intrinsics()[0, 0] - 1) < 0.01
-    assert scene.report.figures["refinement kept"]
+    assert scene.report.figures["stopped"] == "small gain"
 
 
 def test_depth_and_cameras_share_one_scale() -> None:
-    scene = sparse_align(predictions(), SHORT)
+    scene = sparse_align(predictions(), POINTLOOM)
     ratio = [np.median(seen.depth / depth.numpy()) for seen, depth in zip(scene.views, DEPTHS)]
     span = [np.linalg.norm(cameras.centres[0] - cameras.centres[-1]) for cameras in (scene.cameras, true_cameras())]
     np.testing.assert_allclose(ratio, span[0] / span[1], rtol=0.01)
@@ -84,14 +83,22 @@ def test_exact_cameras_stay_where_they_are() -> None:
     np.testing.assert_allclose(scene.cameras.K, true_cameras().K, rtol=1e-12)
 
 
-def test_stated_poses_are_the_start_whatever_the_runs_scales() -> None:
-    still = replace(SHORT, cold=replace(SHORT.cold, coarse=Stage(0.0, 0, Gamma(1.5)), fine=Stage(0.0, 0, Gamma(0.5))))
+def test_stated_poses_are_believed_softly_whatever_the_runs_scales() -> None:
     given = predictions()
     stated = tuple(replace(view, K=intrinsics().numpy(), cam_from_world=pose) for view, pose in zip(given.views, TRUTH))
-    scene = sparse_align(replace(given, views=stated), still)
-    np.testing.assert_allclose(scene.cameras.cam_from_world, TRUTH, atol=1e-7)
+    scene = sparse_align(replace(given, views=stated), POINTLOOM)
+    assert worst_rotation_deg(scene.cameras) < 0.1
+    np.testing.assert_allclose(scene.cameras.centres, true_cameras().centres, atol=0.02)
+    np.testing.assert_allclose(scene.cameras.K, true_cameras().K, rtol=1e-12)
     for seen, depth in zip(scene.views, DEPTHS):
-        assert np.median(np.abs(seen.depth / depth.numpy() - 1)) < 0.005
+        assert np.median(np.abs(seen.depth / depth.numpy() - 1)) < 0.01
+
+
+def test_poses_stated_for_some_views_only_are_refused_aloud() -> None:
+    given = predictions()
+    stated = (replace(given.views[0], cam_from_world=TRUTH[0]), *given.views[1:])
+    scene = sparse_align(replace(given, views=stated), POINTLOOM)
+    assert any(n.subject == "poses" and "1 of 5 views" in n.text for n in scene.report.notices)
 
 
 def test_the_reference_takes_no_cameras() -> None:
@@ -119,7 +126,7 @@ def test_what_lies_outside_the_masks_changes_no_bit() -> None:
             maps = [np.where(mask[..., None], points, np.nan) for points in (run.a_in_a, run.b_in_a)]
             runs.append(PairPrediction(*maps, *(np.where(mask, conf, 99.0) for conf in (run.a_conf, run.b_conf))))
         dirty[edge] = PairEntry(runs[0], runs[1], clean.matches)
-    kept, changed = (sparse_align(predictions(entries, mask=mask), SHORT) for entries in (ENTRIES, dirty))
+    kept, changed = (sparse_align(predictions(entries, mask=mask), POINTLOOM) for entries in (ENTRIES, dirty))
     np.testing.assert_array_equal(changed.cameras.cam_from_world, kept.cameras.cam_from_world)
     for ours, theirs in zip(changed.views, kept.views):
         np.testing.assert_array_equal(ours.depth, theirs.depth)
@@ -129,7 +136,7 @@ def test_what_lies_outside_the_masks_changes_no_bit() -> None:
 def test_a_view_without_matches_is_left_out_by_name_and_the_rest_is_aligned() -> None:
     nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
     cut = {edge: replace(found, matches=nothing) if 4 in edge else found for edge, found in ENTRIES.items()}
-    scene = sparse_align(predictions(cut), SHORT)
+    scene = sparse_align(predictions(cut), POINTLOOM)
     assert [v.name for v in scene.views] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
     assert [n.subject for n in scene.report.notices if n.level is Level.LEFT_OUT] == ["4.jpg"]
     assert pair_errors(scene.cameras.cam_from_world, TRUTH[:4])[0].max() < 0.2
@@ -138,12 +145,12 @@ def test_a_view_without_matches_is_left_out_by_name_and_the_rest_is_aligned() ->
 def test_no_matches_at_all_is_an_error() -> None:
     nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
     with pytest.raises(GraphError, match="no two views are tied"):
-        sparse_align(predictions({edge: replace(found, matches=nothing) for edge, found in ENTRIES.items()}), SHORT)
+        sparse_align(predictions({edge: replace(found, matches=nothing) for edge, found in ENTRIES.items()}), POINTLOOM)
 
 
 def test_a_view_without_a_run_of_its_own_is_left_out_by_name() -> None:
     one_way = {edge: replace(found, ba=None) for edge, found in ENTRIES.items()}
-    scene = sparse_align(predictions(one_way), SHORT)
+    scene = sparse_align(predictions(one_way), POINTLOOM)
     assert [view.name for view in scene.views] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
     assert any(n.subject == "4.jpg" and "own frame" in n.text for n in scene.report.notices)
 
@@ -151,7 +158,7 @@ def test_a_view_without_a_run_of_its_own_is_left_out_by_name() -> None:
 def test_a_view_with_an_empty_mask_is_left_out_by_name() -> None:
     given = predictions(mask=np.ones((HEIGHT, WIDTH), bool))
     views = (*given.views[:2], view(2, np.zeros((HEIGHT, WIDTH), bool)), *given.views[3:])
-    scene = sparse_align(replace(given, views=views), SHORT)
+    scene = sparse_align(replace(given, views=views), POINTLOOM)
     assert "2.jpg" not in {v.name for v in scene.views}
     assert any(n.subject == "2.jpg" and "mask" in n.text for n in scene.report.notices)
 
@@ -171,8 +178,8 @@ def test_the_order_of_the_views_changes_nothing_but_rounding() -> None:
         i, j = place[a], place[b]
         flipped = PairEntry(found.ba, found.ab, Matches(found.matches.xy_b, found.matches.xy_a, found.matches.conf))
         shuffled[min(i, j), max(i, j)] = found if i < j else flipped
-    plain = sparse_align(predictions(), SHORT)
-    mixed = sparse_align(replace(predictions(shuffled), views=tuple(view(k) for k in order)), SHORT)
+    plain = sparse_align(predictions(), POINTLOOM)
+    mixed = sparse_align(replace(predictions(shuffled), views=tuple(view(k) for k in order)), POINTLOOM)
     back = mixed.cameras.cam_from_world[[place[k] for k in range(NUM_VIEWS)]]
     assert pair_errors(back, plain.cameras.cam_from_world)[0].max() < 0.05
     assert torch.isfinite(torch.from_numpy(back)).all()
