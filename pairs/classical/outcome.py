@@ -161,7 +161,7 @@ def _what_failed(evidence: Evidence, attempts: Sequence[Attempt]) -> str:
     if largest.assessment is not None and largest.assessment.coinciding:
         return (
             f"{len(largest.assessment.coinciding)} of {largest.num_placed} placed views stand where others stand: the object looks alike from "
-            "several sides. Photos in smaller steps tell them apart, or a mark on one side; if the object went round more than once, give one turn alone."
+            "several sides. Photos in smaller steps tell them apart, or a mark on one side; if it went round more than once, give one turn alone."
         )
     if largest.assessment is None or largest.assessment.mask_share is None:
         reason = largest.assessment.reason if largest.assessment is not None else ""
