@@ -111,7 +111,7 @@ def test_the_written_set_is_what_was_rendered(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(OutputError, match="choose another place"):
+    with pytest.raises(OutputError, match="another place"):
         render_turntable(tmp_path / "taken", TINY)
 
 

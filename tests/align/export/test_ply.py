@@ -89,5 +89,5 @@ def test_a_header_that_promises_nonsense_is_refused(tmp_path: Path, header: str)
 
 def test_a_place_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="choose another place"):
+    with pytest.raises(OutputError, match="another place"):
         write_ply(tmp_path / "file" / "cloud.ply", cloud(0, 1, with_conf=False))
