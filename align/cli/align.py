@@ -29,7 +29,7 @@ class Align:
     def run(self) -> None:
         """Align, save, and print what came out."""
         preset = preset_named(self.preset)
-        require_writable(self.out)
+        require_writable(self.out, "--out")
         with StageDisplay() as display:
             display("reading predictions", 0, 1)
             predictions = read_predictions(self.folder)

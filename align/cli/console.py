@@ -97,15 +97,15 @@ def print_result(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def require_writable(folder: Path) -> None:
-    """Find out before an hour of work whether its result can be written."""
+def require_writable(folder: Path, option: str) -> None:
+    """Find out before an hour of work whether its result can be written; `option` is where the folder was named."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror}). Choose another folder with --out.") from error
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}). Choose another folder with {option}.") from error
 
 
 def summary(scene: Scene, folder: Path) -> str:

@@ -65,7 +65,9 @@ class Reconstruct:
         print_result(summary(scene, self.out))
 
     def _reconstruct(self, display: StageDisplay) -> Scene:
-        require_writable(self.out)
+        require_writable(self.out, "--out")
+        if self.store is not None:
+            require_writable(self.store, "--store")
         masks = None if self.masks in ("auto", "none") else Path(self.masks)
         options = ReconstructOptions(
             load=LoadOptions(
