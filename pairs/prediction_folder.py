@@ -17,13 +17,13 @@ from masks.load import binary, choose_polarity
 from masks.mask import Mask
 from masks.notice import left_out, warning
 from masks.picture import open_levels, open_picture
-from masks.pixelmap import identity, intrinsics_to_target
+from masks.pixelmap import identity
 from masks.whole_file import write_whole
 from pairs.pair_file import entry_from_arrays, entry_to_arrays
 from pairs.pointmap_matches import with_matches
 from pairs.prediction import PairEntry, Predictions
 from pairs.store import digest
-from pairs.views import View, grid_mask
+from pairs.views import View, grid_K, grid_mask
 
 _RIGID_TOLERANCE = 1e-4
 _MOST_PIXELS = 100_000_000
@@ -65,16 +65,12 @@ def write_predictions(predictions: Predictions, folder: Path) -> None:
         if view.mask is not None:
             entry["mask"] = f"masks/{view.name}.png"
             write_whole(folder / entry["mask"], _png(grid_mask(view).astype(np.uint8) * 255))
-        entry |= {key: array.tolist() for key, array in (("K", _grid_K(view)), ("cam_from_world", view.cam_from_world)) if array is not None}
+        entry |= {key: array.tolist() for key, array in (("K", grid_K(view)), ("cam_from_world", view.cam_from_world)) if array is not None}
         document.append(entry)
     for k, (a, b) in enumerate(predictions.edges):
         arrays = {name: np.ascontiguousarray(array) for name, array in entry_to_arrays(predictions.load(k)).items()}
         write_whole(folder / "pairs" / f"{predictions.views[a].name}--{predictions.views[b].name}.safetensors", save(arrays))
     write_whole(folder / "views.json", (json.dumps(document, indent=1) + "\n").encode())
-
-
-def _grid_K(view: View) -> np.ndarray | None:
-    return intrinsics_to_target(view.grid_from_photo, view.K) if view.K is not None else None
 
 
 def _png(pixels: np.ndarray) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from masks.mask import Mask, mask_on_grid
-from masks.pixelmap import PixelMap
+from masks.pixelmap import PixelMap, intrinsics_to_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +67,8 @@ def grid_mask(view: View) -> np.ndarray:
     inside = np.zeros((h, w), bool)
     inside[top : h - bottom, left : w - right] = True
     return inside
+
+
+def grid_K(view: View) -> np.ndarray | None:
+    """Return the intrinsics (3, 3) that the user stated, in pixels of the view's grid; none when nothing was stated."""
+    return intrinsics_to_target(view.grid_from_photo, view.K) if view.K is not None else None

@@ -24,7 +24,7 @@ from align.sparse.spanning_tree import build_tree
 from masks.notice import Notice, info, warning
 from pairs.backend import Progress
 from pairs.cameras import Cameras
-from pairs.views import View
+from pairs.views import View, grid_K
 
 _LEAST_SHARE = 0.15
 """A view of whose matches fewer agree is misplaced, however the others do (the default aligner's design, chapter 5)."""
@@ -83,7 +83,7 @@ def _known(gathered: Gathered) -> Known:
     if predictions.cameras is not None:
         K = {k: torch.from_numpy(K) for k, K in enumerate(predictions.cameras.K)}
         return Known(K=K, cam_from_world=torch.from_numpy(predictions.cameras.cam_from_world))
-    return Known(K={k: torch.from_numpy(view.K) for k, view in enumerate(predictions.views) if view.K is not None})
+    return Known(K={k: torch.from_numpy(K) for k, view in enumerate(predictions.views) if (K := grid_K(view)) is not None})
 
 
 def _verdict(solved: _Solved, views: Sequence[View]) -> list[Notice]:

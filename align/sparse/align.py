@@ -24,7 +24,7 @@ from masks.notice import Notice, left_out, warning
 from pairs.backend import Progress, silent
 from pairs.cameras import Cameras
 from pairs.prediction import Predictions
-from pairs.views import View, grid_mask
+from pairs.views import View, grid_K, grid_mask
 
 
 def sparse_align(predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
@@ -81,7 +81,7 @@ def _by_gauss_newton(gathered: Gathered, options: GaussNewton, progress: Progres
     views = gathered.predictions.views
     poses = [torch.from_numpy(view.cam_from_world) for view in views if view.cam_from_world is not None]
     known = Known(
-        K={k: torch.from_numpy(view.K) for k, view in enumerate(views) if view.K is not None},
+        K={k: torch.from_numpy(K) for k, view in enumerate(views) if (K := grid_K(view)) is not None},
         cam_from_world=torch.stack(poses) if len(poses) == len(views) else None,
     )
     solution = gauss_newton_align(gathered, options, known, progress)

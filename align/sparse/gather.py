@@ -18,7 +18,7 @@ from masks.notice import Notice, left_out
 from pairs.backend import Progress
 from pairs.cameras import Cameras
 from pairs.prediction import Matches, PairEntry, PairPrediction, Predictions
-from pairs.views import View, grid_mask
+from pairs.views import View, grid_K, grid_mask
 
 POSE_STRIDE = 8
 """Every so many pixels give a point to a pair's similarity: more change it less than they cost."""
@@ -86,14 +86,21 @@ def gather(predictions: Predictions, reading: Reading, progress: Progress) -> Ga
             views[k] = canonical
         progress("canonical views", k + 1, len(predictions.views))
     part = list(views)
-    everything = Gathered(predictions, (), tuple(records), tuple(samples), tuple(notices))
-    return replace(keep_views(everything, part), views=tuple(views.values()))
+    kept = _kept_pairs(predictions, records, samples, part)
+    return Gathered(kept[0], tuple(views.values()), kept[1], kept[2], tuple(notices))
 
 
 def keep_views(gathered: Gathered, part: Sequence[int]) -> Gathered:
     """Return what was gathered for a part of the views, ascending."""
+    predictions, records, samples = _kept_pairs(gathered.predictions, gathered.records, gathered.samples, part)
+    return Gathered(predictions, tuple(gathered.views[k] for k in part), records, samples, gathered.notices)
+
+
+def _kept_pairs(
+    predictions: Predictions, records: Sequence[PairRecord], samples: Sequence[RunSample], part: Sequence[int]
+) -> tuple[Predictions, tuple[PairRecord, ...], tuple[RunSample, ...]]:
+    """Return predictions, records and samples of the pairs within a part of the views, which is numbered anew."""
     position = {view: k for k, view in enumerate(part)}
-    predictions = gathered.predictions
     kept = [k for k, (a, b) in enumerate(predictions.edges) if a in position and b in position]
     cameras = predictions.cameras
     smaller = replace(
@@ -103,14 +110,10 @@ def keep_views(gathered: Gathered, part: Sequence[int]) -> Gathered:
         load=lambda k: predictions.load(kept[k]),
         cameras=Cameras(cameras.K[list(part)], cameras.cam_from_world[list(part)]) if cameras is not None else None,
     )
-    return replace(
-        gathered,
-        predictions=smaller,
-        views=tuple(gathered.views[k] for k in part) if gathered.views else (),
-        records=tuple(replace(r, a=position[r.a], b=position[r.b]) for r in gathered.records if r.a in position and r.b in position),
-        samples=tuple(
-            replace(s, frame=position[s.frame], other=position[s.other]) for s in gathered.samples if s.frame in position and s.other in position
-        ),
+    return (
+        smaller,
+        tuple(replace(r, a=position[r.a], b=position[r.b]) for r in records if r.a in position and r.b in position),
+        tuple(replace(s, frame=position[s.frame], other=position[s.other]) for s in samples if s.frame in position and s.other in position),
     )
 
 
@@ -161,7 +164,7 @@ def _canonical(view: View, own: _OwnMaps, mask: np.ndarray, pp: Tensor, reading:
 
 def principal_point(view: View, predictions: Predictions, index: int) -> Tensor:
     """Return where the optical axis meets the view's grid (2,): as the backend or the user states, else the networks' (W/2, H/2)."""
-    K = predictions.cameras.K[index] if predictions.cameras is not None else view.K
+    K = predictions.cameras.K[index] if predictions.cameras is not None else grid_K(view)
     if K is not None:
         return torch.from_numpy(K[:2, 2].copy())
     w, h = view.pixel_map.target_size
