@@ -6,14 +6,22 @@ finite is refused like one that ends higher, so what is returned is finite whene
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.sparse import coo_array, csc_array, diags_array
+from scipy.sparse.linalg import splu
 
 State = TypeVar("State")
+Matrix = np.ndarray | csc_array
+"""Symmetric; sparse where there are many shared unknowns."""
 Stopped = Literal["small gain", "all steps used", "no step lowers the cost", "cost not finite"]
+
+_SPARSE_FROM = 2000
+"""Shared unknowns, some 300 views: from here on a sparse factorisation is faster, and a dense matrix would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +32,7 @@ class Equations:
     Padding: a lone unknown with diagonal 1, gradient 0 and no coupling; a column with the number N.
     """
 
-    matrix: np.ndarray  # (N, N), symmetric
+    matrix: Matrix  # (N, N)
     gradient: np.ndarray  # (N,)
     lone_diagonal: np.ndarray  # (G, B), > 0
     lone_gradient: np.ndarray  # (G, B)
@@ -132,26 +140,59 @@ def solve(equations: Equations, free: np.ndarray, damping: float = 0.0) -> Step 
     """
     lone_diagonal = equations.lone_diagonal * (1 + damping)
     matrix, gradient = reduced(equations, lone_diagonal)
-    matrix[np.diag_indices_from(matrix)] += damping * np.diagonal(equations.matrix)
     shared = np.zeros(len(gradient))
     kept = np.flatnonzero(free)
-    try:
-        shared[kept] = -cho_solve(cho_factor(matrix[np.ix_(kept, kept)], lower=True), gradient[kept])
-    except (LinAlgError, ValueError):  # ValueError: infinite or NaN entries
+    solver = factorised(matrix, kept, damping * equations.matrix.diagonal())
+    if solver is None or not np.isfinite(gradient).all():
         return None
+    shared[kept] = -solver(gradient[kept])
     lone = -(equations.lone_gradient + coupled(equations, shared)) / lone_diagonal
     return Step(shared, lone) if np.isfinite(shared).all() and np.isfinite(lone).all() else None
 
 
-def reduced(equations: Equations, lone_diagonal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def factorised(matrix: Matrix, kept: np.ndarray, added: np.ndarray | float = 0.0) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return what solves the rows and columns `kept` (K,) of a matrix whose diagonal is added to, for right sides (K,) or (K, R).
+
+    Returns nothing when that matrix is not finite or not positive definite.
+    """
+    added = np.broadcast_to(added, len(matrix.diagonal()))[kept]
+    if isinstance(matrix, np.ndarray):
+        dense = matrix[np.ix_(kept, kept)]
+        dense[np.diag_indices_from(dense)] += added
+        try:
+            factor = cho_factor(dense, lower=True)
+        except (LinAlgError, ValueError):  # ValueError: infinite or NaN entries
+            return None
+        return lambda right: cho_solve(factor, right)
+    part = matrix[kept][:, kept]
+    if not np.isfinite(part.data).all():
+        return None
+    try:
+        # Without pivoting the factors are those of Cholesky, and their diagonal tells whether the matrix is positive definite.
+        lu = splu(csc_array(part + diags_array(added)), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    except RuntimeError:  # exactly singular
+        return None
+    return lu.solve if (lu.U.diagonal() > 0).all() else None
+
+
+def summed(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, size: int) -> Matrix:
+    """Return the matrix (size, size) of sums of values by their cell; rows and columns numbered `size` are padding."""
+    rows, columns, values = rows.ravel(), columns.ravel(), values.ravel()
+    if size < _SPARSE_FROM:
+        return np.bincount(rows * (size + 1) + columns, values, (size + 1) ** 2).reshape(size + 1, size + 1)[:size, :size]
+    inside = (rows < size) & (columns < size)
+    return csc_array(coo_array((values[inside], (rows[inside], columns[inside])), (size, size)))
+
+
+def reduced(equations: Equations, lone_diagonal: np.ndarray) -> tuple[Matrix, np.ndarray]:
     """Return the matrix (N, N) and gradient (N,) of the shared unknowns after the lone ones are eliminated."""
     columns, size = equations.columns, len(equations.gradient)
     weighted = equations.coupling / lone_diagonal[..., None]
     by_matrix = weighted.transpose(0, 2, 1) @ equations.coupling  # (G, C, C)
     by_gradient = (equations.lone_gradient[:, None] @ weighted)[:, 0]  # (G, C)
-    cells = columns[:, :, None] * (size + 1) + columns[:, None]
-    taken = np.bincount(cells.ravel(), by_matrix.ravel(), (size + 1) ** 2).reshape(size + 1, size + 1)
-    return equations.matrix - taken[:size, :size], equations.gradient - spread(columns, by_gradient, size)
+    rows, others = np.broadcast_arrays(columns[:, :, None], columns[:, None])
+    taken = summed(rows, others, by_matrix, size)
+    return equations.matrix - taken, equations.gradient - spread(columns, by_gradient, size)
 
 
 def coupled(equations: Equations, shared: np.ndarray) -> np.ndarray:

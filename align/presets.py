@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from align.sparse.gather import Reading
-from align.sparse.gauss_newton import GaussNewton
 from align.sparse.presets import ALIGNER_FUNCTION, MAST3R, MAST3R_2024, AdamOptions, Intrinsics, Stage
+from align.sparse.refinement import GaussNewton
 from align.sparse.robust import Gamma
 from masks.errors import UserError
 

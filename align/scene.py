@@ -133,6 +133,7 @@ def _parse(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Scene:
             crop=tuple(stored["crop"]),
             scaled_size=tuple(stored["scaled_size"]),
             pad=tuple(stored["pad"]),
+            trim=tuple(stored.get("trim", (0, 0, 0, 0))),
         )
         depth, conf, image, mask = (arrays[f"{name}/{k}"] for name in ("depth", "conf", "image", "mask"))
         views.append(SceneView(entry["name"], entry["camera"], pixel_map, depth, conf, image, mask.astype(bool)))

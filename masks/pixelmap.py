@@ -1,6 +1,6 @@
 """The exact map between the pixels of a photo's file and the pixels that an algorithm sees.
 
-A map is a fixed chain: EXIF turn, integer crop, resize, integer padding. Pixel centres lie at integers, so a resize by
+A map is a fixed chain: EXIF turn, integer crop, resize, integer trim, integer padding. Pixel centres lie at integers, so a resize by
 s takes x to (x + 1/2) s - 1/2. Every change of resolution goes through a `PixelMap`; nothing re-derives scale factors.
 """
 
@@ -26,7 +26,7 @@ _TURNS = {
 
 @dataclass(frozen=True, slots=True)
 class PixelMap:
-    """Turn, crop, scale and pad, in this order; sizes are (width, height)."""
+    """Turn, crop, scale, trim and pad, in this order; sizes are (width, height)."""
 
     source_size: tuple[int, int]
     """Size of the picture as stored in its file."""
@@ -38,13 +38,15 @@ class PixelMap:
     """Size of the cropped part after resizing."""
     pad: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Pixels added at the (left, top, right, bottom) after resizing."""
+    trim: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Pixels cut off at the (left, top, right, bottom) after resizing, before padding: networks want whole patches of the resized photo."""
 
     def __post_init__(self) -> None:
         if self.orientation not in _TURNS:
             raise ValueError(f"EXIF orientation {self.orientation} is not one of 1 to 8")
         x, y, w, h = self.crop
         upright_w, upright_h = self.upright_size
-        if min(w, h, *self.scaled_size) < 1 or min(x, y, *self.pad) < 0 or x + w > upright_w or y + h > upright_h:
+        if min(w, h, *self.kept_size) < 1 or min(x, y, *self.pad, *self.trim) < 0 or x + w > upright_w or y + h > upright_h:
             raise ValueError(f"crop {self.crop} of a {upright_w}x{upright_h} photo to {self.scaled_size} is not a pixel map")
 
     @property
@@ -54,10 +56,16 @@ class PixelMap:
         return (h, w) if self.orientation >= 5 else (w, h)
 
     @property
+    def kept_size(self) -> tuple[int, int]:
+        """Size of the resized part after trimming."""
+        left, top, right, bottom = self.trim
+        return (self.scaled_size[0] - left - right, self.scaled_size[1] - top - bottom)
+
+    @property
     def target_size(self) -> tuple[int, int]:
         """Size of the picture that comes out."""
         left, top, right, bottom = self.pad
-        return (self.scaled_size[0] + left + right, self.scaled_size[1] + top + bottom)
+        return (self.kept_size[0] + left + right, self.kept_size[1] + top + bottom)
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -81,7 +89,7 @@ class PixelMap:
         turn[:2, 2] = upright_centre - turn[:2, :2] @ centre
         scale = np.array(self.scale)
         resize = np.diag([*scale, 1.0])
-        resize[:2, 2] = (0.5 - np.array(self.crop[:2])) * scale - 0.5 + np.array(self.pad[:2])
+        resize[:2, 2] = (0.5 - np.array(self.crop[:2])) * scale - 0.5 - np.array(self.trim[:2]) + np.array(self.pad[:2])
         return resize @ turn
 
     def upright(self) -> PixelMap:
@@ -137,6 +145,9 @@ def image_to_target(pixel_map: PixelMap, image: np.ndarray, fill: float = 0) -> 
     part = np.ascontiguousarray(upright[y : y + h, x : x + w])
     boolean = part.dtype == bool
     scaled = _resize(part.astype(np.float32) if boolean else part, pixel_map.scaled_size, smooth=boolean)
+    left, top, _, _ = pixel_map.trim
+    kept_w, kept_h = pixel_map.kept_size
+    scaled = scaled[top : top + kept_h, left : left + kept_w]
     left, top, right, bottom = pixel_map.pad
     if any(pixel_map.pad):
         scaled = np.pad(scaled, ((top, bottom), (left, right)) + ((0, 0),) * (scaled.ndim - 2), constant_values=fill)
@@ -144,13 +155,15 @@ def image_to_target(pixel_map: PixelMap, image: np.ndarray, fill: float = 0) -> 
 
 
 def image_to_source(pixel_map: PixelMap, image: np.ndarray, fill: float = 0) -> np.ndarray:
-    """Carry a picture of the target back to the file's pixels; what the crop had cut away takes the value `fill`."""
+    """Carry a picture of the target back to the file's pixels; what crop and trim had cut away takes the value `fill`."""
     left, top, _, _ = pixel_map.pad
     x, y, w, h = pixel_map.crop
-    scaled_w, scaled_h = pixel_map.scaled_size
-    part = np.ascontiguousarray(image[top : top + scaled_h, left : left + scaled_w])
+    kept_w, kept_h = pixel_map.kept_size
+    part = np.ascontiguousarray(image[top : top + kept_h, left : left + kept_w])
     boolean = part.dtype == bool
-    resized = _resize(part.astype(np.float32) if boolean else part, (w, h), smooth=boolean)
+    resized = _resize(_untrimmed(part.astype(np.float32) if boolean else part, pixel_map), (w, h), smooth=boolean)
+    if any(pixel_map.trim):
+        resized = np.where(_kept(pixel_map).reshape(h, w, *[1] * (resized.ndim - 2)), resized, np.asarray(fill, resized.dtype))
     upright_w, upright_h = pixel_map.upright_size
     upright = np.full((upright_h, upright_w, *resized.shape[2:]), fill, resized.dtype)
     upright[y : y + h, x : x + w] = resized
@@ -182,6 +195,24 @@ def turn_upright(image: np.ndarray, orientation: int) -> np.ndarray:
 def _turn_back(image: np.ndarray, orientation: int) -> np.ndarray:
     """Undo `turn_upright`: only the two quarter turns are not their own inverse."""
     return turn_upright(image, {6: 8, 8: 6}.get(orientation, orientation))
+
+
+def _untrimmed(part: np.ndarray, pixel_map: PixelMap) -> np.ndarray:
+    """Return the part with what was trimmed, as its nearest pixels: the fill must not bleed into the rim when it is resized."""
+    left, top, right, bottom = pixel_map.trim
+    if not any(pixel_map.trim):
+        return part
+    return np.pad(part, ((top, bottom), (left, right)) + ((0, 0),) * (part.ndim - 2), mode="edge")
+
+
+def _kept(pixel_map: PixelMap) -> np.ndarray:
+    """Return which pixels (h, w) of the crop have their centre in what the trim left."""
+    left, top, right, bottom = pixel_map.trim
+    inside = []
+    for side, scale, low, high in ((0, pixel_map.scale[0], left, right), (1, pixel_map.scale[1], top, bottom)):
+        at = (np.arange(pixel_map.crop[2 + side]) + 0.5) * scale
+        inside.append((at >= low) & (at < pixel_map.scaled_size[side] - high))
+    return inside[1][:, None] & inside[0][None]
 
 
 def _resize(image: np.ndarray, size: tuple[int, int], *, smooth: bool) -> np.ndarray:

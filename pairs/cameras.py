@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_RIGID_TOLERANCE = 1e-4
+
 
 @dataclass(frozen=True, slots=True)
 class Cameras:
@@ -37,3 +39,10 @@ class Cameras:
 def camera_centres(cam_from_world: np.ndarray) -> np.ndarray:
     """Return the optical centres (V, 3) in the world of rigid poses (V, 4, 4)."""
     return -np.einsum("vji,vj->vi", cam_from_world[:, :3, :3], cam_from_world[:, :3, 3])
+
+
+def is_rigid(transform: np.ndarray) -> bool:
+    """Tell whether a matrix (4, 4) is a rotation and a translation, to rounding; what is not finite is not."""
+    R = transform[:3, :3]
+    orthogonal = np.abs(R @ R.T - np.eye(3)).max() < _RIGID_TOLERANCE and np.linalg.det(R) > 0
+    return bool(orthogonal and np.abs(transform[3] - (0, 0, 0, 1)).max() < _RIGID_TOLERANCE and np.isfinite(transform).all())

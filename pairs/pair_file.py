@@ -53,12 +53,16 @@ def _run(
     found = []
     for name, (w, h), shape in zip(names, (*sizes, *sizes), ((3,), (3,), (), ())):
         array = _array(arrays, f"{run}/{name}", path)
+        if array.dtype.kind != "f":
+            raise FormatError(f"{path}: {run}/{name} holds {array.dtype}. Pointmaps and confidences are floating-point numbers: write float32.")
         if array.shape != (h, w, *shape):
             raise FormatError(f"{path}: {run}/{name} has the shape {array.shape}, but views.json says {w}x{h}, so it should be {(h, w, *shape)}.")
         found.append(array)
     for name, conf in zip(names[2:], found[2:]):
-        if not (conf >= 1).all():
-            raise FormatError(f"{path}: {run}/{name} has values below 1 or NaN. Confidences are at least 1; mark what is not to be used with masks.")
+        if not ((conf >= 1) & (conf < np.inf)).all():
+            raise FormatError(
+                f"{path}: {run}/{name} has values below 1, infinite or NaN. Confidences are at least 1; mark what is not to be used with masks."
+            )
     return PairPrediction(*found)
 
 

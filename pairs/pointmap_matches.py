@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.spatial import KDTree
 
+from pairs.matching.points import mutual_nearest
 from pairs.prediction import Matches, PairEntry, PairPrediction
 from pairs.views import View, grid_mask
 
@@ -38,9 +38,7 @@ def reciprocal_matches(run: PairPrediction, mask_a: np.ndarray, mask_b: np.ndarr
     if len(points_a) == 0 or len(points_b) == 0:
         return Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
     query = np.flatnonzero((ij_a % _STRIDE == _STRIDE // 2).all(1))
-    nearest_b = np.asarray(KDTree(points_b).query(points_a[query])[1])
-    back = np.asarray(KDTree(points_a).query(points_b[nearest_b])[1])
-    mutual = back == query
+    nearest_b, mutual = mutual_nearest(points_a, points_b, query)
     ia, ib = ij_a[query[mutual]], ij_b[nearest_b[mutual]]
     conf = np.sqrt(run.a_conf[ia[:, 0], ia[:, 1]].astype(float) * run.b_conf[ib[:, 0], ib[:, 1]])
     return Matches(ia[:, ::-1].astype(float), ib[:, ::-1].astype(float), conf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,13 @@ from masks.notice import left_out, warning
 from masks.picture import open_levels, open_picture
 from masks.pixelmap import identity
 from masks.whole_file import write_whole
+from pairs.checks import fault_of_K, fault_of_pose
 from pairs.pair_file import entry_from_arrays, entry_to_arrays
 from pairs.pointmap_matches import with_matches
 from pairs.prediction import PairEntry, Predictions
 from pairs.store import digest
 from pairs.views import View, grid_K, grid_mask
 
-_RIGID_TOLERANCE = 1e-4
 _MOST_PIXELS = 100_000_000
 
 
@@ -46,7 +47,8 @@ def read_predictions(folder: Path) -> Predictions:
     paths = tuple(files.values())
     notices = [left_out(path.name, "names no two views of views.json: not used.") for path in unknown]
     masks = [view.mask.pixels for view in views if view.mask is not None]
-    if masks and choose_polarity(masks)[0]:
+    # Where the object fills every picture, white all over is right.
+    if not all(mask.all() for mask in masks) and choose_polarity(masks)[0]:
         text = "white fills most of their border, and white is the object in a folder of predictions: they look inverted. Write the object as 255."
         notices.append(warning("masks", text))
     return Predictions(views, edges, lambda k: _read_pair(paths[k], *(views[v] for v in edges[k])), None, tuple(notices))
@@ -82,26 +84,26 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror}). A folder of predictions has a views.json.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: is not JSON ({error}).") from error
 
 
 def _view(folder: Path, index: int, entry: Any) -> View:
     where = f"{folder / 'views.json'}: entry {index}"
     try:
-        name, size = str(entry["name"]), (int(entry["width"]), int(entry["height"]))
-    except (KeyError, TypeError, ValueError) as error:
+        name, size = entry["name"], (operator.index(entry["width"]), operator.index(entry["height"]))
+    except (KeyError, TypeError) as error:
         raise FormatError(f"{where}: needs a name, a width and a height ({error!r}).") from error
-    if not name or any(c in name for c in "/\\\0"):
+    if not isinstance(name, str) or not name or any(c in name for c in "/\\\0"):
         raise FormatError(f"{where}: {name!r} is no name. A name is a file name without folders.")
     if min(size) < 1 or size[0] * size[1] > _MOST_PIXELS:
         raise FormatError(f"{where} ({name}): a grid of {size[0]}x{size[1]} cannot be. Give the size of the network's output.")
     K = _matrix(entry, "K", (3, 3), where)
-    if K is not None and (min(K[0, 0], K[1, 1]) <= 0 or np.abs(K[2] - (0, 0, 1)).max() > 0):
-        raise FormatError(f"{where} ({name}): K needs positive focals and the last row 0 0 1.")
+    if K is not None and (fault := fault_of_K(K, size)):
+        raise FormatError(f"{where} ({name}): {fault}")
     pose = _matrix(entry, "cam_from_world", (4, 4), where)
-    if pose is not None and not _is_rigid(pose):
-        raise FormatError(f"{where} ({name}): cam_from_world is not a rigid motion (rotation, translation, last row 0 0 0 1).")
+    if pose is not None and (fault := fault_of_pose(pose)):
+        raise FormatError(f"{where} ({name}): {fault}")
     image = np.full((size[1], size[0], 3), 128, np.uint8)
     if entry.get("image") is not None:
         image = open_picture(_inside(folder, entry["image"], where)).pixels
@@ -126,12 +128,6 @@ def _matrix(entry: Mapping[str, Any], key: str, shape: tuple[int, int], where: s
     if matrix.shape != shape or not np.isfinite(matrix).all():
         raise FormatError(f"{where}: {key} should be {shape[0]}x{shape[1]} finite numbers, not {matrix.shape}.")
     return matrix
-
-
-def _is_rigid(pose: np.ndarray) -> bool:
-    R = pose[:3, :3]
-    orthogonal = np.abs(R @ R.T - np.eye(3)).max() < _RIGID_TOLERANCE and np.linalg.det(R) > 0
-    return bool(orthogonal and np.abs(pose[3] - (0, 0, 0, 1)).max() < _RIGID_TOLERANCE)
 
 
 def _inside(folder: Path, relative: object, where: str) -> Path:

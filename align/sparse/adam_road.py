@@ -82,7 +82,7 @@ def _known(gathered: Gathered) -> Known:
     predictions = gathered.predictions
     if predictions.cameras is not None:
         K = {k: torch.from_numpy(K) for k, K in enumerate(predictions.cameras.K)}
-        return Known(K=K, cam_from_world=torch.from_numpy(predictions.cameras.cam_from_world))
+        return Known(K=K, cam_from_world=dict(enumerate(torch.from_numpy(predictions.cameras.cam_from_world))))
     return Known(K={k: torch.from_numpy(K) for k, view in enumerate(predictions.views) if (K := grid_K(view)) is not None})
 
 

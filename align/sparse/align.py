@@ -1,11 +1,10 @@
-"""The sparse global alignment from predictions to a scene."""
+"""The sparse global alignment from predictions to scenes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-import networkx
 import numpy as np
 import torch
 
@@ -16,10 +15,14 @@ from align.sparse.aligned import Aligned
 from align.sparse.clean import clean
 from align.sparse.densify import DenseView, densify_view
 from align.sparse.gather import Gathered, gather, keep_views
-from align.sparse.gauss_newton import GaussNewton, gauss_newton_align
+from align.sparse.gauss_newton import gauss_newton_align
+from align.sparse.known_scene import freeze, frozen_in, require_same_grids, with_scene
 from align.sparse.parameters import Known
+from align.sparse.parts import Parts, other_parts, tied_parts
+from align.sparse.presets import AdamOptions
+from align.sparse.refinement import GaussNewton
 from align.sparse.two_motions import masked_by_motion
-from masks.errors import GraphError
+from masks.errors import PointloomError, UserError
 from masks.notice import Notice, left_out, warning
 from pairs.backend import Progress, silent
 from pairs.cameras import Cameras
@@ -31,11 +34,63 @@ def sparse_align(predictions: Predictions, preset: Preset, progress: Progress = 
     """Return the scene in which all pair predictions agree best.
 
     From the backend's own cameras (K held) where the preset wants them, else from the pair predictions alone and what the user states of cameras.
-    Views that cannot be used, or that no matches tie to the rest, are left out by name. Where no view has a mask and the predictions show an object
-    that turns before a still backdrop, the default aligner cuts it out and says so.
+    Views that cannot be used, or that no matches tie to the largest part, are left out by name. Where no view has a mask and the predictions show
+    an object that turns before a still backdrop, the default aligner cuts it out and says so.
     Raises `GraphError` when no two views are tied by matches.
     """
-    given = tuple(view.name for view in predictions.views)
+    return _solved(_prepared(predictions, preset, progress), 0, progress)
+
+
+def sparse_align_parts(predictions: Predictions, preset: Preset, progress: Progress = silent) -> tuple[Scene, ...]:
+    """Return one scene, as `sparse_align` does, of every part that matches tie together: the largest part first, each in its own world and scale.
+
+    A part beside the first that cannot be aligned is named in the first scene's report.
+    """
+    job = _prepared(predictions, preset, progress)
+    first = _solved(job, 0, progress)
+    others, failed = [], []
+    for number in range(1, len(job.parts.views)):
+        try:
+            others.append(_solved(job, number, progress))
+        except PointloomError as error:
+            failed.append(left_out(f"part {number + 1}", str(error)))
+    report = Report((*first.report.notices, *failed), first.report.figures)
+    return (replace(first, report=report), *others)
+
+
+def align_onto(scene: Scene, predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
+    """Return the scene with the predictions' other views placed in it; what it holds stays to the bit: poses, intrinsics, depths.
+
+    The predictions tie views of the scene, known by their names, to new ones. Raises `UserError` when they share no view, or a view's grid
+    differs; `GraphError` when no matches tie a new view to the scene.
+    """
+    if not isinstance(preset.cold, GaussNewton):
+        raise UserError("views are placed in a known scene by the default aligner only. Use --preset pointloom.")
+    require_same_grids(scene, predictions.views)
+    job = _prepared(with_scene(scene, predictions), replace(preset, warm=None), progress)
+    known = {view.name for view in scene.views}
+    names = [view.name for view in job.gathered.predictions.views]
+    linked = [k for k, part in enumerate(job.parts.views) if 0 < sum(names[view] in known for view in part) < len(part)]
+    if not linked:
+        raise UserError("no matches tie a new view to one of the scene. Add pairs of new views with views of the scene.")
+    return frozen_in(scene, _solved(job, linked[0], progress, scene))
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What was read, and what is to be solved of it."""
+
+    inputs: tuple[str, ...]
+    gathered: Gathered
+    parts: Parts
+    solver: AdamOptions | GaussNewton
+    preset: Preset
+    notices: tuple[Notice, ...]
+
+
+def _prepared(predictions: Predictions, preset: Preset, progress: Progress) -> _Job:
+    """Read the predictions for the solver that fits them."""
+    inputs = tuple(view.name for view in predictions.views)
     warm = predictions.cameras is not None and preset.warm is not None
     solver = preset.warm if warm and preset.warm is not None else preset.cold
     if not warm:
@@ -46,44 +101,43 @@ def sparse_align(predictions: Predictions, preset: Preset, progress: Progress = 
         masked, cut_out = masked_by_motion(gathered.predictions, gathered.samples)
         if cut_out:
             gathered = gather(masked, preset.reading(solver), progress)
-    part = list(range(len(gathered.views))) if warm else largest_part(gathered)
-    if len(part) < 2:
-        reasons = " ".join(f"{n.subject}: {n.text}" for n in gathered.notices[:3])
-        raise GraphError(f"no two views are tied by matches inside the masks. Check the masks, the pairs and the predictions. {reasons}".strip())
-    notices = (*predictions.notices, *cut_out, *gathered.notices, *_untied(gathered, part), *_partly_stated(predictions.views))
-    gathered = keep_views(gathered, part)
-    aligned = _by_gauss_newton(gathered, solver, progress) if isinstance(solver, GaussNewton) else align_by_adam(gathered, solver, progress)
+    # The backend's own cameras hold views without matches, too.
+    parts = Parts((tuple(range(len(gathered.views))),), ()) if warm else tied_parts(gathered)
+    notices = (*predictions.notices, *cut_out, *gathered.notices, *parts.notices)
+    return _Job(inputs, gathered, parts, solver, preset, notices)
+
+
+def _solved(job: _Job, number: int, progress: Progress, onto: Scene | None = None) -> Scene:
+    """Return the scene of one part; the views of a scene to align onto are frozen."""
+    part, solver = job.parts.views[number], job.solver
+    names = [view.name for view in job.gathered.predictions.views]
+    gathered = keep_views(job.gathered, part)
+    notices = [*job.notices, *other_parts(job.parts, number, names)]
+    if isinstance(solver, GaussNewton):
+        known = _stated(gathered.predictions.views)
+        aligned = _by_gauss_newton(gathered, solver, known if onto is None else freeze(onto, gathered, known), progress)
+    else:
+        notices += _poses_not_used(gathered.predictions)
+        aligned = align_by_adam(gathered, solver, progress)
     progress("cleaning", 0, 1)
-    return replace(_scene(gathered.predictions, aligned, notices, preset.clean_tolerance), inputs=given)
+    return replace(_scene(gathered.predictions, aligned, notices, job.preset.clean_tolerance), inputs=job.inputs)
 
 
-def largest_part(gathered: Gathered) -> list[int]:
-    """Return the largest set of views that matches tie together; of equal ones the first."""
-    graph = networkx.Graph()
-    graph.add_nodes_from(range(len(gathered.views)))
-    graph.add_edges_from((r.a, r.b) for r in gathered.records if len(r.conf))
-    return sorted(max(networkx.connected_components(graph), key=len, default=set()))
-
-
-def _untied(gathered: Gathered, part: Sequence[int]) -> list[Notice]:
-    text = f"no matches tie it to the {len(part)} views that were aligned. Add pairs that link it, or align its part alone."
-    return [left_out(view.name, text) for k, view in enumerate(gathered.predictions.views) if k not in part]
-
-
-def _partly_stated(views: Sequence[View]) -> list[Notice]:
-    stated = [view.name for view in views if view.cam_from_world is not None]
-    if not stated or len(stated) == len(views):
+def _poses_not_used(predictions: Predictions) -> list[Notice]:
+    if predictions.cameras is not None or all(view.cam_from_world is None for view in predictions.views):
         return []
-    return [warning("poses", f"stated for {len(stated)} of {len(views)} views ({', '.join(stated[:3])}, ...): not used. State all or none.")]
+    return [warning("poses", "the stated ones are not used: the reference's presets start without. Use --preset pointloom.")]
 
 
-def _by_gauss_newton(gathered: Gathered, options: GaussNewton, progress: Progress) -> Aligned:
-    views = gathered.predictions.views
-    poses = [torch.from_numpy(view.cam_from_world) for view in views if view.cam_from_world is not None]
-    known = Known(
+def _stated(views: Sequence[View]) -> Known:
+    """Return what the user states of cameras."""
+    return Known(
         K={k: torch.from_numpy(K) for k, view in enumerate(views) if (K := grid_K(view)) is not None},
-        cam_from_world=torch.stack(poses) if len(poses) == len(views) else None,
+        cam_from_world={k: torch.from_numpy(view.cam_from_world) for k, view in enumerate(views) if view.cam_from_world is not None},
     )
+
+
+def _by_gauss_newton(gathered: Gathered, options: GaussNewton, known: Known, progress: Progress) -> Aligned:
     solution = gauss_newton_align(gathered, options, known, progress)
     cameras = Cameras(solution.K, solution.cam_from_world)
     dense = []

@@ -18,10 +18,36 @@ _NEAREST = 0.01
 _BEHIND_PX2 = 1e4
 """What its squared error counts for."""
 
-ROTATION, PLACE = slice(0, 3), slice(3, 6)
-POSE, SOURCE_FOCAL, TARGET_FOCAL, ERROR = slice(0, 6), 6, 7, 8
-"""Rows of an observation: left perturbation (turn, shift) of the relative pose, both log focals, the error itself."""
-_NUM_ROWS = 9
+POSE = slice(0, 6)
+"""Rows of the left perturbation (turn, shift) of the relative pose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Which rows of an observation are derivatives by what: after the pose come both lenses (log focal, shift), and the error itself."""
+
+    width: int
+    """Numbers of a lens."""
+
+    @property
+    def source(self) -> slice:
+        """The source's lens."""
+        return slice(6, 6 + self.width)
+
+    @property
+    def target(self) -> slice:
+        """The target's lens."""
+        return slice(6 + self.width, self.error)
+
+    @property
+    def error(self) -> int:
+        """The error."""
+        return 6 + 2 * self.width
+
+    @property
+    def depth(self) -> int:
+        """The log depth, which has a place behind the error in the sums over runs only."""
+        return self.error + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +58,7 @@ class BlockState:
     t_cam_from_world: np.ndarray  # (V, 3)
     log_size: np.ndarray  # (V,)
     log_focal: np.ndarray  # (C,), pixels
+    shift: np.ndarray  # (C, 2), of the principal points, pixels along x
     offset: np.ndarray  # (V, B)
     """Log offset of each block's depth; 0 in the padding."""
 
@@ -53,9 +80,9 @@ class Projection:
 class BlockSums:
     """Sums of products of rows, each observation with its weight."""
 
-    by_direction: np.ndarray  # (D, 9, 9)
-    by_run: np.ndarray  # (U, 10)
-    """Products of the log depth's row with the nine rows and with itself."""
+    by_direction: np.ndarray  # (D, r, r), r = 7 + 2 x the numbers of a lens
+    by_run: np.ndarray  # (U, r + 1)
+    """Products of the log depth's row with the r rows and with itself."""
 
 
 def relative_poses(state: BlockState, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,15 +99,19 @@ def project(obs: Observations, lenses: Lenses, state: BlockState) -> Projection:
     count, focal = np.diff(obs.direction_start), np.exp(state.log_focal)[lenses.camera]
     size = np.exp(state.log_size[obs.run_view] + state.offset[obs.run_view, obs.run_lone])
     depth = obs.depth * np.repeat(size, np.diff(obs.run_start))
+    ray, seen = obs.ray, obs.seen
+    if lenses.free_centre:
+        shift = state.shift[lenses.camera]
+        ray, seen = (pixel - np.repeat(shift[view].T, count, axis=1) for pixel, view in ((ray, source), (seen, target)))
     # Rays are kept in pixels: the source's focal goes into the matrix, of which there is one a direction.
     by_pixel = R / np.stack([focal[source], focal[source], np.ones(len(source))], 1)[:, None]
     g = np.repeat(by_pixel.reshape(-1, 9).T, count, axis=1)
-    moved = np.stack([depth * (g[3 * k] * obs.ray[0] + g[3 * k + 1] * obs.ray[1] + g[3 * k + 2]) for k in range(3)])
+    moved = np.stack([depth * (g[3 * k] * ray[0] + g[3 * k + 1] * ray[1] + g[3 * k + 2]) for k in range(3)])
     x, y, z = moved + np.repeat(t.T, count, axis=1)
     in_front = z > _NEAREST * depth
     inverse = 1 / np.where(in_front, z, 1)
     slope = np.stack([x * inverse, y * inverse])
-    return Projection(moved, slope, z, depth, np.repeat(focal[target], count) * slope - obs.seen, in_front)
+    return Projection(moved, slope, z, depth, np.repeat(focal[target], count) * slope - seen, in_front)
 
 
 def squared_errors(projection: Projection) -> np.ndarray:
@@ -102,18 +133,19 @@ def robust_weights(projection: Projection, weight: np.ndarray, cut: float) -> np
 def block_sums(obs: Observations, lenses: Lenses, state: BlockState, projection: Projection, weight: np.ndarray) -> BlockSums:
     """Return the sums of products of all rows by direction, and of those with the depth by run."""
     rows, depth_row = _rows(obs, lenses, state, projection, np.sqrt(weight))
-    by_direction = np.zeros((_NUM_ROWS, _NUM_ROWS, len(obs.direction)))
-    for k in range(ERROR):
-        for l in range(k, _NUM_ROWS):
+    num_rows = len(rows)
+    by_direction = np.zeros((num_rows, num_rows, len(obs.direction)))
+    for k in range(num_rows - 1):
+        for l in range(k, num_rows):
             by_direction[k, l] = by_direction[l, k] = _sums(rows[k], rows[l], obs.direction_start)
     by_run = [_sums(depth_row, row, obs.run_start) for row in (*rows, depth_row)]
     return BlockSums(np.ascontiguousarray(by_direction.transpose(2, 0, 1)), np.stack(by_run, 1))
 
 
-def joined(parts: Sequence[BlockSums]) -> BlockSums:
+def joined(parts: Sequence[BlockSums], rows: Rows) -> BlockSums:
     """Return the sums of consecutive pieces of the observations as one."""
     if not parts:
-        return BlockSums(np.zeros((0, _NUM_ROWS, _NUM_ROWS)), np.zeros((0, _NUM_ROWS + 1)))
+        return BlockSums(np.zeros((0, rows.depth, rows.depth)), np.zeros((0, rows.depth + 1)))
     return BlockSums(np.concatenate([part.by_direction for part in parts]), np.concatenate([part.by_run for part in parts]))
 
 
@@ -122,7 +154,7 @@ _Row = tuple[np.ndarray | None, np.ndarray | None]
 
 
 def _rows(obs: Observations, lenses: Lenses, state: BlockState, projection: Projection, root: np.ndarray) -> tuple[list[_Row], _Row]:
-    """Return the nine rows and that of the log depth, scaled by the root of the weight (M,)."""
+    """Return the rows and that of the log depth, scaled by the root of the weight (M,)."""
     count = np.diff(obs.direction_start)
     focal = np.exp(state.log_focal)[lenses.camera]
     R, _ = relative_poses(state, obs.direction)
@@ -133,6 +165,11 @@ def _rows(obs: Observations, lenses: Lenses, state: BlockState, projection: Proj
     fa, fb = f * a, f * b
     fab = fa * b
     ax, ay, az = np.repeat(R[:, :, 2].T, count, axis=1) * projection.depth - projection.moved
+    source_centre, target_centre = [], []
+    if lenses.free_centre:
+        columns = np.repeat((R[:, :, :2] / focal[obs.direction[:, 0], None, None]).reshape(-1, 6).T, count, axis=1) * projection.depth
+        source_centre = [(s * (a * columns[4 + k] - columns[k]), s * (b * columns[4 + k] - columns[2 + k])) for k in range(2)]
+        target_centre = [(root, None), (None, root)]
     rows: list[_Row] = [
         (-fab, -f - fb * b),
         (f + fa * a, fab),
@@ -141,7 +178,9 @@ def _rows(obs: Observations, lenses: Lenses, state: BlockState, projection: Proj
         (None, s),
         (-s * a, -s * b),
         (s * (ax - a * az), s * (ay - b * az)),
+        *source_centre,
         (fa, fb),
+        *target_centre,
         (root * projection.error[0], root * projection.error[1]),
     ]
     return rows, (s * (dx - a * dz), s * (dy - b * dz))

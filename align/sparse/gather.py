@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,9 +14,10 @@ from torch.nn.functional import pad
 from align.sparse.canonical import AverageMode, CanonicalView, canonical_view, masked_canonical_view
 from align.sparse.condense import OffFrame, PairRecord, sample_off_frame
 from masks.errors import FormatError, SolverError
-from masks.notice import Notice, left_out
+from masks.notice import Notice, first_few, left_out
 from pairs.backend import Progress
 from pairs.cameras import Cameras
+from pairs.checks import require_fitting, require_sound
 from pairs.prediction import Matches, PairEntry, PairPrediction, Predictions
 from pairs.views import View, grid_K, grid_mask
 
@@ -65,19 +66,19 @@ def gather(predictions: Predictions, reading: Reading, progress: Progress) -> Ga
 
     Memory grows with the number of pairs by one pointmap a run, and not at all where a view's own pointmaps are all the same.
     """
+    require_sound(predictions)
     masks = [grid_mask(view) for view in predictions.views]
     own = [_OwnMaps() for _ in predictions.views]
-    records, samples = [], []
+    records, samples, unusable = [], [], []
     for k, (a, b) in enumerate(predictions.edges):
         entry = predictions.load(k)
-        for view, run in ((a, entry.ab), (b, entry.ba)):
-            if run is not None and np.isfinite(run.a_in_a[masks[view]]).all(-1).any():
-                own[view].add(run.a_in_a, run.a_conf)
+        require_fitting(entry, predictions.views[a], predictions.views[b])
+        unusable += _keep_own((a, b), entry, own, masks, reading)
         matches = _inside(entry.matches, masks[a], masks[b])
         records.append(_record(a, b, entry, on_pixels(matches) if reading.whole_pixels else matches, masks, reading.subsample))
         samples += _run_samples(a, b, entry, masks)
         progress("reading pairs", k + 1, len(predictions.edges))
-    views, notices = {}, []
+    views, notices = {}, _unusable_runs(unusable, predictions.views)
     for k, view in enumerate(predictions.views):
         canonical = _canonical(view, own[k], masks[k], principal_point(view, predictions, k), reading)
         if isinstance(canonical, Notice):
@@ -133,6 +134,37 @@ class _OwnMaps:
         self.maps.append((points, conf))
 
 
+def _keep_own(
+    pair: tuple[int, int], entry: PairEntry, own: Sequence[_OwnMaps], masks: Sequence[np.ndarray], reading: Reading
+) -> list[tuple[int, int]]:
+    """Add the own pointmaps of a pair's runs to those of their views; return the runs (frame, other) of which a pointmap cannot be used."""
+    unusable = []
+    for (view, other), run in ((pair, entry.ab), (pair[::-1], entry.ba)):
+        if run is None or not (masks[view].any() and masks[other].any()):
+            continue
+        tells_own = _usable(run.a_in_a, masks[view], reading)
+        if tells_own:
+            own[view].add(run.a_in_a, run.a_conf)
+        if not (tells_own and _usable(run.b_in_a, masks[other], reading)):
+            unusable.append((view, other))
+    return unusable
+
+
+def _usable(points: np.ndarray, mask: np.ndarray, reading: Reading) -> bool:
+    """Tell whether a pointmap (H, W, 3) holds a point of the object: a finite one, and, but for the reference, one in front of the camera."""
+    inside = points[mask]
+    kept = np.isfinite(inside).all(1)
+    return bool((kept & (inside[:, 2] > 0)).any() if reading.average == "object" else kept.any())
+
+
+def _unusable_runs(runs: Sequence[tuple[int, int]], views: Sequence[View]) -> list[Notice]:
+    if not runs:
+        return []
+    names = first_few([f"{views[view].name} with {views[other].name}" for view, other in runs])
+    text = f"of {len(runs)} a pointmap holds no finite point of the object before the camera, and is not used: {names}."
+    return [left_out("runs", f"{text} Look at what the network said of these.")]
+
+
 def _canonical(view: View, own: _OwnMaps, mask: np.ndarray, pp: Tensor, reading: Reading) -> CanonicalView | Notice:
     """Return the canonical view, or why there is none."""
     if not mask.any():
@@ -146,20 +178,26 @@ def _canonical(view: View, own: _OwnMaps, mask: np.ndarray, pp: Tensor, reading:
         # Blocks must be whole: what is missing of the last ones lies off the object, hence is absent.
         beyond = [0, -mask.shape[1] % reading.subsample, 0, -mask.shape[0] % reading.subsample]
         points, conf, inside = pad(points, [0, 0, *beyond]), pad(conf, beyond), pad(inside, beyond)
-        try:
-            return masked_canonical_view(points, conf, inside, pp, reading.subsample)
-        except SolverError as error:
-            return left_out(view.name, str(error))
+        return _with_focal(view, lambda: masked_canonical_view(points, conf, inside, pp, reading.subsample))
     if any(side % reading.subsample for side in mask.shape):
         size = f"{mask.shape[1]}x{mask.shape[0]}"
         raise FormatError(
             f"{view.name}: the reference's presets need sides that are multiples of {reading.subsample}, not {size}. Use --preset pointloom."
         )
     # The reference knows no masks: a background without confidence is the least harmful thing to tell it.
+    mode = reading.average
+    return _with_focal(view, lambda: canonical_view(points, torch.where(inside, conf, 1.0), pp, reading.subsample, mode))
+
+
+def _with_focal(view: View, average: Callable[[], CanonicalView]) -> CanonicalView | Notice:
+    """Return the average, or why the view cannot be used."""
     try:
-        return canonical_view(points, torch.where(inside, conf, 1.0), pp, reading.subsample, reading.average)
+        canonical = average()
     except SolverError as error:
         return left_out(view.name, str(error))
+    if not bool(torch.isfinite(canonical.focal)):
+        return left_out(view.name, "no focal follows from its pointmaps: all their points lie in one direction. Look at what the network said of it.")
+    return canonical
 
 
 def principal_point(view: View, predictions: Predictions, index: int) -> Tensor:
@@ -220,6 +258,6 @@ def _run_samples(a: int, b: int, entry: PairEntry, masks: Sequence[np.ndarray]) 
     for frame, other, run, reverse in ((a, b, entry.ab, entry.ba), (b, a, entry.ba, entry.ab)):
         own, seen = (np.asarray(coarse_grid(p), np.float64) for p in (reverse.a_in_a, run.b_in_a))
         conf = [np.maximum(np.asarray(coarse_grid(c), np.float64) - 0.999, 0) for c in (reverse.a_conf, run.b_conf)]
-        usable = coarse_grid(masks[other]) & np.isfinite(own).all(1) & np.isfinite(seen).all(1)
+        usable = coarse_grid(masks[other]) & np.isfinite(np.concatenate([own, seen, np.stack(conf, 1)], 1)).all(1)
         samples.append(RunSample(frame, other, own, seen, np.where(usable, np.sqrt(conf[0] * conf[1]), 0)))
     return samples

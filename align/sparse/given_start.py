@@ -1,20 +1,41 @@
-"""A start from given camera poses (the default aligner's design, chapter 7.1): sizes from the pairs, the unit from pairs and poses together."""
+"""A start from given camera poses, of all views or of some (the default aligner's design, chapter 7.1)."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from dataclasses import replace
 
-from align.sparse.averaging import Start, averaged_sizes, contradicted, place_differences, rotation_residuals
+import numpy as np
+import roma
+import torch
+
+from align.sparse.averaging import Start, averaged_sizes, averaged_start, contradicted, place_differences, rotation_residuals
 from align.sparse.edge_quality import Triangles, edge_weights
 from align.sparse.measured_pairs import MeasuredPairs
 from masks.errors import SolverError
 
+_NO_SCALE = "the given cameras do not stand as the pair predictions say, at any scale. Check their poses, or align without them."
 
-def given_start(pairs: MeasuredPairs, triangles: Triangles, cam_from_world: np.ndarray) -> tuple[Start, float]:
-    """Return given poses (V, 4, 4) in the unit of a start, and that unit in the given world.
 
-    Raises `SolverError` when the cameras do not stand where any scale of the predictions would put them.
+def given_start(pairs: MeasuredPairs, triangles: Triangles, given: Mapping[int, np.ndarray], num_views: int) -> tuple[Start, float]:
+    """Return given poses (4, 4), by view, and those of the other views in one world; in the unit of a start, with that unit in the given world.
+
+    Raises `SolverError` when the cameras do not stand where any scale of the predictions would put them, `GraphError` when the pairs do not tie
+    all views together.
     """
+    if len(given) == num_views:
+        return _all_given(pairs, triangles, np.stack([given[view] for view in range(num_views)]))
+    start = averaged_start(pairs, triangles, num_views)
+    views = sorted(given)
+    poses = np.stack([given[view] for view in views])
+    R, t, unit = _brought_to(start, views, poses)
+    R[views], t[views] = poses[:, :3, :3], poses[:, :3, 3] / unit
+    # One camera alone says nothing about any other: it is the one that the world hangs on.
+    return replace(start, R_cam_from_world=R, t_cam_from_world=t, root=views[0] if len(views) == 1 else None), unit
+
+
+def _all_given(pairs: MeasuredPairs, triangles: Triangles, cam_from_world: np.ndarray) -> tuple[Start, float]:
+    """Return the start with the poses (V, 4, 4): sizes from the pairs, the unit from pairs and poses together."""
     R, t, num_views = cam_from_world[:, :3, :3], cam_from_world[:, :3, 3], len(cam_from_world)
     weight = edge_weights(pairs, triangles)
     rejected, whole = contradicted(pairs, np.linalg.norm(rotation_residuals(pairs, R), axis=1), num_views)
@@ -27,6 +48,29 @@ def given_start(pairs: MeasuredPairs, triangles: Triangles, cam_from_world: np.n
     w = np.repeat(weight, 2)[pairs.usable.ravel()]
     along, square = w @ (baseline * difference).sum(1), w @ (baseline * baseline).sum(1)
     if not along > 0:
-        raise SolverError("the given cameras do not stand as the pair predictions say, at any scale. Check their poses, or align without them.")
+        raise SolverError(_NO_SCALE)
     unit = float(square / along)
     return Start(R, t / unit, log_size, None, rejected, not whole), unit
+
+
+def _brought_to(start: Start, views: list[int], poses: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return rotations (V, 3, 3) and translations (V, 3) of a start, in its unit, in the world of the given poses (G, 4, 4), and the unit there.
+
+    One given camera fixes no scale: the unit is then 1.
+    """
+    R, t = start.R_cam_from_world, start.t_cam_from_world
+    turns = poses[:, :3, :3].transpose(0, 2, 1) @ R[views]
+    world_from_start = roma.special_procrustes(torch.from_numpy(turns.sum(0))).numpy()
+    centres = -np.einsum("vba,vb->va", R, t) @ world_from_start.T
+    wanted = -np.einsum("vba,vb->va", poses[:, :3, :3], poses[:, :3, 3])
+    middle, wanted_middle = centres[views].mean(0), wanted.mean(0)
+    spread, wanted_spread = centres[views] - middle, wanted - wanted_middle
+    unit = 1.0
+    if len(views) > 1:
+        along, square = (wanted_spread * spread).sum(), (spread**2).sum()
+        if not along > 0:
+            raise SolverError(_NO_SCALE)
+        unit = float(along / square)
+    turned = R @ world_from_start.T
+    moved = centres - middle + wanted_middle / unit
+    return turned, -np.einsum("vab,vb->va", turned, moved), unit

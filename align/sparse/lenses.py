@@ -28,13 +28,27 @@ class Lenses:
     log_focal: np.ndarray  # (C,)
     """As the pointmaps suggest, or as known; pixels along x."""
     held: np.ndarray  # (C,) bool, known
+    free_centre: bool = False
+    """Principal points may move, those of held cameras excepted: one shift (2,) a camera, in pixels along x."""
 
-    def K(self, log_focal: np.ndarray) -> np.ndarray:
-        """Return the intrinsics (V, 3, 3) at the cameras' log focals (C,)."""
+    @property
+    def width(self) -> int:
+        """How many numbers of a camera may move: the log focal, and both coordinates of the principal point."""
+        return 3 if self.free_centre else 1
+
+    def columns(self, first: int) -> np.ndarray:
+        """Return where the numbers of each view's camera stand (V, width) when all focals, then all principal points, stand from `first` on."""
+        focal = first + self.camera[:, None]
+        if not self.free_centre:
+            return focal
+        return np.concatenate([focal, first + len(self.log_focal) + 2 * self.camera[:, None] + [0, 1]], 1)
+
+    def K(self, log_focal: np.ndarray, shift: np.ndarray) -> np.ndarray:
+        """Return the intrinsics (V, 3, 3) at the cameras' log focals (C,) and shifts of the principal point (C, 2)."""
         K = np.tile(np.eye(3), (len(self.camera), 1, 1))
         K[:, 0, 0] = np.exp(log_focal)[self.camera]
         K[:, 1, 1] = K[:, 0, 0] / self.aspect
-        K[:, :2, 2] = self.principal_point
+        K[:, :2, 2] = self.principal_point + shift[self.camera] / np.stack([np.ones(len(self.camera)), self.aspect], 1)
         return K
 
 

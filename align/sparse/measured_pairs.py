@@ -52,6 +52,8 @@ def measure_pairs(gathered: Gathered, middle: np.ndarray, principal_points: Tens
     sizes = [view.pixel_map.target_size for view in gathered.predictions.views]
     canonical = [coarse_grid(view.depth[:height, :width]) for view, (width, height) in zip(gathered.views, sizes)]
     samples = [_present(_Sample(s.frame, s.other, s.own, s.seen, s.weight, canonical[s.other].numpy())) for s in gathered.samples]
+    behind = {frozenset((s.frame, s.other)) for s in samples if not _in_front(s)}
+    samples = [s for s in samples if frozenset((s.frame, s.other)) not in behind]
     sampled = {(s.frame, s.other) for s in samples}
     for record in gathered.records:
         if (record.a, record.b) not in sampled and len(record.conf):
@@ -97,6 +99,11 @@ def _present(sample: _Sample) -> _Sample:
     kept = sample.weight > 0
     kept[:1] |= not kept.any()
     return _Sample(sample.frame, sample.other, sample.own[kept], sample.seen[kept], sample.weight[kept], sample.canonical[kept])
+
+
+def _in_front(sample: _Sample) -> bool:
+    """Tell whether most of the points that count lie before their own camera: else their run says nothing."""
+    return float(np.median(np.where(sample.weight > 0, sample.own[:, 2], 0))) > 0
 
 
 def _matched_samples(record: PairRecord, views: Sequence[CanonicalView], principal_points: Tensor) -> list[_Sample]:

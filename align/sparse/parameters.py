@@ -24,11 +24,11 @@ class Known:
     K: Mapping[int, Tensor] = field(default_factory=dict)  # (3, 3) each
     """Intrinsics; the mean of both focals counts."""
     anchor_depth: Mapping[int, Tensor] = field(default_factory=dict)  # (h, w) each
-    """Depths to start from in place of the canonical ones."""
+    """Depths to start from in place of the canonical ones; NaN where there is none."""
     freeze: Mapping[int, float] = field(default_factory=dict)
     """Above 0: the pose stays; 1 and above: intrinsics and depths stay too."""
-    cam_from_world: Tensor | None = None  # (V, 4, 4)
-    """Poses to start from, of all views."""
+    cam_from_world: Mapping[int, Tensor] = field(default_factory=dict)  # (4, 4) each
+    """Poses to start from. The descent takes those of all views or none."""
 
     def freeze_of(self, num_views: int) -> Tensor:
         """Return how frozen (V,) every view is."""
@@ -73,9 +73,10 @@ def start(problem: Problem, tree: Tree, options: AdamOptions, known: Known | Non
         pp=pp,
         core=log_deviation(core) if options.depth.exponential else core,
     )
-    if known.cam_from_world is None:
+    if not known.cam_from_world:
         return parameters, chain
-    return start_from_poses(parameters, chain, known.cam_from_world.to(core), torch.cat(depths), problem.anchor_valid)
+    poses = torch.stack([known.cam_from_world[view] for view in range(num_views)]).to(core)
+    return start_from_poses(parameters, chain, poses, torch.cat(depths), problem.anchor_valid)
 
 
 def padded_basis(columns: list[Tensor]) -> Tensor:
@@ -100,7 +101,8 @@ def _known_depths(problem: Problem, known: Known) -> list[Tensor]:
     """Return every view's anchor depths (A_v,), given ones in the place of canonical ones."""
     depths = list(problem.anchor_depth.split(problem.anchor_start.diff().tolist()))
     for view, depth in known.anchor_depth.items():
-        depths[view] = depth.to(depths[view]).flatten()
+        depth = depth.to(depths[view]).flatten()
+        depths[view] = torch.where(torch.isfinite(depth), depth, depths[view])
     return depths
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from align.least_squares import Equations, reduced
+from align.least_squares import Equations, factorised, reduced
 from align.sparse.block_model import BlockModel, assemble, direction_equations, prior_sigmas, weighted_sums
-from align.sparse.block_residuals import ERROR, BlockState, BlockSums
+from align.sparse.block_residuals import BlockState, BlockSums, Rows
 
 _CALIBRATION = 2.0
 """Errors of simulated scenes are larger by this factor, in all of them alike: what matches of different pairs share is left out of account."""
 _LEAST_FOCAL = 0.01
 """The focal's error is a common bias of matches and pointmaps, which no spread shows."""
+_PART = 512  # right sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,25 @@ def uncertainty(model: BlockModel, state: BlockState, free: np.ndarray) -> Uncer
     kept = np.flatnonzero(free)
     pull = pair_pulls(model, state, sums, equations)
     inflation = _CALIBRATION * np.sqrt(len(pull) / max(len(pull) - 1, 1))
-    # A view that no match holds is as uncertain as its prior.
-    pull = np.concatenate([inflation * pull, np.diag(1 / prior_sigmas(model.priors))])[:, kept]
     sigma = np.zeros(len(free))
-    try:
-        sigma[kept] = np.linalg.norm(cho_solve(cho_factor(matrix[np.ix_(kept, kept)], lower=True), pull.T), axis=1)
-    except (LinAlgError, ValueError):  # ValueError: infinite or NaN entries
+    solver = factorised(matrix, kept)
+    if solver is None:
         sigma[kept] = np.inf
+    else:
+        sigma[kept] = np.sqrt(sum((solver(side[:, kept].T) ** 2).sum(1) for side in _sides(inflation * pull, 1 / prior_sigmas(model))))
     return _of(sigma, state, free)
+
+
+def _sides(pull: np.ndarray, prior: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the right sides (r, N) in parts: the pairs' pulls, and what the priors (N,) pull.
+
+    A view that no match holds is as uncertain as its prior. Solutions for all of them together would take as much memory as a dense matrix.
+    """
+    for first in range(0, len(pull), _PART):
+        yield pull[first : first + _PART]
+    for first in range(0, len(prior), _PART):
+        part = prior[first : first + _PART]
+        yield part[:, None] * np.eye(len(part), len(prior), first)
 
 
 def _of(sigma: np.ndarray, state: BlockState, free: np.ndarray) -> Uncertainty:
@@ -49,7 +61,8 @@ def _of(sigma: np.ndarray, state: BlockState, free: np.ndarray) -> Uncertainty:
     n = len(state.log_size)
     pose = sigma[: 6 * n].reshape(n, 2, 3)
     rotation, place = np.sqrt((pose**2).sum(2)).T
-    return Uncertainty(rotation, place, np.where(free[7 * n :], np.maximum(sigma[7 * n :], _LEAST_FOCAL), 0))
+    focals = slice(7 * n, 7 * n + len(state.log_focal))
+    return Uncertainty(rotation, place, np.where(free[focals], np.maximum(sigma[focals], _LEAST_FOCAL), 0))
 
 
 def pair_pulls(model: BlockModel, state: BlockState, sums: BlockSums, equations: Equations) -> np.ndarray:
@@ -57,7 +70,7 @@ def pair_pulls(model: BlockModel, state: BlockState, sums: BlockSums, equations:
     obs, size = model.obs, len(equations.gradient)
     columns, _, own = direction_equations(model, state, sums)
     by_block = np.zeros((*obs.block.shape, obs.num_slots))
-    by_block[obs.run_view, obs.run_lone, obs.direction_slot[obs.run_direction]] = sums.by_run[:, ERROR]
+    by_block[obs.run_view, obs.run_lone, obs.direction_slot[obs.run_direction]] = sums.by_run[:, Rows(model.lenses.width).error]
     by_block /= equations.lone_diagonal[..., None]
     carried = (by_block.transpose(0, 2, 1) @ equations.coupling)[obs.direction[:, 0], obs.direction_slot]  # (D, C)
     low, high = np.sort(obs.direction, 1).T

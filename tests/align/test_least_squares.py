@@ -6,13 +6,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from scipy.sparse import csc_array
 
+from align import least_squares
 from align.least_squares import Control, Equations, Step, minimise, solve
+
+
+@pytest.fixture(params=["dense", "sparse"])
+def storage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have small matrices dense, as they are, or sparse, as large ones are."""
+    if request.param == "sparse":
+        monkeypatch.setattr(least_squares, "_SPARSE_FROM", 0)
+    return request.param
+
 
 FREE = np.array([True, False, True, True, True])
 
 
-def random_equations(seed: int) -> tuple[Equations, np.ndarray, np.ndarray]:
+def random_equations(seed: int, storage: str = "dense") -> tuple[Equations, np.ndarray, np.ndarray]:
     """Return equations of 5 shared and 2 x 4 lone unknowns, and the same as one dense matrix (13, 13) with its gradient."""
     rng = np.random.default_rng(seed)
     # A column named twice, and one that is padding.
@@ -31,12 +42,13 @@ def random_equations(seed: int) -> tuple[Equations, np.ndarray, np.ndarray]:
                 if column < 5:
                     dense[k, column] += value
                     dense[column, k] += value
+    matrix = csc_array(matrix) if storage == "sparse" else matrix
     return Equations(matrix, gradient, diagonal, lone_gradient, coupling, columns), dense, np.concatenate([gradient, lone_gradient.ravel()])
 
 
 @pytest.mark.parametrize("damping", [0.0, 1e-3, 1.0])
-def test_elimination_gives_the_dense_solution(damping: float) -> None:
-    equations, dense, gradient = random_equations(0)
+def test_elimination_gives_the_dense_solution(damping: float, storage: str) -> None:
+    equations, dense, gradient = random_equations(0, storage)
     kept = np.flatnonzero(np.concatenate([FREE, np.ones(8, bool)]))
     dense = dense + damping * np.diag(np.diagonal(dense))
     expected = np.zeros(13)
@@ -53,17 +65,17 @@ def test_what_is_held_stays_exactly() -> None:
 
 
 @pytest.mark.parametrize("spoil", [np.nan, np.inf])
-def test_equations_that_are_not_finite_give_no_step(spoil: float) -> None:
-    equations, _, _ = random_equations(2)
+def test_equations_that_are_not_finite_give_no_step(spoil: float, storage: str) -> None:
+    equations, _, _ = random_equations(2, storage)
     for name in ("matrix", "gradient", "lone_gradient", "coupling"):
         spoiled = getattr(equations, name).copy()
-        spoiled.flat[0] = spoil
+        (spoiled if isinstance(spoiled, np.ndarray) else spoiled.data).flat[0] = spoil
         with np.errstate(invalid="ignore"):
             assert solve(replace(equations, **{name: spoiled}), FREE) is None, name
 
 
-def test_an_indefinite_matrix_gives_no_step() -> None:
-    equations, _, _ = random_equations(3)
+def test_an_indefinite_matrix_gives_no_step(storage: str) -> None:
+    equations, _, _ = random_equations(3, storage)
     assert solve(replace(equations, matrix=-equations.matrix), FREE) is None
 
 

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "sparse"))
 
-from test_sparse_align import ENTRIES, TRUTH, predictions
+from small_predictions import ENTRIES, TRUTH, predictions
 
 from align.cli.main import main
 from align.evaluation import pair_errors
@@ -79,3 +79,30 @@ def test_a_view_that_matches_nothing_is_named_and_the_rest_is_saved(tmp_path: Pa
     assert "2.jpg" not in {view.name for view in scene.views}
     assert scene.inputs == tuple(f"{k}.jpg" for k in range(5))
     assert "2.jpg" in {notice.subject for notice in scene.report.notices}
+
+
+def test_parts_become_scenes_of_their_own_or_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_predictions(predictions({edge: ENTRIES[edge] for edge in ((0, 1), (0, 2), (1, 2), (3, 4))}), tmp_path / "p")
+    assert main(["align", str(tmp_path / "p"), "--out", str(tmp_path / "scene")]) == 0
+    parts = [load_scene(folder) for folder in (tmp_path / "scene", tmp_path / "scene" / "part-2")]
+    assert [len(scene.views) for scene in parts] == [3, 2]
+    capsys.readouterr()
+    assert main(["align", str(tmp_path / "p"), "--out", str(tmp_path / "whole"), "--parts", "error"]) == 2
+    assert "3.jpg, 4.jpg" in capsys.readouterr().err
+
+
+def test_stated_poses_are_frozen_when_asked(tmp_path: Path) -> None:
+    given = predictions()
+    stated = tuple(replace(view, cam_from_world=pose) for view, pose in zip(given.views, TRUTH))
+    write_predictions(replace(given, views=stated), tmp_path / "p")
+    assert main(["align", str(tmp_path / "p"), "--out", str(tmp_path / "scene"), "--poses", "frozen"]) == 0
+    np.testing.assert_array_equal(load_scene(tmp_path / "scene").cameras.cam_from_world, TRUTH)
+
+
+def test_a_view_is_placed_in_a_finished_scene(folder: Path, tmp_path: Path) -> None:
+    write_predictions(predictions({edge: ENTRIES[edge] for edge in ENTRIES if 4 not in edge}), tmp_path / "four")
+    assert main(["align", str(tmp_path / "four"), "--out", str(tmp_path / "scene")]) == 0
+    assert main(["align", str(folder), "--onto", str(tmp_path / "scene"), "--out", str(tmp_path / "grown")]) == 0
+    before, after = (load_scene(tmp_path / name).cameras.cam_from_world for name in ("scene", "grown"))
+    np.testing.assert_array_equal(after[:4], before)
+    assert pair_errors(after, TRUTH)[0].max() < 0.3

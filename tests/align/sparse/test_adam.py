@@ -78,7 +78,7 @@ def test_a_start_from_true_poses_begins_at_a_small_loss(scene):
     _, problem, poses = scene
     options = replace(SHORT, coarse=Stage(0.07, 0, Gamma(1.5)), fine=Stage(0.01, 1, Gamma(0.5)))
     known = Known(K=GIVEN_K)
-    loss = [float(solved(problem, options, each)[2].losses[0]) for each in (known, replace(known, cam_from_world=poses))]
+    loss = [float(solved(problem, options, each)[2].losses[0]) for each in (known, replace(known, cam_from_world=dict(enumerate(poses))))]
     assert loss[1] < 0.2 * loss[0]
 
 
@@ -151,7 +151,7 @@ def test_a_tight_prior_holds_the_focal_and_a_loose_one_lets_go(scene):
 
 def test_a_pose_prior_pulls_back_to_the_given_poses(scene):
     _, problem, poses = scene
-    known = Known(K=GIVEN_K, cam_from_world=poses)
+    known = Known(K=GIVEN_K, cam_from_world=dict(enumerate(poses)))
     off = []
     for sigma in (1e-5, None):
         options = replace(SHORT, coarse=Stage(0.07, 0, Gamma(1.5)), priors=Priors(rotation_sigma_rad=sigma, centre_sigma=sigma))

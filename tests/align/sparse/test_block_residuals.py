@@ -7,39 +7,41 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from small_gathered import small_gathered, small_lenses
+from small_gathered import CENTRE, small_gathered, small_lenses
 from small_scene import cam_from_world
 
-from align.least_squares import Step, solve
+from align.least_squares import Control, Step, minimise, solve
 from align.sparse import observations
 from align.sparse.block_model import BlockModel, Priors, prior_residuals
-from align.sparse.block_residuals import BlockState, block_sums, joined, project, robust_weights, squared_errors
+from align.sparse.block_residuals import BlockState, Rows, block_sums, joined, project, robust_weights, squared_errors
 from align.sparse.gauss_newton import middle_depths
 from align.sparse.observations import Observations, in_pieces, observe
 
 CAMERAS = (0, 1, 0)
 
 
-def small_model(seed: int = 0, cut: float = 2.0) -> tuple[BlockModel, BlockState]:
-    """Return three views of two cameras and a state a few degrees and percents off."""
+def small_model(seed: int = 0, cut: float = 2.0, free_centre: bool = False) -> tuple[BlockModel, BlockState]:
+    """Return three views of two cameras and a state a few degrees, percents and pixels off."""
     rng = np.random.default_rng(seed)
     gathered = small_gathered(3)
     middle = middle_depths(gathered.views)
     lenses = small_lenses(3, CAMERAS)
-    lenses = replace(lenses, aspect=np.array([1.0, 1.1, 0.95]))
+    lenses = replace(lenses, aspect=np.array([1.0, 1.1, 0.95]), free_centre=free_centre)
     obs = observe(gathered.views, middle, gathered.records, lenses)
     poses = cam_from_world(3).numpy()
     R = Rotation.from_rotvec(rng.normal(0, 0.03, (3, 3))).as_matrix() @ poses[:, :3, :3]
     t = poses[:, :3, 3] / middle.mean() + rng.normal(0, 0.03, (3, 3))
     offset = np.where(obs.block >= 0, rng.normal(0, 0.02, obs.block.shape), 0)
-    state = BlockState(R, t, rng.normal(0, 0.03, 3), lenses.log_focal + rng.normal(0, 0.02, 2), offset)
-    priors = Priors(lenses.log_focal, 0.05, 0.02, poses[:, :3, :3], poses[:, :3, 3] / middle.mean(), np.zeros(3), 0.1, 0.05, 0.05)
+    shift = rng.normal(0, 0.5, (2, 2)) if free_centre else np.zeros((2, 2))
+    state = BlockState(R, t, rng.normal(0, 0.03, 3), lenses.log_focal + rng.normal(0, 0.02, 2), shift, offset)
+    offsets, wide = (np.zeros(obs.block.shape), np.full(3, 0.02)), np.full(3, 0.05)
+    priors = Priors(lenses.log_focal, 0.05, 1.5, *offsets, poses[:, :3, :3], poses[:, :3, 3] / middle.mean(), np.zeros(3), 0.1, wide, wide)
     return BlockModel(obs, in_pieces(obs), lenses, priors, cut), state
 
 
 def stepped(model: BlockModel, state: BlockState, x: np.ndarray) -> BlockState:
     """Return the state after a step of all unknowns (N + V B,)."""
-    shared = 7 * len(state.log_size) + len(state.log_focal)
+    shared = 7 * len(state.log_size) + model.lenses.width * len(state.log_focal)
     return model.moved(state, Step(x[:shared], x[shared:].reshape(state.offset.shape)))
 
 
@@ -48,8 +50,9 @@ def differences(value, size: int, h: float) -> np.ndarray:
     return np.stack([(value(h * e) - value(-h * e)) / (2 * h) for e in np.eye(size)], -1)
 
 
-def test_the_gradient_is_that_of_the_cost() -> None:
-    model, state = small_model()
+@pytest.mark.parametrize("free_centre", [False, True])
+def test_the_gradient_is_that_of_the_cost(free_centre: bool) -> None:
+    model, state = small_model(free_centre=free_centre)
     equations = model.equations(state)
     gradient = np.concatenate([equations.gradient, equations.lone_gradient.ravel()])
     numeric = differences(lambda x: model.cost(stepped(model, state, x)), len(gradient), 1e-6)
@@ -57,23 +60,26 @@ def test_the_gradient_is_that_of_the_cost() -> None:
     np.testing.assert_allclose(gradient[used], numeric[used], atol=1e-6 * abs(numeric).max())
 
 
-def test_every_column_agrees_with_differences() -> None:
-    model, state = small_model()
+@pytest.mark.parametrize("free_centre", [False, True])
+def test_every_column_agrees_with_differences(free_centre: bool) -> None:
+    model, state = small_model(free_centre=free_centre)
     # Without priors the matrix is exactly J^T W J with the weights of the state.
     wide = 1e6
-    loose = replace(model.priors, log_focal_sigma=wide, offset_sigma=wide, log_size_sigma=wide, rotation_sigma=wide, place_sigma=wide)
-    model = replace(model, priors=loose)
+    each = np.full(3, wide)
+    views = {"offset_sigma": each, "log_size_sigma": wide, "rotation_sigma": each, "place_sigma": each}
+    model = replace(model, priors=replace(model.priors, log_focal_sigma=wide, shift_sigma=wide, **views))
     root = np.sqrt(robust_weights(project(model.obs, model.lenses, state), model.obs.weight, model.cut))
-    J = differences(lambda x: (root * project(model.obs, model.lenses, stepped(model, state, x)).error).ravel(), _size(state), 1e-6)
+    J = differences(lambda x: (root * project(model.obs, model.lenses, stepped(model, state, x)).error).ravel(), _size(model, state), 1e-6)
     dense = J.T @ J
     scale = np.sqrt(np.diagonal(dense)) + 1e-6
     np.testing.assert_allclose(_dense(model, state)[0] / np.outer(scale, scale), dense / np.outer(scale, scale), atol=1e-6)
 
 
-def test_eliminated_blocks_give_the_dense_solution() -> None:
-    model, state = small_model()
+@pytest.mark.parametrize("free_centre", [False, True])
+def test_eliminated_blocks_give_the_dense_solution(free_centre: bool) -> None:
+    model, state = small_model(free_centre=free_centre)
     dense, gradient = _dense(model, state)
-    free = np.ones(7 * 3 + 2, bool)
+    free = np.ones(7 * 3 + 2 * model.lenses.width, bool)
     free[:6] = free[18] = False
     kept = np.concatenate([free, np.ones(state.offset.size, bool)])
     expected = np.zeros(len(gradient))
@@ -83,8 +89,8 @@ def test_eliminated_blocks_give_the_dense_solution() -> None:
     np.testing.assert_allclose(np.concatenate([step.shared, step.lone.ravel()]), expected, rtol=0, atol=1e-9 * abs(expected).max())
 
 
-def _size(state: BlockState) -> int:
-    return 7 * len(state.log_size) + len(state.log_focal) + state.offset.size
+def _size(model: BlockModel, state: BlockState) -> int:
+    return 7 * len(state.log_size) + model.lenses.width * len(state.log_focal) + state.offset.size
 
 
 def _dense(model: BlockModel, state: BlockState) -> tuple[np.ndarray, np.ndarray]:
@@ -127,7 +133,7 @@ def test_pieces_give_the_sums_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> N
         projection = project(obs, model.lenses, state)
         return block_sums(obs, model.lenses, state, projection, robust_weights(projection, obs.weight, 1.0))
 
-    whole, parts = sums(model.obs), joined([sums(piece) for piece in pieces])
+    whole, parts = sums(model.obs), joined([sums(piece) for piece in pieces], Rows(model.lenses.width))
     np.testing.assert_allclose(parts.by_direction, whole.by_direction, rtol=1e-12)
     np.testing.assert_array_equal(parts.by_run, whole.by_run)
 
@@ -149,12 +155,29 @@ def test_at_the_truth_nothing_pulls() -> None:
     middle = middle_depths(gathered.views)
     obs = observe(gathered.views, middle, gathered.records, lenses)
     poses = cam_from_world(3).numpy()
-    state = BlockState(poses[:, :3, :3], poses[:, :3, 3], np.log(middle), lenses.log_focal, np.zeros(obs.block.shape))
+    state = BlockState(poses[:, :3, :3], poses[:, :3, 3], np.log(middle), lenses.log_focal, np.zeros((2, 2)), np.zeros(obs.block.shape))
     assert np.sqrt(squared_errors(project(obs, lenses, state))).max() < 0.02
+
+
+def test_a_free_principal_point_is_found_beside_known_poses() -> None:
+    lenses = replace(small_lenses(3), free_centre=True)
+    lenses = replace(lenses, principal_point=lenses.principal_point + np.array([1.5, -1.0]))
+    gathered = small_gathered(3)
+    middle = middle_depths(gathered.views)
+    obs = observe(gathered.views, middle, gathered.records, lenses)
+    poses = cam_from_world(3).numpy()
+    R, t, size, wide = poses[:, :3, :3], poses[:, :3, 3], np.log(middle), np.full(3, 0.05)
+    priors = Priors(lenses.log_focal, 0.05, 2.0, np.zeros(obs.block.shape), np.full(3, 0.02), R, t, size, 0.1, wide, wide)
+    model = BlockModel(obs, in_pieces(obs), lenses, priors, 2.0)
+    free = np.concatenate([np.zeros(18, bool), np.ones(3 + 3, bool)])
+    state = BlockState(R, t, size, lenses.log_focal, np.zeros((1, 2)), np.zeros(obs.block.shape))
+    found, _ = minimise(model, state, free, Control(max_steps=20, least_gain=1e-6))
+    np.testing.assert_allclose(found.shift, [[-1.5, 1.0]], atol=0.05)
+    np.testing.assert_allclose(lenses.K(found.log_focal, found.shift)[:, :2, 2], np.tile(CENTRE.numpy(), (3, 1)), atol=0.05)
 
 
 def test_a_prior_at_its_own_state_is_silent() -> None:
     model, state = small_model()
     priors = replace(model.priors, R_cam_from_world=state.R_cam_from_world, t_cam_from_world=state.t_cam_from_world, log_size=state.log_size)
-    shared, _ = prior_residuals(replace(priors, log_focal=state.log_focal), state)
+    shared, _ = prior_residuals(replace(model, priors=replace(priors, log_focal=state.log_focal)), state)
     assert abs(shared).max() < 1e-5  # the logarithm of a turn by nothing is known to 1e-8, over a sigma of 0.1

@@ -10,7 +10,8 @@ from scipy.spatial.transform import Rotation
 from small_gathered import small_gathered
 
 from align.sparse.gather import Gathered
-from align.sparse.gauss_newton import GaussNewton, gauss_newton_align
+from align.sparse.gauss_newton import gauss_newton_align
+from align.sparse.refinement import GaussNewton
 from masks.notice import Level
 
 

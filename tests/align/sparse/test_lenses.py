@@ -10,9 +10,10 @@ import torch
 from small_gathered import CENTRE, small_gathered, small_views
 from small_scene import cam_from_world, intrinsics
 
-from align.sparse.gauss_newton import GaussNewton, gauss_newton_align
+from align.sparse.gauss_newton import gauss_newton_align
 from align.sparse.lenses import lenses_of
 from align.sparse.parameters import Known
+from align.sparse.refinement import GaussNewton
 from masks.errors import SolverError
 
 
@@ -43,4 +44,6 @@ def test_given_cameras_on_the_wrong_side_are_an_error() -> None:
     poses = cam_from_world(4)
     poses[:, :3, 3] *= -1  # every centre on the other side of the origin
     with pytest.raises(SolverError, match="given cameras"):
-        gauss_newton_align(small_gathered(4), GaussNewton(), Known(cam_from_world=poses))
+        gauss_newton_align(small_gathered(4), GaussNewton(), Known(cam_from_world=dict(enumerate(poses))))
+
+

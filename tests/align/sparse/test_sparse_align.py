@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_scene import HEIGHT, WIDTH, cam_from_world, depth_map, intrinsics, pair_record, points_in
+from small_predictions import DEPTHS, ENTRIES, IN_ONE_UNIT, NUM_VIEWS, TRUTH, predictions, small_view, true_cameras
+from small_scene import HEIGHT, WIDTH, intrinsics
 
 from align.evaluation import pair_errors
 from align.presets import POINTLOOM, PRESETS
@@ -16,47 +17,11 @@ from align.sparse.gather import on_pixels
 from align.sparse.presets import Stage
 from align.sparse.robust import Gamma
 from masks.errors import GraphError
-from masks.mask import Mask
 from masks.notice import Level
-from masks.pixelmap import identity
 from pairs.cameras import Cameras
-from pairs.prediction import Matches, PairEntry, PairPrediction, Predictions
-from pairs.views import View
+from pairs.prediction import Matches, PairEntry, PairPrediction
 
-NUM_VIEWS = 5
-POSES = cam_from_world(NUM_VIEWS)
-DEPTHS = [depth_map(pose) for pose in POSES]
-TRUTH = POSES.numpy()
-
-
-def view(k: int, mask: np.ndarray | None = None) -> View:
-    image = np.full((HEIGHT, WIDTH, 3), 10 * k, np.uint8)
-    return View(f"{k}.jpg", None, image, identity((WIDTH, HEIGHT)), None if mask is None else Mask(mask, "test"), str(k), camera="one")
-
-
-def entry(a: int, b: int, spread: float) -> PairEntry:
-    """Exact runs, each in a scale of its own unless `spread` is 0, and exact matches."""
-    conf = np.full((HEIGHT, WIDTH), 5.0)
-    scales = np.exp(np.random.default_rng(7 * a + b).uniform(-spread, spread, 2))
-    runs = [
-        PairPrediction(*(s * points_in(POSES[i], POSES[k], DEPTHS[k]).numpy() for k in (i, j)), conf, conf) for s, i, j in zip(scales, (a, b), (b, a))
-    ]
-    record = pair_record(POSES, DEPTHS, a, b)
-    return PairEntry(runs[0], runs[1], Matches(record.xy_a.numpy(), record.xy_b.numpy(), record.conf.numpy()))
-
-
-EDGES = tuple((a, b) for b in range(NUM_VIEWS) for a in range(b))
-ENTRIES = {edge: entry(*edge, spread=0.4) for edge in EDGES}
-IN_ONE_UNIT = {edge: entry(*edge, spread=0.0) for edge in EDGES}
-
-
-def predictions(entries: dict[tuple[int, int], PairEntry] = ENTRIES, cameras: Cameras | None = None, mask: np.ndarray | None = None) -> Predictions:
-    edges = tuple(entries)
-    return Predictions(tuple(view(k, mask) for k in range(NUM_VIEWS)), edges, lambda k: entries[edges[k]], cameras, ())
-
-
-def true_cameras() -> Cameras:
-    return Cameras(np.tile(intrinsics().numpy(), (NUM_VIEWS, 1, 1)), TRUTH)
+FROZEN = replace(POINTLOOM, cold=replace(POINTLOOM.cold, freeze_given=True))
 
 
 def worst_rotation_deg(found: Cameras) -> float:
@@ -94,11 +59,12 @@ def test_stated_poses_are_believed_softly_whatever_the_runs_scales() -> None:
         assert np.median(np.abs(seen.depth / depth.numpy() - 1)) < 0.01
 
 
-def test_poses_stated_for_some_views_only_are_refused_aloud() -> None:
+def test_poses_stated_for_some_views_set_the_world_of_all() -> None:
     given = predictions()
-    stated = (replace(given.views[0], cam_from_world=TRUTH[0]), *given.views[1:])
-    scene = sparse_align(replace(given, views=stated), POINTLOOM)
-    assert any(n.subject == "poses" and "1 of 5 views" in n.text for n in scene.report.notices)
+    stated = [replace(view, cam_from_world=TRUTH[k]) if k in (0, 4) else view for k, view in enumerate(given.views)]
+    scene = sparse_align(replace(given, views=tuple(stated)), FROZEN)
+    np.testing.assert_array_equal(scene.cameras.cam_from_world[[0, 4]], np.array(TRUTH)[[0, 4]])
+    np.testing.assert_allclose(scene.cameras.centres, true_cameras().centres, atol=0.02)
 
 
 def test_the_reference_takes_no_cameras() -> None:
@@ -157,7 +123,7 @@ def test_a_view_without_a_run_of_its_own_is_left_out_by_name() -> None:
 
 def test_a_view_with_an_empty_mask_is_left_out_by_name() -> None:
     given = predictions(mask=np.ones((HEIGHT, WIDTH), bool))
-    views = (*given.views[:2], view(2, np.zeros((HEIGHT, WIDTH), bool)), *given.views[3:])
+    views = (*given.views[:2], small_view(2, np.zeros((HEIGHT, WIDTH), bool)), *given.views[3:])
     scene = sparse_align(replace(given, views=views), POINTLOOM)
     assert "2.jpg" not in {v.name for v in scene.views}
     assert any(n.subject == "2.jpg" and "mask" in n.text for n in scene.report.notices)
@@ -179,7 +145,7 @@ def test_the_order_of_the_views_changes_nothing_but_rounding() -> None:
         flipped = PairEntry(found.ba, found.ab, Matches(found.matches.xy_b, found.matches.xy_a, found.matches.conf))
         shuffled[min(i, j), max(i, j)] = found if i < j else flipped
     plain = sparse_align(predictions(), POINTLOOM)
-    mixed = sparse_align(replace(predictions(shuffled), views=tuple(view(k) for k in order)), POINTLOOM)
+    mixed = sparse_align(replace(predictions(shuffled), views=tuple(small_view(k) for k in order)), POINTLOOM)
     back = mixed.cameras.cam_from_world[[place[k] for k in range(NUM_VIEWS)]]
     assert pair_errors(back, plain.cameras.cam_from_world)[0].max() < 0.05
     assert torch.isfinite(torch.from_numpy(back)).all()

@@ -12,10 +12,11 @@ from align.least_squares import reduced
 from align.sparse.block_model import BlockModel, Priors, weighted_sums
 from align.sparse.block_residuals import BlockState
 from align.sparse.gather import Gathered
-from align.sparse.gauss_newton import GaussNewton, gauss_newton_align, middle_depths
+from align.sparse.gauss_newton import gauss_newton_align, middle_depths
 from align.sparse.lenses import lenses_of
 from align.sparse.observations import in_pieces, observe
 from align.sparse.parameters import Known
+from align.sparse.refinement import GaussNewton
 from align.sparse.uncertainty import pair_pulls
 
 
@@ -35,9 +36,10 @@ def test_the_pulls_of_all_pairs_are_the_reduced_gradient() -> None:
     rng = np.random.default_rng(0)
     R, t, size = np.tile(np.eye(3), (4, 1, 1)), rng.normal(0, 0.1, (4, 3)), np.zeros(4)
     # At the priors' own state only matches pull.
-    priors = Priors(lenses.log_focal, 0.1, 0.02, R, t, size, 0.1, 0.1, 0.1)
+    wide = np.full(4, 0.1)
+    priors = Priors(lenses.log_focal, 0.1, 1.0, np.zeros(obs.block.shape), np.full(4, 0.02), R, t, size, 0.1, wide, wide)
     model = BlockModel(obs, in_pieces(obs), lenses, priors, 4.0)
-    state = BlockState(R, t, size, lenses.log_focal, np.zeros(obs.block.shape))
+    state = BlockState(R, t, size, lenses.log_focal, np.zeros((1, 2)), np.zeros(obs.block.shape))
     equations = model.equations(state)
     _, gradient = reduced(equations, equations.lone_diagonal)
     pulls = pair_pulls(model, state, weighted_sums(model, state), equations)

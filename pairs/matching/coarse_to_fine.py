@@ -1,0 +1,90 @@
+"""Matches at full resolution: windows that coarse matches point to are matched on their own (the pair network's specification, chapter 11.5).
+
+What matches two crops is a callable: a network in a program, anything in a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from masks.errors import ImageError
+from masks.pixelmap import PixelMap, to_source
+from pairs.matching.crops import Crop, FullPhoto, plain_crop
+from pairs.matching.merge import join_matches
+from pairs.matching.standard_sizes import best_resolution
+from pairs.matching.window_choice import WindowOptions, choose_windows
+from pairs.prediction import Matches
+
+CropPair = tuple[Crop, Crop]
+
+MatchCrops = Callable[[Sequence[CropPair]], Sequence[Matches]]
+"""Returns for a batch of crops the matches of each pair, in pixels of the crops."""
+
+Cut = Callable[[FullPhoto, np.ndarray], Crop]
+"""Cuts a window (left, top, right, bottom) out of a photo: `plain_crop` or `facing_crop`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FineOptions:
+    """How crops are chosen, cut and matched."""
+
+    windows: WindowOptions = field(default_factory=WindowOptions)
+    cut: Cut = plain_crop
+    batch: int = 48
+    """Largest number of pairs of crops that are matched at once: bounds the memory."""
+
+
+def coarse_to_fine(a: FullPhoto, b: FullPhoto, coarse: Matches, match_crops: MatchCrops, options: FineOptions | None = None) -> Matches:
+    """Return matches of two photos at their full resolution from coarse ones, which are in the photos' pixels as well (see `in_photos`).
+
+    Every crop has the network's standard size that suits its photo. No window with enough coarse matches: no matches. Only matches inside the
+    masks are returned, from overlapping windows in the order of the windows; one that two windows found stands twice, as published.
+    Raises `ImageError` for a photo that is smaller than a crop: there is nothing finer in it.
+    """
+    options = options or FineOptions()
+    longest = options.windows.longest
+    resolutions = (_resolution(a, longest), _resolution(b, longest))
+    chosen = choose_windows((coarse.xy_a, coarse.xy_b), (a.size, b.size), resolutions, options.windows)
+    found = []
+    for start in range(0, len(chosen), options.batch):
+        rows = range(start, min(start + options.batch, len(chosen)))
+        crops = [(options.cut(a, chosen.a[k]), options.cut(b, chosen.b[k])) for k in rows]
+        found += [_to_photos(pair, matches) for pair, matches in zip(crops, match_crops(crops), strict=True)]
+    return join_matches(found)
+
+
+def in_photos(matches: Matches, photo_to_grid_a: PixelMap, photo_to_grid_b: PixelMap) -> Matches:
+    """Return matches on two grids as matches in the pixels of the photos, exactly: half pixels are the map's business."""
+    return Matches(to_source(photo_to_grid_a, matches.xy_a), to_source(photo_to_grid_b, matches.xy_b), matches.conf)
+
+
+def _resolution(photo: FullPhoto, longest: int) -> tuple[int, int]:
+    resolution = best_resolution(photo.size, longest)
+    (height, width), (least_h, least_w) = photo.size, resolution
+    if height < least_h or width < least_w:
+        raise ImageError(
+            f"{photo.name}: {width}x{height} pixels are fewer than one crop of {least_w}x{least_h}. Match this pair without the fine stage, or use "
+            "the photo at its full size."
+        )
+    return resolution
+
+
+def _to_photos(crops: CropPair, matches: Matches) -> Matches:
+    """Return a crop pair's matches in the photos' pixels, without those outside a mask."""
+    inside = np.ones(len(matches.conf), bool)
+    for crop, xy in zip(crops, (matches.xy_a, matches.xy_b)):
+        column, row = np.rint(xy).astype(int).T
+        height, width = crop.inside.shape
+        within = (column >= 0) & (row >= 0) & (column < width) & (row < height)
+        inside &= within
+        inside[within] &= crop.inside[row[within], column[within]]
+    in_a, in_b = (_carried(crop.photo_from_crop, xy[inside]) for crop, xy in zip(crops, (matches.xy_a, matches.xy_b)))
+    return Matches(in_a, in_b, matches.conf[inside])
+
+
+def _carried(matrix: np.ndarray, xy: np.ndarray) -> np.ndarray:
+    ahead = np.concatenate([xy, np.ones((len(xy), 1))], 1) @ matrix.T
+    return ahead[:, :2] / ahead[:, 2:]

@@ -1,0 +1,47 @@
+"""Lists of matching flat pixels: joined, and turned into positions (the pair network's specification, chapter 11.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pairs.prediction import Matches
+
+_BORDER_PX = 3
+
+
+def merge_pairs(pairs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the distinct pairs of flat pixels (M, 2), by the first pixel, then the second, and where each stands first in `pairs` (K, 2)."""
+    if len(pairs) == 0:
+        return pairs, torch.zeros(0, dtype=torch.int64, device=pairs.device)
+    wide = pairs.long()
+    key = wide[:, 0] * (wide[:, 1].max() + 1) + wide[:, 1]
+    ordered, order = torch.sort(key, stable=True)
+    first = torch.ones_like(ordered, dtype=torch.bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return pairs[order[first]], order[first]
+
+
+def pixel_xy(pixel: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the positions (M, 2) int64 (x, y) of flat pixels (M,) of a map of that height and width."""
+    wide = pixel.long()
+    return torch.stack([wide % size[1], wide // size[1]], 1)
+
+
+def away_from_border(xy_a: Tensor, size_a: tuple[int, int], xy_b: Tensor, size_b: tuple[int, int]) -> Tensor:
+    """Return which matches (M,) lie at least three pixels from every border of both pictures, where a network's descriptors are unsure."""
+    return _inner(xy_a, size_a) & _inner(xy_b, size_b)
+
+
+def join_matches(found: Sequence[Matches]) -> Matches:
+    """Return several lists of matches of a pair as one, in their order; of none, the empty list."""
+    nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
+    return Matches(*(np.concatenate([getattr(each, name) for each in (nothing, *found)]) for name in ("xy_a", "xy_b", "conf")))
+
+
+def _inner(xy: Tensor, size: tuple[int, int]) -> Tensor:
+    limit = torch.tensor([size[1], size[0]], device=xy.device) - _BORDER_PX
+    return ((xy >= _BORDER_PX) & (xy < limit)).all(1)
