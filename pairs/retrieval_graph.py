@@ -1,4 +1,7 @@
-"""Pairs by likeness: a few well-spread key views, and every view with its nearest ones (the sparse aligner's specification, chapter 1)."""
+"""Pairs by likeness: a few well-spread key views, and every view with its nearest ones.
+
+The sparse aligner's specification, chapter 1, and the pair network's, chapter 12.4.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +39,52 @@ class Retrieval:
         return graph
 
 
-def retrieval_pairs(similarity: np.ndarray, num_anchors: int, num_neighbours: int, first_anchor: int) -> list[tuple[int, int]]:
+@dataclass(frozen=True, slots=True)
+class ByLikeness:
+    """The pairs of `Retrieval`, asked for before the likeness of the views is known."""
+
+    num_anchors: int = 20
+    """How many key views, chosen as far from each other as possible; 0 for none."""
+    num_neighbours: int = 10
+    """How many most alike views, the view itself included, are paired with each."""
+    seed: int = 0
+    """Chooses the first key view."""
+
+    def __post_init__(self) -> None:
+        if self.num_anchors < 2 and self.num_neighbours < 2:
+            raise GraphError(
+                f"retrieval:{self.num_anchors},{self.num_neighbours} pairs nothing: give two key views or more, or two neighbours or more "
+                "(a view is the first of its own neighbours), as in retrieval:20,10."
+            )
+
+    def edges(self, names: Sequence[str]) -> networkx.Graph:
+        """Raise `GraphError`: only a backend that knows how alike the views are can answer."""
+        raise GraphError(
+            f"retrieval:{self.num_anchors},{self.num_neighbours} needs to know how alike the {len(names)} views are. "
+            "Choose a backend that has a retrieval model, or another graph such as complete."
+        )
+
+    def with_similarity(self, similarity: np.ndarray) -> Retrieval:
+        """Return the graph of views of that likeness (V, V)."""
+        return Retrieval(similarity, self.num_anchors, self.num_neighbours, self.seed)
+
+
+def parse_retrieval(fields: str) -> ByLikeness | None:
+    """Return the graph of `KEYS,NEIGHBOURS`, as in `20,10`, or of an empty text; none when it is written otherwise."""
+    numbers = fields.split(",") if fields else []
+    if len(numbers) not in (0, 2) or not all(number.isascii() and number.isdigit() for number in numbers):
+        return None
+    return ByLikeness(*map(int, numbers))
+
+
+def retrieval_pairs(
+    similarity: np.ndarray, num_anchors: int, num_neighbours: int, first_anchor: int, least_distance: float = -np.inf
+) -> list[tuple[int, int]]:
     """Return the reference's pairs in its order; pairs of key views come in the order of their selection and are not sorted."""
     distance = 1 - similarity
     pairs: dict[tuple[int, int], None] = {}
     if num_anchors:
-        keys = spread_views(distance, num_anchors, first_anchor)
+        keys = spread_views(distance, num_anchors, first_anchor, least_distance)
         pairs.update(((a, b), None) for k, a in enumerate(keys) for b in keys[k + 1 :])
         for view in range(len(distance)):
             if view not in keys:
@@ -54,13 +97,24 @@ def retrieval_pairs(similarity: np.ndarray, num_anchors: int, num_neighbours: in
     return list(pairs)
 
 
-def spread_views(distance: np.ndarray, count: int, first: int) -> list[int]:
-    """Return `count` views (all, if there are fewer), each the farthest from those before it; the first one wins ties."""
-    chosen = [first]
+def spread_views(distance: np.ndarray, count: int, first: int, least_distance: float = -np.inf) -> list[int]:
+    """Return the views of `farthest_views` without their distances."""
+    return [view for view, _ in farthest_views(distance, count, first, least_distance)]
+
+
+def farthest_views(distance: np.ndarray, count: int, first: int, least_distance: float = -np.inf) -> list[tuple[int, float]]:
+    """Return `count` views (all, if there are fewer), each the farthest from those before it, with that distance; the first one wins ties.
+
+    Ends early when the next view is nearer than `least_distance`. Distances (V, V) are read by rows of those before; the first view has 0.
+    """
+    chosen = [(first, 0.0)]
     nearest = distance[first].copy()
-    for _ in range(min(count, len(distance)) - 1):
-        chosen.append(int(nearest.argmax()))
-        nearest = np.minimum(nearest, distance[chosen[-1]])
+    while len(chosen) < min(count, len(distance)):
+        view = int(nearest.argmax())
+        if nearest[view] < least_distance:
+            break
+        chosen.append((view, float(nearest[view])))
+        nearest = np.minimum(nearest, distance[view])
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""pointloom info: what is installed, or what a scene holds."""
+"""pointloom info: what is installed, what a scene holds, or what network a checkpoint is."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import tyro
 
 from align.cli.console import print_result
 from align.scene import Scene, load_scene
+from pairs.networks.checkpoint import Checkpoint, fit, is_checkpoint, misfit, read_checkpoint
+from pairs.networks.config import Mode, OutputModes, StackConfig
 from pairs.registry import backend_names
 
 _SHOWN = ("torch", "numpy", "opencv-python-headless", "pycolmap", "trimesh", "pillow-heif")
@@ -21,14 +23,19 @@ _SHOWN = ("torch", "numpy", "opencv-python-headless", "pycolmap", "trimesh", "pi
 
 @dataclass(frozen=True)
 class Info:
-    """Show versions and backends, or, given a scene, what it holds and everything its report says."""
+    """Show versions and backends; given a scene, what it holds and everything its report says; given a checkpoint, which network it is."""
 
-    scene: Annotated[Path | None, tyro.conf.Positional] = None
-    """Folder of a scene."""
+    path: Annotated[Path | None, tyro.conf.arg(metavar="SCENE|CHECKPOINT"), tyro.conf.Positional] = None
+    """Folder of a scene, a .pth file of DUSt3R or MASt3R, or a folder with config.json and model.safetensors."""
 
     def run(self) -> None:
         """Print the facts."""
-        print_result(_installation() if self.scene is None else describe(load_scene(self.scene)))
+        if self.path is None:
+            print_result(_installation())
+        elif is_checkpoint(self.path):
+            print_result(describe_checkpoint(read_checkpoint(self.path)))
+        else:
+            print_result(describe(load_scene(self.path)))
 
 
 def _installation() -> str:
@@ -59,3 +66,40 @@ def describe(scene: Scene) -> str:
     lines += [f"{name}: {value}" for name, value in scene.report.figures.items()]
     lines += [f"{n.level.value}: {n.subject}: {n.text}" for n in scene.report.notices]
     return "\n".join(lines)
+
+
+def describe_checkpoint(checkpoint: Checkpoint) -> str:
+    """Return which network a checkpoint is, its sizes and heads, and whether its tensors fit."""
+    config, found = checkpoint.config, fit(checkpoint)
+    h, w = config.image_size
+    widths = config.dpt
+    dpt = "" if widths is None else f", DPT of {' '.join(map(str, widths.layers))} channels, fused {widths.features}, last {widths.last}"
+    lines = [
+        f"{'MASt3R' if config.kind == 'mast3r' else 'DUSt3R'}, {found.parameters:,} parameters ({4e-9 * found.parameters:.2f} GB in float32)",
+        f"encoder    {_stack(config.encoder)}",
+        f"decoders   2 x {_stack(config.decoder)}",
+        f"images     trained at {w}x{h}, patches of {config.patch_size} pixels",
+        f"head       {config.head}{dpt}",
+        f"outputs    {_outputs(config.outputs)}",
+        f"weights    {len(checkpoint.state)} tensors: " + ("they fit the network" if found.good else "THEY DO NOT FIT THE NETWORK"),
+    ]
+    return "\n".join([*lines, *([f"           {misfit(found)}"] if misfit(found) else [])])
+
+
+def _stack(stack: StackConfig) -> str:
+    return f"{stack.depth} blocks of {stack.dim} channels, heads: {stack.heads}"
+
+
+def _outputs(modes: OutputModes) -> str:
+    parts = [f"points ({modes.depth[0]})"]
+    if modes.conf is not None:
+        parts.append(f"confidence ({_mode(modes.conf)})")
+    if modes.desc_dim:
+        own = f"confidence ({_mode(modes.desc_conf)})" if modes.desc_conf is not None else "the points' confidence"
+        parts.append(f"descriptors of {modes.desc_dim} channels with {own}")
+    return ", ".join(parts)
+
+
+def _mode(mode: Mode) -> str:
+    name, least, greatest = mode
+    return f"{name}, {least:g} to {greatest:g}"

@@ -17,6 +17,7 @@ from align.cli.demo import Demo
 from align.cli.evaluate import Evaluate
 from align.cli.export import Export
 from align.cli.info import Info
+from align.cli.match import Match
 from align.cli.reconstruct import Reconstruct
 from masks.errors import PointloomError, UserError
 
@@ -41,6 +42,7 @@ class Command(Protocol):
 _Any = (
     Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")]
     | Annotated[Align, tyro.conf.subcommand("align")]
+    | Annotated[Match, tyro.conf.subcommand("match")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]

@@ -44,12 +44,13 @@ class Candidates:
 
 
 def candidates(descriptors: DescriptorMap) -> Candidates:
-    """Return the descriptors inside the mask."""
+    """Return the finite descriptors inside the mask: a single NaN would hide its whole tile from every search."""
     flat = descriptors.desc.flatten(0, 1)
-    if descriptors.inside is None:
-        return Candidates(flat, torch.arange(len(flat), device=flat.device), descriptors.size)
-    pixel = descriptors.inside.flatten().nonzero()[:, 0].to(flat.device)
-    return Candidates(flat[pixel], pixel, descriptors.size)
+    usable = flat.isfinite().all(1)
+    if descriptors.inside is not None:
+        usable &= descriptors.inside.flatten().to(flat.device)
+    pixel = usable.nonzero()[:, 0]
+    return Candidates(flat if len(pixel) == len(flat) else flat[pixel], pixel, descriptors.size)
 
 
 def positions(among: Candidates, pixels: Tensor) -> Tensor:

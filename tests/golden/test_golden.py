@@ -17,12 +17,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     root = given or DEFAULT_ROOT
     folders = find_cases(root)
     if folders:
-        metafunc.parametrize("folder", folders, ids=[str(folder.relative_to(root)) for folder in folders])
+        params = [pytest.param(folder, id=str(folder.relative_to(root)), marks=_marks(folder)) for folder in folders]
+        metafunc.parametrize("folder", params)
         return
     if given is not None:
         raise pytest.UsageError(f"--golden {given}: no golden case (a folder with case.json) lies there")
     absent = pytest.mark.skip(reason=f"no golden cases in {root}: name their folder by --golden")
     metafunc.parametrize("folder", [pytest.param(None, marks=absent)])
+
+
+def _marks(folder: Path) -> tuple[pytest.MarkDecorator, ...]:
+    return (pytest.mark.slow,) if load_case(folder).options.get("slow") else ()
 
 
 def test_case(folder: Path) -> None:

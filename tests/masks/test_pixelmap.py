@@ -20,7 +20,7 @@ from masks.pixelmap import (
 
 @st.composite
 def pixel_maps(draw: st.DrawFn) -> PixelMap:
-    """Any chain of turn, crop, scale and pad."""
+    """Any chain of turn, crop, scale, trim and pad."""
     w, h = draw(st.integers(4, 60)), draw(st.integers(4, 60))
     orientation = draw(st.integers(1, 8))
     upright_w, upright_h = (h, w) if orientation >= 5 else (w, h)
@@ -28,7 +28,9 @@ def pixel_maps(draw: st.DrawFn) -> PixelMap:
     crop = (x, y, draw(st.integers(1, upright_w - x)), draw(st.integers(1, upright_h - y)))
     scaled = (draw(st.integers(1, 50)), draw(st.integers(1, 50)))
     pad = tuple(draw(st.integers(0, 5)) for _ in range(4))
-    return PixelMap((w, h), orientation, crop, scaled, pad)
+    left, top = (draw(st.integers(0, side - 1)) for side in scaled)
+    trim = (left, top, draw(st.integers(0, scaled[0] - left - 1)), draw(st.integers(0, scaled[1] - top - 1)))
+    return PixelMap((w, h), orientation, crop, scaled, pad, trim if draw(st.booleans()) else (0, 0, 0, 0))
 
 
 @given(pixel_maps(), st.integers(0, 2**32 - 1))
@@ -72,13 +74,13 @@ def test_pictures_are_never_enlarged_by_fit_longest() -> None:
 @given(pixel_maps())
 def test_a_ramp_is_sampled_where_the_map_says(pixel_map: PixelMap) -> None:
     # Area averaging and interpolation both keep a linear ramp, away from borders and for scales of at most two.
-    if not all(0.5 <= s <= 2 for s in pixel_map.scale) or min(pixel_map.scaled_size) < 8:
+    if not all(0.5 <= s <= 2 for s in pixel_map.scale) or min(pixel_map.kept_size) < 8:
         return
     w, h = pixel_map.source_size
     x, y = np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32))
     target = image_to_target(pixel_map, 3 * x + 5 * y)
     left, top, _, _ = pixel_map.pad
-    inner_w, inner_h = pixel_map.scaled_size
+    inner_w, inner_h = pixel_map.kept_size
     centre = np.array([left + inner_w // 2, top + inner_h // 2])
     sx, sy = to_source(pixel_map, centre)
     shrink = 1 if min(pixel_map.scale) < 1 else 0.6
@@ -98,12 +100,31 @@ def test_padding_takes_the_fill_value() -> None:
     np.testing.assert_array_equal(padded, [[4, 9, 9], [4, 9, 9], [4, 4, 4], [4, 4, 4]])
 
 
+def test_a_trimmed_picture_is_a_part_of_the_untrimmed_one() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    whole = PixelMap((40, 30), 1, (0, 0, 40, 30), (32, 24))
+    trimmed = PixelMap((40, 30), 1, (0, 0, 40, 30), (32, 24), (1, 0, 0, 0), (3, 2, 5, 4))
+    assert trimmed.target_size == (25, 18)
+    np.testing.assert_array_equal(image_to_target(trimmed, image)[:, 1:], image_to_target(whole, image)[2:20, 3:27])
+
+
+def test_what_was_trimmed_comes_back_as_the_fill_and_does_not_bleed() -> None:
+    pixel_map = PixelMap((40, 30), 1, (0, 0, 40, 30), (20, 15), trim=(2, 3, 4, 5))
+    back = image_to_source(pixel_map, np.full((7, 14), 9.0, np.float32), fill=-1)
+    assert set(np.unique(back)) == {-1.0, 9.0}
+    np.testing.assert_array_equal(np.argwhere(back == 9)[[0, -1]], [[6, 4], [19, 31]])
+    everything = image_to_source(pixel_map, np.ones((7, 14), bool))
+    np.testing.assert_array_equal(everything, back == 9)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"orientation": 9, "crop": (0, 0, 4, 4), "scaled_size": (4, 4)},
         {"orientation": 1, "crop": (1, 0, 4, 4), "scaled_size": (4, 4)},
         {"orientation": 1, "crop": (0, 0, 4, 4), "scaled_size": (0, 4)},
+        {"orientation": 1, "crop": (0, 0, 4, 4), "scaled_size": (4, 4), "trim": (2, 0, 2, 0)},
+        {"orientation": 1, "crop": (0, 0, 4, 4), "scaled_size": (4, 4), "trim": (-1, 0, 0, 0)},
     ],
 )
 def test_impossible_maps_are_refused(wrong: dict) -> None:

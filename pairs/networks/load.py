@@ -1,0 +1,76 @@
+"""Networks by name or by file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from masks.errors import MissingExtraError, UserError
+from pairs.networks.checkpoint import CONFIG_NAME, WEIGHTS_NAME, build_network, is_checkpoint, read_checkpoint
+from pairs.networks.pair_network import PairNetwork
+
+PUBLISHED = (
+    "DUSt3R_ViTLarge_BaseDecoder_224_linear",
+    "DUSt3R_ViTLarge_BaseDecoder_512_linear",
+    "DUSt3R_ViTLarge_BaseDecoder_512_dpt",
+    "MASt3R_ViTLarge_BaseDecoder_512_catmlpdpt_metric",
+)
+"""Checkpoints of the two papers."""
+SHORT_NAMES = {"dust3r": PUBLISHED[2], "mast3r": PUBLISHED[3]}
+"""The best network of each paper."""
+MODELS_VARIABLE = "POINTLOOM_MODELS"
+"""Environment variable that names the folder of checkpoints."""
+
+_HUB_OWNER = "naver"
+
+
+def load_network(name_or_path: str | Path, device: str | torch.device = "cpu", precision: torch.dtype = torch.float32) -> PairNetwork:
+    """Return a network ready to be asked: a `.pth` file, a Hugging Face folder, or a published one by its name.
+
+    Encoder and decoders run in `precision`, heads always in float32. Raises `UserError` when there is no such file, name or device, `FormatError`
+    when the file is not what it should be.
+    """
+    target = torch.device(device)
+    if target.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device {target}: this machine has no CUDA accelerator, or torch was installed without it. Use the device cpu.")
+    network = build_network(read_checkpoint(find_checkpoint(name_or_path)), precision)
+    # Tokens become maps with the channels last: where the weights of convolutions lie so too, the CPU's head is a seventh faster.
+    return network.to(memory_format=torch.channels_last) if target.type == "cpu" else network.to(target)
+
+
+def find_checkpoint(name_or_path: str | Path) -> Path:
+    """Return where a checkpoint lies: the path itself, or of a published name the file in the models folder, else the one from the hub."""
+    path = Path(name_or_path).expanduser()
+    if path.exists():
+        return path
+    name = SHORT_NAMES.get(str(name_or_path), str(name_or_path).removeprefix(f"{_HUB_OWNER}/"))
+    if name not in PUBLISHED:
+        known = ", ".join((*SHORT_NAMES, *PUBLISHED))
+        raise UserError(f"{name_or_path}: no such file, and no published network of that name. Give a .pth file, a folder, or one of {known}.")
+    for candidate in (models_folder() / f"{name}.pth", models_folder() / name):
+        if candidate.exists() and is_checkpoint(candidate):
+            return candidate
+    return _from_hub(name)
+
+
+def models_folder() -> Path:
+    """Return the folder in which published checkpoints are looked for."""
+    return Path(os.environ.get(MODELS_VARIABLE) or Path.home() / ".cache" / "pointloom" / "models")
+
+
+def _from_hub(name: str) -> Path:
+    """Return the folder of a published network in the hub's cache, downloaded when it is not there."""
+    remedy = f"Download {name}.pth yourself, and put it into {models_folder()} (or name it by its path; {MODELS_VARIABLE} names another folder)"
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        absent = "huggingface_hub, which downloads them, is not installed. Run 'pip install huggingface_hub'. Or:"
+        raise MissingExtraError(f"{name}: its weights are not on this machine, and {absent} {remedy}.") from error
+    try:
+        # Every error of the hub's client, from no network to no such repository, is an OSError.
+        return Path(snapshot_download(f"{_HUB_OWNER}/{name}", allow_patterns=[CONFIG_NAME, WEIGHTS_NAME]))
+    except OSError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(f"{name}: its weights are not on this machine and could not be downloaded ({reason}). {remedy}.") from error
