@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
 from align.presets import Preset
 from align.scene import Report, Scene, SceneView
 from align.sparse.adam_road import align_by_adam
 from align.sparse.aligned import Aligned
+from align.sparse.block_depth import block_depth
 from align.sparse.clean import clean
-from align.sparse.densify import DenseView, densify_view
+from align.sparse.densify import DenseView, backproject
 from align.sparse.gather import Gathered, gather, keep_views
 from align.sparse.gauss_newton import gauss_newton_align
 from align.sparse.known_scene import freeze, frozen_in, require_same_grids, with_scene
@@ -142,9 +142,9 @@ def _by_gauss_newton(gathered: Gathered, options: GaussNewton, known: Known, pro
     cameras = Cameras(solution.K, solution.cam_from_world)
     dense = []
     for k, view in enumerate(gathered.views):
-        anchor_depth = view.anchor_depth * torch.from_numpy(np.exp(solution.log_size[k] + solution.log_offset[k]))
-        K, world_from_cam = torch.from_numpy(cameras.K[k]), torch.from_numpy(cameras.world_from_cam[k])
-        dense.append(densify_view(view, K, world_from_cam, anchor_depth.flatten(), K[0, 0]))
+        depth = block_depth(view, solution.log_size[k], solution.log_offset[k])
+        points = backproject(depth, torch.from_numpy(cameras.K[k]), torch.from_numpy(cameras.world_from_cam[k]))
+        dense.append(DenseView(points, depth, view.conf))
     return Aligned(cameras, tuple(dense), solution.notices, solution.figures)
 
 

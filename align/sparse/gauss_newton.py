@@ -34,7 +34,7 @@ class BlockSolution:
     cam_from_world: np.ndarray  # (V, 4, 4)
     K: np.ndarray  # (V, 3, 3), pixels
     log_size: np.ndarray  # (V,)
-    log_offset: tuple[np.ndarray, ...]  # (h, w) each, one an anchor's block; 0 where no match hangs on it
+    log_offset: tuple[np.ndarray, ...]  # (h, w) each, one an anchor's block; NaN where no match hangs on it
     notices: tuple[Notice, ...]
     figures: Mapping[str, Any]
     """Numbers for the report, ready for JSON."""
@@ -141,7 +141,7 @@ def _poses(state: BlockState, unit: float, held: Mapping[int, torch.Tensor]) -> 
 
 def _offsets(view: CanonicalView, block: np.ndarray, offset: np.ndarray) -> np.ndarray:
     """Return a view's offsets (h, w), one an anchor, from those of the blocks (B,) that hold an observation."""
-    grid = np.zeros(view.anchor_depth.numel())
+    grid = np.full(view.anchor_depth.numel(), np.nan)
     grid[block[block >= 0]] = offset[block >= 0]
     return grid.reshape(view.anchor_depth.shape)
 

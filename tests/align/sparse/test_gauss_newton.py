@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from small_gathered import small_gathered, small_views
 from small_scene import FOCAL, HEIGHT, WIDTH, cam_from_world, intrinsics
 
-from align.sparse.densify import densify_view
+from align.sparse.block_depth import block_depth
 from align.sparse.gather import Gathered
 from align.sparse.gauss_newton import BlockSolution, gauss_newton_align
 from align.sparse.parameters import Known
@@ -67,12 +67,8 @@ def test_a_start_two_degrees_off_ends_at_the_same_answer() -> None:
 def test_dense_depths_are_those_of_the_scene() -> None:
     gathered = small_gathered(3)
     solution = gauss_newton_align(gathered, GaussNewton())
-    points = []
-    for v, view in enumerate(gathered.views):
-        K, cam_from_world_ = (torch.from_numpy(x[v]) for x in (solution.K, solution.cam_from_world))
-        anchors = view.anchor_depth * torch.from_numpy(np.exp(solution.log_size[v] + solution.log_offset[v]))
-        points.append(densify_view(view, K, torch.linalg.inv(cam_from_world_), anchors.flatten(), K[0, 0]).depth)
-    ratio = torch.stack([point / view.depth for point, view in zip(points, gathered.views)])
+    depths = [block_depth(*view) for view in zip(gathered.views, solution.log_size, solution.log_offset)]
+    ratio = torch.stack([depth / view.depth for depth, view in zip(depths, gathered.views)])
     assert float(ratio.std() / ratio.mean()) < 1e-3
 
 
@@ -187,7 +183,7 @@ def test_depths_of_wholly_frozen_views_stay() -> None:
     np.testing.assert_allclose(solution.cam_from_world[frozen], TRUE[frozen], atol=1e-12)
     for view in frozen:
         found = gathered.views[view].anchor_depth.numpy() * np.exp(solution.log_size[view] + solution.log_offset[view])
-        seen = solution.log_offset[view] != 0
+        seen = np.isfinite(found)
         np.testing.assert_allclose(found[seen], depth[view].numpy()[seen], rtol=1e-6)
 
 
