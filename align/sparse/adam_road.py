@@ -1,4 +1,4 @@
-"""The reference's descent, from where it starts to what is handed on."""
+"""The reference's problem, from where its descent starts to what is handed on, whichever solver descends."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from align.sparse.gather import Gathered, principal_point
 from align.sparse.parameters import Known, start
 from align.sparse.presets import AdamOptions
 from align.sparse.problem import Problem
+from align.sparse.reference_descent import ReferenceDescent, descend_by_least_squares
 from align.sparse.self_check import SelfCheck, is_worse, self_check
 from align.sparse.spanning_tree import build_tree
 from masks.notice import Notice, info, warning
@@ -43,7 +44,7 @@ class _Solved:
     placement: Placement
     before: SelfCheck
     after: SelfCheck
-    descent: Descent
+    descent: Descent | ReferenceDescent
     kept: bool
 
 
@@ -71,7 +72,8 @@ def _solve(gathered: Gathered, options: AdamOptions, progress: Progress) -> _Sol
     known = _known(gathered)
     parameters, chain = start(problem, tree, options, known)
     begin = place(parameters, chain)
-    descent = descend(problem, parameters, chain, options, known, lambda stage, done, total: progress(f"aligning, {stage}", done, total))
+    solver = descend if options.solver == "adam" else descend_by_least_squares
+    descent = solver(problem, parameters, chain, options, known, lambda stage, done, total: progress(f"aligning, {stage}", done, total))
     before, after = self_check(problem, chain, begin), self_check(problem, chain, descent.placement)
     kept = bool(descent.stopped == "finished" and not is_worse(after, before))
     return _Solved(problem, chain, descent.placement if kept else begin, before, after, descent, kept)
@@ -112,10 +114,11 @@ def _verdict(solved: _Solved, views: Sequence[View]) -> list[Notice]:
 
 
 def _figures(solved: _Solved) -> dict[str, Any]:
-    losses, before, after = solved.descent.losses, solved.before, solved.after
+    descent, before, after = solved.descent, solved.before, solved.after
+    losses = descent.losses
     return {
         "refinement kept": solved.kept,
-        "steps": len(losses),
+        "steps": descent.num_steps if isinstance(descent, ReferenceDescent) else len(losses),
         "final loss": _number(losses[-1]) if len(losses) else None,
         "matches": int(solved.problem.match_start[-1]),
         "median reprojection error px": {"start": _number(before.median_px), "end": _number(after.median_px)},

@@ -72,8 +72,10 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class AdamOptions:
-    """The reference's problem and its two stages."""
+    """The reference's problem, its two stages, and what minimises them."""
 
+    solver: Literal["adam", "gauss_newton"] = "adam"
+    """Adam as in the reference, or damped least squares on the same losses, which end by convergence: of a stage they know the function alone."""
     coarse: Stage = field(default_factory=lambda: Stage(0.07, 300, Gamma(1.5)))
     """Poses and sizes, by distances between matched points in space."""
     fine: Stage = field(default_factory=lambda: Stage(0.01, 300, Gamma(0.5)))
