@@ -17,6 +17,7 @@ from masks.errors import GraphError, UserError
 from pairs.prediction import Predictions
 from pairs.prediction_folder import read_predictions
 
+_SOLVERS: dict[str, Literal["adam", "gauss_newton"]] = {"adam": "adam", "gauss-newton": "gauss_newton"}
 _FREE_PRINCIPAL_POINT = 0.02
 """Standard deviation of free principal points as a share of the focal."""
 
@@ -31,6 +32,8 @@ class Align:
     """Folder of the scene to write."""
     preset: str = "pointloom"
     """Settings of the aligner: pointloom, or the reference's (mast3r, ...)."""
+    solver: Literal["preset", "adam", "gauss-newton"] = "preset"
+    """How the reference's losses are minimised: adam, as the reference does, or gauss-newton, far faster. The preset pointloom has its own."""
     poses: Literal["soft", "frozen"] = "soft"
     """What is done with the poses that views.json states, of all views or of some. soft: believed as far as the next two say; frozen: they stay."""
     pose_sigma: Annotated[float, tyro.conf.arg(metavar="DEGREES")] = 1.0
@@ -66,7 +69,9 @@ class Align:
         if not (self.pose_sigma > 0 and self.place_sigma > 0):
             raise UserError("--pose-sigma and --place-sigma must be above 0. To hold stated poses use --poses frozen.")
         if not isinstance(preset.cold, GaussNewton):
-            return preset
+            return preset if self.solver == "preset" else replace(preset, cold=replace(preset.cold, solver=_SOLVERS[self.solver]))
+        if self.solver == "adam":
+            raise UserError("--solver adam: the preset pointloom does not use it. Choose one of the reference's presets, such as --preset mast3r.")
         given = {"given_rotation_sigma_deg": self.pose_sigma, "given_place_sigma": self.place_sigma, "freeze_given": self.poses == "frozen"}
         centre = _FREE_PRINCIPAL_POINT if self.principal_point == "free" else None
         return replace(preset, cold=replace(preset.cold, **given, principal_point_sigma=centre))

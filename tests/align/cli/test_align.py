@@ -53,6 +53,16 @@ def test_the_references_presets_run(folder: Path, tmp_path: Path, preset: str) -
     assert load_scene(tmp_path / "scene").report.figures["steps"] >= 600
 
 
+def test_the_references_losses_are_minimised_by_least_squares_when_asked(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for solver in ("adam", "gauss-newton"):
+        assert main(["align", str(folder), "--out", str(tmp_path / solver), "--preset", "mast3r", "--solver", solver]) == 0
+    adam, second = (load_scene(tmp_path / solver).report.figures for solver in ("adam", "gauss-newton"))
+    assert second["steps"] < adam["steps"] / 5
+    assert second["final loss"] < 1.05 * adam["final loss"]
+    assert main(["align", str(folder), "--out", str(tmp_path / "own"), "--solver", "adam"]) == 2
+    assert "--preset mast3r" in capsys.readouterr().err
+
+
 def test_matches_are_found_where_none_are_given(folder: Path, tmp_path: Path) -> None:
     for path in (folder / "pairs").iterdir():
         save_file({name: array for name, array in load_file(path).items() if not name.startswith("matches")}, path)
