@@ -107,14 +107,17 @@ def minimise(model: Model[State], state: State, free: np.ndarray, control: Contr
         return state, Descent((cost,), "cost not finite", damping)
     for _ in range(control.max_steps):
         equations = model.equations(state)
-        found = None
+        found, hoped_for = None, 0.0
         for _ in range(control.max_tries):
-            found = _lower(model, state, cost, solve(equations, free, damping))
+            step = solve(equations, free, damping)
+            found, hoped_for = _lower(model, state, cost, step), max(hoped_for, expected_gain(equations, step))
             if found is not None:
                 break
             damping = max(damping * control.tighten, control.least_tightened)
         if found is None:
-            return state, Descent(tuple(costs), "no step lowers the cost", damping)
+            # At the bottom rounding alone decides whether a step leads lower.
+            at_bottom = hoped_for <= control.least_gain * cost
+            return state, Descent(tuple(costs), "small gain" if at_bottom else "no step lowers the cost", damping)
         damping = max(damping * control.ease, control.least_damping)
         previous, (state, cost) = cost, found
         costs.append(cost)
@@ -131,6 +134,13 @@ def _lower(model: Model[State], state: State, cost: float, step: Step | None) ->
     reached = model.cost(moved)
     # A comparison with NaN is false: such a step is refused.
     return (moved, reached) if reached <= cost else None
+
+
+def expected_gain(equations: Equations, step: Step | None) -> float:
+    """Return by how much a full step would lower the cost if it were the parabola of the equations; infinite without a step."""
+    if step is None:
+        return np.inf
+    return float(-(equations.gradient @ step.shared) - (equations.lone_gradient * step.lone).sum()) / 2
 
 
 def solve(equations: Equations, free: np.ndarray, damping: float = 0.0) -> Step | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from align.sparse.gather import Reading
-from align.sparse.presets import ALIGNER_FUNCTION, MAST3R, MAST3R_2024, AdamOptions, Intrinsics, Stage
+from align.sparse.presets import ALIGNER_FUNCTION, MAST3R, MAST3R_2024, Intrinsics, ReferenceOptions, Stage
 from align.sparse.refinement import GaussNewton
 from align.sparse.robust import Gamma
 from masks.errors import UserError
@@ -15,16 +15,18 @@ from masks.errors import UserError
 class Preset:
     """How predictions become a scene."""
 
-    cold: AdamOptions | GaussNewton
+    cold: ReferenceOptions | GaussNewton
     """The solver when the backend knows no cameras."""
-    warm: AdamOptions | None = None
-    """The descent from the backend's own cameras, whose K is held; none: such cameras are ignored, as the reference must."""
+    warm: ReferenceOptions | None = None
+    """The descent from cameras that the backend has adjusted to matches, whose K is held; none: they are taken as estimates."""
+    estimated: GaussNewton | None = None
+    """The solver that starts from cameras that the backend estimates, and believes them a little; none: they are ignored, as the reference must."""
     whole_pixels: bool = True
     """Round matches to pixels and drop doubles, as networks hand them on."""
     clean_tolerance: float = 0.001
     """A point is in front of another view's surface when it is nearer by more than this share of the depth."""
 
-    def reading(self, solver: AdamOptions | GaussNewton) -> Reading:
+    def reading(self, solver: ReferenceOptions | GaussNewton) -> Reading:
         """Return how predictions are read for one of the solvers."""
         if isinstance(solver, GaussNewton):
             return Reading(whole_pixels=self.whole_pixels)
@@ -33,7 +35,9 @@ class Preset:
 
 POINTLOOM = Preset(
     cold=GaussNewton(),
-    warm=AdamOptions(
+    # Networks of groups see cameras to a degree or two and focals to a tenth: belief in them must not outweigh a few good matches.
+    estimated=GaussNewton(given_rotation_sigma_deg=5.0, given_place_sigma=0.1, log_focal_sigma=0.1),
+    warm=ReferenceOptions(
         coarse=Stage(0.0, 0, Gamma(1.5)),
         # So small a rate that nothing is shaken out of place: the backend has already adjusted its cameras to its features.
         fine=Stage(0.00005, 100, Gamma(0.5)),
@@ -54,6 +58,14 @@ PRESETS = {
     "mast3r-2024": Preset(MAST3R_2024),
 }
 """By the names that the command line takes: ours, the reference's demo, its aligner function's defaults, its first public version."""
+
+
+def with_frozen_poses(preset: Preset) -> Preset:
+    """Return a preset in which given poses stay to the bit, the user's and the backend's. Raises `UserError` for the reference's, which have none."""
+    if not isinstance(preset.cold, GaussNewton) or preset.estimated is None:
+        raise UserError("--poses frozen: the reference's presets start without poses. Use --preset pointloom.")
+    cold, estimated = (replace(solver, freeze_given=True) for solver in (preset.cold, preset.estimated))
+    return replace(preset, cold=cold, warm=None, estimated=estimated)
 
 
 def preset_named(name: str) -> Preset:

@@ -6,15 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import networkx
+
+from align.group_scene import group_scene
 from align.presets import PRESETS, Preset
 from align.scene import Report, Scene
 from align.sparse.align import sparse_align
 from masks.files import list_photos
-from pairs.backend import Backend, Progress, silent
+from pairs.backend import Backend, ByLooks, Progress, silent
 from pairs.graph import SceneGraph
 from pairs.load import LoadOptions, load_views
 from pairs.registry import make_backend
+from pairs.retrieval_graph import ByLikeness
 from pairs.store import PredictionStore
+from pairs.views import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,16 @@ def reconstruct(
     progress("reading photos and masks", 0, 1)
     photos = list_photos([Path(p) for p in ([images] if isinstance(images, (str, Path)) else images)])
     views, notices = load_views(photos, masks, options.load)
-    graph = options.graph.edges([view.name for view in views]) if options.graph is not None else None
     store = PredictionStore(Path(store_folder))
-    predictions = options.backend.predict(views, graph, store, progress)
-    scene = sparse_align(predictions, options.preset, progress)
+    predictions = options.backend.predict(views, _pairs(options, views, store, progress), store, progress)
+    scene = sparse_align(predictions, options.preset, progress) if predictions.group is None else group_scene(predictions, progress)
     report = Report((*notices, *scene.report.notices), scene.report.figures)
     return replace(scene, inputs=tuple(path.name for path in photos), report=report)
+
+
+def _pairs(options: ReconstructOptions, views: Sequence[View], store: PredictionStore, progress: Progress) -> networkx.Graph | None:
+    """Return the graph that was asked for; one by likeness is made with what the backend says of that."""
+    graph = options.graph
+    if isinstance(graph, ByLikeness) and isinstance(options.backend, ByLooks):
+        graph = graph.with_similarity(options.backend.likeness(views, store, progress))
+    return None if graph is None else graph.edges([view.name for view in views])

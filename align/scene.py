@@ -16,7 +16,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from masks.errors import FormatError
+from masks.errors import FormatError, OutputError
 from masks.notice import Level, Notice
 from masks.pixelmap import PixelMap, intrinsics_to_source
 from masks.whole_file import write_whole
@@ -106,6 +106,17 @@ def save_scene(scene: Scene, folder: Path) -> None:
         (folder / "scene.json").unlink()
     write_whole(folder / "views.safetensors", save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
     write_whole(folder / "scene.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+
+
+def remove_scene(folder: Path) -> None:
+    """Remove a scene's files from a folder, and the folder if nothing else is in it. Raises `OutputError` when that cannot be."""
+    try:
+        for name in ("scene.json", "views.safetensors"):
+            (folder / name).unlink(missing_ok=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    except OSError as error:
+        raise OutputError(f"{folder}: an earlier scene cannot be removed ({error.strerror}). Remove it, or choose another folder.") from error
 
 
 def load_scene(folder: Path) -> Scene:

@@ -3,26 +3,34 @@
     python benchmarks/photo_sets.py SETS [SET[:masked|unmasked[:FIRST:STEP]] ...]
 
 SETS is a folder of photo sets; a set is a folder with images/, perhaps masks/, and cameras.json. Without names, every set is reconstructed, with its
-masks where it has some.
-Seconds are CPU seconds of all processes; memory is the largest resident set of any one
-process up to that row.
+masks where it has some. The start is the backend's own cameras, before the aligner: errors of rotation (degrees, median / max) and place (ATE) stand
+first for it, then for the result. Seconds are CPU seconds of all processes; memory is the largest resident set of any one process up to that row.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import resource
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from align.scene import load_scene
+import numpy as np
+
+from align.evaluation import Evaluation, evaluate
+from align.export.cameras_json import read_cameras
+from align.scene import Scene, load_scene
+from masks.files import list_photos
+from pairs.backend import silent
+from pairs.cameras import Cameras
+from pairs.load import LoadOptions, load_views
+from pairs.registry import make_backend
+from pairs.store import PredictionStore
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """A part of a photo set."""
 
@@ -43,7 +51,7 @@ def measure(part: Part, data: Path, folder: Path) -> str:
     """Reconstruct, evaluate, and return a row of the table."""
     root = data / part.name
     images = sorted((root / "images").iterdir())[part.first :: part.step]
-    scene, result = folder / "scene", folder / "out.json"
+    scene = folder / "scene"
     masks = str(root / "masks") if part.masked else "none"
     command = ["reconstruct", *map(str, images), "--masks", masks, "--out", str(scene)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -55,13 +63,29 @@ def measure(part: Part, data: Path, folder: Path) -> str:
     if done.returncode:
         message = re.search(r"pointloom: (.*)", done.stderr)
         return f"{title:36} exit {done.returncode}  {cost}  {message.group(1)[:90] if message else ''}"
-    evaluate = ["evaluate", str(scene), "--cameras", str(root / "cameras.json"), "--json", str(result)]
-    subprocess.run([*_pointloom(), *evaluate], check=True, capture_output=True)
-    found = json.loads(result.read_text())
-    rotation, kept = found["rotation_error_deg"], load_scene(scene).report.figures["refinement kept"]
-    shares = f"{found['rra']['5']:5.1f} {found['rta']['5']:5.1f}  {rotation['median']:.3f} / {rotation['max']:.3f}"
-    errors = f"{100 * found['ate']:5.2f} %  {100 * found['focal_error']:5.1f} %"
-    return f"{title:36} {found['registered']:3}/{found['views']:<3} {shares}  {errors}  {cost}  {'refined' if kept else 'start kept'}"
+    found, truth = load_scene(scene), read_cameras(root / "cameras.json")
+    begun = evaluate(start_of(found, images, Path(masks) if part.masked else None, scene / "store"), truth)
+    ended = evaluate(found, truth)
+    shares = f"{ended.registered:3}/{ended.views:<3} {ended.rra['5']:5.1f} {ended.rta['5']:5.1f}"
+    focal = f"{100 * (ended.focal_error or 0):5.1f} %"
+    kept = "refined" if found.report.figures["refinement kept"] else "start kept"
+    return f"{title:36} {shares}  {_places(begun)}  {_places(ended)}  {focal}  {cost}  {kept}"
+
+
+def start_of(scene: Scene, images: list[Path], masks: Path | None, store: Path) -> Scene:
+    """Return the scene with the cameras that the backend handed to the aligner, asked of it again: all its steps are in the store."""
+    views, _ = load_views(list_photos(images), masks, LoadOptions(use_masks=masks is not None))
+    predictions = make_backend("classical", 0).predict(views, None, PredictionStore(store), silent)
+    cameras, position = predictions.cameras, {view.name: k for k, view in enumerate(predictions.views)}
+    if cameras is None:
+        raise TypeError("the backend has no cameras of its own: nothing to compare with")
+    chosen = np.array([position[view.name] for view in scene.views])
+    return replace(scene, cameras=Cameras(cameras.K[chosen], cameras.cam_from_world[chosen]))
+
+
+def _places(found: Evaluation) -> str:
+    rotation = found.rotation_error_deg
+    return f"{rotation['median']:.3f} / {rotation['max']:.3f} {100 * (found.ate or 0):5.2f} %"
 
 
 def _pointloom() -> list[str]:
@@ -72,7 +96,7 @@ def main() -> None:
     """Print the table, a row as soon as it is known."""
     data = Path(sys.argv[1])
     names = sys.argv[2:] or [path.parent.name for path in sorted(data.glob("*/cameras.json"))]
-    print(f"{'set':36} placed  RRA@5 RTA@5  rotation med / max  ATE  focal  CPU and memory")
+    print(f"{'set':36} placed  RRA@5 RTA@5  start: rotation, ATE   end: rotation, ATE     focal   CPU and memory")
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             print(measure(parse(name, data), data, Path(folder)), flush=True)

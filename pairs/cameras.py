@@ -41,6 +41,17 @@ def camera_centres(cam_from_world: np.ndarray) -> np.ndarray:
     return -np.einsum("vji,vj->vi", cam_from_world[:, :3, :3], cam_from_world[:, :3, 3])
 
 
+def project(cameras: Cameras, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pixels (V, P, 2) of world points (P, 3) in every view, and the points (V, P, 3) in the camera frames.
+
+    Points behind a camera have pixels, too: their depth in the camera frame tells. A point in a camera's own plane gives an infinity, or no number.
+    """
+    in_camera = np.einsum("vij,pj->vpi", cameras.cam_from_world[:, :3, :3], points) + cameras.cam_from_world[:, None, :3, 3]
+    image = np.einsum("vij,vpj->vpi", cameras.K, in_camera)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return image[..., :2] / image[..., 2:], in_camera
+
+
 def is_rigid(transform: np.ndarray) -> bool:
     """Tell whether a matrix (4, 4) is a rotation and a translation, to rounding; what is not finite is not."""
     R = transform[:3, :3]

@@ -13,6 +13,10 @@ from typing import Protocol
 import networkx
 
 from masks.errors import GraphError
+from pairs.retrieval_graph import parse_retrieval
+
+Edges = tuple[tuple[int, int], ...]
+"""Pairs of positions (a, b), a < b, ascending."""
 
 
 class SceneGraph(Protocol):
@@ -134,7 +138,7 @@ class FromFile:
         return number[fields[0]], number[fields[1]]
 
 
-GRAPH_CHOICES = "complete, ring, window:3, window:3:open, logwindow:4, logwindow:4:open, star:0, file:PAIRS.txt"
+GRAPH_CHOICES = "complete, ring, window:3, window:3:open, logwindow:4, logwindow:4:open, star:0, retrieval:20,10, file:PAIRS.txt"
 """What `parse_graph` understands, by example."""
 
 
@@ -151,12 +155,20 @@ def parse_graph(text: str) -> SceneGraph:
         "ring": lambda fields: Ring() if not fields else None,
         "window": lambda fields: _window(Window, fields),
         "logwindow": lambda fields: _window(LogWindow, fields),
+        "retrieval": lambda fields: parse_retrieval(rest),
         "star": lambda fields: Star(int(fields[0]) if fields else 0) if len(fields) < 2 and _numeric(fields[:1]) else None,
     }
     graph = readers.get(kind, lambda fields: None)(rest.split(":") if rest else [])
     if graph is None:
         raise GraphError(f"{text!r} is not a scene graph. Choose one of: {GRAPH_CHOICES}.")
     return graph
+
+
+def tied_views(edges: Edges) -> tuple[tuple[int, ...], Edges]:
+    """Return the positions that occur in any edge, ascending, and the edges between places in that list."""
+    tied = tuple(sorted({position for edge in edges for position in edge}))
+    place = {position: k for k, position in enumerate(tied)}
+    return tied, tuple((place[a], place[b]) for a, b in edges)
 
 
 def _window(make: type[Window] | type[LogWindow], fields: list[str]) -> SceneGraph | None:

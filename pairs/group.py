@@ -22,15 +22,17 @@ def pointmap(depth: np.ndarray, K: np.ndarray, frame_from_cam: np.ndarray | None
     return points
 
 
+def run_from_group(group: GroupPrediction, a: int, b: int) -> PairPrediction:
+    """Return what the group says of the pair (a, b) in the frame of a."""
+    cameras = group.cameras
+    a_from_b = cameras.cam_from_world[a] @ cameras.world_from_cam[b]
+    own, seen = pointmap(group.depth[a], cameras.K[a]), pointmap(group.depth[b], cameras.K[b], a_from_b)
+    return PairPrediction(own, seen, group.conf[a], group.conf[b])
+
+
 def pair_from_group(group: GroupPrediction, a: int, b: int, matches: Matches | None = None) -> PairEntry:
     """Return what the group says of the pair (a, b), in both orders, with the matches that are handed in.
 
     Both runs come from the same depth maps, so they agree to rounding. Nothing is kept: a pair of 512 x 384 takes 10 MB while it is used.
     """
-    cameras = group.cameras
-    a_from_b = cameras.cam_from_world[a] @ cameras.world_from_cam[b]
-    b_from_a = cameras.cam_from_world[b] @ cameras.world_from_cam[a]
-    depth_a, depth_b, K_a, K_b = group.depth[a], group.depth[b], cameras.K[a], cameras.K[b]
-    ab = PairPrediction(pointmap(depth_a, K_a), pointmap(depth_b, K_b, a_from_b), group.conf[a], group.conf[b])
-    ba = PairPrediction(pointmap(depth_b, K_b), pointmap(depth_a, K_a, b_from_a), group.conf[b], group.conf[a])
-    return PairEntry(ab, ba, matches)
+    return PairEntry(run_from_group(group, a, b), run_from_group(group, b, a), matches)

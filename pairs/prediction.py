@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -80,3 +81,7 @@ class Predictions:
     """The backend's own cameras (K in grid pixels, poses in the unit of its pointmaps), a start for the aligner; none from pair networks.
     Poses that a user states are in the views."""
     notices: tuple[Notice, ...]
+    cameras_are: Literal["adjusted", "estimated"] = "adjusted"
+    """Whether the backend has fitted its cameras to matches, or a network has estimated them: to a degree or two, and a tenth of the focal."""
+    group: GroupPrediction | None = None
+    """Of all views, from a backend that looked at them together and leaves nothing to align: there are no edges then."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
 from masks.whole_file import write_whole
@@ -30,6 +30,15 @@ def digest(*parts: object) -> str:
     state = hashlib.sha256(f"pointloom {CACHE_FORMAT}".encode())
     for part in parts:
         _feed(state, part)
+    return state.hexdigest()[:40]
+
+
+def files_digest(*files: Path) -> str:
+    """Return a key made of the bytes of files, such as the weights of a network."""
+    state = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            state.update(hashlib.file_digest(stream, "sha256").digest())
     return state.hexdigest()[:40]
 
 
@@ -55,6 +64,18 @@ class PredictionStore:
         """Return where an entry lies: one folder a kind of result."""
         return self.folder / kind / f"{key}.safetensors"
 
+    def has(self, kind: str, key: str) -> bool:
+        """Tell whether a whole entry is there, without reading its arrays. One that was truncated is removed."""
+        path = self.path(kind, key)
+        if not path.exists():
+            return False
+        try:
+            with safe_open(path, framework="np"):
+                return True
+        except SafetensorError as error:
+            _remove_damaged(path, error)
+            return False
+
     def get(self, kind: str, key: str) -> dict[str, np.ndarray] | None:
         """Return the arrays of an entry; none when it is missing or was truncated (which also removes it)."""
         path = self.path(kind, key)
@@ -63,10 +84,14 @@ class PredictionStore:
         try:
             return load_file(path)
         except (SafetensorError, ValueError) as error:
-            _log.warning("%s: damaged store entry (%s); it is made again", path, error)
-            path.unlink(missing_ok=True)
+            _remove_damaged(path, error)
             return None
 
     def put(self, kind: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write an entry atomically. Raises `OutputError` when the disk refuses."""
         write_whole(self.path(kind, key), save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+
+
+def _remove_damaged(path: Path, error: Exception) -> None:
+    _log.warning("%s: damaged store entry (%s); it is made again", path, error)
+    path.unlink(missing_ok=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,16 +13,17 @@ import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.presets import Preset, preset_named
-from align.scene import Scene, load_scene, save_scene
-from align.sparse.align import align_onto, sparse_align, sparse_align_parts
+from align.scene import Scene, load_scene, remove_scene, save_scene
+from align.sparse.align import align_onto, sparse_align, sparse_align_parts, sparse_align_whole
 from align.sparse.refinement import GaussNewton
-from masks.errors import GraphError, UserError
+from masks.errors import UserError
 from pairs.prediction import Predictions
 from pairs.prediction_folder import read_predictions
 
 _SOLVERS: dict[str, Literal["adam", "gauss_newton"]] = {"adam": "adam", "gauss-newton": "gauss_newton"}
 _FREE_PRINCIPAL_POINT = 0.02
 """Standard deviation of free principal points as a share of the focal."""
+_OF_POSES = ("poses", "pose_sigma", "place_sigma")
 
 
 @dataclass(frozen=True)
@@ -44,30 +48,48 @@ class Align:
     """Whether principal points that views.json does not state may leave the middle of the picture. For an object in the middle of all its pictures
     they can hardly be told from a turn of the camera."""
     parts: Literal["each", "largest", "error"] = "each"
-    """When no matches tie all views together. each: a scene of every part, further ones in SCENE/part-2, ...; error: stop."""
+    """When no matches tie all views together. each: a scene of every part, further ones in SCENE/part-2, ...; largest: of that alone;
+    error: stop, also for a single view."""
     onto: Annotated[Path | None, tyro.conf.arg(metavar="SCENE")] = None
     """A finished scene to place the folder's other views in: its views, known by their names, stay as they are."""
 
     def run(self) -> None:
         """Align, save, and print what came out."""
+        self._refuse_unheard()
         preset = self._preset()
         require_writable(self.out, "--out")
         known = load_scene(self.onto) if self.onto is not None else None
         with StageDisplay() as display:
             display("reading predictions", 0, 1)
             predictions = read_predictions(self.folder)
-            scenes = (align_onto(known, predictions, preset, display),) if known is not None else self._aligned(predictions, preset, display)
+            if known is None and self._given(*_OF_POSES) and all(view.cam_from_world is None for view in predictions.views):
+                raise UserError(f"{self._given(*_OF_POSES)}: {self.folder / 'views.json'} states no poses. State cam_from_world there, or omit it.")
+            scenes = {self.out: align_onto(known, predictions, preset, display)} if known is not None else self._aligned(predictions, preset, display)
             display("saving", 0, 1)
-            for scene, folder in zip(scenes, self._folders(len(scenes))):
-                save_scene(scene, folder)
-        display.show(scenes[0].report.notices)
-        for scene, folder in zip(scenes, self._folders(len(scenes))):
+            self._save(scenes)
+        display.show(tuple(dict.fromkeys(notice for scene in scenes.values() for notice in scene.report.notices)))
+        for folder, scene in scenes.items():
             print_result(summary(scene, folder))
+
+    def _given(self, *names: str) -> str:
+        """Return those of some options that are not as they are when omitted; nothing when all are."""
+        default = {option.name: option.default for option in fields(self)}
+        return ", ".join(f"--{name.replace('_', '-')}" for name in names if getattr(self, name) != default[name])
+
+    def _refuse_unheard(self) -> None:
+        """Raise `UserError` for options that would change nothing."""
+        reference = not isinstance(preset_named(self.preset).cold, GaussNewton)
+        if reference and (given := self._given(*_OF_POSES, "principal_point")):
+            raise UserError(f"{given}: the preset {self.preset} hears of no poses, and frees principal points by itself. Use --preset pointloom.")
+        if self.onto is not None and (given := self._given(*_OF_POSES, "parts")):
+            raise UserError(f"{given}: with --onto the scene's own poses stay, and one scene comes out. Omit it.")
+        if self.poses == "frozen" and (given := self._given(*_OF_POSES[1:])):
+            raise UserError(f"{given}: poses that stay have no standard deviation. Omit it, or --poses frozen.")
 
     def _preset(self) -> Preset:
         preset = preset_named(self.preset)
-        if not (self.pose_sigma > 0 and self.place_sigma > 0):
-            raise UserError("--pose-sigma and --place-sigma must be above 0. To hold stated poses use --poses frozen.")
+        if not (0 < self.pose_sigma < math.inf and 0 < self.place_sigma < math.inf):
+            raise UserError("--pose-sigma and --place-sigma must be above 0 and finite. To hold stated poses use --poses frozen.")
         if not isinstance(preset.cold, GaussNewton):
             return preset if self.solver == "preset" else replace(preset, cold=replace(preset.cold, solver=_SOLVERS[self.solver]))
         if self.solver == "adam":
@@ -76,14 +98,18 @@ class Align:
         centre = _FREE_PRINCIPAL_POINT if self.principal_point == "free" else None
         return replace(preset, cold=replace(preset.cold, **given, principal_point_sigma=centre))
 
-    def _aligned(self, predictions: Predictions, preset: Preset, display: StageDisplay) -> tuple[Scene, ...]:
+    def _aligned(self, predictions: Predictions, preset: Preset, display: StageDisplay) -> dict[Path, Scene]:
+        """Return the scenes by the folders to save them in: a part's is numbered as in the report."""
         if self.parts == "each":
-            return sparse_align_parts(predictions, preset, display)
-        scene = sparse_align(predictions, preset, display)
-        fallen_apart = [notice.text for notice in scene.report.notices if notice.subject == "parts"]
-        if self.parts == "error" and fallen_apart:
-            raise GraphError(fallen_apart[0])
-        return (scene,)
+            parts = sparse_align_parts(predictions, preset, display)
+            return {self.out if k == 1 else self.out / f"part-{k}": scene for k, scene in enumerate(parts, 1) if scene is not None}
+        align = sparse_align_whole if self.parts == "error" else sparse_align
+        return {self.out: align(predictions, preset, display)}
 
-    def _folders(self, count: int) -> list[Path]:
-        return [self.out, *(self.out / f"part-{k}" for k in range(2, count + 1))]
+    def _save(self, scenes: Mapping[Path, Scene]) -> None:
+        """Write the scenes. Parts of an earlier one go first: they would look as if they belonged to this."""
+        for folder in sorted(self.out.iterdir()):
+            if re.fullmatch(r"part-\d+", folder.name) and (folder / "scene.json").is_file():
+                remove_scene(folder)
+        for folder, scene in scenes.items():
+            save_scene(scene, folder)

@@ -12,7 +12,9 @@ from align.cli.console import StageDisplay, print_result, require_writable, summ
 from align.presets import preset_named
 from align.reconstruct import ReconstructOptions, reconstruct
 from align.scene import Scene, save_scene
+from masks.errors import UserError
 from masks.load import Polarity
+from pairs.backend import Backend, BackendOptions
 from pairs.graph import parse_graph
 from pairs.grid import GridOptions
 from pairs.load import LoadOptions
@@ -37,15 +39,30 @@ class Reconstruct:
     mask_erode: Annotated[int, tyro.conf.arg(metavar="PX")] = 0
     """Shrink every mask by so many photo pixels, for masks that bleed into the background."""
     backend: str = "classical"
-    """What looks at the photos: classical needs no weights and no download."""
+    """What looks at the photos: classical needs no weights and no download; mast3r and dust3r are networks."""
+    weights: Annotated[str | None, tyro.conf.arg(metavar="FILE|NAME")] = None
+    """Checkpoint of a network: a .pth file, a Hugging Face folder, or a published name; default: the published one of the backend."""
+    device: str | None = None
+    """Where a network runs: cpu, cuda; default: cuda where there is one."""
+    precision: str | None = None
+    """Numbers that a network's encoder and decoders work with: float32 (default), bfloat16, float16."""
+    batch: Annotated[int | None, tyro.conf.arg(metavar="PAIRS")] = None
+    """Pairs that a network decodes at once; halved, and said, when the memory does not suffice."""
+    fill: str | None = None
+    """What a network sees behind the object: mean (default; its mean colour), constant, blur, nearest, or keep (the background as it is)."""
     graph: Annotated[str, tyro.conf.arg(metavar="GRAPH")] = "auto"
-    """Which pairs are aligned: auto (the backend's choice), complete, ring, window:3, logwindow:4, star:0, file:PAIRS.txt."""
+    """Which pairs are aligned: auto (the backend's choice), complete, ring, window:3, logwindow:4, star:0, file:PAIRS.txt,
+    retrieval:20,10 (20 key views, and every view with its 10 likest, by a network with --retrieval)."""
+    retrieval: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Retrieval head that was made for the network, its codebook beside it: photos that are alike are paired."""
+    engine: str | None = None
+    """Where a network's pairs are predicted: process (this one, default), or ray (workers on a Ray cluster; extra distributed)."""
     preset: str = "pointloom"
     """Settings of the aligner: pointloom, or the reference's (mast3r, ...)."""
-    longest: Annotated[int, tyro.conf.arg(metavar="PX")] = 512
-    """Longest side of the depth maps."""
+    longest: Annotated[int | None, tyro.conf.arg(metavar="PX")] = None
+    """Longest side of the depth maps, 512 when not given; networks have grids of their own."""
     crop: bool = False
-    """Cut every photo down to its mask first: finer depth for an object that is small in its photos."""
+    """Cut every photo down to its mask first: finer depth for an object that is small in its photos; not for networks."""
     seed: int = 0
     """Seed of everything that draws at random."""
     store: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
@@ -69,15 +86,25 @@ class Reconstruct:
         if self.store is not None:
             require_writable(self.store, "--store")
         masks = None if self.masks in ("auto", "none") else Path(self.masks)
+        display("opening the backend", 0, 1)
+        backend = self._backend()
         options = ReconstructOptions(
             load=LoadOptions(
                 use_masks=self.masks != "none",
                 polarity=self.mask_polarity,
                 erode_px=self.mask_erode,
-                grid=GridOptions(longest=self.longest, crop_to_object=self.crop),
+                grid=GridOptions(crop_to_object=self.crop) if self.longest is None else GridOptions(self.longest, crop_to_object=self.crop),
             ),
-            backend=make_backend(self.backend, self.seed),
+            backend=backend,
             graph=None if self.graph == "auto" else parse_graph(self.graph),
             preset=preset_named(self.preset),
         )
         return reconstruct(self.images, masks, self.store or self.out / "store", options, display)
+
+    def _backend(self) -> Backend:
+        options = BackendOptions(self.weights, self.device, self.precision, self.batch, self.fill, self.retrieval, self.engine)
+        backend = make_backend(self.backend, self.seed, options)
+        given = [option for option, chosen in (("--longest", self.longest is not None), ("--crop", self.crop)) if chosen]
+        if given and backend.own_grid:
+            raise UserError(f"{', '.join(given)}: the backend {self.backend} predicts on {backend.own_grid}. Omit it.")
+        return backend

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from align.sparse.camera_chain import CameraChain, Parameters, Placement, place
 from align.sparse.parameters import Known
-from align.sparse.presets import AdamOptions, Stage
+from align.sparse.presets import ReferenceOptions, Stage
 from align.sparse.problem import Problem
 from align.sparse.residuals import (
     FallbackTerms,
@@ -61,7 +61,7 @@ class Descent:
 
 
 def descend(
-    problem: Problem, start: Parameters, chain: CameraChain, options: AdamOptions, known: Known | None = None, progress: Progress = silent
+    problem: Problem, start: Parameters, chain: CameraChain, options: ReferenceOptions, known: Known | None = None, progress: Progress = silent
 ) -> Descent:
     """Run the coarse stage, then the fine one from where it ended.
 
@@ -160,7 +160,7 @@ def _stepped(parameters: Parameters, task: StageTask, moments: dict[str, _Moment
     return replace(parameters, **moved)
 
 
-def coarse_free(start: Parameters, chain: CameraChain, options: AdamOptions, freeze: Tensor) -> Parameters:
+def coarse_free(start: Parameters, chain: CameraChain, options: ReferenceOptions, freeze: Tensor) -> Parameters:
     """Return what the coarse stage may move: poses and sizes of the views that aren't frozen."""
     free = freeze == 0
     posed = free.clone()
@@ -170,7 +170,7 @@ def coarse_free(start: Parameters, chain: CameraChain, options: AdamOptions, fre
     return Parameters(quat=posed[:, None].expand_as(start.quat), trans=posed[:, None].expand_as(start.trans), log_size=free, **none)
 
 
-def fine_free(start: Parameters, chain: CameraChain, options: AdamOptions, freeze: Tensor) -> Parameters:
+def fine_free(start: Parameters, chain: CameraChain, options: ReferenceOptions, freeze: Tensor) -> Parameters:
     """Return what the fine stage may move: also focals, principal points and depths of the views that aren't wholly frozen."""
     free = freeze < 1
     camera = torch.zeros_like(start.log_focal, dtype=torch.bool)
@@ -198,7 +198,7 @@ class _Terms:
         return matches, fallback
 
 
-def _terms(problem: Problem, start: Parameters, chain: CameraChain, options: AdamOptions, freeze: Tensor) -> _Terms:
+def _terms(problem: Problem, start: Parameters, chain: CameraChain, options: ReferenceOptions, freeze: Tensor) -> _Terms:
     matches = match_terms(problem, options.good_conf, freeze)
     prior = None
     if options.priors.any:
@@ -208,7 +208,7 @@ def _terms(problem: Problem, start: Parameters, chain: CameraChain, options: Ada
     return _Terms(matches, fallback_terms(problem, options.good_conf, freeze), prior)
 
 
-def _coarse_loss(start: Parameters, chain: CameraChain, options: AdamOptions, terms: _Terms) -> StageLoss:
+def _coarse_loss(start: Parameters, chain: CameraChain, options: ReferenceOptions, terms: _Terms) -> StageLoss:
     """Return the loss of the coarse stage; focals and depths stand still, so the points are lifted here once."""
     depth, fallback_depth = terms.lift(place(start, chain), chain)
 
@@ -221,7 +221,7 @@ def _coarse_loss(start: Parameters, chain: CameraChain, options: AdamOptions, te
     return loss
 
 
-def _fine_loss(chain: CameraChain, options: AdamOptions, terms: _Terms) -> StageLoss:
+def _fine_loss(chain: CameraChain, options: ReferenceOptions, terms: _Terms) -> StageLoss:
     """Return the loss of the fine stage."""
 
     def loss(parameters: Parameters, placement: Placement, progress: float) -> Tensor:
@@ -234,7 +234,7 @@ def _fine_loss(chain: CameraChain, options: AdamOptions, terms: _Terms) -> Stage
     return loss
 
 
-def _side_loss(terms: _Terms, depth: Tensor | None, parameters: Parameters, placement: Placement, options: AdamOptions) -> Tensor:
+def _side_loss(terms: _Terms, depth: Tensor | None, parameters: Parameters, placement: Placement, options: ReferenceOptions) -> Tensor:
     """Return what both stages have in common: the fallback and the priors."""
     total = placement.centre.new_zeros(())
     if terms.fallback is not None and depth is not None:

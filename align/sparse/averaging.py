@@ -19,6 +19,8 @@ _DOUBT_RAD = np.deg2rad(5.0)
 _SIZE_SCALE = 0.1  # of a log size
 _PLACE_SCALE = 0.05  # of the object's distance
 _ROBUST_ROUNDS = 10
+_UNMEASURED = 1e-6
+"""Of the least score: a pair that could not be measured ties views that nothing else does."""
 _TIE = 1e-12
 """Weight of the tie to the value at the start: it decides only what no pair does."""
 
@@ -45,6 +47,8 @@ def averaged_start(pairs: MeasuredPairs, triangles: Triangles, num_views: int) -
     scores = np.zeros((num_views, num_views))
     i, j = pairs.pair.T
     scores[i, j] = scores[j, i] = weight
+    i, j = pairs.unmeasured.T
+    scores[i, j] = scores[j, i] = _UNMEASURED * weight[weight > 0].min(initial=1.0)
     # Reached from the strongest view, the chains of the start are short where it matters.
     root = int(scores.sum(1).argmax())
     R = chained(pairs, scores, root)
@@ -59,17 +63,20 @@ def averaged_start(pairs: MeasuredPairs, triangles: Triangles, num_views: int) -
 def contradicted(pairs: MeasuredPairs, error: np.ndarray, num_views: int) -> tuple[np.ndarray, bool]:
     """Return which pairs (E,) to reject for their errors (E,) in radians: none where the graph would fall apart, which is also told."""
     rejected = error >= _REJECT_RAD
-    whole = hangs_together(pairs.pair[~rejected], num_views)
+    whole = hangs_together(np.concatenate([pairs.pair[~rejected], pairs.unmeasured]), num_views)
     return rejected & whole, whole
 
 
 def chained(pairs: MeasuredPairs, scores: np.ndarray, root: int) -> np.ndarray:
-    """Return rotations (V, 3, 3) along the maximum spanning tree of the symmetric scores (V, V); the root's camera is the world."""
-    number = {(int(i), int(j)): k for k, (i, j) in enumerate(pairs.pair)}
+    """Return rotations (V, 3, 3) along the maximum spanning tree of the symmetric scores (V, V); the root's camera is the world.
+
+    Along a pair that is not measured the rotation stays: such a view waits there for a second try.
+    """
+    R_i_from_j = {(int(i), int(j)): R_ij for (i, j), R_ij in zip(pairs.pair, pairs.R_i_from_j)}
+    R_i_from_j |= {(j, i): R_ij.T for (i, j), R_ij in R_i_from_j.items()}
     R = np.tile(np.eye(3), (len(scores), 1, 1))
     for parent, child in rooted_at(root, len(scores), maximum_spanning_tree(scores).edges).edges:
-        k = number.get((child, parent))
-        R[child] = (pairs.R_i_from_j[k] if k is not None else pairs.R_i_from_j[number[parent, child]].T) @ R[parent]
+        R[child] = R_i_from_j.get((child, parent), np.eye(3)) @ R[parent]
     return R
 
 
@@ -148,7 +155,7 @@ def _solve_graph(pair: np.ndarray, weight: np.ndarray, difference: np.ndarray, n
     """
     i, j = pair.T
     cells = np.concatenate([i * num_views + i, j * num_views + j, i * num_views + j, j * num_views + i])
-    laplacian = np.bincount(cells, np.concatenate([weight, weight, -weight, -weight]), num_views**2).reshape(num_views, num_views)
+    laplacian = np.bincount(cells, np.concatenate([weight, weight, -weight, -weight]), num_views**2).reshape(num_views, num_views).astype(float)
     # A view whose pairs have all lost their weight, or the whole of it, would make the matrix singular.
     laplacian[np.diag_indices(num_views)] += _TIE * max(float(np.diagonal(laplacian).max()), 1e-30)
     flow = weight[:, None] * difference

@@ -20,6 +20,8 @@ _NEAR_PX = 2.0
 _OPEN_RAD = np.deg2rad(20.0)
 _LEAST_SHARE, _LEAST_OF_USUAL = 0.15, 0.5
 _MOST_REJECTED, _MOST_OPEN = 0.15, 0.2
+_DOUBTFUL_SHARE = 0.25
+"""With more than half of the matches wrong, solved scenes still have 0.31."""
 _MOST_NAMED = 6
 
 
@@ -92,6 +94,12 @@ def consistency_notices(consistency: Consistency, pairs: MeasuredPairs, start: S
     elif start.rejected.any():
         text = f"the others contradict the turn of these by more than 10 degrees: {_named(pairs.pair[start.rejected], names)}."
         notices.append(left_out("pairs", text))
+    if consistency.near_share < _DOUBTFUL_SHARE:
+        share = f"{100 * consistency.near_share:.0f} %"
+        notices.append(warning("alignment", f"only {share} of the matches agree with the scene within 2 px: it is doubtful. Check masks and predictions."))
+    if len(pairs.unmeasured):
+        text = f"no pose follows from the pointmaps of {_named(pairs.unmeasured, names)}: only their matches count. Look at what the network said."
+        notices.append(warning("pairs", text))
     if start.kept_whole:
         notices.append(warning("pairs", "some contradict the others, but without them the views would fall apart: all were kept. Add pairs."))
     usual = np.nanmedian(consistency.view_near_share) if np.isfinite(consistency.view_near_share).any() else np.nan

@@ -42,6 +42,6 @@ def densify_view(view: CanonicalView, K: Tensor, world_from_cam: Tensor, anchor_
 def backproject(depth: Tensor, K: Tensor, world_from_cam: Tensor) -> Tensor:
     """Return the world points (H, W, 3) of a depth map (H, W)."""
     height, width = depth.shape
-    xy = (pixel_grid(height, width, depth).reshape(height, width, 2) - K[:2, 2]) / K[0, 0]
+    xy = (pixel_grid(height, width, depth).reshape(height, width, 2) - K[:2, 2]) / K.diagonal()[:2]
     in_cam = torch.cat([xy, torch.ones_like(xy[..., :1])], -1) * depth[..., None]
     return in_cam @ world_from_cam[:3, :3].T + world_from_cam[:3, 3]

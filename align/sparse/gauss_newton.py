@@ -20,7 +20,7 @@ from align.sparse.lenses import Lenses, lenses_of
 from align.sparse.measured_pairs import MeasuredPairs, measure_pairs
 from align.sparse.observations import Observations, observe
 from align.sparse.parameters import Known
-from align.sparse.refinement import GaussNewton, Held, Refined, held_of, known_depths, refine, strayed
+from align.sparse.refinement import STRAYED_SIGMAS, GaussNewton, Held, Refined, contradicted_poses, held_of, known_depths, refine, strayed
 from align.sparse.resection import resected_start
 from align.sparse.uncertainty import uncertainty
 from masks.notice import Notice, info, warning
@@ -49,10 +49,9 @@ def gauss_newton_align(gathered: Gathered, options: GaussNewton, known: Known | 
     """
     known, names = known or Known(), [view.name for view in gathered.predictions.views]
     middle = middle_depths(gathered.views)
-    evidence, unit, notices = _weighed(gathered, middle, known, options)
     sizes, offsets = known_depths(gathered.views, known)
-    in_units = [size if depth is None else depth + np.log(m / unit) for size, depth, m in zip(evidence.start.log_size, sizes, middle)]
-    evidence = replace(evidence, start=replace(evidence.start, log_size=np.array(in_units)))
+    log_distance = {view: size + float(np.log(middle[view])) for view, size in enumerate(sizes) if size is not None}
+    evidence, unit, notices = _weighed(gathered, middle, known, options, log_distance)
     held = held_of(evidence.obs, known, options, offsets)
     refined = refine(evidence.obs, evidence.lenses, evidence.start, held, options, progress)
     refined, consistency, moved = _second_try(refined, evidence, held, options, names)
@@ -83,13 +82,18 @@ class _Evidence:
         return check_consistency(self.obs, self.lenses, refined.state, self.pairs, self.start, self.triangles)
 
 
-def _weighed(gathered: Gathered, middle: np.ndarray, known: Known, options: GaussNewton) -> tuple[_Evidence, float, tuple[Notice, ...]]:
-    """Return the evidence, the unit of its start in the world, and notices about lenses. `middle` (V,) are the views' median depths."""
+def _weighed(
+    gathered: Gathered, middle: np.ndarray, known: Known, options: GaussNewton, log_distance: Mapping[int, float]
+) -> tuple[_Evidence, float, tuple[Notice, ...]]:
+    """Return the evidence, the unit of its start in the world, and notices about lenses.
+
+    `middle` (V,) are the views' median depths as predicted, `log_distance` logs of the known ones.
+    """
     views = gathered.predictions.views
     principal_points = torch.stack([principal_point(view, gathered.predictions, k) for k, view in enumerate(views)])
     pairs = measure_pairs(gathered, middle, principal_points)
     triangles = triangles_of(pairs, len(views))
-    start, unit = _start(pairs, triangles, len(views), known)
+    start, unit = _start(pairs, triangles, len(views), known, log_distance)
     lenses, notices = lenses_of(gathered.views, views, principal_points, known)
     lenses = replace(lenses, free_centre=options.principal_point_sigma is not None)
     rejected = {(int(a), int(b)) for a, b in pairs.pair[start.rejected]}
@@ -102,27 +106,48 @@ def _second_try(
 ) -> tuple[Refined, Consistency, tuple[Notice, ...]]:
     """Return the result and how far it agrees, after a second descent where the first began in wrong places.
 
-    Views in a wrong place are placed anew, and what is believed of all views is centred where the first descent ended.
+    Views in a wrong place, or in one that contradicts their given pose, are placed anew, and such a pose is believed no more. Other given poses
+    are believed as before; what is believed of the other views is centred where the first descent ended.
     """
-    consistency = evidence.check(refined)
-    misplaced = [int(view) for view in consistency.misplaced if not held.pose[view]]
-    if not misplaced and not strayed(refined):
+    consistency, stray = evidence.check(refined), strayed(refined)
+    wrong = contradicted_poses(stray, held)
+    wrong[consistency.misplaced] = True
+    misplaced = [int(view) for view in np.flatnonzero(wrong & ~held.pose)]
+    if not misplaced and not (stray[~held.given] > STRAYED_SIGMAS).any():
         return refined, consistency, ()
+    believed = replace(held, given=held.given & (~wrong | held.pose))
     start = resected_start(evidence.start, misplaced, evidence.obs, evidence.lenses, refined.state)
-    second = refine(evidence.obs, evidence.lenses, start, held, options, silent)
+    start = _with_poses_of(evidence.start, start, believed.given)
+    second = refine(evidence.obs, evidence.lenses, start, believed, options, silent)
     again = evidence.check(second)
     if not again.near_share >= consistency.near_share:
         return refined, consistency, ()
     cured = sorted(set(misplaced) - set(again.misplaced))
-    text = "the pairs had put it in a wrong place; it was placed anew where it sees the points of the others."
-    return second, again, tuple(info(names[view], text) for view in cured)
+    return second, again, tuple(_placed_anew(names[view], bool(held.given[view]) and view != start.root) for view in cured)
 
 
-def _start(pairs: MeasuredPairs, triangles: Triangles, num_views: int, known: Known) -> tuple[Start, float]:
-    """Return the start and its unit in the world: 1 without given poses."""
+def _with_poses_of(before: Start, start: Start, views: np.ndarray) -> Start:
+    """Return a start with the poses of another one for some views (V,) bool."""
+    R = np.where(views[:, None, None], before.R_cam_from_world, start.R_cam_from_world)
+    return replace(start, R_cam_from_world=R, t_cam_from_world=np.where(views[:, None], before.t_cam_from_world, start.t_cam_from_world))
+
+
+def _placed_anew(name: str, given: bool) -> Notice:
+    if given:
+        return warning(name, "its given pose contradicts its matches; it was placed where it sees the points of the others. Check the pose.")
+    return info(name, "the pairs had put it in a wrong place; it was placed anew where it sees the points of the others.")
+
+
+def _start(pairs: MeasuredPairs, triangles: Triangles, num_views: int, known: Known, log_distance: Mapping[int, float]) -> tuple[Start, float]:
+    """Return the start, known depths in it, and its unit in the world: 1 without given poses."""
     if not known.cam_from_world:
         return averaged_start(pairs, triangles, num_views), 1.0
-    return given_start(pairs, triangles, {view: pose.double().numpy() for view, pose in known.cam_from_world.items()}, num_views)
+    given = {view: pose.double().numpy() for view, pose in known.cam_from_world.items()}
+    start, unit = given_start(pairs, triangles, given, num_views, log_distance)
+    log_size = start.log_size.copy()
+    for view, log in log_distance.items():
+        log_size[view] = log - np.log(unit)
+    return replace(start, log_size=log_size), unit
 
 
 def middle_depths(views: Sequence[CanonicalView]) -> np.ndarray:

@@ -14,7 +14,8 @@ from align.sparse.canonical import CanonicalView
 from align.sparse.gather import Gathered
 from align.sparse.parameters import Known
 from masks.errors import UserError
-from masks.notice import first_few
+from masks.notice import Level, first_few, warning
+from masks.pixelmap import intrinsics_to_source
 from pairs.cameras import Cameras
 from pairs.prediction import Predictions
 from pairs.views import View
@@ -34,17 +35,37 @@ def require_same_grids(scene: Scene, views: Sequence[View]) -> None:
 
 
 def with_scene(scene: Scene, predictions: Predictions) -> Predictions:
-    """Return the predictions with the scene's cameras stated for its views, and none for others."""
-    at_original = scene.at_original()
+    """Return the predictions with the scene's cameras stated for its views, and no poses for others, which a notice says.
+
+    The scene may be one of photos, the predictions one of their grids: what they have in common is the grid.
+    """
     held = {view.name: k for k, view in enumerate(scene.views)}
+    camera = _camera_ids(scene, predictions.views)
 
     def stated(view: View) -> View:
         k = held.get(view.name)
         if k is None:
-            return replace(view, cam_from_world=None)
-        return replace(view, K=at_original.K[k], cam_from_world=scene.cameras.cam_from_world[k], camera=scene.views[k].camera)
+            return replace(view, cam_from_world=None, camera=camera[view.camera])
+        K = intrinsics_to_source(view.grid_from_photo, scene.cameras.K[k])
+        return replace(view, K=K, cam_from_world=scene.cameras.cam_from_world[k], camera=scene.views[k].camera)
 
-    return replace(predictions, views=tuple(stated(view) for view in predictions.views), cameras=None)
+    unheard = [view.name for view in predictions.views if view.name not in held and view.cam_from_world is not None]
+    notices = predictions.notices
+    if unheard:
+        notices = (*notices, warning("poses", f"the stated ones are not used, since the scene sets the world: {first_few(unheard)}."))
+    return replace(predictions, views=tuple(stated(view) for view in predictions.views), cameras=None, notices=notices)
+
+
+def _camera_ids(scene: Scene, views: Sequence[View]) -> dict[str, str]:
+    """Return the ids in the scene of the predictions' cameras: those of the views in common, else one that no camera of the scene has."""
+    held = {view.name: view.camera for view in scene.views}
+    known = {view.camera: held[view.name] for view in views if view.name in held}
+    for camera in dict.fromkeys(view.camera for view in views):
+        fresh = camera
+        while camera not in known and fresh in (*held.values(), *known.values()):
+            fresh += "+"
+        known.setdefault(camera, fresh)
+    return known
 
 
 def freeze(scene: Scene, gathered: Gathered, known: Known) -> Known:
@@ -57,16 +78,26 @@ def freeze(scene: Scene, gathered: Gathered, known: Known) -> Known:
 
 
 def frozen_in(scene: Scene, solved: Scene) -> Scene:
-    """Return the scene with the solved one's other views behind its own, which stay to the bit, and the solved one's report."""
+    """Return the scene with the solved one's other views behind its own, which stay to the bit, and what the solved one's report says.
+
+    Figures of the solved one, whose lists are by its own views, stand under "placements".
+    """
     held = {view.name: k for k, view in enumerate(scene.views)}
     new = [k for k, view in enumerate(solved.views) if view.name not in held]
     position = held | {solved.views[k].name: len(scene.views) + place for place, k in enumerate(new)}
-    pairs = [tuple(position[solved.views[k].name] for k in edge) for edge in solved.edges]
+    pairs = [(position[solved.views[a].name], position[solved.views[b].name]) for a, b in solved.edges]
     cameras = [np.concatenate([getattr(scene.cameras, name), getattr(solved.cameras, name)[new]]) for name in ("K", "cam_from_world")]
-    edges = dict.fromkeys((*scene.edges, *((a, b) for a, b in pairs)))
+    known = {frozenset(pair) for pair in scene.edges}
+    edges = (*scene.edges, *(pair for pair in pairs if frozenset(pair) not in known))
     inputs = dict.fromkeys((*scene.inputs, *solved.inputs))
-    report = Report((*scene.report.notices, *solved.report.notices), {**solved.report.figures, "views held": len(held), "views placed": len(new)})
-    return Scene((*scene.views, *(solved.views[k] for k in new)), Cameras(*cameras), tuple(inputs), tuple(edges), report)
+    placement = {"views": [view.name for view in solved.views], **solved.report.figures}
+    figures = {**scene.report.figures, "placements": [*scene.report.figures.get("placements", ()), placement]}
+    # What an earlier report says of views that were left out then, and the new one of views that stay.
+    settled = [n for n in scene.report.notices if n.level is Level.LEFT_OUT and position.get(n.subject, 0) >= len(held)]
+    settled += [n for n in solved.report.notices if n.level is Level.LEFT_OUT and n.subject in held]
+    notices = [notice for notice in dict.fromkeys((*scene.report.notices, *solved.report.notices)) if notice not in settled]
+    report = Report(tuple(notices), figures)
+    return Scene((*scene.views, *(solved.views[k] for k in new)), Cameras(*cameras), tuple(inputs), edges, report)
 
 
 def _anchor_depths(seen: SceneView, view: CanonicalView) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from align.sparse.canonical import CanonicalView
 from align.sparse.parameters import Known
 from masks.notice import Notice, warning
+from masks.pixelmap import intrinsics_to_target
 from pairs.views import View
 
 _ONE_CAMERA_SPREAD = 0.035
@@ -52,16 +53,33 @@ class Lenses:
         return K
 
 
+def with_shared_K(views: Sequence[View]) -> tuple[View, ...]:
+    """Return the views, the K that is stated for some of a camera stated for its others of that size; not where what is stated differs."""
+    stated: dict[tuple[str, tuple[int, int]], list[np.ndarray]] = {}
+    for view in views:
+        if view.K is not None:
+            stated.setdefault((view.camera, view.photo_size), []).append(view.K)
+    shared = {key: found[0] for key, found in stated.items() if all(np.array_equal(K, found[0]) for K in found)}
+    return tuple(view if view.K is not None else replace(view, K=shared.get((view.camera, view.photo_size))) for view in views)
+
+
+def _grid_aspect(view: View) -> float:
+    """Return the focal along x over that along y on a view's grid: pixels of photos are square, those of a grid of whole patches not always."""
+    K = intrinsics_to_target(view.grid_from_photo, np.eye(3))
+    return float(K[0, 0] / K[1, 1])
+
+
 def lenses_of(canonical: Sequence[CanonicalView], views: Sequence[View], principal_points: Tensor, known: Known) -> tuple[Lenses, tuple[Notice, ...]]:
     """Return the lenses with the median focal of each camera's views, and a notice where these differ too much for one camera."""
-    centre, aspect = principal_points.double().numpy().copy(), np.ones(len(views))
+    centre, aspect = principal_points.double().numpy().copy(), np.array([_grid_aspect(view) for view in views])
     keys: list[tuple[str, float]] = [(view.camera, 0.0) for view in views]
     for view, K in known.K.items():
         keys[view] = (views[view].camera, float(K[0, 0]))
         centre[view], aspect[view] = K[:2, 2].numpy(), float(K[0, 0] / K[1, 1])
     cameras = sorted(set(keys))
     camera = np.array([cameras.index(key) for key in keys])
-    vote = np.log([float(view.focal) for view in canonical])
+    # The one focal of a pointmap lies between those along both axes.
+    vote = np.log([float(view.focal) for view in canonical]) + np.log(aspect) / 2
     held = np.array([focal > 0 for _, focal in cameras])
     log_focal = np.array([np.log(focal) if focal > 0 else np.median(vote[camera == c]) for c, (_, focal) in enumerate(cameras)])
     notices = []

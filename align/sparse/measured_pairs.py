@@ -41,10 +41,12 @@ class MeasuredPairs:
     num_matches: np.ndarray  # (E,)
     conf: np.ndarray  # (E,)
     """Mean confidence above 1 of what the less sure view says in the other's frame, over its mask."""
+    unmeasured: np.ndarray  # (U, 2) int
+    """Further pairs, of which nothing is known but that they have matches."""
 
 
 def measure_pairs(gathered: Gathered, middle: np.ndarray, principal_points: Tensor) -> MeasuredPairs:
-    """Return the poses of all pairs with a usable run, in the order of the records; a pair without one is left out.
+    """Return the poses of all pairs with a usable run, in the order of the records; of others only whether they have matches.
 
     A pair that lacks a run is measured by its matches, at their canonical depths. `middle` (V,) are the views' median depths.
     """
@@ -65,6 +67,7 @@ def measure_pairs(gathered: Gathered, middle: np.ndarray, principal_points: Tens
     usable = (np.isfinite(fits.spread.numpy()) & np.isfinite(unit))[runs] & np.isfinite(unit)[runs[:, ::-1]]
     kept = usable.any(1)
     records, runs, usable = [r for r, keep in zip(records, kept) if keep], runs[kept], usable[kept]
+    measured = {(r.a, r.b) for r in records}
     # The sample in whose frame a view stands does not hold that view's own points: its unit is that of the reverse sample.
     unit_i, unit_j = unit[runs[:, 1], None], unit[runs[:, 0], None]
     scale, source, target = fits.scale.numpy()[runs], fits.source_mean.numpy()[runs], fits.target_mean.numpy()[runs]
@@ -79,6 +82,7 @@ def measure_pairs(gathered: Gathered, middle: np.ndarray, principal_points: Tens
         point_j=np.stack([source[:, 0], target[:, 1]], 1) / unit_j[..., None],
         num_matches=np.array([len(r.conf) for r in records], float),
         conf=np.array([_conf(r) for r in records]),
+        unmeasured=np.array([(r.a, r.b) for r in gathered.records if len(r.conf) and (r.a, r.b) not in measured], int).reshape(-1, 2),
     )
 
 

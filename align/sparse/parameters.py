@@ -10,7 +10,7 @@ from torch import Tensor
 
 from align.sparse.camera_chain import CameraChain, Parameters, ancestor_table, log_deviation, start_from_poses
 from align.sparse.low_rank import Basis, depth_basis
-from align.sparse.presets import AdamOptions
+from align.sparse.presets import ReferenceOptions
 from align.sparse.problem import Problem, bounds
 from align.sparse.spanning_tree import Tree
 
@@ -35,7 +35,7 @@ class Known:
         return torch.tensor([float(self.freeze.get(view, 0)) for view in range(num_views)])
 
 
-def start(problem: Problem, tree: Tree, options: AdamOptions, known: Known | None = None) -> tuple[Parameters, CameraChain]:
+def start(problem: Problem, tree: Tree, options: ReferenceOptions, known: Known | None = None) -> tuple[Parameters, CameraChain]:
     """Return the parameters at the start and what stays constant.
 
     Without given poses all views look at one pivot from the same side, each from its own median depth.
@@ -106,7 +106,7 @@ def _known_depths(problem: Problem, known: Known) -> list[Tensor]:
     return depths
 
 
-def _bases(problem: Problem, options: AdamOptions, focal: Tensor, centre: Tensor, depths: list[Tensor]) -> list[Basis] | None:
+def _bases(problem: Problem, options: ReferenceOptions, focal: Tensor, centre: Tensor, depths: list[Tensor]) -> list[Basis] | None:
     """Return every view's low-rank basis, made with the intrinsics at the start; none without that option."""
     if options.depth.low_rank is None:
         return None
@@ -120,7 +120,7 @@ def _bases(problem: Problem, options: AdamOptions, focal: Tensor, centre: Tensor
     return bases
 
 
-def _cameras(problem: Problem, options: AdamOptions, focal: Tensor, pp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _cameras(problem: Problem, options: ReferenceOptions, focal: Tensor, pp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the camera (V,) of every view, and log focals (C,) and principal points (C, 2) of the cameras.
 
     Shared intrinsics start at the mean over the views, weighted by their canonical confidence.

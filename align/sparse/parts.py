@@ -9,7 +9,7 @@ import networkx
 
 from align.sparse.gather import Gathered
 from masks.errors import GraphError
-from masks.notice import Notice, first_few, left_out, warning
+from masks.notice import Level, Notice, first_few, left_out, warning
 
 _LEAST_MATCHES = 8
 """A few wrong matches must not tie two parts: a pair with fewer counts only inside a part that holds together without it."""
@@ -42,7 +42,8 @@ def tied_parts(gathered: Gathered) -> Parts:
         notices.append(left_out(names[alone], "no matches tie it to any other view. Check its mask and its pairs, or add pairs that link it."))
     parts = tuple(c for c in components if len(c) > 1)
     if not parts:
-        reasons = " ".join(f"{n.subject}: {n.text}" for n in gathered.notices[:3])
+        weakly_tied = [n for n in notices if n.level is Level.WARNING]
+        reasons = " ".join(f"{n.subject}: {n.text}" for n in (*weakly_tied[:3], *gathered.notices[:3]))
         raise GraphError(f"no two views are tied by matches inside the masks. Check the masks, the pairs and the predictions. {reasons}".strip())
     return Parts(parts, tuple(notices))
 

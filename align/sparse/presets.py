@@ -71,7 +71,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class AdamOptions:
+class ReferenceOptions:
     """The reference's problem, its two stages, and what minimises them."""
 
     solver: Literal["adam", "gauss_newton"] = "adam"
@@ -99,11 +99,11 @@ class AdamOptions:
     """Pixels from anchor to anchor."""
 
 
-ALIGNER_FUNCTION = AdamOptions()
+ALIGNER_FUNCTION = ReferenceOptions()
 """Defaults of the reference's aligner function."""
 
-MAST3R = AdamOptions(good_conf=0.0)
+MAST3R = ReferenceOptions(good_conf=0.0)
 """The reference's interactive demo at its level "refine+depth"."""
 
-MAST3R_2024 = AdamOptions(coarse=Stage(0.2, 500, Gamma(1.1)), fine=Stage(0.02, 500, Gamma(0.4)), fallback=Gamma(1.1), good_conf=5.0, tree="mst")
+MAST3R_2024 = ReferenceOptions(coarse=Stage(0.2, 500, Gamma(1.1)), fine=Stage(0.02, 500, Gamma(0.4)), fallback=Gamma(1.1), good_conf=5.0, tree="mst")
 """The first public version, July 2024."""

@@ -18,7 +18,7 @@ from torch import Tensor
 from align.least_squares import Control, minimise
 from align.sparse.camera_chain import CameraChain, Parameters, Placement
 from align.sparse.parameters import Known
-from align.sparse.presets import AdamOptions, Stage
+from align.sparse.presets import ReferenceOptions, Stage
 from align.sparse.problem import Problem
 from align.sparse.reference_equations import lones_of
 from align.sparse.reference_links import Links, in_pieces, meeting_links, predicted_links, sight_links
@@ -35,7 +35,7 @@ _COARSE = Control(max_steps=100, least_gain=1e-5, least_damping=1e-7)
 """From one side of the object to around it there are stretches of little gain."""
 _LEVEL = Control(max_steps=1, least_damping=1e-7)
 _LAST = Control(max_steps=8, least_gain=1e-4, least_damping=1e-7)
-_WIDEST, _NARROWEST_PX, _NARROWING = 0.06, 0.15, 0.7
+_WIDEST, _NARROWEST_PX, _NARROWING = 0.06, 0.15, 0.6
 """Smoothing of the fine stage: from so much of the image's diagonal, where matches act nearly alike, to below what whole pixels can tell."""
 _SHARPENED = (0.0, 0.5, 0.75, 0.9)
 """Shares of a coarse stage at which a function that sharpens is used in turn, before its end."""
@@ -64,7 +64,7 @@ class Ground:
 
     setting: Setting
     chain: CameraChain
-    options: AdamOptions
+    options: ReferenceOptions
     freeze: np.ndarray  # (V,)
     matches: MatchTerms | None
     fallback: FallbackTerms | None
@@ -82,7 +82,7 @@ class _Leg:
 
 
 def descend_by_least_squares(
-    problem: Problem, start: Parameters, chain: CameraChain, options: AdamOptions, known: Known | None = None, progress: Progress = silent
+    problem: Problem, start: Parameters, chain: CameraChain, options: ReferenceOptions, known: Known | None = None, progress: Progress = silent
 ) -> ReferenceDescent:
     """Lower the coarse loss, then the fine one from where it ended; a stage of no steps is left out.
 
@@ -113,7 +113,7 @@ def _named(progress: Progress, stage: str, total: int) -> Callable[[int], None]:
     return lambda done: progress(stage, done, total)
 
 
-def ground_of(problem: Problem, start: Parameters, chain: CameraChain, options: AdamOptions, known: Known) -> Ground:
+def ground_of(problem: Problem, start: Parameters, chain: CameraChain, options: ReferenceOptions, known: Known) -> Ground:
     """Return what the stages have in common: the terms of Adam's losses, and what the state is relative to."""
     freeze, setting = known.freeze_of(problem.num_views), setting_of(chain)
     matches = match_terms(problem, options.good_conf, freeze)

@@ -19,8 +19,12 @@ from pairs.backend import Progress
 
 _HELD_SIGMA = 1e-9
 """Of the depths that are known: next to it the matches have no say."""
-_STRAYED_SIGMAS = 3.0
+_OBSERVATIONS_OF_A_START = 300
+"""So many observations of a view outweigh its start."""
+STRAYED_SIGMAS = 3.0
 """Starts of solved scenes are off by less than two."""
+_UNUSUAL = 2.0
+"""A wrong pose draws the right ones after it, which must not be blamed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class GaussNewton:
     frozen_log_focal_sigma: float = 0.001
     """The same where all poses are frozen: small errors of theirs would end in the focal."""
     rotation_sigma_deg: float = 3.0
-    """About the start, each axis: unseen where there are matches, it holds a view without."""
+    """About the start, each axis, of a view without matches: unseen where there are some, it holds a view without."""
     place_sigma: float = 0.05
     """Of a camera about the start, each axis, in units of the object's distance."""
     log_size_sigma: float = 0.1
@@ -106,7 +110,7 @@ def known_depths(views: Sequence[CanonicalView], known: Known) -> tuple[list[flo
 
 def refine(obs: Observations, lenses: Lenses, start: Start, held: Held, options: GaussNewton, progress: Progress) -> Refined:
     """Return the state of least cost from the start, ever narrower robust functions one after the other."""
-    model = BlockModel(obs, in_pieces(obs), lenses, _priors(lenses, start, held, options), options.cuts_px[0])
+    model = BlockModel(obs, in_pieces(obs), lenses, _priors(obs, lenses, start, held, options), options.cuts_px[0])
     state = BlockState(start.R_cam_from_world, start.t_cam_from_world, start.log_size, lenses.log_focal, np.zeros((len(lenses.held), 2)), held.offset)
     free = _free(lenses, start, held)
     descents: list[Descent] = []
@@ -121,16 +125,27 @@ def refine(obs: Observations, lenses: Lenses, start: Start, held: Held, options:
     return Refined(state, model, free, tuple(descents))
 
 
-def strayed(refined: Refined) -> bool:
-    """Tell whether a view went so far from the start that belief in the start now pulls it off its matches."""
+def strayed(refined: Refined) -> np.ndarray:
+    """Return by how many standard deviations each view (V,) went from its start: belief in it may now pull the view off its matches."""
     shared, _ = prior_residuals(refined.model, refined.state)
-    poses = shared[: 6 * len(refined.state.log_size)]
-    return bool(np.abs(poses).max(initial=0) > _STRAYED_SIGMAS)
+    return np.abs(shared[: 6 * len(refined.state.log_size)].reshape(-1, 6)).max(1)
 
 
-def _priors(lenses: Lenses, start: Start, held: Held, options: GaussNewton) -> Priors:
-    """Return what is believed about the unknowns: much about given poses, little about averaged ones."""
-    rotation = np.where(held.given, options.given_rotation_sigma_deg / np.sqrt(3), options.rotation_sigma_deg)
+def contradicted_poses(stray: np.ndarray, held: Held) -> np.ndarray:
+    """Return which views (V,) bool strayed from given poses that may move, and farther than given poses usually do."""
+    movable = held.given & ~held.pose
+    usual = np.median(stray[movable]) if movable.any() else 0.0
+    return movable & (stray > max(STRAYED_SIGMAS, _UNUSUAL * usual))
+
+
+def _priors(obs: Observations, lenses: Lenses, start: Start, held: Held, options: GaussNewton) -> Priors:
+    """Return what is believed about the unknowns: much about given poses, little about averaged ones, ever less about views with many matches.
+
+    Else the belief in the start, next to nothing for a view alone, would hold slow drifts of long rings.
+    """
+    count = np.bincount(obs.direction[:, 0], np.diff(obs.direction_start), obs.num_views)
+    doubt = np.sqrt(1 + count / _OBSERVATIONS_OF_A_START)
+    rotation = np.where(held.given, options.given_rotation_sigma_deg / np.sqrt(3), options.rotation_sigma_deg * doubt)
     return Priors(
         log_focal=lenses.log_focal,
         log_focal_sigma=options.frozen_log_focal_sigma if held.pose.all() else options.log_focal_sigma,
@@ -142,7 +157,7 @@ def _priors(lenses: Lenses, start: Start, held: Held, options: GaussNewton) -> P
         log_size=start.log_size,
         log_size_sigma=options.log_size_sigma,
         rotation_sigma=np.deg2rad(rotation),
-        place_sigma=np.where(held.given, options.given_place_sigma / np.sqrt(3), options.place_sigma),
+        place_sigma=np.where(held.given, options.given_place_sigma / np.sqrt(3), options.place_sigma * doubt),
     )
 
 

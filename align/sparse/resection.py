@@ -22,7 +22,7 @@ _SURE = 0.9999
 def resected_start(start: Start, views: Sequence[int], obs: Observations, lenses: Lenses, state: BlockState) -> Start:
     """Return a start in which all views stand as in the state, but each of `views` where the points of the views beside these are seen best.
 
-    A view that too few of those points are seen in stays where it is.
+    A view that too few of those points are seen in stays where it is. The root stays the one that the world hangs on.
     """
     R, t = state.R_cam_from_world.copy(), state.t_cam_from_world.copy()
     for view in views:
@@ -30,7 +30,17 @@ def resected_start(start: Start, views: Sequence[int], obs: Observations, lenses
         pose = resect(points, pixels, float(np.exp(state.log_focal[lenses.camera[view]])))
         if pose is not None:
             R[view], t[view] = pose
+    if start.root is not None and start.root in views:
+        R, t = _hung_on(start, start.root, R, t)
     return replace(start, R_cam_from_world=R, t_cam_from_world=t, log_size=state.log_size)
+
+
+def _hung_on(start: Start, root: int, R: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return poses (V, 3, 3), (V, 3) in the world in which the root stands as at the start."""
+    turned = R @ R[root].T
+    R, t = turned @ start.R_cam_from_world[root], t + turned @ (start.t_cam_from_world[root] - t[root])
+    R[root], t[root] = start.R_cam_from_world[root], start.t_cam_from_world[root]
+    return R, t
 
 
 def resect(points: np.ndarray, pixels: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray] | None:

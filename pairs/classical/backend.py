@@ -6,12 +6,13 @@ import functools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import ClassVar
 
 import networkx
 
 from masks.errors import GraphError
 from masks.notice import Notice, first_few, left_out, warning
-from pairs.backend import Progress
+from pairs.backend import BackendOptions, Progress, refuse_network_options
 from pairs.cameras import Cameras
 from pairs.classical.covisibility import covisible_graph
 from pairs.classical.depth_options import DepthOptions
@@ -23,12 +24,10 @@ from pairs.classical.options import SolveOptions
 from pairs.classical.pair_source import PairSource, load_matches, load_pair, pair_source
 from pairs.classical.scene_solve import solve_scene
 from pairs.classical.workers import default_workers
+from pairs.graph import Edges, tied_views
 from pairs.prediction import Predictions
 from pairs.store import PredictionStore
 from pairs.views import View
-
-Edges = tuple[tuple[int, int], ...]
-"""Pairs of positions (a, b), a < b, ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,7 @@ class Classical:
     depth: DepthOptions = field(default_factory=DepthOptions)
     workers: int = field(default_factory=default_workers)
     """Processes at work; the result does not depend on it. One: everything but the mapper runs in this process."""
+    own_grid: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         if self.workers < 1:
@@ -70,8 +70,9 @@ class Classical:
         return Predictions(tuple(placed[p] for p in tied), renumbered, functools.partial(load_pair, source), cameras, notices)
 
 
-def make_classical(seed: int) -> Classical:
-    """Return the backend with its usual settings: what the name `classical` stands for."""
+def make_classical(seed: int, options: BackendOptions | None = None) -> Classical:
+    """Return the backend with its usual settings: what the name `classical` stands for. Raises `UserError` for options of networks."""
+    refuse_network_options("classical", options or BackendOptions())
     return Classical(SolveOptions(seed=seed))
 
 
@@ -96,13 +97,6 @@ def placed_edges(views: Sequence[View], graph: networkx.Graph, placed: Sequence[
     )
     notices += [left_out(views[view].name, text) for p, view in enumerate(placed) if p not in tied]
     return edges, tuple(notices)
-
-
-def tied_views(edges: Edges) -> tuple[tuple[int, ...], Edges]:
-    """Return the positions that occur in any edge, ascending, and the edges between places in that list."""
-    tied = tuple(sorted({position for edge in edges for position in edge}))
-    place = {position: k for k, position in enumerate(tied)}
-    return tied, tuple((place[a], place[b]) for a, b in edges)
 
 
 def _match_all(views: Sequence[View], source: PairSource, progress: Progress) -> tuple[Notice, ...]:

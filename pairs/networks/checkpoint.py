@@ -6,21 +6,14 @@ taken for a network before the sizes of its tensors agree with its configuration
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
-import pickle
 import re
-import struct
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from masks.errors import FormatError
@@ -28,6 +21,7 @@ from masks.notice import first_few
 from pairs.networks.arguments import config_from_json, config_from_string, loaded_form
 from pairs.networks.config import DptWidths, NetworkConfig
 from pairs.networks.pair_network import PairNetwork
+from pairs.networks.weight_files import plain_tensors, read_pickled, read_safetensors
 
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
 """The two files of a Hugging Face folder."""
@@ -35,10 +29,6 @@ CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
 _MOST_CONFIG_BYTES = 1_000_000
 _PRETRAINING = ("prediction_head.", "enc_pos_embed", "dec_pos_embed")
 """Entries of a pretraining checkpoint that a pair network has no place for."""
-
-# The restricted unpickler rebuilds tensors from whatever a damaged file says of them, and every operation in it can be the one that fails.
-_DAMAGE = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, EOFError, OSError)
-_DAMAGE += (struct.error, zipfile.BadZipFile)
 
 _log = logging.getLogger(__name__)
 
@@ -131,29 +121,13 @@ def misfit(found: Fit) -> str:
 def _read_pth(path: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
     if not path.is_file():
         raise FormatError(f"{path}: no such file. Name a .pth checkpoint, or a folder with {CONFIG_NAME} and {WEIGHTS_NAME}.")
-    content = _unpickled(path)
+    content = read_pickled(path)
     text = getattr(content.get("args"), "model", None) if isinstance(content, dict) else None
     if not isinstance(text, str) or not isinstance(content.get("model"), dict):
         raise FormatError(
             f"{path}: holds no pair network (no 'model' with weights, or no 'args.model' that describes it). Use a published checkpoint."
         )
-    return config_from_string(text, str(path)), _tensors(content["model"], path)
-
-
-def _unpickled(path: Path) -> Any:
-    """Return what a torch file holds, if that is tensors, plain containers and the record of a program's arguments."""
-    try:
-        if not zipfile.is_zipfile(path):
-            size = path.stat().st_size
-            raise FormatError(f"{path}: is no torch checkpoint, or was cut off while it was downloaded ({size} bytes). Download it again.")
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"the object {named[1]}" if named else "something other than weights"
-        raise FormatError(f"{path}: holds {what}, and is not read because that could run a program. Use a published checkpoint.") from error
-    except _DAMAGE as error:
-        raise FormatError(f"{path}: the checkpoint is damaged ({str(error)[:120]}). Download it again.") from error
+    return config_from_string(text, str(path)), plain_tensors(content["model"], path)
 
 
 def _read_folder(folder: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
@@ -167,25 +141,7 @@ def _read_folder(folder: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
         arguments = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: is not JSON ({error}). Download the folder again.") from error
-    try:
-        state = load_file(folder / WEIGHTS_NAME)
-    except (SafetensorError, ValueError) as error:
-        raise FormatError(f"{folder / WEIGHTS_NAME}: the weights are damaged ({error}). Download the folder again.") from error
-    return config_from_json(arguments, str(path)), _tensors(state, folder)
-
-
-def _tensors(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
-    wrong = [str(name) for name, tensor in state.items() if not isinstance(name, str) or not _is_plain(tensor)]
-    if wrong:
-        raise FormatError(f"{path}: these weights are no plain tensors of numbers: {first_few(wrong)}. Use a published checkpoint.")
-    return dict(state)
-
-
-def _is_plain(value: object) -> bool:
-    """Tell whether a value is a tensor of numbers that is as large in the file as it says: one that repeats a few bytes could ask for any memory."""
-    if not isinstance(value, Tensor) or value.layout != torch.strided or not value.is_floating_point() or value.device.type != "cpu":
-        return False
-    return value.untyped_storage().nbytes() >= value.numel() * value.element_size()
+    return config_from_json(arguments, str(path)), plain_tensors(read_safetensors(folder / WEIGHTS_NAME), folder)
 
 
 def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -24,6 +24,7 @@ MODELS_VARIABLE = "POINTLOOM_MODELS"
 """Environment variable that names the folder of checkpoints."""
 
 _HUB_OWNER = "naver"
+_DEVICES = ("cpu", "cuda", "mps")
 
 
 def load_network(name_or_path: str | Path, device: str | torch.device = "cpu", precision: torch.dtype = torch.float32) -> PairNetwork:
@@ -32,12 +33,27 @@ def load_network(name_or_path: str | Path, device: str | torch.device = "cpu", p
     Encoder and decoders run in `precision`, heads always in float32. Raises `UserError` when there is no such file, name or device, `FormatError`
     when the file is not what it should be.
     """
-    target = torch.device(device)
-    if target.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"device {target}: this machine has no CUDA accelerator, or torch was installed without it. Use the device cpu.")
+    target = known_device(device)
     network = build_network(read_checkpoint(find_checkpoint(name_or_path)), precision)
     # Tokens become maps with the channels last: where the weights of convolutions lie so too, the CPU's head is a seventh faster.
     return network.to(memory_format=torch.channels_last) if target.type == "cpu" else network.to(target)
+
+
+def known_device(name: str | torch.device) -> torch.device:
+    """Return the device of that name. Raises `UserError` when torch knows none, or this machine has none."""
+    try:
+        target = torch.device(name)
+    except RuntimeError as error:
+        raise UserError(f"device {name}: unknown. Use cpu, cuda, or cuda:1 for the second accelerator.") from error
+    if target.type not in _DEVICES:
+        raise UserError(f"device {target}: networks run on {', '.join(_DEVICES)}. Use one of them.")
+    if target.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device {target}: this machine has no CUDA accelerator, or torch was installed without it. Use the device cpu.")
+    if target.type == "cuda" and (target.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"device {target}: this machine has {torch.cuda.device_count()} CUDA accelerators, numbered from 0. Use one of them.")
+    if target.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError(f"device {target}: this machine has no Apple accelerator, or torch was installed without it. Use the device cpu.")
+    return target
 
 
 def find_checkpoint(name_or_path: str | Path) -> Path:

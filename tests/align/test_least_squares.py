@@ -131,6 +131,19 @@ def test_a_small_gain_ends_the_descent() -> None:
     assert len(descent.costs) < 10
 
 
+@dataclass(frozen=True)
+class Rough(Valley):
+    """The valley as rounding shows it, nowhere lower than at the place asked about first."""
+
+    def cost(self, x: np.ndarray) -> float:
+        return 100.0 + float(not np.array_equal(x, START))
+
+
+def test_no_lower_place_at_the_bottom_is_an_end_and_before_it_a_failure() -> None:
+    assert minimise(Rough(), START, BOTH, Control(least_gain=1e-3))[1].stopped == "no step lowers the cost"
+    assert minimise(Rough(), START, BOTH, Control(least_gain=1.0))[1].stopped == "small gain"
+
+
 def test_shapes_that_do_not_fit_are_named() -> None:
     equations, _, _ = random_equations(4)
     with pytest.raises(ValueError, match="do not fit"):

@@ -27,7 +27,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _marks(folder: Path) -> tuple[pytest.MarkDecorator, ...]:
-    return (pytest.mark.slow,) if load_case(folder).options.get("slow") else ()
+    case = load_case(folder)
+    return (pytest.mark.slow,) if case.options.get("slow") or case.kind == "model_full" else ()
 
 
 def test_case(folder: Path) -> None:

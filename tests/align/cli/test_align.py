@@ -101,6 +101,39 @@ def test_parts_become_scenes_of_their_own_or_an_error(tmp_path: Path, capsys: py
     assert "3.jpg, 4.jpg" in capsys.readouterr().err
 
 
+def test_parts_of_an_earlier_scene_do_not_stay(folder: Path, tmp_path: Path) -> None:
+    write_predictions(predictions({edge: ENTRIES[edge] for edge in ((0, 1), (0, 2), (1, 2), (3, 4))}), tmp_path / "p")
+    assert main(["align", str(tmp_path / "p"), "--out", str(tmp_path / "scene")]) == 0
+    (tmp_path / "scene" / "part-2" / "object.glb").write_text("exported")
+    (tmp_path / "scene" / "part-of-mine").mkdir()
+    assert main(["align", str(folder), "--out", str(tmp_path / "scene")]) == 0
+    assert sorted(path.name for path in (tmp_path / "scene").iterdir()) == ["part-2", "part-of-mine", "scene.json", "views.safetensors"]
+    assert [path.name for path in (tmp_path / "scene" / "part-2").iterdir()] == ["object.glb"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--poses", "frozen"], "states no poses"),
+        (["--pose-sigma", "3"], "states no poses"),
+        (["--place-sigma", "inf"], "above 0 and finite"),
+        (["--poses", "frozen", "--place-sigma", "0.1"], "--place-sigma: poses that stay"),
+        (["--preset", "mast3r", "--poses", "frozen"], "--poses: the preset mast3r"),
+        (["--preset", "mast3r", "--principal-point", "free"], "--principal-point: the preset mast3r"),
+        (["--onto", "SCENE", "--parts", "error"], "--parts: with --onto"),
+        (["--onto", "SCENE", "--poses", "frozen"], "--poses: with --onto"),
+        (["--onto", "SCENE"], "no scene here"),
+        (["--preset", "none"], "Choose one of"),
+    ],
+)
+def test_options_that_would_change_nothing_are_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], says: str
+) -> None:
+    assert main(["align", str(folder), "--out", str(tmp_path / "scene"), *options]) == 2
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "scene" / "scene.json").exists()
+
+
 def test_stated_poses_are_frozen_when_asked(tmp_path: Path) -> None:
     given = predictions()
     stated = tuple(replace(view, cam_from_world=pose) for view, pose in zip(given.views, TRUTH))

@@ -12,7 +12,7 @@ from align.sparse.camera_chain import CameraChain, Parameters
 from align.sparse.canonical import CanonicalView, masked_canonical_view
 from align.sparse.condense import PairRecord, condense, sample_off_frame
 from align.sparse.parameters import start
-from align.sparse.presets import ALIGNER_FUNCTION, AdamOptions
+from align.sparse.presets import ALIGNER_FUNCTION, ReferenceOptions
 from align.sparse.problem import Problem
 from align.sparse.spanning_tree import Tree
 
@@ -85,7 +85,7 @@ def small_problem(num_views: int = 4, count: int = 1, mask: Tensor | None = None
     return views, condense(views, records), poses
 
 
-def random_state(problem: Problem, seed: int, options: AdamOptions = ALIGNER_FUNCTION) -> tuple[Parameters, CameraChain]:
+def random_state(problem: Problem, seed: int, options: ReferenceOptions = ALIGNER_FUNCTION) -> tuple[Parameters, CameraChain]:
     """Return parameters far from the start, with quaternions of any length."""
     generator = torch.Generator().manual_seed(seed)
 

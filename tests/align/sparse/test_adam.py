@@ -9,7 +9,7 @@ from small_scene import CHAIN, VIEWS, intrinsics, small_problem
 from align.sparse.adam import descend
 from align.sparse.camera_chain import place
 from align.sparse.parameters import Known, start
-from align.sparse.presets import ALIGNER_FUNCTION, AdamOptions, Intrinsics, Priors, Stage
+from align.sparse.presets import ALIGNER_FUNCTION, Intrinsics, Priors, ReferenceOptions, Stage
 from align.sparse.problem import moved
 from align.sparse.residuals import lift, loss_3d, match_terms
 from align.sparse.robust import Gamma, Sharpening
@@ -23,7 +23,7 @@ def scene():
     return small_problem(VIEWS)
 
 
-def solved(problem, options: AdamOptions = SHORT, known: Known | None = None):
+def solved(problem, options: ReferenceOptions = SHORT, known: Known | None = None):
     parameters, chain = start(problem, CHAIN, options, known)
     return parameters, chain, descend(problem, parameters, chain, options, known)
 

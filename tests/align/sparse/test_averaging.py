@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import combinations
 
 import numpy as np
@@ -120,3 +120,18 @@ def test_disagreeing_runs_weaken_their_pair() -> None:
     doubtful = replace(pairs, disagreement_rad=np.where(np.arange(6) == 3, np.deg2rad(20), pairs.disagreement_rad))
     before, after = (edge_weights(p, triangles_of(p, 4)) for p in (pairs, doubtful))
     assert after[3] < 0.2 * before[3]
+
+
+def test_a_view_whose_pairs_cannot_be_measured_waits_beside_a_neighbour() -> None:
+    pairs = measured(small_gathered(4))
+    kept = (pairs.pair != 3).all(1)
+    arrays = {field.name: getattr(pairs, field.name) for field in fields(pairs)}
+    rest = {name: array[kept] for name, array in arrays.items() if name != "unmeasured"}
+    known, without = (MeasuredPairs(**rest, unmeasured=unmeasured) for unmeasured in (pairs.pair[~kept], pairs.unmeasured))
+    start = averaged_start(known, triangles_of(known, 4), 4)
+    alone = averaged_start(measured(small_gathered(4)), triangles_of(pairs, 4), 4)
+    relative, expected = (each.R_cam_from_world[1:3] @ each.R_cam_from_world[0].T for each in (start, alone))
+    np.testing.assert_allclose(relative, expected, atol=1e-6)
+    assert np.abs(start.R_cam_from_world[:3] - start.R_cam_from_world[3]).max((1, 2)).min() < 1e-6
+    with pytest.raises(GraphError):
+        averaged_start(without, triangles_of(without, 4), 4)

@@ -15,7 +15,8 @@ SHAPE = VIEW.anchor_depth.shape
 def test_an_even_slope_of_offsets_has_no_steps() -> None:
     slope = np.tile(0.01 * np.arange(SHAPE[1]), (SHAPE[0], 1))
     offset = np.log(block_depth(VIEW, 0.0, slope).numpy() / VIEW.depth.numpy())
-    np.testing.assert_allclose(np.diff(offset[:, 4:-4], axis=1), 0.01 / VIEW.subsample, atol=1e-9)
+    np.testing.assert_allclose(np.diff(offset[:, 20:-20], axis=1), 0.01 / VIEW.subsample, rtol=1e-3)
+    assert np.diff(offset, axis=1).max() < 0.011 / VIEW.subsample
 
 
 def test_a_block_without_an_offset_takes_that_of_its_neighbour() -> None:

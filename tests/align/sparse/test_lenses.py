@@ -11,10 +11,10 @@ from small_gathered import CENTRE, small_gathered, small_views
 from small_scene import cam_from_world, intrinsics
 
 from align.sparse.gauss_newton import gauss_newton_align
-from align.sparse.lenses import lenses_of
+from align.sparse.lenses import lenses_of, with_shared_K
 from align.sparse.parameters import Known
 from align.sparse.refinement import GaussNewton
-from masks.errors import SolverError
+from masks.errors import UserError
 
 
 def canonical(focals: list[float]):
@@ -43,7 +43,16 @@ def test_a_known_view_is_a_camera_of_its_own() -> None:
 def test_given_cameras_on_the_wrong_side_are_an_error() -> None:
     poses = cam_from_world(4)
     poses[:, :3, 3] *= -1  # every centre on the other side of the origin
-    with pytest.raises(SolverError, match="given cameras"):
+    with pytest.raises(UserError, match="given cameras"):
         gauss_newton_align(small_gathered(4), GaussNewton(), Known(cam_from_world=dict(enumerate(poses))))
 
 
+def test_what_is_stated_for_one_view_holds_for_its_camera() -> None:
+    K = intrinsics().numpy()
+    views = small_views(3)
+    shared = with_shared_K((views[0], replace(views[1], K=K), replace(views[2], camera="another")))
+    np.testing.assert_array_equal(shared[0].K, K)
+    assert shared[2].K is None
+    # Two zooms under one id say nothing about a third view.
+    differing = with_shared_K((views[0], replace(views[1], K=K), replace(views[2], K=2 * K)))
+    assert differing[0].K is None

@@ -10,7 +10,8 @@ from small_predictions import ENTRIES, TRUTH, predictions, small_view
 
 from align.evaluation import pair_errors
 from align.presets import POINTLOOM
-from align.sparse.align import sparse_align, sparse_align_parts
+from align.sparse.align import sparse_align, sparse_align_parts, sparse_align_whole
+from masks.errors import GraphError
 from masks.notice import Level
 from pairs.prediction import Matches, PairEntry, Predictions
 
@@ -56,3 +57,28 @@ def test_a_pair_of_few_matches_inside_a_part_still_counts() -> None:
     scene = sparse_align(predictions(ENTRIES | {(0, 1): few(ENTRIES[0, 1], 3)}), POINTLOOM)
     assert len(scene.views) == 5
     assert (0, 1) in scene.edges
+
+
+def test_a_part_that_cannot_be_aligned_keeps_its_number() -> None:
+    given = two_sets()
+    mirrored = TRUTH.copy()
+    mirrored[:, :3, 3] *= -1  # every centre on the other side of the origin
+    views = (*(replace(view, cam_from_world=pose) for view, pose in zip(given.views[:4], mirrored)), *given.views[4:])
+    first, second = sparse_align_parts(replace(given, views=views), POINTLOOM)
+    assert first is not None
+    assert second is None
+    assert "given cameras" in next(n.text for n in first.report.notices if n.subject == "part 2")
+
+
+def test_whole_or_not_at_all() -> None:
+    with pytest.raises(GraphError, match="part 2 has 4"):
+        sparse_align_whole(two_sets(), POINTLOOM)
+    lone = {edge: few(entry, 0) if 4 in edge else entry for edge, entry in ENTRIES.items()}
+    with pytest.raises(GraphError, match=r"4\.jpg: no matches tie it"):
+        sparse_align_whole(predictions(lone), POINTLOOM)
+    assert len(sparse_align_whole(predictions(), POINTLOOM).views) == 5
+
+
+def test_two_views_with_too_few_matches_are_refused_by_name() -> None:
+    with pytest.raises(GraphError, match=r"0\.jpg and 1\.jpg: 7 matches alone are not enough"):
+        sparse_align(predictions({(0, 1): few(ENTRIES[0, 1], 7)}), POINTLOOM)

@@ -11,18 +11,18 @@ from small_gathered import small_gathered
 from small_scene import CHAIN, FOCAL, HEIGHT, VIEWS, WIDTH, intrinsics, small_problem
 
 from align.sparse.adam import descend
-from align.sparse.adam_road import align_by_adam
 from align.sparse.camera_chain import Placement, place
 from align.sparse.low_rank import LowRank
 from align.sparse.parameters import Known, start
-from align.sparse.presets import AdamOptions, DepthModel, Intrinsics, Priors, Stage
+from align.sparse.presets import DepthModel, Intrinsics, Priors, ReferenceOptions, Stage
 from align.sparse.problem import Problem, moved
 from align.sparse.reference_descent import ReferenceDescent, descend_by_least_squares
+from align.sparse.reference_road import align_as_reference
 from align.sparse.robust import Gamma, Sharpening
 from masks.errors import UserError
 from pairs.backend import silent
 
-OPTIONS = AdamOptions(good_conf=0.0)
+OPTIONS = ReferenceOptions(good_conf=0.0)
 NO_STAGE = Stage(0.0, 0, Gamma(1.5))
 
 
@@ -42,7 +42,7 @@ def noisy(scene) -> Problem:
     return replace(problem, point_xy=torch.where(wrong[:, None], anywhere, xy))
 
 
-def solved(problem: Problem, options: AdamOptions = OPTIONS, known: Known | None = None) -> tuple[Placement, ReferenceDescent]:
+def solved(problem: Problem, options: ReferenceOptions = OPTIONS, known: Known | None = None) -> tuple[Placement, ReferenceDescent]:
     """Return where everything stood, and the descent."""
     parameters, chain = start(problem, CHAIN, options, known)
     return place(parameters, chain), descend_by_least_squares(problem, parameters, chain, options, known)
@@ -67,7 +67,9 @@ def test_true_poses_are_found_from_the_common_start(scene) -> None:
 @pytest.mark.parametrize("intrinsics_", [Intrinsics(), Intrinsics(free_principal_point=False, share="all")])
 @pytest.mark.parametrize("free_depth", [True, False])
 def test_both_losses_end_at_adams_or_below(noisy: Problem, intrinsics_: Intrinsics, free_depth: bool) -> None:
-    options = AdamOptions(Stage(0.07, 150, Gamma(1.5)), Stage(0.01, 100, Gamma(0.5)), good_conf=0.0, intrinsics=intrinsics_, free_depth=free_depth)
+    options = ReferenceOptions(
+        Stage(0.07, 150, Gamma(1.5)), Stage(0.01, 100, Gamma(0.5)), good_conf=0.0, intrinsics=intrinsics_, free_depth=free_depth
+    )
     adam = descend(noisy, *start(noisy, CHAIN, options), options)
     coarse, both = (solved(noisy, each)[1] for each in (replace(options, fine=NO_STAGE), options))
     assert float(coarse.losses[-1]) < 1.001 * float(adam.losses[149])
@@ -216,7 +218,7 @@ def test_progress_is_told_of_every_level(noisy: Problem) -> None:
 
 def test_the_alignment_takes_either_solver() -> None:
     options = replace(OPTIONS, coarse=Stage(0.07, 60, Gamma(1.5)), fine=Stage(0.01, 40, Gamma(0.5)))
-    adam, ours = (align_by_adam(small_gathered(4), replace(options, solver=solver), silent) for solver in ("adam", "gauss_newton"))
+    adam, ours = (align_as_reference(small_gathered(4), replace(options, solver=solver), silent) for solver in ("adam", "gauss_newton"))
     assert ours.figures["refinement kept"]
     assert ours.figures["steps"] < 100
     assert ours.figures["final loss"] <= adam.figures["final loss"]

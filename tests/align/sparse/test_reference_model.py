@@ -13,7 +13,7 @@ from align.least_squares import Step, solve
 from align.sparse import reference_links, reference_model
 from align.sparse.camera_chain import CameraChain, Parameters, place
 from align.sparse.parameters import Known, start
-from align.sparse.presets import ALIGNER_FUNCTION, AdamOptions, DepthModel, Intrinsics, Priors
+from align.sparse.presets import ALIGNER_FUNCTION, DepthModel, Intrinsics, Priors, ReferenceOptions
 from align.sparse.problem import Problem
 from align.sparse.reference_descent import coarse_model, fine_model, ground_of
 from align.sparse.reference_equations import pull_of
@@ -40,7 +40,7 @@ def middling(problem: Problem) -> float:
 
 
 def model_at(
-    problem: Problem, parameters: Parameters, chain: CameraChain, options: AdamOptions, fine: bool, known: Known | None = None
+    problem: Problem, parameters: Parameters, chain: CameraChain, options: ReferenceOptions, fine: bool, known: Known | None = None
 ) -> tuple[ReferenceModel, ReferenceState]:
     ground = ground_of(problem, parameters, chain, options, known or Known())
     state = state_of(parameters, chain, ground.setting)
@@ -49,12 +49,12 @@ def model_at(
     return as_used(model, options, fine), state
 
 
-def as_used(model: ReferenceModel, options: AdamOptions, fine: bool) -> ReferenceModel:
+def as_used(model: ReferenceModel, options: ReferenceOptions, fine: bool) -> ReferenceModel:
     """Return the model under the stage's own function."""
     return under(model, at_progress((options.fine if fine else options.coarse).robust, 0))
 
 
-def adams_loss(problem: Problem, state: ReferenceState, chain: CameraChain, options: AdamOptions, fine: bool, freeze: torch.Tensor) -> float:
+def adams_loss(problem: Problem, state: ReferenceState, chain: CameraChain, options: ReferenceOptions, fine: bool, freeze: torch.Tensor) -> float:
     placement = placement_of(state, chain)
     terms, weak = match_terms(problem, options.good_conf, freeze), fallback_terms(problem, options.good_conf, freeze)
     loss, robust = (loss_2d, at_progress(options.fine.robust, 0)) if fine else (loss_3d, at_progress(options.coarse.robust, 0))
@@ -101,7 +101,7 @@ def test_priors_are_adams(problem: Problem) -> None:
     assert with_priors - without == pytest.approx(expected)
 
 
-def near_truth(seed: int, options: AdamOptions, fine: bool) -> tuple[ReferenceModel, ReferenceState]:
+def near_truth(seed: int, options: ReferenceOptions, fine: bool) -> tuple[ReferenceModel, ReferenceState]:
     """Return a model of three views without bounds, and a state a few degrees and percents off the truth."""
     _, problem, poses = small_problem(3)
     known = Known(cam_from_world=dict(enumerate(poses)))
@@ -134,20 +134,20 @@ def used(model: ReferenceModel) -> np.ndarray:
 
 
 PROBLEMS = [
-    pytest.param(AdamOptions(good_conf=0.0), False, id="coarse"),
-    pytest.param(AdamOptions(good_conf=0.0), True, id="fine"),
-    pytest.param(AdamOptions(good_conf=1e9), False, id="coarse fallback"),
-    pytest.param(AdamOptions(good_conf=1e9), True, id="fine fallback"),
-    pytest.param(AdamOptions(good_conf=0.0, intrinsics=Intrinsics(share="all")), True, id="shared intrinsics"),
-    pytest.param(AdamOptions(good_conf=0.0, intrinsics=Intrinsics(free_principal_point=False)), True, id="fixed principal points"),
-    pytest.param(AdamOptions(good_conf=0.0, free_depth=False), True, id="fixed depths"),
-    pytest.param(AdamOptions(good_conf=0.0, free_depth=False, depth=DepthModel("mul")), True, id="fixed depths that multiply"),
-    pytest.param(AdamOptions(good_conf=0.0, priors=PRIORS), True, id="priors"),
+    pytest.param(ReferenceOptions(good_conf=0.0), False, id="coarse"),
+    pytest.param(ReferenceOptions(good_conf=0.0), True, id="fine"),
+    pytest.param(ReferenceOptions(good_conf=1e9), False, id="coarse fallback"),
+    pytest.param(ReferenceOptions(good_conf=1e9), True, id="fine fallback"),
+    pytest.param(ReferenceOptions(good_conf=0.0, intrinsics=Intrinsics(share="all")), True, id="shared intrinsics"),
+    pytest.param(ReferenceOptions(good_conf=0.0, intrinsics=Intrinsics(free_principal_point=False)), True, id="fixed principal points"),
+    pytest.param(ReferenceOptions(good_conf=0.0, free_depth=False), True, id="fixed depths"),
+    pytest.param(ReferenceOptions(good_conf=0.0, free_depth=False, depth=DepthModel("mul")), True, id="fixed depths that multiply"),
+    pytest.param(ReferenceOptions(good_conf=0.0, priors=PRIORS), True, id="priors"),
 ]
 
 
 @pytest.mark.parametrize(("options", "fine"), PROBLEMS)
-def test_the_gradient_is_that_of_the_cost(options: AdamOptions, fine: bool) -> None:
+def test_the_gradient_is_that_of_the_cost(options: ReferenceOptions, fine: bool) -> None:
     model, state = near_truth(0, options, fine)
     equations = model.equations(state)
     gradient = np.concatenate([equations.gradient, equations.lone_gradient.ravel()])
@@ -156,7 +156,7 @@ def test_the_gradient_is_that_of_the_cost(options: AdamOptions, fine: bool) -> N
 
 
 @pytest.mark.parametrize(("options", "fine"), PROBLEMS[:-1])
-def test_every_column_agrees_with_differences(options: AdamOptions, fine: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_column_agrees_with_differences(options: ReferenceOptions, fine: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reference_model, "_DRAG", 0.0)
     model, state = near_truth(1, options, fine)
 
@@ -176,8 +176,8 @@ def test_every_column_agrees_with_differences(options: AdamOptions, fine: bool, 
     np.testing.assert_allclose((dense(model, state)[0] / np.outer(scale, scale))[both], (expected / np.outer(scale, scale))[both], atol=1e-6)
 
 
-@pytest.mark.parametrize("options", [AdamOptions(good_conf=0.0), AdamOptions(good_conf=12.0, intrinsics=Intrinsics(share="all"))])
-def test_eliminated_depths_give_the_dense_solution(options: AdamOptions) -> None:
+@pytest.mark.parametrize("options", [ReferenceOptions(good_conf=0.0), ReferenceOptions(good_conf=12.0, intrinsics=Intrinsics(share="all"))])
+def test_eliminated_depths_give_the_dense_solution(options: ReferenceOptions) -> None:
     model, state = near_truth(2, options, True)
     matrix, gradient = dense(model, state)
     # The scale of the world is open: a little damping decides it.
@@ -205,7 +205,7 @@ def dense(model: ReferenceModel, state: ReferenceState) -> tuple[np.ndarray, np.
 
 
 def test_points_behind_the_camera_count_and_pull_as_in_adams_loss(problem: Problem) -> None:
-    options = AdamOptions(good_conf=0.0)
+    options = ReferenceOptions(good_conf=0.0)
     parameters, chain = random_state(problem, 5, options)
     model, state = model_at(problem, parameters, chain, options, True)
     model, links = replace(model, bounded=False), model.parts[0].links
@@ -229,7 +229,7 @@ def test_points_behind_the_camera_count_and_pull_as_in_adams_loss(problem: Probl
 
 
 def test_pieces_give_the_equations_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, state = near_truth(3, AdamOptions(good_conf=0.0), True)
+    model, state = near_truth(3, ReferenceOptions(good_conf=0.0), True)
     monkeypatch.setattr(reference_links, "_PIECE", 2)
     pieces = tuple(in_pieces(model.parts[0].links))
     assert len(pieces) > 2
@@ -239,7 +239,7 @@ def test_pieces_give_the_equations_of_the_whole(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_smallest_size_is_the_unit_after_every_step(problem: Problem) -> None:
-    options = AdamOptions(good_conf=0.0)
+    options = ReferenceOptions(good_conf=0.0)
     parameters, chain = random_state(problem, 6, options)
     model, state = model_at(problem, parameters, chain, options, False)
     rng = np.random.default_rng(1)
@@ -249,7 +249,7 @@ def test_the_smallest_size_is_the_unit_after_every_step(problem: Problem) -> Non
 
 
 def test_growing_the_world_and_dividing_by_the_smallest_size_changes_nothing(problem: Problem) -> None:
-    options = AdamOptions(good_conf=0.0)
+    options = ReferenceOptions(good_conf=0.0)
     parameters, chain = random_state(problem, 7, options)
     model, state = model_at(problem, parameters, chain, options, False)
     root = chain.tree.root

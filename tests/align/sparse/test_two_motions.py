@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from scipy.spatial.transform import Rotation
 from small_gathered import small_views
 
+from align.presets import POINTLOOM
+from align.sparse import gather
+from align.sparse.align import sparse_align
 from align.sparse.gather import POSE_STRIDE, RunSample
 from align.sparse.two_motions import find_motions, masked_by_motion, object_masks
 from masks.notice import Level
-from pairs.prediction import PairEntry, PairPrediction, Predictions
+from pairs.prediction import Matches, PairEntry, PairPrediction, Predictions
 from pairs.views import grid_mask
 
 HEIGHT, WIDTH = 32, 48
@@ -91,3 +95,15 @@ def test_an_unmasked_turntable_is_masked_with_a_warning() -> None:
 def test_unmasked_views_of_one_motion_stay_whole() -> None:
     predictions, samples = turntable(15, 15)
     assert masked_by_motion(predictions, samples) == (predictions, ())
+
+
+def test_a_view_that_cannot_be_used_is_named_where_the_object_is_cut_out_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The tiny pictures hold too few points at the usual stride.
+    monkeypatch.setattr(gather, "POSE_STRIDE", POSE_STRIDE // 2)
+    given, _ = turntable(15, 0)
+    xy = np.argwhere(OBJECT)[:, ::-1].astype(float)
+    tied = Matches(xy, xy, np.full(len(xy), 3.0))
+    predictions = replace(given, views=(*given.views, replace(given.views[0], name="lone")), load=lambda k: replace(given.load(k), matches=tied))
+    notices = sparse_align(predictions, POINTLOOM).report.notices
+    assert "masks" in {n.subject for n in notices if n.level is Level.WARNING}
+    assert "lone" in {n.subject for n in notices if n.level is Level.LEFT_OUT}

@@ -13,7 +13,7 @@ from align.sparse.adam import Descent, descend
 from align.sparse.camera_chain import CameraChain, Parameters, ancestor_table, anchored_points, place
 from align.sparse.low_rank import LowRank
 from align.sparse.parameters import Known, padded_basis, start
-from align.sparse.presets import ALIGNER_FUNCTION, AdamOptions, DepthModel, Intrinsics
+from align.sparse.presets import ALIGNER_FUNCTION, DepthModel, Intrinsics, ReferenceOptions
 from align.sparse.problem import Problem, bounds
 from align.sparse.residuals import fallback_terms, lift, loss_2d, loss_3d, loss_fallback, match_terms
 from align.sparse.robust import Gamma, Schedule, Sharpening, SquareRoot
@@ -173,7 +173,7 @@ def schedule(name: str) -> Schedule:
     return special[name] if name in special else Gamma(float(name.removeprefix("g")))
 
 
-def adam_options(options) -> AdamOptions:
+def reference_options(options) -> ReferenceOptions:
     """Return our options for the reference's arguments."""
     default = ALIGNER_FUNCTION
 
@@ -206,7 +206,7 @@ def adam_options(options) -> AdamOptions:
     )
 
 
-def _described(case: Case, problem: Problem, options: AdamOptions, chain: CameraChain, result: Descent) -> Comparison:
+def _described(case: Case, problem: Problem, options: ReferenceOptions, chain: CameraChain, result: Descent) -> Comparison:
     """Return a descent under the stored names, both sides with the root camera as the world."""
     root = chain.tree.root
     actual = {
@@ -232,8 +232,8 @@ def _described(case: Case, problem: Problem, options: AdamOptions, chain: Camera
     return Comparison(actual, expected, free)
 
 
-def _solved(case: Case, problem: Problem, known: Known) -> tuple[AdamOptions, CameraChain, Descent]:
-    options = adam_options(case.options)
+def _solved(case: Case, problem: Problem, known: Known) -> tuple[ReferenceOptions, CameraChain, Descent]:
+    options = reference_options(case.options)
     tree = build_tree(problem.pair_scores.numpy(), problem.size.numpy(), options.tree, options.subsample)
     parameters, chain = start(problem, tree, options, known)
     return options, chain, descend(problem, parameters, chain, options, known)

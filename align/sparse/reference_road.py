@@ -17,7 +17,7 @@ from align.sparse.condense import condense
 from align.sparse.densify import densify
 from align.sparse.gather import Gathered, principal_point
 from align.sparse.parameters import Known, start
-from align.sparse.presets import AdamOptions
+from align.sparse.presets import ReferenceOptions
 from align.sparse.problem import Problem
 from align.sparse.reference_descent import ReferenceDescent, descend_by_least_squares
 from align.sparse.self_check import SelfCheck, is_worse, self_check
@@ -48,7 +48,7 @@ class _Solved:
     kept: bool
 
 
-def align_by_adam(gathered: Gathered, options: AdamOptions, progress: Progress) -> Aligned:
+def align_as_reference(gathered: Gathered, options: ReferenceOptions, progress: Progress) -> Aligned:
     """Descend from the backend's own cameras, whose K is held, where the predictions have some; else as the reference does, from one place.
 
     A descent that ends worse than its start by its own matches is thrown away, and a warning says so.
@@ -61,7 +61,7 @@ def align_by_adam(gathered: Gathered, options: AdamOptions, progress: Progress) 
     return Aligned(cameras, tuple(dense), tuple(_verdict(solved, views)), _figures(solved))
 
 
-def _solve(gathered: Gathered, options: AdamOptions, progress: Progress) -> _Solved:
+def _solve(gathered: Gathered, options: ReferenceOptions, progress: Progress) -> _Solved:
     predictions = gathered.predictions
     centres = torch.stack([principal_point(view, predictions, k) for k, view in enumerate(predictions.views)])
     problem = condense(gathered.views, gathered.records, centres)

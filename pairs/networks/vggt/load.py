@@ -1,0 +1,170 @@
+"""VGGT by name or by file (VGGT's specification, chapter 14)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from masks.errors import FormatError, MissingExtraError, UserError
+from masks.notice import first_few
+from pairs.networks.checkpoint import Fit, misfit
+from pairs.networks.load import MODELS_VARIABLE, known_device, models_folder
+from pairs.networks.vggt.config import VGGT_1B, VGGT_TRACKER_FIXED, Head, VggtConfig, with_heads
+from pairs.networks.vggt.config_file import CONFIG_NAME, read_config
+from pairs.networks.vggt.network import Vggt
+from pairs.networks.weight_files import plain_tensors, read_pickled, read_safetensors
+
+ALL_HEADS: frozenset[Head] = frozenset(get_args(Head))
+
+_PARTS: Mapping[Head, str] = {"camera": "camera_head.", "depth": "depth_head.", "points": "point_head.", "track": "track_head."}
+"""How the names of each head's tensors begin."""
+_OWNER = "facebook"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published checkpoint."""
+
+    file: str
+    """Its name on the hub."""
+    config: VggtConfig = VGGT_1B
+
+
+PUBLISHED: Mapping[str, Published] = {
+    "VGGT-1B": Published("model.pt"),
+    "VGGT-1B-Commercial": Published("model.pt"),
+    "VGGT_tracker_fixed": Published("model_tracker_fixed_e20.pt", VGGT_TRACKER_FIXED),
+}
+"""Published checkpoints by repository. All but the second are for non-commercial use; the second is given out on application."""
+
+
+@dataclass(frozen=True, slots=True)
+class VggtOptions:
+    """Which part of a checkpoint is built, and how it runs."""
+
+    heads: frozenset[Head] = ALL_HEADS
+    """Heads to build; those that the file does not hold are left out as well."""
+    precision: torch.dtype = torch.float32
+    """Of the aggregator; the heads are always float32."""
+    config: VggtConfig | None = None
+    """What the file was trained as; without it, what the configuration beside the file says, else the published network of the file's name."""
+
+
+def load_vggt(name_or_path: str | Path, device: str | torch.device = "cpu", options: VggtOptions | None = None) -> Vggt:
+    """Return the network ready to be asked: a `.pt` or `.safetensors` file, a folder with one of them, or a published one by its name.
+
+    Raises `UserError` when there is no such file, name or device, `FormatError` when the file is not what it should be. What is left out of the
+    file on purpose is logged.
+    """
+    options, target = options or VggtOptions(), known_device(device)
+    path = find_vggt(name_or_path)
+    network = build_vggt(read_state(path), options.config or config_of(path), options, str(path))
+    # Tokens become maps with the channels last: where the weights of convolutions lie so too, the heads are a sixth faster on the CPU.
+    return network.to(memory_format=torch.channels_last) if target.type == "cpu" else network.to(target)
+
+
+def build_vggt(state: Mapping[str, Tensor], config: VggtConfig, options: VggtOptions, source: str) -> Vggt:
+    """Return the network with a checkpoint's weights, on the CPU, frozen. Raises `FormatError` naming the tensors that do not fit."""
+    present = frozenset(head for head, part in _PARTS.items() if any(name.startswith(part) for name in state))
+    built = with_heads(config, options.heads & present)
+    skipped = tuple(part for head, part in _PARTS.items() if head in present - options.heads)
+    if absent := sorted(options.heads - present):
+        _log.warning("%s: has no weights for: %s.", source, ", ".join(absent))
+    if skipped:
+        _log.info("%s: not loaded, as asked: %s.", source, ", ".join(skipped))
+    wanted = {name: tensor for name, tensor in state.items() if not name.startswith(skipped)} if skipped else dict(state)
+    with torch.device("meta"):
+        network = Vggt(built, options.precision)
+    found = fit_state(network, wanted)
+    if not found.good:
+        raise FormatError(f"{source}: {misfit(found)} These are the weights of another network. Use a published checkpoint of VGGT.")
+    if found.unexpected:
+        _log.warning("%s: not used: %s.", source, first_few(found.unexpected))
+    network.load_state_dict({name: tensor.float() for name, tensor in wanted.items() if name not in found.unexpected}, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def fit_state(network: Vggt, state: Mapping[str, Tensor]) -> Fit:
+    """Compare tensors with those that a network asks for; the network may be without memory."""
+    own = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    have = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    return Fit(
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        missing=tuple(name for name in own if name not in have),
+        unexpected=tuple(name for name in have if name not in own),
+        misshapen=tuple(f"{name} {have[name]} instead of {own[name]}" for name in own if name in have and have[name] != own[name]),
+    )
+
+
+def config_of(path: Path) -> VggtConfig:
+    """Return what a checkpoint's file was trained as: what the configuration beside it says, else the published network of its name."""
+    beside = path.parent / CONFIG_NAME
+    return (read_config(beside) if beside.is_file() else None) or config_named(path)
+
+
+def config_named(path: Path) -> VggtConfig:
+    """Return the published network that a file's name stands for: only the re-tuned tracker differs, and nothing in its tensors tells."""
+    return VGGT_TRACKER_FIXED if any("tracker_fixed" in part for part in (path.name, path.parent.name)) else VGGT_1B
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint: of the file itself, or under `model` as fine-tuning programs write them."""
+    if path.suffix.lower() == ".safetensors":
+        return plain_tensors(read_safetensors(path), path)
+    content = read_pickled(path)
+    if isinstance(content, dict) and isinstance(content.get("model"), dict):
+        content = content["model"]
+    if not isinstance(content, dict):
+        raise FormatError(f"{path}: holds no weights by name. Use a published checkpoint of VGGT.")
+    return plain_tensors(content, path)
+
+
+def find_vggt(name_or_path: str | Path) -> Path:
+    """Return the file of a checkpoint: the path itself or what lies in it, or of a published name the one in the models folder, else the hub's."""
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        return _in_folder(path)
+    if path.exists():
+        return path
+    name = str(name_or_path).removeprefix(f"{_OWNER}/")
+    if name not in PUBLISHED:
+        known = ", ".join(PUBLISHED)
+        raise UserError(f"{name_or_path}: no such file, and no published VGGT of that name. Give a .pt or .safetensors file, or one of {known}.")
+    for candidate in (models_folder() / f"{name}.pt", models_folder() / f"{name}.safetensors"):
+        if candidate.is_file():
+            return candidate
+    return _from_hub(name)
+
+
+def _in_folder(folder: Path) -> Path:
+    names = ("model.safetensors", *dict.fromkeys(published.file for published in PUBLISHED.values()))
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise FormatError(f"{folder}: holds no checkpoint of VGGT ({', '.join(names)}). Name the file itself.")
+
+
+def _from_hub(name: str) -> Path:
+    """Return the file of a published network in the hub's cache, downloaded when it is not there."""
+    file = PUBLISHED[name].file
+    place = f"{models_folder() / name}.pt (or name it by its path; {MODELS_VARIABLE} names another folder)"
+    remedy = f"Download {file} of {_OWNER}/{name} yourself, and put it there as {place}"
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError as error:
+        absent = "huggingface_hub, which downloads them, is not installed. Run 'pip install huggingface_hub'. Or:"
+        raise MissingExtraError(f"{name}: its weights are not on this machine, and {absent} {remedy}.") from error
+    try:
+        # Every error of the hub's client, from no network to no such repository, is an OSError.
+        return Path(hf_hub_download(f"{_OWNER}/{name}", file))
+    except OSError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(f"{name}: its weights are not on this machine and could not be downloaded ({reason}). {remedy}.") from error
