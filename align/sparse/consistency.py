@@ -96,7 +96,8 @@ def consistency_notices(consistency: Consistency, pairs: MeasuredPairs, start: S
         notices.append(left_out("pairs", text))
     if consistency.near_share < _DOUBTFUL_SHARE:
         share = f"{100 * consistency.near_share:.0f} %"
-        notices.append(warning("alignment", f"only {share} of the matches agree with the scene within 2 px: it is doubtful. Check masks and predictions."))
+        text = f"only {share} of the matches agree with the scene within 2 px: it is doubtful. Check masks and predictions."
+        notices.append(warning("alignment", text))
     if len(pairs.unmeasured):
         text = f"no pose follows from the pointmaps of {_named(pairs.unmeasured, names)}: only their matches count. Look at what the network said."
         notices.append(warning("pairs", text))
