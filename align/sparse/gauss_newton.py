@@ -26,6 +26,9 @@ from align.sparse.uncertainty import uncertainty
 from masks.notice import Notice, info, warning
 from pairs.backend import Progress, silent
 
+_FROZEN_SHARE = 0.5
+"""Of the matches, within 2 px: true poses leave more, poses a degree off less (the default aligner's design, chapter 7.1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class BlockSolution:
@@ -55,7 +58,9 @@ def gauss_newton_align(gathered: Gathered, options: GaussNewton, known: Known | 
     held = held_of(evidence.obs, known, options, offsets)
     refined = refine(evidence.obs, evidence.lenses, evidence.start, held, options, progress)
     refined, consistency, moved = _second_try(refined, evidence, held, options, names)
-    notices += moved + _broken_off(refined) + consistency_notices(consistency, evidence.pairs, evidence.start, names)
+    notices += (
+        moved + _broken_off(refined) + _frozen_doubt(consistency, held) + consistency_notices(consistency, evidence.pairs, evidence.start, names)
+    )
     return BlockSolution(
         cam_from_world=_poses(refined.state, unit, {view: pose for view, pose in known.cam_from_world.items() if held.pose[view]}),
         K=evidence.lenses.K(refined.state.log_focal, refined.state.shift),
@@ -177,6 +182,16 @@ def _broken_off(refined: Refined) -> tuple[Notice, ...]:
     if stopped in ("small gain", "all steps used"):
         return ()
     return (warning("alignment", f"the refinement broke off ({stopped}): the best state before is kept. Look at the predictions."),)
+
+
+def _frozen_doubt(consistency: Consistency, held: Held) -> tuple[Notice, ...]:
+    """Return a warning when held poses hardly fit the matches: errors of a degree then end in depths."""
+    if not held.pose.any() or not consistency.near_share < _FROZEN_SHARE:
+        return ()
+    share = f"{100 * consistency.near_share:.0f} %"
+    return (
+        warning("poses", f"with the frozen ones only {share} of the matches agree within 2 px: they may be off. Believe them softly, or check them."),
+    )
 
 
 def _figures(refined: Refined, unit: float) -> dict[str, Any]:

@@ -57,3 +57,12 @@ def test_a_frozen_wrong_pose_stays() -> None:
     poses = turned(3, 3)
     scene = sparse_align(stated(poses), replace(POINTLOOM, cold=GaussNewton(freeze_given=True)))
     np.testing.assert_array_equal(scene.cameras.cam_from_world, poses)
+
+
+@pytest.mark.parametrize(("degrees", "doubted"), [(0.0, False), (6.0, True)])
+def test_frozen_poses_that_hardly_fit_the_matches_are_doubted(degrees: float, doubted: bool) -> None:
+    poses = TRUTH.copy()
+    turns = np.deg2rad(np.random.default_rng(0).normal(0, degrees / np.sqrt(3), (5, 3)))
+    poses[:, :3] = Rotation.from_rotvec(turns).as_matrix() @ poses[:, :3]
+    scene = sparse_align(stated(poses), replace(POINTLOOM, cold=GaussNewton(freeze_given=True)))
+    assert any("Believe them softly" in n.text for n in scene.report.notices) == doubted
