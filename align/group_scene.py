@@ -26,7 +26,8 @@ def group_scene(predictions: Predictions, progress: Progress = silent, clean_tol
     """Return the scene of predictions of a whole group.
 
     A pixel off the object, or one that the network is not sure of at all, has neither depth nor confidence; confidence is taken from points that
-    stand before what another view sees more surely. Views without any such pixel are left out by name. Raises `ReconstructionError` when none is left.
+    stand before what another view sees more surely. Views without any such pixel are left out by name. Raises `ReconstructionError` when none is
+    left.
     """
     if predictions.group is None:
         raise ValueError("these predictions are of pairs: align them")

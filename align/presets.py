@@ -36,7 +36,7 @@ class Preset:
 POINTLOOM = Preset(
     cold=GaussNewton(),
     # Networks of groups see cameras to a degree or two and focals to a tenth: belief in them must not outweigh a few good matches.
-    estimated=GaussNewton(given_rotation_sigma_deg=5.0, given_place_sigma=0.1, log_focal_sigma=0.1),
+    estimated=GaussNewton(given_rotation_sigma_deg=5.0, given_place_sigma=0.1, log_focal_sigma=0.1, frozen_log_focal_sigma=0.1),
     warm=ReferenceOptions(
         coarse=Stage(0.0, 0, Gamma(1.5)),
         # So small a rate that nothing is shaken out of place: the backend has already adjusted its cameras to its features.

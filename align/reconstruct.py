@@ -12,10 +12,13 @@ from align.group_scene import group_scene
 from align.presets import PRESETS, Preset
 from align.scene import Report, Scene
 from align.sparse.align import sparse_align
+from align.sparse.refinement import GaussNewton
 from masks.files import list_photos
+from masks.notice import Notice, warning
 from pairs.backend import Backend, ByLooks, Progress, silent
 from pairs.graph import SceneGraph
 from pairs.load import LoadOptions, load_views
+from pairs.prediction import Predictions
 from pairs.registry import make_backend
 from pairs.retrieval_graph import ByLikeness
 from pairs.store import PredictionStore
@@ -52,8 +55,18 @@ def reconstruct(
     store = PredictionStore(Path(store_folder))
     predictions = options.backend.predict(views, _pairs(options, views, store, progress), store, progress)
     scene = sparse_align(predictions, options.preset, progress) if predictions.group is None else group_scene(predictions, progress)
-    report = Report((*notices, *scene.report.notices), scene.report.figures)
+    report = Report((*notices, *scene.report.notices, *_not_heard(options.preset, predictions)), scene.report.figures)
     return replace(scene, inputs=tuple(path.name for path in photos), report=report)
+
+
+def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
+    """Return a warning when a preset was chosen that could change nothing."""
+    if predictions.group is not None and preset != PRESETS["pointloom"]:
+        return (warning("preset", "not used: nothing was aligned, since the cameras of this backend are taken as they are. Choose another backend."),)
+    freezes = isinstance(preset.cold, GaussNewton) and preset.cold.freeze_given
+    if freezes and predictions.group is None and predictions.cameras is None:
+        return (warning("poses", "none were frozen: the backend predicts pairs and knows no cameras. Choose another backend, such as vggt-tracks."),)
+    return ()
 
 
 def _pairs(options: ReconstructOptions, views: Sequence[View], store: PredictionStore, progress: Progress) -> networkx.Graph | None:

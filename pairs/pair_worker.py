@@ -27,6 +27,8 @@ Encoding = Mapping[str, np.ndarray]
 _ENCODINGS, _PAIRS = "encodings", "pairs"
 """Folders of the store."""
 _SMALLER = "Use --precision bfloat16, another --device, or close what else uses its memory."
+_SHORT_OF_MEMORY = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "MPS backend out of memory")
+"""In the messages of RuntimeErrors that have no class of their own."""
 _T = TypeVar("_T")
 
 
@@ -105,7 +107,7 @@ class PairWorker:
         if self.job.is_encoded(number):
             return
         view = self.job.views[number]
-        found = _within_memory(lambda: self.model.encode(view))
+        found = within_memory(lambda: self.model.encode(view))
         if found is None:
             raise UserError(f"{view.name}: the memory does not suffice to encode one photo. {_SMALLER}")
         self.job.store.put(_ENCODINGS, self.job.encoding_key(number), found)
@@ -126,7 +128,7 @@ class PairWorker:
     def _in_parts(self, batch: Sequence[int], notices: list[Notice]) -> list[PairEntry]:
         """Decode a batch in parts that the memory suffices for."""
         if self.most is None or len(batch) <= self.most:
-            entries = _within_memory(lambda: self._decode(batch))
+            entries = within_memory(lambda: self._decode(batch))
             if entries is not None:
                 return entries
             notices.append(self._take_less(batch))
@@ -150,7 +152,7 @@ class PairWorker:
         return [with_matches(entry, self.job.views[a], self.job.views[b]) for entry, (a, b) in zip(entries, edges, strict=True)]
 
 
-def _within_memory(work: Callable[[], _T]) -> _T | None:
+def within_memory(work: Callable[[], _T]) -> _T | None:
     """Return what some work gives; none when the memory does not suffice for it."""
     try:
         return work()
@@ -165,4 +167,4 @@ def _within_memory(work: Callable[[], _T]) -> _T | None:
 
 def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
     """Tell whether an error is that of an accelerator's memory or of the machine's."""
-    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or any(words in str(error) for words in _SHORT_OF_MEMORY)

@@ -97,16 +97,14 @@ def spread_views(cameras: Cameras, views: Sequence[int], count: int) -> list[int
 
     Cameras are as far apart as they are turned, in radians, plus as they are moved, in units of their mean distance from their middle.
     """
-    chosen = [views[0]]
     apart = _apart(cameras, list(views))
-    nearest = apart[0]
+    chosen, nearest = [0], apart[0].copy()
     while len(chosen) < min(count, len(views)):
-        farthest = int(nearest.argmax())
-        chosen.append(views[farthest])
-        nearest = np.minimum(nearest, apart[farthest])
         # Equal cameras are no nearer to each other than to themselves: a chosen one must not come again.
-        nearest[[list(views).index(view) for view in chosen]] = -1
-    return chosen
+        nearest[chosen] = -1
+        chosen.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, apart[chosen[-1]])
+    return [views[k] for k in chosen]
 
 
 def nearest_camera(cameras: Cameras, view: int) -> int:

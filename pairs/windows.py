@@ -24,7 +24,8 @@ _STRIDE = 8
 _LEAST_POINTS = 10
 _LEAST_CONF = 0.1  # of the smaller median confidence of a view's two predictions
 _ROUNDS = 5
-_OUTLIER = 2.0  # median residuals, from where on a point pulls no harder
+_OUTLIER = 2.0  # median residuals: a point as far off has a quarter of its weight left
+_LEAST_ERROR = 1e-4  # of the distance: below, no depth is wrong
 _DOUBTFUL = 0.1  # of the distance
 
 
@@ -96,19 +97,28 @@ def _similarity(shared: Sequence[tuple[_Seen, _Seen]], names: Sequence[str]) -> 
     """Return what brings the first predictions of views to the second ones, robust, by what both say of the same pixels."""
     parts = [_common_points(*pair) for pair in shared]
     here, there = (np.concatenate([part[k] for part in parts]) for k in range(2))
-    weight, depth = (np.concatenate([part[k] for part in parts]) for k in (2, 3))
+    weight, depth, ratio = (np.concatenate([part[k] for part in parts]) for k in (2, 3, 4))
     if len(weight) < _LEAST_POINTS:
         raise ReconstructionError(
             f"{', '.join(names)}: two groups of photos share only these, and say nothing sure of the same pixels of them, so the groups cannot "
             "be joined. Take photos in smaller steps, or more of them in one pass."
         )
-    robust = np.ones(len(weight))
+    # Both depths of a pixel differ by the same factor everywhere: that tells the wrong ones before any pose is known.
+    robust = _redescending(np.abs(np.log(ratio / np.median(ratio))), _LEAST_ERROR)
     for _ in range(_ROUNDS):
         R, t, scale = _registered(here, there, weight * robust)
         distance = np.linalg.norm(scale * here @ R.T + t - there, axis=1)
-        cut = _OUTLIER * np.median(distance)
-        robust = np.minimum(1, cut / np.maximum(distance, cut)) if cut > 0 else robust
+        robust = _redescending(distance / depth, _LEAST_ERROR)
     return Similarity(scale, R, t, float(np.median(distance / depth)))
+
+
+def _redescending(error: np.ndarray, least: float) -> np.ndarray:
+    """Return Geman-McClure's weights, at a scale of two median errors.
+
+    Wrong depths of a photo all lie on one side: a weight that only stops growing with the error would still follow them.
+    """
+    scale = max(_OUTLIER * float(np.median(error)), least)
+    return (scale**2 / (scale**2 + error**2)) ** 2
 
 
 def _registered(points: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -116,8 +126,8 @@ def _registered(points: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> 
     return R.numpy(), t.numpy(), float(scale)
 
 
-def _common_points(here: _Seen, there: _Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the points (P, 3) of a view's pixels in both worlds, their weights (P,), and their depths (P,) in the second."""
+def _common_points(here: _Seen, there: _Seen) -> tuple[np.ndarray, ...]:
+    """Return the points (P, 3) of a view's pixels in both worlds, their weights (P,), depths (P,) in the second, and these over the first."""
     pixels = np.s_[_STRIDE // 2 :: _STRIDE, _STRIDE // 2 :: _STRIDE]
     conf = np.stack([here.conf[pixels], there.conf[pixels]]).astype(float)  # (2, h, w)
     # Confidence is exactly 1 where a mask or the lack of a depth says so.
@@ -125,7 +135,8 @@ def _common_points(here: _Seen, there: _Seen) -> tuple[np.ndarray, np.ndarray, n
     if usable.any():
         usable &= (conf > _LEAST_CONF * np.median(conf[:, usable], axis=1).min()).all(0)
     points = [pointmap(seen.depth, seen.K, _world_from_cam(seen))[pixels][usable].astype(float) for seen in (here, there)]
-    return points[0], points[1], np.sqrt(conf.prod(0)[usable]), there.depth[pixels][usable].astype(float)
+    depth, own = (seen.depth[pixels][usable].astype(float) for seen in (there, here))
+    return points[0], points[1], np.sqrt(conf.prod(0)[usable]), depth, depth / own
 
 
 def _world_from_cam(seen: _Seen) -> np.ndarray:

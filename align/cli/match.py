@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal
+from typing import Annotated
 
 import networkx
 import tyro
@@ -15,15 +15,19 @@ from align.cli.console import StageDisplay, print_result, require_writable
 from align.show.matches import MatchSide, match_picture, require_picture_name, write_match_picture
 from masks.errors import ImageError, ReconstructionError, UserError
 from masks.load import Polarity
-from masks.notice import Notice
-from pairs.backend import Progress
+from masks.notice import Notice, info
+from masks.pixelmap import to_target
+from pairs.backend import BackendOptions, Progress, refuse_network_options
 from pairs.classical.options import SolveOptions
 from pairs.classical.pair_features import feature_matches
 from pairs.load import LoadOptions, load_views
 from pairs.matching.merge import join_matches
+from pairs.networks.choices import chosen_device
+from pairs.networks.fine_matches import fine_matches
 from pairs.networks.images import on_network_grid
 from pairs.networks.load import load_network
 from pairs.networks.pair_entry import grid_of, predict_entry
+from pairs.networks.pair_network import PairNetwork
 from pairs.photos import load_photo
 from pairs.prediction import Matches
 from pairs.registry import make_backend
@@ -56,10 +60,12 @@ class Match:
     """Which side of a mask is the object; auto: the side that touches the border less."""
     backend: str = "classical"
     """What looks at the photos: classical needs no weights; mast3r and dust3r are networks."""
+    fine: bool = False
+    """Match crops at the photos' full resolution where the whole photos match; for mast3r."""
     weights: Annotated[str | None, tyro.conf.arg(metavar="FILE|NAME")] = None
     """Checkpoint of a network: a .pth file, a Hugging Face folder, or a published name; default: the published one of the backend."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Where a network runs."""
+    device: str | None = None
+    """Where a network runs: cpu, cuda; default: cuda where there is one."""
     lines: int = 60
     """At most so many matches are joined by lines; all are shown as dots."""
 
@@ -87,30 +93,45 @@ class Match:
         print_result(f"{len(found.matches.conf)} matches. Picture written to {self.save}")
 
     def _matcher(self) -> Callable[[tuple[View, View], Progress], _Found]:
+        if self.fine and self.backend != "mast3r":
+            raise UserError(f"--fine: the backend {self.backend} has no descriptors of crops. Choose --backend mast3r, or omit it.")
         if self.backend in _NETWORKS:
             return self._by_network
-        if self.weights is not None:
-            raise UserError(f"--weights {self.weights}: the backend {self.backend} has no weights. Choose --backend mast3r or dust3r, or omit it.")
         return self._by_features if self.backend == "classical" else self._by_backend
+
+    def _options(self) -> BackendOptions:
+        return BackendOptions(weights=self.weights, device=self.device)
 
     def _by_features(self, views: tuple[View, View], progress: Progress) -> _Found:
         """Return what the classical backend starts from: the matches of a pair that makes no scene are worth seeing, too."""
+        refuse_network_options(self.backend, self._options())
         progress("matching", 0, 1)
         return _Found(views, *feature_matches(*views, SolveOptions()))
 
     def _by_backend(self, views: tuple[View, View], progress: Progress) -> _Found:
         with TemporaryDirectory(prefix="pointloom-") as folder:
-            predictions = make_backend(self.backend, seed=0).predict(views, networkx.Graph([(0, 1)]), PredictionStore(Path(folder)), progress)
+            backend = make_backend(self.backend, seed=0, options=self._options())
+            predictions = backend.predict(views, networkx.Graph([(0, 1)]), PredictionStore(Path(folder)), progress)
             a, b = predictions.edges[0]
             entry = predictions.load(0)
         return _Found((predictions.views[a], predictions.views[b]), entry.matches or join_matches([]), predictions.notices)
 
     def _by_network(self, views: tuple[View, View], progress: Progress) -> _Found:
         progress("loading the network", 0, 1)
-        network = load_network(self.weights or self.backend, self.device)
+        network = load_network(self.weights or self.backend, chosen_device(self._options()))
         if network.config.kind != self.backend:
             raise UserError(f"--weights {self.weights}: a checkpoint of {network.config.kind}. Pass --backend {network.config.kind}.")
         grid = grid_of(network.config)
         a, b = (on_network_grid(view, grid) for view in views)
         progress("matching", 0, 1)
-        return _Found((a, b), predict_entry(network, a, b).matches or join_matches([]))
+        found = _Found((a, b), predict_entry(network, a, b).matches or join_matches([]))
+        return _finer(network, found, progress) if self.fine else found
+
+
+def _finer(network: PairNetwork, coarse: _Found, progress: Progress) -> _Found:
+    """Return the matches at full resolution, as positions between the pixels of the grids."""
+    progress("matching crops", 0, 1)
+    a, b = coarse.views
+    fine = fine_matches(network, a, b, coarse.matches)
+    on_grids = replace(fine, xy_a=to_target(a.grid_from_photo, fine.xy_a), xy_b=to_target(b.grid_from_photo, fine.xy_b))
+    return _Found(coarse.views, on_grids, (info("fine matches", f"{len(coarse.matches.conf)} matches of the whole photos led to {len(fine.conf)}."),))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
-from align.presets import preset_named
+from align.presets import preset_named, with_frozen_poses
 from align.reconstruct import ReconstructOptions, reconstruct
 from align.scene import Scene, save_scene
 from masks.errors import UserError
@@ -39,7 +39,8 @@ class Reconstruct:
     mask_erode: Annotated[int, tyro.conf.arg(metavar="PX")] = 0
     """Shrink every mask by so many photo pixels, for masks that bleed into the background."""
     backend: str = "classical"
-    """What looks at the photos: classical needs no weights and no download; mast3r and dust3r are networks."""
+    """What looks at the photos: classical needs no weights and no download. Networks: mast3r and dust3r see pairs; vggt sees all photos together
+    and its cameras are taken as they are; vggt-tracks refines these by points that it follows through the photos; vggt-pairs shows it pairs."""
     weights: Annotated[str | None, tyro.conf.arg(metavar="FILE|NAME")] = None
     """Checkpoint of a network: a .pth file, a Hugging Face folder, or a published name; default: the published one of the backend."""
     device: str | None = None
@@ -48,6 +49,9 @@ class Reconstruct:
     """Numbers that a network's encoder and decoders work with: float32 (default), bfloat16, float16."""
     batch: Annotated[int | None, tyro.conf.arg(metavar="PAIRS")] = None
     """Pairs that a network decodes at once; halved, and said, when the memory does not suffice."""
+    together: Annotated[str | None, tyro.conf.arg(metavar="auto|all|PHOTOS")] = None
+    """Photos that vggt and vggt-tracks look at in one pass. auto (default): all, or as many as the free memory allows, in overlapping groups that are
+    joined by the photos they share; all: those or none; a number: so many."""
     fill: str | None = None
     """What a network sees behind the object: mean (default; its mean colour), constant, blur, nearest, or keep (the background as it is)."""
     graph: Annotated[str, tyro.conf.arg(metavar="GRAPH")] = "auto"
@@ -59,6 +63,8 @@ class Reconstruct:
     """Where a network's pairs are predicted: process (this one, default), or ray (workers on a Ray cluster; extra distributed)."""
     preset: str = "pointloom"
     """Settings of the aligner: pointloom, or the reference's (mast3r, ...)."""
+    poses: Literal["soft", "frozen"] = "soft"
+    """What the aligner does with camera poses of the backend, if it has any. soft: it improves them; frozen: they stay."""
     longest: Annotated[int | None, tyro.conf.arg(metavar="PX")] = None
     """Longest side of the depth maps, 512 when not given; networks have grids of their own."""
     crop: bool = False
@@ -97,12 +103,12 @@ class Reconstruct:
             ),
             backend=backend,
             graph=None if self.graph == "auto" else parse_graph(self.graph),
-            preset=preset_named(self.preset),
+            preset=preset_named(self.preset) if self.poses == "soft" else with_frozen_poses(preset_named(self.preset)),
         )
         return reconstruct(self.images, masks, self.store or self.out / "store", options, display)
 
     def _backend(self) -> Backend:
-        options = BackendOptions(self.weights, self.device, self.precision, self.batch, self.fill, self.retrieval, self.engine)
+        options = BackendOptions(self.weights, self.device, self.precision, self.batch, self.fill, self.retrieval, self.engine, self.together)
         backend = make_backend(self.backend, self.seed, options)
         given = [option for option, chosen in (("--longest", self.longest is not None), ("--crop", self.crop)) if chosen]
         if given and backend.own_grid:

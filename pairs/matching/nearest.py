@@ -84,9 +84,8 @@ def _tile(tensor: Tensor) -> int:
 
 
 def _nothing_yet(asked: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.full((len(asked),), -torch.inf, dtype=asked.dtype, device=asked.device), torch.zeros(
-        len(asked), dtype=torch.int64, device=asked.device
-    )
+    best = torch.full((len(asked),), -torch.inf, dtype=asked.dtype, device=asked.device)
+    return best, torch.zeros(len(asked), dtype=torch.int64, device=asked.device)
 
 
 def _improve(best: Tensor, index: Tensor, tile: Tensor, start: int) -> None:

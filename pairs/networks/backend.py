@@ -17,7 +17,7 @@ from masks.fill import Fill, fill_named
 from pairs.backend import BackendOptions, refuse_other_options
 from pairs.engine_names import engine_named
 from pairs.matching.correspondences import as_matches, symmetric_matches
-from pairs.networks.checkpoint import CONFIG_NAME, WEIGHTS_NAME, read_checkpoint
+from pairs.networks.checkpoint import CONFIG_NAME, WEIGHTS_NAME, read_checkpoint, require_fit
 from pairs.networks.choices import PRECISIONS, chosen_device, chosen_fill, chosen_precision, libraries
 from pairs.networks.images import NetworkGrid, network_input, on_network_grid
 from pairs.networks.likeness import likeness_model
@@ -128,9 +128,12 @@ def _make(kind: str, options: BackendOptions) -> PairwiseBackend:
         precision=chosen_precision(options),
         fill=chosen_fill(options),
     )
-    config = read_checkpoint(recipe.path).config
+    checkpoint = read_checkpoint(recipe.path)
+    config = checkpoint.config
     if config.kind != kind:
         raise UserError(f"--weights {options.weights}: a checkpoint of {config.kind}. Pass --backend {config.kind}, or other weights.")
+    # The network is built when the first pair is asked for, minutes later: what does not fit is better said now.
+    require_fit(checkpoint)
     grid = grid_of(config)
     return PairwiseBackend(
         key=network_key(kind, recipe),

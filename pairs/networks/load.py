@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
-from masks.errors import MissingExtraError, UserError
+from masks.errors import UserError
 from pairs.networks.checkpoint import CONFIG_NAME, WEIGHTS_NAME, build_network, is_checkpoint, read_checkpoint
+from pairs.networks.hub import from_hub
 from pairs.networks.pair_network import PairNetwork
 
 PUBLISHED = (
@@ -79,14 +80,4 @@ def models_folder() -> Path:
 def _from_hub(name: str) -> Path:
     """Return the folder of a published network in the hub's cache, downloaded when it is not there."""
     remedy = f"Download {name}.pth yourself, and put it into {models_folder()} (or name it by its path; {MODELS_VARIABLE} names another folder)"
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        absent = "huggingface_hub, which downloads them, is not installed. Run 'pip install huggingface_hub'. Or:"
-        raise MissingExtraError(f"{name}: its weights are not on this machine, and {absent} {remedy}.") from error
-    try:
-        # Every error of the hub's client, from no network to no such repository, is an OSError.
-        return Path(snapshot_download(f"{_HUB_OWNER}/{name}", allow_patterns=[CONFIG_NAME, WEIGHTS_NAME]))
-    except OSError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(f"{name}: its weights are not on this machine and could not be downloaded ({reason}). {remedy}.") from error
+    return from_hub(name, lambda hub: hub.snapshot_download(f"{_HUB_OWNER}/{name}", allow_patterns=[CONFIG_NAME, WEIGHTS_NAME]), remedy)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from masks.errors import FormatError
+from pairs.networks.weight_files import plain_tensors, read_pickled
 from pairs.retrieval.array_pickle import read_arrays
 from pairs.retrieval.head import HeadOptions, RetrievalHead
 
@@ -81,28 +79,20 @@ def number_of_words(stated: object, path: Path) -> int:
 
 
 def _read_head_file(path: Path) -> tuple[Namespace, Mapping[str, Tensor]]:
-    try:
-        with torch.serialization.safe_globals([Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        args, state = content["args"], content["model"]
-    except OSError as error:
-        raise FormatError(f"{path}: cannot read the retrieval head ({error}). Name a file such as NETWORK_retrieval_trainingfree.pth.") from error
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        raise FormatError(
-            f"{path}: not a retrieval head ({str(error)[:120]}). Nothing in it was run. Get it again from where it was published."
-        ) from error
+    if not path.is_file():
+        raise FormatError(f"{path}: no such file. Name a retrieval head such as NETWORK_retrieval_trainingfree.pth, its codebook beside it.")
+    content = read_pickled(path)
+    args, state = (content.get("args"), content.get("model")) if isinstance(content, dict) else (None, None)
     needed = ("hdims", "prewhiten", "postwhiten", "nfeat", "nclusters")
     if not isinstance(args, Namespace) or not isinstance(state, dict) or not all(hasattr(args, name) for name in needed):
         raise FormatError(f"{path}: not a retrieval head (its args lack one of {', '.join(needed)}). Get it again from where it was published.")
-    return args, state
+    return args, plain_tensors(state, path)
 
 
-def _head(args: Namespace, state: Mapping[str, Any], dim_words: int, path: Path) -> RetrievalHead:
+def _head(args: Namespace, state: Mapping[str, Tensor], dim_words: int, path: Path) -> RetrievalHead:
     """Return the head with its weights; the shapes are checked before memory is taken."""
     if (weights := getattr(args, "featweights", "l2norm")) != "l2norm":
         raise FormatError(f"{path}: features weighed by {weights!r}, but only l2norm is known. Use a published head.")
-    if not all(isinstance(value, Tensor) for value in state.values()):
-        raise FormatError(f"{path}: something else than tensors among the weights. Use a published head.")
     tensors = {name: value.double() if "whiten" in name else value.float() for name, value in state.items()}
     try:
         with torch.device("meta"):

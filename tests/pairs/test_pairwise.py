@@ -169,6 +169,8 @@ def test_what_torch_raises_for_want_of_memory_is_known() -> None:
         torch.empty(1 << 50)
     assert is_out_of_memory(refused.value)
     assert is_out_of_memory(torch.cuda.OutOfMemoryError("CUDA out of memory"))
+    for said in ("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"):
+        assert is_out_of_memory(RuntimeError(said))
     assert not is_out_of_memory(RuntimeError("shapes differ"))
 
 

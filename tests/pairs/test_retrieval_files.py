@@ -85,9 +85,33 @@ def test_a_foreign_codebook_is_never_executed(tmp_path, place):
 def test_a_foreign_head_is_never_executed(tmp_path):
     path, witness = write_model(tmp_path), tmp_path / "executed"
     torch.save({"args": Namespace(), "model": {"x": Payload(witness)}}, path)
-    with pytest.raises(FormatError, match="not a retrieval head"):
+    with pytest.raises(FormatError, match=r"holds the object \S+\.mkdir, and is not read"):
         read_retrieval(path)
     assert not witness.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([1, 2], "not a retrieval head"),
+        ({"args": Namespace(model="AsymmetricMASt3R()"), "model": {}}, "not a retrieval head"),
+        ({"args": Namespace(hdims="", prewhiten=None, postwhiten=None, nfeat=4, nclusters=8), "model": {"x": 1}}, "no plain tensors"),
+    ],
+)
+def test_a_file_of_something_else_is_named(tmp_path, content, message):
+    path = tmp_path / "net_retrieval_small.pth"
+    torch.save(content, path)
+    with pytest.raises(FormatError, match=message) as refused:
+        read_retrieval(path)
+    assert str(path) in str(refused.value)
+
+
+def test_a_text_and_a_truncated_head_are_named(tmp_path):
+    path = write_model(tmp_path)
+    for data in (b"hello", path.read_bytes()[:-300]):
+        path.write_bytes(data)
+        with pytest.raises(FormatError, match=r"net_retrieval_small\.pth: is no torch checkpoint, or was cut off"):
+            read_retrieval(path)
 
 
 def _global(module: str, name: str) -> bytes:

@@ -78,6 +78,19 @@ def test_a_network_matches_with_its_checkpoint(turntable: Path, tmp_path: Path, 
     assert "--backend dust3r" in other
 
 
+def test_fine_matches_are_drawn_with_a_network_that_has_descriptors(turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = write_pth(tmp_path / "mast3r.pth", tiny_network(size=224))
+    out = tmp_path / "m.png"
+    arguments = [*two(turntable), "--masks", str(turntable / "masks"), "--save", str(out), "--fine"]
+    assert main(["match", *arguments, "--backend", "mast3r", "--weights", str(weights)]) == 0
+    printed = capsys.readouterr()
+    assert int(printed.out.split()[0]) > 0
+    assert "matches of the whole photos led to" in printed.err
+    assert out.stat().st_size > 0
+    for backend in ("dust3r", "classical"):
+        assert "--fine" in fails(capsys, *arguments, "--backend", backend)
+
+
 def test_an_unreadable_photo_is_named(turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"this is no picture")
@@ -101,5 +114,8 @@ def test_a_place_that_cannot_be_written_is_found_out_first(turntable: Path, tmp_
 
 
 def test_weights_for_a_backend_without_any_are_refused(turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "has no weights" in fails(capsys, *two(turntable), "--weights", "x.pth", "--save", str(tmp_path / "m.png"))
+    save = ["--save", str(tmp_path / "m.png")]
+    assert "has no weights" in fails(capsys, *two(turntable), "--weights", "x.pth", *save)
+    assert "--device cuda" in fails(capsys, *two(turntable), "--device", "cuda", *save)
+    assert "x.pth: no such file" in fails(capsys, *two(turntable), "--backend", "vggt-pairs", "--weights", "x.pth", *save)
     assert "Installed" in fails(capsys, *two(turntable), "--backend", "magic", "--save", str(tmp_path / "m.png"))

@@ -56,3 +56,11 @@ def test_what_is_stated_for_one_view_holds_for_its_camera() -> None:
     # Two zooms under one id say nothing about a third view.
     differing = with_shared_K((views[0], replace(views[1], K=K), replace(views[2], K=2 * K)))
     assert differing[0].K is None
+
+
+def test_a_grid_of_whole_patches_has_the_focals_of_its_pixels() -> None:
+    views = [replace(view, pixel_map=replace(view.pixel_map, source_size=(48, 33), crop=(0, 0, 48, 33))) for view in small_views(2)]
+    lenses, _ = lenses_of(canonical([50, 50]), views, CENTRE.expand(2, 2), Known())
+    K = lenses.K(lenses.log_focal, np.zeros((1, 2)))
+    np.testing.assert_allclose(K[:, 0, 0] / K[:, 1, 1], 33 / 32)
+    np.testing.assert_allclose(np.sqrt(K[:, 0, 0] * K[:, 1, 1]), 50)

@@ -10,7 +10,7 @@ import torch
 from masked_photos import contents, photos
 from tiny import tiny_network, write_folder, write_pth
 
-from masks.errors import UserError
+from masks.errors import FormatError, UserError
 from masks.fill import mean
 from pairs.backend import BackendOptions, silent
 from pairs.networks.backend import make_dust3r, make_mast3r
@@ -152,6 +152,13 @@ def test_what_cannot_be_chosen_is_named(tmp_path: Path, given: dict[str, object]
     weights = write_pth(tmp_path / "net.pth", tiny_network())
     with pytest.raises(UserError, match=said):
         make_mast3r(0, BackendOptions(**{"weights": weights, "device": "cpu", **given}))  # pyright: ignore[reportArgumentType]
+
+
+def test_weights_that_do_not_fit_are_refused_before_any_photo_is_read(tmp_path: Path) -> None:
+    network = tiny_network("linear")
+    state = {name: tensor for name, tensor in network.state_dict().items() if name != "enc_norm.bias"}
+    with pytest.raises(FormatError, match=r"net\.pth: 1 tensors missing: enc_norm\.bias"):
+        make_dust3r(0, BackendOptions(weights=write_pth(tmp_path / "net.pth", network, state)))
 
 
 def test_a_checkpoint_of_the_other_paper_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import pickle
 import zipfile
 from pathlib import Path
@@ -172,6 +173,16 @@ def test_the_weights_of_another_network_are_named_by_their_tensors(tmp_path):
     assert "missing: enc_blocks.2.norm1.weight" in said
     assert "and 7 more" in said
     assert "decoder_embed.weight (8, 16) instead of (16, 16)" in said
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_not_finite_are_named(tmp_path, value):
+    network = tiny_network()
+    state = network.state_dict()
+    state["enc_norm.weight"] = state["enc_norm.weight"].clone()
+    state["enc_norm.weight"][3] = value
+    with pytest.raises(FormatError, match=r"net\.pth: 1 tensors hold no finite numbers: enc_norm\.weight"):
+        build_network(read_checkpoint(write_pth(tmp_path / "net.pth", network, state)))
 
 
 def test_a_network_too_large_for_any_memory_is_refused_without_taking_it(tmp_path):

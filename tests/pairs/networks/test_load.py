@@ -57,7 +57,7 @@ def test_without_the_hubs_client_the_message_says_which_file_to_put_where(models
         return original(name, *args)
 
     monkeypatch.setattr(builtins, "__import__", without_hub)
-    with pytest.raises(MissingExtraError, match=rf"pip install huggingface_hub.*{NAME}\.pth.*{models}"):
+    with pytest.raises(MissingExtraError, match=rf"pip install pointloom\[networks\].*{NAME}\.pth.*{models}"):
         find_checkpoint("mast3r")
 
 
@@ -74,6 +74,19 @@ def test_without_network_the_message_says_which_file_to_put_where(models, monkey
 
     hub(monkeypatch, offline)
     with pytest.raises(UserError, match=rf"not known\)\. Download {NAME}\.pth yourself, and put it into {models}"):
+        find_checkpoint("mast3r")
+
+
+def test_a_connection_that_breaks_under_way_is_a_failed_download(models, monkeypatch):
+    class BrokenError(Exception):
+        """As the clients' own: no OSError."""
+
+    def broken(repository, allow_patterns):
+        raise BrokenError("peer closed connection")
+
+    hub(monkeypatch, broken)
+    monkeypatch.setattr(sys.modules["huggingface_hub"], "errors", types.SimpleNamespace(HTTPError=BrokenError), raising=False)
+    with pytest.raises(UserError, match=r"could not be downloaded \(peer closed connection\)\. Download"):
         find_checkpoint("mast3r")
 
 

@@ -18,8 +18,8 @@ from pairs.networks.pair_network import PairNetwork
 CLASS_NAMES = {"dust3r": "AsymmetricCroCo3DStereo", "mast3r": "AsymmetricMASt3R"}
 
 
-def tiny_config(head: HeadType = "catmlp+dpt", desc_dim: int = 8) -> NetworkConfig:
-    """Return the configuration of a tiny network: MASt3R with its own head, DUSt3R with the two others."""
+def tiny_config(head: HeadType = "catmlp+dpt", desc_dim: int = 8, size: int = 64) -> NetworkConfig:
+    """Return the configuration of a tiny network for images of that size: MASt3R with its own head, DUSt3R with the two others."""
     own = head == "catmlp+dpt"
     return NetworkConfig(
         kind="mast3r" if own else "dust3r",
@@ -28,13 +28,13 @@ def tiny_config(head: HeadType = "catmlp+dpt", desc_dim: int = 8) -> NetworkConf
         head=head,
         outputs=OutputModes(desc_dim=desc_dim, desc_conf=("exp", 0.0, math.inf)) if own else OutputModes(),
         dpt=None if head == "linear" else DptWidths((4, 6, 8, 12), 8, 6),
-        image_size=(64, 64),
+        image_size=(size, size),
     )
 
 
-def tiny_network(head: HeadType = "catmlp+dpt", seed: int = 0) -> PairNetwork:
+def tiny_network(head: HeadType = "catmlp+dpt", seed: int = 0, size: int = 64) -> PairNetwork:
     """Return a tiny network with random weights whose outputs are of ordinary size."""
-    network = PairNetwork(tiny_config(head))
+    network = PairNetwork(tiny_config(head, size=size))
     generator = torch.Generator().manual_seed(seed)
     network.load_state_dict({name: _random(name, tensor, generator) for name, tensor in network.state_dict().items()})
     return network.eval().requires_grad_(False)
