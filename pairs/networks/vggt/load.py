@@ -11,9 +11,10 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from masks.errors import FormatError, MissingExtraError, UserError
+from masks.errors import FormatError, UserError
 from masks.notice import first_few
 from pairs.networks.checkpoint import Fit, misfit
+from pairs.networks.hub import from_hub
 from pairs.networks.load import MODELS_VARIABLE, known_device, models_folder
 from pairs.networks.vggt.config import VGGT_1B, VGGT_TRACKER_FIXED, Head, VggtConfig, with_heads
 from pairs.networks.vggt.config_file import CONFIG_NAME, read_config
@@ -157,14 +158,4 @@ def _from_hub(name: str) -> Path:
     file = PUBLISHED[name].file
     place = f"{models_folder() / name}.pt (or name it by its path; {MODELS_VARIABLE} names another folder)"
     remedy = f"Download {file} of {_OWNER}/{name} yourself, and put it there as {place}"
-    try:
-        from huggingface_hub import hf_hub_download
-    except ImportError as error:
-        absent = "huggingface_hub, which downloads them, is not installed. Run 'pip install huggingface_hub'. Or:"
-        raise MissingExtraError(f"{name}: its weights are not on this machine, and {absent} {remedy}.") from error
-    try:
-        # Every error of the hub's client, from no network to no such repository, is an OSError.
-        return Path(hf_hub_download(f"{_OWNER}/{name}", file))
-    except OSError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(f"{name}: its weights are not on this machine and could not be downloaded ({reason}). {remedy}.") from error
+    return from_hub(name, lambda hub: hub.hf_hub_download(f"{_OWNER}/{name}", file), remedy)

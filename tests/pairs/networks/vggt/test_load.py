@@ -122,7 +122,7 @@ def test_without_the_hubs_client_the_message_says_which_file_to_put_where(models
         return original(name, *args)
 
     monkeypatch.setattr(builtins, "__import__", without_hub)
-    with pytest.raises(MissingExtraError, match=rf"pip install huggingface_hub.*Download model\.pt of facebook/VGGT-1B.*{models}"):
+    with pytest.raises(MissingExtraError, match=rf"pip install pointloom\[networks\].*Download model\.pt of facebook/VGGT-1B.*{models}"):
         find_vggt("VGGT-1B")
 
 
