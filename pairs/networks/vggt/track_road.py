@@ -38,9 +38,10 @@ def follow_all(grouped: Grouped, options: TrackOptions, run: Run) -> tuple[Track
         follow = functools.partial(_follow, grouped.views, window, options, network, run)
         own: list[Tracks] = []
         queries = spread_views(grouped.group.cameras, window, options.query_views)
+        run.progress("following points, a pass each", k * len(queries), len(grouped.windows) * len(queries))
         for number, view in enumerate(queries):
             own.append(follow(view))
-            run.progress("following points", k * len(queries) + number + 1, len(grouped.windows) * len(queries))
+            run.progress("following points, a pass each", k * len(queries) + number + 1, len(grouped.windows) * len(queries))
         count = reached(own, masks, options)
         own += [follow(view) for view in window if view not in queries and count[view] < options.least_points]
         found += own
