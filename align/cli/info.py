@@ -14,8 +14,10 @@ import tyro
 
 from align.cli.console import print_result
 from align.scene import Scene, load_scene
-from pairs.networks.checkpoint import Checkpoint, fit, is_checkpoint, misfit, read_checkpoint
+from pairs.networks.checkpoint import Checkpoint, Fit, fit, is_checkpoint, misfit, read_checkpoint
 from pairs.networks.config import Mode, OutputModes, StackConfig
+from pairs.networks.vggt.config import VggtConfig
+from pairs.networks.vggt.load import inspect_vggt, is_vggt
 from pairs.registry import backend_names
 
 _SHOWN = ("torch", "numpy", "opencv-python-headless", "pycolmap", "trimesh", "pillow-heif")
@@ -26,12 +28,14 @@ class Info:
     """Show versions and backends; given a scene, what it holds and everything its report says; given a checkpoint, which network it is."""
 
     path: Annotated[Path | None, tyro.conf.arg(metavar="SCENE|CHECKPOINT"), tyro.conf.Positional] = None
-    """Folder of a scene, a .pth file of DUSt3R or MASt3R, or a folder with config.json and model.safetensors."""
+    """Folder of a scene, a .pth file of DUSt3R or MASt3R, a .pt or .safetensors file of VGGT, or a folder with config.json and model.safetensors."""
 
     def run(self) -> None:
         """Print the facts."""
         if self.path is None:
             print_result(_installation())
+        elif is_vggt(self.path):
+            print_result(describe_vggt(*inspect_vggt(self.path)))
         elif is_checkpoint(self.path):
             print_result(describe_checkpoint(read_checkpoint(self.path)))
         else:
@@ -82,6 +86,19 @@ def describe_checkpoint(checkpoint: Checkpoint) -> str:
         f"head       {config.head}{dpt}",
         f"outputs    {_outputs(config.outputs)}",
         f"weights    {len(checkpoint.state)} tensors: " + ("they fit the network" if found.good else "THEY DO NOT FIT THE NETWORK"),
+    ]
+    return "\n".join([*lines, *([f"           {misfit(found)}"] if misfit(found) else [])])
+
+
+def describe_vggt(config: VggtConfig, found: Fit) -> str:
+    """Return the sizes and heads of a checkpoint of VGGT, and whether its tensors fit."""
+    aggregator = config.aggregator
+    heads = [name for name in ("camera", "depth", "points", "track") if getattr(config, name) is not None]
+    lines = [
+        f"VGGT, {found.parameters:,} parameters ({4e-9 * found.parameters:.2f} GB in float32)",
+        f"aggregator {aggregator.depth} frame and {aggregator.depth} global blocks of {aggregator.dim} channels, heads: {aggregator.heads}",
+        f"heads      {', '.join(heads)}",
+        "weights    " + ("they fit the network" if found.good else "THEY DO NOT FIT THE NETWORK"),
     ]
     return "\n".join([*lines, *([f"           {misfit(found)}"] if misfit(found) else [])])
 

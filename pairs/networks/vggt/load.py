@@ -93,6 +93,23 @@ def build_vggt(state: Mapping[str, Tensor], config: VggtConfig, options: VggtOpt
     return network.eval().requires_grad_(False)
 
 
+def is_vggt(path: Path) -> bool:
+    """Tell whether a path looks like a checkpoint of VGGT: a `.pt` or `.safetensors` file, or a folder whose configuration says so."""
+    if path.is_dir():
+        return (path / CONFIG_NAME).is_file() and read_config(path / CONFIG_NAME) is not None
+    return path.is_file() and path.suffix.lower() in (".pt", ".safetensors")
+
+
+def inspect_vggt(path: Path) -> tuple[VggtConfig, Fit]:
+    """Return what network a checkpoint is, with the heads that it holds, and how its tensors fit; no weight is copied."""
+    found = find_vggt(path)
+    state = read_state(found)
+    config = with_heads(config_of(found), frozenset(head for head, part in _PARTS.items() if any(name.startswith(part) for name in state)))
+    with torch.device("meta"):
+        network = Vggt(config)
+    return config, fit_state(network, state)
+
+
 def fit_state(network: Vggt, state: Mapping[str, Tensor]) -> Fit:
     """Compare tensors with those that a network asks for; the network may be without memory."""
     own = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "pairs" / "networks"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "pairs" / "networks" / "vggt"))
 
 from tiny import model_string, tiny_config, tiny_network, write_folder, write_pth
+from vggt_folder import small_folder
 
 from align.cli.main import main
 
@@ -41,6 +43,13 @@ def test_a_checkpoint_that_does_not_fit_says_what_is_missing(tmp_path, capsys):
     assert out.startswith("DUSt3R, ")
     assert "THEY DO NOT FIT" in out
     assert "12 tensors missing: enc_blocks.2.norm1.weight" in out
+
+
+def test_a_checkpoint_of_vggt_shows_its_heads(tmp_path, capsys):
+    out = said(capsys, small_folder(tmp_path / "vggt"))
+    assert out.startswith("VGGT, ")
+    assert "camera, depth, points, track" in out
+    assert "they fit the network" in out
 
 
 def test_a_file_that_is_no_checkpoint_is_the_users_mistake(tmp_path, capsys):
