@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,9 @@ def test_a_stopped_run_goes_on_where_it_was(turntable: Path, scene: Path, tmp_pa
     out = tmp_path / "scene"
     command = [sys.executable, "-m", "align.cli.main", *arguments(turntable, out)]
     for enough in (8, 60):  # entries after which it is stopped: among the features, and among the depths
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
+        # Under a runner in the background interrupts are ignored, and children inherit that.
+        heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ, preexec_fn=heard)
         while len(entries(out / "store")) < enough and process.poll() is None:
             time.sleep(0.02)  # until the store has grown, not for a fixed time
         process.send_signal(number)
