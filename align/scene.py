@@ -7,6 +7,7 @@ A scene folder holds `scene.json` (format version, views, cameras, graph, report
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -108,8 +109,18 @@ def save_scene(scene: Scene, folder: Path) -> None:
     write_whole(folder / "scene.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
 
 
-def remove_scene(folder: Path) -> None:
-    """Remove a scene's files from a folder, and the folder if nothing else is in it. Raises `OutputError` when that cannot be."""
+def remove_parts(folder: Path) -> None:
+    """Remove the further parts of an earlier scene from a scene's folder: they would look as if they belonged to the one to be written there.
+
+    Raises `OutputError` when that cannot be.
+    """
+    for part in sorted(folder.iterdir()):
+        if re.fullmatch(r"part-\d+", part.name) and (part / "scene.json").is_file():
+            _remove_scene(part)
+
+
+def _remove_scene(folder: Path) -> None:
+    """Remove a scene's files from a folder, and the folder if nothing else is in it."""
     try:
         for name in ("scene.json", "views.safetensors"):
             (folder / name).unlink(missing_ok=True)

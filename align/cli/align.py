@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.presets import Preset, preset_named
-from align.scene import Scene, load_scene, remove_scene, save_scene
+from align.scene import Scene, load_scene, remove_parts, save_scene
 from align.sparse.align import align_onto, sparse_align, sparse_align_parts, sparse_align_whole
 from align.sparse.refinement import GaussNewton
 from masks.errors import UserError
@@ -107,9 +106,7 @@ class Align:
         return {self.out: align(predictions, preset, display)}
 
     def _save(self, scenes: Mapping[Path, Scene]) -> None:
-        """Write the scenes. Parts of an earlier one go first: they would look as if they belonged to this."""
-        for folder in sorted(self.out.iterdir()):
-            if re.fullmatch(r"part-\d+", folder.name) and (folder / "scene.json").is_file():
-                remove_scene(folder)
+        """Write the scenes in the place of those of an earlier run."""
+        remove_parts(self.out)
         for folder, scene in scenes.items():
             save_scene(scene, folder)

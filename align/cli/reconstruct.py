@@ -11,7 +11,7 @@ import tyro
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.presets import preset_named, with_frozen_poses
 from align.reconstruct import ReconstructOptions, reconstruct
-from align.scene import Scene, save_scene
+from align.scene import Scene, remove_parts, save_scene
 from masks.errors import UserError
 from masks.load import Polarity
 from pairs.backend import Backend, BackendOptions
@@ -83,6 +83,7 @@ class Reconstruct:
         with display:
             scene = self._reconstruct(display)
             display("saving", 0, 1)
+            remove_parts(self.out)
             save_scene(scene, self.out)
         display.show(scene.report.notices)
         print_result(summary(scene, self.out))

@@ -14,7 +14,7 @@ from align.sparse.edge_quality import Triangles
 from align.sparse.lenses import Lenses
 from align.sparse.measured_pairs import MeasuredPairs
 from align.sparse.observations import Observations
-from masks.notice import Notice, left_out, warning
+from masks.notice import Notice, first_few, left_out, warning
 
 _NEAR_PX = 2.0
 _OPEN_RAD = np.deg2rad(20.0)
@@ -22,7 +22,6 @@ _LEAST_SHARE, _LEAST_OF_USUAL = 0.15, 0.5
 _MOST_REJECTED, _MOST_OPEN = 0.15, 0.2
 _DOUBTFUL_SHARE = 0.25
 """With more than half of the matches wrong, solved scenes still have 0.31."""
-_MOST_NAMED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,5 +119,4 @@ def _most_open(consistency: Consistency) -> np.ndarray:
 
 def _named(pair: np.ndarray, names: Sequence[str]) -> str:
     """Return pairs (E, 2) by the names of their views, the first few."""
-    shown = ", ".join(f"{names[a]} and {names[b]}" for a, b in pair[:_MOST_NAMED])
-    return shown if len(pair) <= _MOST_NAMED else f"{shown}, and {len(pair) - _MOST_NAMED} more"
+    return first_few([f"{names[a]} and {names[b]}" for a, b in pair])

@@ -13,6 +13,7 @@ from align.sparse.averaging import Start, averaged_sizes, averaged_start, contra
 from align.sparse.edge_quality import Triangles, edge_weights
 from align.sparse.measured_pairs import MeasuredPairs
 from masks.errors import UserError
+from pairs.cameras import camera_centres
 
 _NO_SCALE = "the given cameras do not stand as the pair predictions say, at any scale. Check their poses, or align without them."
 
@@ -66,7 +67,7 @@ def _brought_to(start: Start, views: list[int], poses: np.ndarray, unit: float |
     turns = poses[:, :3, :3].transpose(0, 2, 1) @ R[views]
     world_from_start = roma.special_procrustes(torch.from_numpy(turns.sum(0))).numpy()
     centres = -np.einsum("vba,vb->va", R, t) @ world_from_start.T
-    wanted = -np.einsum("vba,vb->va", poses[:, :3, :3], poses[:, :3, 3])
+    wanted = camera_centres(poses)
     middle, wanted_middle = centres[views].mean(0), wanted.mean(0)
     if unit is None:
         unit = _unit_of(centres[views] - middle, wanted - wanted_middle)
