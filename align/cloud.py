@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from align.pointcloud import PointCloud
+from align.point_cloud import PointCloud
 from align.scene import Scene, points_of_view
 
 DEFAULT_MIN_CONF = 1.5

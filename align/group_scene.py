@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from align.depth_maps.clean import clean
 from align.scene import Report, Scene, SceneView
-from align.sparse.clean import clean
 from align.sparse.densify import DenseView
 from masks.errors import ReconstructionError
 from masks.notice import Notice, left_out
-from pairs.backend import Progress, silent
-from pairs.cameras import Cameras
-from pairs.group import pointmap
-from pairs.prediction import GroupPrediction, Predictions
-from pairs.views import View, grid_mask
+from pairs.backends.protocol import Progress, silent
+from pairs.prediction.from_group import pointmap
+from pairs.prediction.predictions import GroupPrediction, Predictions
+from pairs.views.cameras import Cameras
+from pairs.views.view import View, grid_mask
 
 CLEAN_TOLERANCE = 0.01
 """A point is in front of another view's surface when it is nearer by more than this share of the depth."""

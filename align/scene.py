@@ -21,8 +21,8 @@ from masks.errors import FormatError, OutputError
 from masks.notice import Level, Notice
 from masks.pixelmap import PixelMap, intrinsics_to_source
 from masks.whole_file import write_whole
-from pairs.cameras import Cameras
-from pairs.group import pointmap
+from pairs.prediction.from_group import pointmap
+from pairs.views.cameras import Cameras
 
 SCENE_FORMAT = 1
 """Version of the folder's layout; a newer one is refused."""

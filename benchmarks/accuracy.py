@@ -18,9 +18,9 @@ import torch
 from oracle.metrics import pose_metrics
 from simulated import Recipe, Simulated, simulated
 
+from align.global_alignment import sparse_align
 from align.presets import POINTLOOM
 from align.scene import Scene
-from align.sparse.align import sparse_align
 from masks.notice import Level
 
 SHAPES = "vase,blob,house,mug,superquadric"

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from align.sparse.camera_chain import CameraChain, Parameters
-from align.sparse.presets import ReferenceOptions, Stage
+from align.sparse.options import ReferenceOptions, Stage
 from align.sparse.problem import Problem
 from align.sparse.robust import Robust, at_progress, robust_value
 

@@ -19,15 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
-from align.evaluation import Evaluation, evaluate
+from align.evaluate.camera_errors import Evaluation, evaluate
 from align.export.cameras_json import read_cameras
 from align.scene import Scene, load_scene
 from masks.files import list_photos
-from pairs.backend import silent
-from pairs.cameras import Cameras
-from pairs.load import LoadOptions, load_views
-from pairs.registry import make_backend
-from pairs.store import PredictionStore
+from pairs.backends.protocol import silent
+from pairs.backends.registry import make_backend
+from pairs.prediction.store import PredictionStore
+from pairs.views.cameras import Cameras
+from pairs.views.load import LoadOptions, load_views
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ import numpy as np
 
 from masks.mask import Mask
 from masks.pixelmap import identity
-from pairs.prediction import Matches, PairEntry, PairPrediction, Predictions
-from pairs.prediction_folder import read_predictions, write_predictions
-from pairs.views import View
+from pairs.backends.precomputed import read_predictions, write_predictions
+from pairs.prediction.predictions import Matches, PairEntry, PairPrediction, Predictions
+from pairs.views.view import View
 
 SIZE = (224, 160)
 WINDOW = 3

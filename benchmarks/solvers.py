@@ -17,23 +17,23 @@ import torch
 from per_pair import flat_parameters, plain_descent, plain_parameters, plain_problem
 from simulated import Recipe, Simulated, simulated
 
+from align.bundle.block_depth import block_depth
+from align.bundle.bundle_alignment import BlockSolution, gauss_newton_align
+from align.bundle.refinement import GaussNewton
+from align.initial.spanning_tree import build_tree
+from align.measurements.gather import Gathered, gather, principal_point
 from align.presets import POINTLOOM, PRESETS, Preset
 from align.sparse.adam import descend
-from align.sparse.block_depth import block_depth
 from align.sparse.camera_chain import CameraChain, Parameters, Placement, place
 from align.sparse.condense import condense
 from align.sparse.densify import densify
-from align.sparse.gather import Gathered, gather, principal_point
-from align.sparse.gauss_newton import BlockSolution, gauss_newton_align
-from align.sparse.parameters import start
-from align.sparse.presets import MAST3R
+from align.sparse.losses import lift, loss_2d, match_terms
+from align.sparse.options import MAST3R
 from align.sparse.problem import Problem, moved
-from align.sparse.reference_descent import descend_by_least_squares
-from align.sparse.refinement import GaussNewton
-from align.sparse.residuals import lift, loss_2d, match_terms
 from align.sparse.robust import Gamma
-from align.sparse.spanning_tree import build_tree
-from pairs.backend import silent
+from align.sparse.second_order.stages import descend_by_least_squares
+from align.sparse.start import start
+from pairs.backends.protocol import silent
 
 
 @dataclass(frozen=True, slots=True)

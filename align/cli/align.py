@@ -10,14 +10,14 @@ from typing import Annotated, Literal
 
 import tyro
 
+from align.bundle.refinement import GaussNewton
 from align.cli.console import StageDisplay, print_result, require_writable, summary
+from align.global_alignment import align_onto, sparse_align, sparse_align_parts, sparse_align_whole
 from align.presets import Preset, preset_named
 from align.scene import Scene, load_scene, remove_parts, save_scene
-from align.sparse.align import align_onto, sparse_align, sparse_align_parts, sparse_align_whole
-from align.sparse.refinement import GaussNewton
 from masks.errors import UserError
-from pairs.prediction import Predictions
-from pairs.prediction_folder import read_predictions
+from pairs.backends.precomputed import read_predictions
+from pairs.prediction.predictions import Predictions
 
 _SOLVERS: dict[str, Literal["adam", "gauss_newton"]] = {"adam": "adam", "gauss-newton": "gauss_newton"}
 _FREE_PRINCIPAL_POINT = 0.02

@@ -16,7 +16,7 @@ from align.cli.console import StageDisplay, print_result
 from align.cli.reconstruct import Reconstruct
 from align.cloud import DEFAULT_MIN_CONF
 from align.demo.turntable import TurntableOptions, render_turntable
-from align.evaluation import Evaluation, as_document, evaluate, failure
+from align.evaluate.camera_errors import Evaluation, as_document, evaluate, failure
 from align.export.cameras_json import read_cameras
 from align.export.formats import EXPORTERS
 from align.scene import Scene, load_scene

@@ -14,11 +14,11 @@ import tyro
 
 from align.cli.console import print_result
 from align.scene import Scene, load_scene
-from pairs.networks.checkpoint import Checkpoint, Fit, fit, is_checkpoint, misfit, read_checkpoint
-from pairs.networks.config import Mode, OutputModes, StackConfig
+from pairs.backends.registry import backend_names
+from pairs.networks.dust3r.checkpoint import Checkpoint, Fit, fit, is_checkpoint, misfit, read_checkpoint
+from pairs.networks.dust3r.config import Mode, OutputModes, StackConfig
 from pairs.networks.vggt.config import VggtConfig
 from pairs.networks.vggt.load import inspect_vggt, is_vggt
-from pairs.registry import backend_names
 
 _SHOWN = ("torch", "numpy", "opencv-python-headless", "pycolmap", "trimesh", "pillow-heif")
 

@@ -9,16 +9,16 @@ from typing import Annotated, Literal
 import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
+from align.pipeline import ReconstructOptions, reconstruct
 from align.presets import preset_named, with_frozen_poses
-from align.reconstruct import ReconstructOptions, reconstruct
 from align.scene import Scene, remove_parts, save_scene
 from masks.errors import UserError
 from masks.load import Polarity
-from pairs.backend import Backend, BackendOptions
-from pairs.graph import parse_graph
-from pairs.grid import GridOptions
-from pairs.load import LoadOptions
-from pairs.registry import make_backend
+from pairs.backends.protocol import Backend, BackendOptions
+from pairs.backends.registry import make_backend
+from pairs.graph.scene_graphs import parse_graph
+from pairs.views.grid import GridOptions
+from pairs.views.load import LoadOptions
 
 
 @dataclass(frozen=True)

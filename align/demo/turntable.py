@@ -14,8 +14,8 @@ from align.demo.shape import coffee_pot
 from align.demo.texture import mosaic
 from align.export.cameras_json import PhotoCamera, write_cameras
 from masks.whole_file import write_whole
-from pairs.backend import Progress, silent
-from pairs.cameras import Cameras
+from pairs.backends.protocol import Progress, silent
+from pairs.views.cameras import Cameras
 
 
 @dataclass(frozen=True, slots=True)

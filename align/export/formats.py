@@ -9,7 +9,7 @@ from align.cloud import cloud_of
 from align.export.cameras_json import PhotoCamera, write_cameras
 from align.export.glb import write_glb
 from align.export.ply import write_ply
-from align.pointcloud import PointCloud
+from align.point_cloud import PointCloud
 from align.scene import Scene
 from masks.errors import UserError
 

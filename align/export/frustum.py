@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pairs.cameras import Cameras
+from pairs.views.cameras import Cameras
 
 CAMERA_COLOURS = np.array(
     [

@@ -17,10 +17,10 @@ from trimesh.visual.texture import TextureVisuals
 
 from align.export.frustum import IMAGE_FACES, IMAGE_UV, DrawnCameras, Frustum, frusta, scene_transform
 from align.export.pointmap_mesh import PointmapMesh
-from align.pointcloud import PointCloud, finite_part
+from align.point_cloud import PointCloud, finite_part
 from masks.errors import FormatError
 from masks.whole_file import write_whole
-from pairs.cameras import Cameras
+from pairs.views.cameras import Cameras
 
 _LONGEST_THUMBNAIL = 256
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from align.pointcloud import PointCloud
+from align.point_cloud import PointCloud
 from masks.errors import FormatError
 from masks.whole_file import write_whole
 

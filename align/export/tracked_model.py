@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 
 from masks.errors import FormatError, OutputError, ReconstructionError
-from pairs.cameras import Cameras, project
-from pairs.networks.vggt.images import SquareFrame
+from pairs.backends.vggt.images import SquareFrame
+from pairs.views.cameras import Cameras, project
 
 
 @dataclass(frozen=True, slots=True)

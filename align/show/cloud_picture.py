@@ -13,8 +13,8 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from align.export.frustum import EDGES, DrawnCameras, frusta
-from align.pointcloud import PointCloud, finite_part
-from pairs.cameras import Cameras
+from align.point_cloud import PointCloud, finite_part
+from pairs.views.cameras import Cameras
 
 WHITE = (255, 255, 255)
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from align.pointcloud import PointCloud
+from align.point_cloud import PointCloud
 from align.show.cloud_picture import four_sides
-from pairs.cameras import Cameras
+from pairs.views.cameras import Cameras
 
 _MOST_COLUMNS = 8
 _TILE = 208  # longest side of a photo on the sheet, pixels

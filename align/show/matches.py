@@ -13,8 +13,8 @@ from align.show.contact_sheet import masked_photo
 from masks.errors import OutputError
 from masks.pixelmap import fit_longest, image_to_target, to_source, to_target
 from masks.whole_file import write_whole
-from pairs.prediction import Matches
-from pairs.views import View
+from pairs.prediction.predictions import Matches
+from pairs.views.view import View
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _LONGEST = 960  # of each photo in the picture, pixels

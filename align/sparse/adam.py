@@ -10,10 +10,7 @@ import torch
 from torch import Tensor
 
 from align.sparse.camera_chain import CameraChain, Parameters, Placement, place
-from align.sparse.parameters import Known
-from align.sparse.presets import ReferenceOptions, Stage
-from align.sparse.problem import Problem
-from align.sparse.residuals import (
+from align.sparse.losses import (
     FallbackTerms,
     MatchTerms,
     PriorTerms,
@@ -25,8 +22,11 @@ from align.sparse.residuals import (
     loss_priors,
     match_terms,
 )
+from align.sparse.options import ReferenceOptions, Stage
+from align.sparse.problem import Problem
 from align.sparse.robust import at_progress
-from pairs.backend import Progress, silent
+from align.sparse.start import Known
+from pairs.backends.protocol import Progress, silent
 
 _BETA = 0.9  # both moments
 _EPSILON = 1e-8

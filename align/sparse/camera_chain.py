@@ -11,9 +11,9 @@ import roma
 import torch
 from torch import Tensor
 
-from align.sparse.presets import DepthModel
+from align.initial.spanning_tree import Tree
+from align.sparse.options import DepthModel
 from align.sparse.problem import Problem
-from align.sparse.spanning_tree import Tree
 
 
 @dataclass(frozen=True, slots=True)

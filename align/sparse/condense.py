@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from align.sparse.canonical import CanonicalView, anchor_at
+from align.measurements.canonical import CanonicalView, anchor_at
 from align.sparse.problem import Problem, bounds
 
 

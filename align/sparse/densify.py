@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from align.sparse.anchors import spread_blocks
+from align.measurements.anchors import spread_blocks
+from align.measurements.canonical import CanonicalView
+from align.measurements.focal import pixel_grid
 from align.sparse.camera_chain import CameraChain, Placement
-from align.sparse.canonical import CanonicalView
-from align.sparse.focal import pixel_grid
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pairs.matching.crops import Crop, FullPhoto, plain_crop
 from pairs.matching.merge import join_matches
 from pairs.matching.standard_sizes import best_resolution
 from pairs.matching.window_choice import WindowOptions, choose_windows
-from pairs.prediction import Matches
+from pairs.prediction.predictions import Matches
 
 CropPair = tuple[Crop, Crop]
 

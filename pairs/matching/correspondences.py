@@ -12,7 +12,7 @@ from pairs.matching.descriptor_map import DescriptorMap, grid_pixels
 from pairs.matching.fast_reciprocal import Search, prepare_search, reciprocal_from_grid, reciprocal_from_seeds
 from pairs.matching.merge import merge_pairs, pixel_xy
 from pairs.matching.nearest import MakeFinder, by_dot_product
-from pairs.prediction import Matches
+from pairs.prediction.predictions import Matches
 
 Run = tuple[DescriptorMap, DescriptorMap]
 """The maps of a and b from one decode, whichever of them was decoded first."""

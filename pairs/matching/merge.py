@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pairs.prediction import Matches
+from pairs.prediction.predictions import Matches
 
 _BORDER_PX = 3
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from masks.errors import FormatError
-from pairs.networks.weight_files import plain_tensors, read_pickled
+from pairs.networks.weights import plain_tensors, read_pickled
 from pairs.retrieval.array_pickle import read_arrays
 from pairs.retrieval.head import HeadOptions, RetrievalHead
 

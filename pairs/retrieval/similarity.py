@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from pairs.networks.pair_network import Encoded
+from pairs.networks.dust3r.network import Encoded
 from pairs.retrieval.asmk import similarity_matrix
 from pairs.retrieval.files import RetrievalModel
 from pairs.retrieval.head import local_features

@@ -11,7 +11,7 @@ from typing import TypeVar
 from torch import Tensor
 
 from masks.errors import UserError
-from pairs.networks.postprocess import HeadOutput
+from pairs.networks.dust3r.postprocess import HeadOutput
 
 
 @dataclass(frozen=True, slots=True)

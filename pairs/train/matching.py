@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from masks.errors import UserError
-from pairs.networks.postprocess import HeadOutput
+from pairs.networks.dust3r.postprocess import HeadOutput
 from pairs.train.batch import Correspondences, PairBatch, required
 from pairs.train.confidence import weighted
 from pairs.train.criteria import Criterion, InfoNCE

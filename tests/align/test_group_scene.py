@@ -13,9 +13,9 @@ from masks.errors import ReconstructionError
 from masks.mask import Mask
 from masks.notice import Level
 from masks.pixelmap import identity
-from pairs.cameras import Cameras
-from pairs.prediction import GroupPrediction, Predictions
-from pairs.views import View
+from pairs.prediction.predictions import GroupPrediction, Predictions
+from pairs.views.cameras import Cameras
+from pairs.views.view import View
 
 H, W = 24, 32
 INSIDE = np.zeros((H, W), bool)

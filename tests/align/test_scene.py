@@ -12,7 +12,7 @@ from align.scene import Report, Scene, SceneView, load_scene, points_of_view, sa
 from masks.errors import FormatError, OutputError
 from masks.notice import warning
 from masks.pixelmap import PixelMap
-from pairs.cameras import Cameras
+from pairs.views.cameras import Cameras
 
 
 def small_scene() -> Scene:

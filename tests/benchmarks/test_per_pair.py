@@ -11,10 +11,10 @@ from small_scene import CHAIN, random_state, small_problem
 
 from align.sparse.adam import descend
 from align.sparse.camera_chain import place
-from align.sparse.parameters import start
-from align.sparse.presets import MAST3R
-from align.sparse.residuals import lift, loss_2d, loss_3d, match_terms
+from align.sparse.losses import lift, loss_2d, loss_3d, match_terms
+from align.sparse.options import MAST3R
 from align.sparse.robust import Gamma
+from align.sparse.start import start
 
 OPTIONS = replace(MAST3R, fix_root=False, coarse=replace(MAST3R.coarse, steps=20), fine=replace(MAST3R.fine, steps=20))
 

@@ -11,8 +11,8 @@ from small_predictions import DEPTHS, NUM_VIEWS, TRUTH, predictions
 from small_scene import FOCAL, HEIGHT, WIDTH
 from solvers import SOLVERS, Pace, measure, true_share
 
-from align.evaluation import pair_errors
-from pairs.prediction_folder import write_predictions
+from align.evaluate.camera_errors import pair_errors
+from pairs.backends.precomputed import write_predictions
 
 RECIPE = Recipe("bump", NUM_VIEWS, 0)
 

@@ -6,7 +6,7 @@ import torch
 from golden_case import Case, under
 from torch import Tensor
 
-from align.sparse.canonical import CanonicalView, average_points, canonical_view, relative_depth
+from align.measurements.canonical import CanonicalView, average_points, canonical_view, relative_depth
 from align.sparse.condense import PairRecord, condense, fold_pairs, sample_off_frame
 from align.sparse.problem import Problem, bounds
 

@@ -13,7 +13,7 @@ import pytest
 import roma
 import torch
 
-from align.evaluation import Evaluation, evaluate, rotation_errors_deg
+from align.evaluate.camera_errors import Evaluation, evaluate, rotation_errors_deg
 from align.export.cameras_json import read_cameras
 from align.scene import Scene, load_scene
 

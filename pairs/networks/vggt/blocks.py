@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pairs.networks.blocks import Mlp
+from pairs.networks.layers import Mlp
 from pairs.networks.patch_embed import grid_positions
 from pairs.networks.rope import Rotation, rotate
 

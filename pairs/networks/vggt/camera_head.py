@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pairs.networks.blocks import Mlp
+from pairs.networks.layers import Mlp
 from pairs.networks.vggt.activations import pose_output
 from pairs.networks.vggt.blocks import NORM_EPS, Block, BlockConfig
 from pairs.networks.vggt.config import CameraHeadConfig

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from masks.errors import ImageError
-from pairs.networks.blocks import Mlp
+from pairs.networks.layers import Mlp
 from pairs.networks.vggt.aggregator import Aggregated
 from pairs.networks.vggt.blocks import NORM_EPS
 from pairs.networks.vggt.config import TrackerConfig, TrackHeadConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from pairs.networks.blocks import Mlp
+from pairs.networks.layers import Mlp
 from pairs.networks.vggt.blocks import NORM_EPS
 from pairs.networks.vggt.config import TrackerConfig
 

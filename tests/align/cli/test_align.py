@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "sparse"))
-
 from small_predictions import ENTRIES, TRUTH, predictions
 
 from align.cli.main import main
-from align.evaluation import pair_errors
+from align.evaluate.camera_errors import pair_errors
 from align.scene import load_scene
-from pairs.prediction_folder import read_predictions, write_predictions
+from pairs.backends.precomputed import read_predictions, write_predictions
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,14 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save_file
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "sparse"))
-
 from small_predictions import predictions
 
 from align.cli.main import main
 from align.scene import load_scene
-from pairs.prediction_folder import write_predictions
+from pairs.backends.precomputed import write_predictions
 
 PAIR = "pairs/0.jpg--1.jpg.safetensors"
 Arrays = dict[str, np.ndarray]

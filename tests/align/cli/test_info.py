@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "pairs" / "networks"))
-sys.path.insert(0, str(Path(__file__).parents[2] / "pairs" / "networks" / "vggt"))
-
-from tiny import model_string, tiny_config, tiny_network, write_folder, write_pth
+from tiny_networks import model_string, tiny_config, tiny_network, write_folder, write_pth
 from vggt_folder import small_folder
 
 from align.cli.main import main

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "pairs" / "networks"))
-
-from tiny import tiny_network, write_pth
+from tiny_networks import tiny_network, write_pth
 
 from align.cli.main import main
 

@@ -13,17 +13,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "pairs" / "networks"))
-
-from tiny import tiny_network, write_folder, write_pth
+from tiny_networks import tiny_network, write_folder, write_pth
 from tiny_retrieval import write_head
 
 from align.cli.main import main
 from align.scene import load_scene
 from masks.notice import Level
-from pairs.networks.config import HeadType
-from pairs.networks.pair_network import PairNetwork
+from pairs.networks.dust3r.config import HeadType
+from pairs.networks.dust3r.network import PairNetwork
 
 SCENE_FILES = ("scene.json", "views.safetensors")
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from align.cli.main import main
-from align.evaluation import evaluate
+from align.evaluate.camera_errors import evaluate
 from align.export.cameras_json import read_cameras
 from align.scene import load_scene
 from masks.notice import Level

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "pairs" / "networks" / "vggt"))
-
 from vggt_folder import small_folder
 
 from align.cli.main import main

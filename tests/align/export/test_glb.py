@@ -12,9 +12,9 @@ from scipy.spatial.transform import Rotation
 from align.export.frustum import CAMERA_COLOURS, DrawnCameras, automatic_camera_size, frusta, scene_transform
 from align.export.glb import glb_scene, read_glb, write_glb
 from align.export.pointmap_mesh import mesh_from_pointmap
-from align.pointcloud import PointCloud
+from align.point_cloud import PointCloud
 from masks.errors import FormatError, OutputError
-from pairs.cameras import Cameras
+from pairs.views.cameras import Cameras
 
 
 def cameras(count: int) -> Cameras:

@@ -9,8 +9,8 @@ import pytest
 
 from align.export.tracked_model import FoundTracks, ModelOptions, at_photo_size, read_colmap, tracked_model, write_colmap
 from masks.errors import FormatError, OutputError, ReconstructionError
-from pairs.cameras import Cameras, project
-from pairs.networks.vggt.images import SquareFrame
+from pairs.backends.vggt.images import SquareFrame
+from pairs.views.cameras import Cameras, project
 
 OPTIONS = ModelOptions(least_seen=5)
 

@@ -7,9 +7,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from align.export.frustum import DrawnCameras
-from align.pointcloud import PointCloud
+from align.point_cloud import PointCloud
 from align.show.cloud_picture import draw_cloud, four_sides, four_sides_with_cameras, up_of_cameras
-from pairs.cameras import Cameras
+from pairs.views.cameras import Cameras
 
 SIZE = (64, 48)
 K = np.array([[60.0, 0, 31.5], [0, 60, 23.5], [0, 0, 1]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from align.pointcloud import PointCloud
+from align.point_cloud import PointCloud
 from align.show.contact_sheet import SheetView, contact_sheet, depth_picture, evenly_chosen, masked_photo
 
 

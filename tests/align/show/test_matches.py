@@ -14,8 +14,8 @@ from align.show.matches import MatchSide, match_picture, place_colours, spread_m
 from masks.errors import OutputError
 from masks.mask import Mask
 from masks.pixelmap import PixelMap, identity
-from pairs.prediction import Matches
-from pairs.views import View
+from pairs.prediction.predictions import Matches
+from pairs.views.view import View
 
 
 def side(size: tuple[int, int], masked: bool = False, grid: tuple[int, int] | None = None) -> MatchSide:

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_scene import CHAIN, VIEWS, random_state, small_problem
 
+from align.initial.spanning_tree import rooted_at
 from align.sparse.camera_chain import anchored_points, place, start_from_poses
-from align.sparse.parameters import start
-from align.sparse.presets import ALIGNER_FUNCTION, DepthModel
-from align.sparse.spanning_tree import rooted_at
+from align.sparse.options import ALIGNER_FUNCTION, DepthModel
+from align.sparse.start import start
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,9 @@ from golden_kinds.dense_check import check
 from masks.errors import GraphError
 from masks.picture import open_picture, probe_picture
 from masks.pixelmap import turn_upright
+from pairs.backends.dust3r.images import NetworkGrid, network_frame, network_map, normalised, photo_on_grid
+from pairs.backends.dust3r.run_pairs import collated, run_pairs
+from pairs.graph.reference_pairs import reference_pairs
 from pairs.matching.crops import Crop, FullPhoto, facing_camera, facing_crop, plain_crop, warp_picture
 from pairs.matching.descriptor_map import DescriptorMap
 from pairs.matching.fast_reciprocal import prepare_search, reciprocal_from_grid, reciprocal_from_seeds
@@ -23,10 +26,7 @@ from pairs.matching.points import mutual_nearest
 from pairs.matching.standard_sizes import best_resolution, reduce_to, standard_resize
 from pairs.matching.window_choice import WindowOptions, choose_windows, greedy_choice, score_windows
 from pairs.matching.windows import fit_windows, overlapping_grid, start_positions
-from pairs.networks.collate import collated, run_pairs
-from pairs.networks.images import NetworkGrid, network_frame, network_map, normalised, photo_on_grid
-from pairs.networks.postprocess import HeadOutput
-from pairs.reference_pairs import reference_pairs
+from pairs.networks.dust3r.postprocess import HeadOutput
 
 __all__ = ["FAMILY", "HANDLERS", "check"]
 

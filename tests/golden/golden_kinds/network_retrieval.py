@@ -9,11 +9,11 @@ from torch import Tensor
 
 from golden_kinds import network_check
 from golden_kinds.network_models import network_of
-from pairs.reference_pairs import reference_pairs
+from pairs.graph.by_similarity import farthest_views, retrieval_pairs
+from pairs.graph.reference_pairs import reference_pairs
 from pairs.retrieval.asmk import image_words, nearest_words, similarity_matrix
 from pairs.retrieval.files import read_retrieval
 from pairs.retrieval.head import global_feature, learned_whitening, local_features
-from pairs.retrieval_graph import farthest_views, retrieval_pairs
 
 FAMILY = "network"
 check = network_check.check

@@ -9,15 +9,15 @@ from golden_case import Case, Comparison, under
 from golden_scene import by_view, canonical_maps, directed_edges, stored_problem, views_and_problem
 from torch import Tensor
 
+from align.initial.spanning_tree import Tree, build_tree
 from align.sparse.adam import Descent, descend
 from align.sparse.camera_chain import CameraChain, Parameters, ancestor_table, anchored_points, place
+from align.sparse.losses import fallback_terms, lift, loss_2d, loss_3d, loss_fallback, match_terms
 from align.sparse.low_rank import LowRank
-from align.sparse.parameters import Known, padded_basis, start
-from align.sparse.presets import ALIGNER_FUNCTION, DepthModel, Intrinsics, ReferenceOptions
+from align.sparse.options import ALIGNER_FUNCTION, DepthModel, Intrinsics, ReferenceOptions
 from align.sparse.problem import Problem, bounds
-from align.sparse.residuals import fallback_terms, lift, loss_2d, loss_3d, loss_fallback, match_terms
 from align.sparse.robust import Gamma, Schedule, Sharpening, SquareRoot
-from align.sparse.spanning_tree import Tree, build_tree
+from align.sparse.start import Known, padded_basis, start
 
 FAMILY = "sparse"
 

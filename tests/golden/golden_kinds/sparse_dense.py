@@ -6,12 +6,12 @@ import torch
 from golden_case import Case, load_case
 from torch import Tensor
 
-from align.sparse.anchors import at_anchors
-from align.sparse.canonical import CanonicalView
-from align.sparse.clean import clean
+from align.depth_maps.clean import clean
+from align.depth_maps.triangulation import matches_to_depth, triangulate
+from align.depth_maps.tsdf import Field, query, refine
+from align.measurements.anchors import at_anchors
+from align.measurements.canonical import CanonicalView
 from align.sparse.densify import DenseView, densify_view
-from align.sparse.triangulation import matches_to_depth, triangulate
-from align.sparse.tsdf import Field, query, refine
 
 FAMILY = "sparse"
 

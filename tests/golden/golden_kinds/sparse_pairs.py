@@ -9,7 +9,7 @@ from golden_case import Case
 from torch import Tensor
 
 from masks.errors import GraphError
-from pairs.reference_pairs import reference_pairs
+from pairs.graph.reference_pairs import reference_pairs
 
 FAMILY = "sparse"
 

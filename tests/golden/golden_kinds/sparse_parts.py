@@ -9,14 +9,14 @@ import torch
 from golden_case import Case, Comparison
 from torch import Tensor
 
+from align.initial.spanning_tree import build_tree
+from align.measurements.anchors import anchored_ratio
+from align.measurements.canonical import average_points, relative_depth
+from align.measurements.focal import estimate_focal
 from align.sparse.adam import learning_rate
-from align.sparse.anchors import anchored_ratio
-from align.sparse.canonical import average_points, relative_depth
-from align.sparse.focal import estimate_focal
 from align.sparse.low_rank import LowRank, anchor_positions, depth_basis, graph_spectrum, likeness
-from align.sparse.presets import Stage
+from align.sparse.options import Stage
 from align.sparse.robust import Gamma, SquareRoot, robust_value
-from align.sparse.spanning_tree import build_tree
 from masks.errors import GraphError, SolverError
 
 FAMILY = "sparse"

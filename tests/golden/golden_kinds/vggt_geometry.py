@@ -9,15 +9,15 @@ import torch
 from golden_case import Case
 from torch import Tensor
 
+from align.evaluate.pose_auc import pair_errors_deg, pose_auc
 from align.export.tracked_model import FoundTracks, ModelOptions, TrackedModel, at_photo_size, consistent_tracks, tracked_model
-from align.pose_auc import pair_errors_deg, pose_auc
 from golden_kinds import vggt_check
 from masks.errors import ReconstructionError
-from pairs.cameras import Cameras, project
-from pairs.group import pointmap
-from pairs.networks.vggt.frame_choice import choose_frames, swapped_to_front
-from pairs.networks.vggt.images import SquareFrame, VggtGrid, common_size, opaque, photo_on_grid, square_image, stacked, vggt_map
+from pairs.backends.vggt.images import SquareFrame, VggtGrid, common_size, opaque, photo_on_grid, square_image, stacked, vggt_map
+from pairs.backends.vggt.query_frames import choose_frames, swapped_to_front
 from pairs.networks.vggt.pose_encoding import decode_cameras, encode_cameras
+from pairs.prediction.from_group import pointmap
+from pairs.views.cameras import Cameras, project
 
 FAMILY = "vggt"
 check = vggt_check.check

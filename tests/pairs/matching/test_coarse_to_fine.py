@@ -13,7 +13,7 @@ from pairs.matching.coarse_to_fine import CropPair, FineOptions, coarse_to_fine,
 from pairs.matching.crops import Crop, FullPhoto, facing_crop
 from pairs.matching.merge import join_matches
 from pairs.matching.points import mutual_nearest
-from pairs.prediction import Matches
+from pairs.prediction.predictions import Matches
 
 SHIFT = np.array([57, -31])
 SIZE = (900, 1200)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairs.matching.merge import away_from_border, join_matches, merge_pairs, pixel_xy
-from pairs.prediction import Matches
+from pairs.prediction.predictions import Matches
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=40))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny import random_images
+from tiny_networks import random_images
 from torch.testing import assert_close
 
 from masks.errors import ImageError

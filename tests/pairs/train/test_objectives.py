@@ -7,8 +7,8 @@ import pytest
 import torch
 from train_batches import batch_of
 
-from pairs.networks.config import DptWidths, NetworkConfig, OutputModes, StackConfig
-from pairs.networks.pair_network import PairNetwork
+from pairs.networks.dust3r.config import DptWidths, NetworkConfig, OutputModes, StackConfig
+from pairs.networks.dust3r.network import PairNetwork
 from pairs.train.batch import PairTruth, ViewTruth
 from pairs.train.objectives import PUBLISHED
 from pairs.train.schedule import make_optimizer

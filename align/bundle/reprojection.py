@@ -1,0 +1,194 @@
+"""Reprojection errors with depths that hang on 8 x 8 blocks, and their equations (the default aligner's design, chapter 2.5).
+
+A pixel at its canonical depth times exp(log size of the view + offset of the block) goes into the partner view, where its match should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from align.bundle.intrinsics import Lenses
+from align.bundle.observations import Observations
+
+_NEAREST = 0.01
+"""A point nearer to the partner than this share of its depth has no say in the equations."""
+_BEHIND_PX2 = 1e4
+"""What its squared error counts for."""
+
+POSE = slice(0, 6)
+"""Rows of the left perturbation (turn, shift) of the relative pose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Which rows of an observation are derivatives by what: after the pose come both lenses (log focal, shift), and the error itself."""
+
+    width: int
+    """Numbers of a lens."""
+
+    @property
+    def source(self) -> slice:
+        """The source's lens."""
+        return slice(6, 6 + self.width)
+
+    @property
+    def target(self) -> slice:
+        """The target's lens."""
+        return slice(6 + self.width, self.error)
+
+    @property
+    def error(self) -> int:
+        """The error."""
+        return 6 + 2 * self.width
+
+    @property
+    def depth(self) -> int:
+        """The log depth, which has a place behind the error in the sums over runs only."""
+        return self.error + 1
+
+
+@dataclass(frozen=True, slots=True)
+class BlockState:
+    """All unknowns."""
+
+    R_cam_from_world: np.ndarray  # (V, 3, 3)
+    t_cam_from_world: np.ndarray  # (V, 3)
+    log_size: np.ndarray  # (V,)
+    log_focal: np.ndarray  # (C,), pixels
+    shift: np.ndarray  # (C, 2), of the principal points, pixels along x
+    offset: np.ndarray  # (V, B)
+    """Log offset of each block's depth; 0 in the padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """Where the M points fall in the partner's view."""
+
+    moved: np.ndarray  # (3, M)
+    """Point turned into the partner's axes, before the translation."""
+    slope: np.ndarray  # (2, M), (x / z, y / z) in the partner
+    z: np.ndarray  # (M,), depth in the partner
+    depth: np.ndarray  # (M,), depth in the source
+    error: np.ndarray  # (2, M), pixels
+    in_front: np.ndarray  # (M,) bool
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSums:
+    """Sums of products of rows, each observation with its weight."""
+
+    by_direction: np.ndarray  # (D, r, r), r = 7 + 2 x the numbers of a lens
+    by_run: np.ndarray  # (U, r + 1)
+    """Products of the log depth's row with the r rows and with itself."""
+
+
+def relative_poses(state: BlockState, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return target_from_source rotations (D, 3, 3) and translations (D, 3)."""
+    source, target = direction.T
+    R = state.R_cam_from_world[target] @ state.R_cam_from_world[source].transpose(0, 2, 1)
+    return R, state.t_cam_from_world[target] - (R @ state.t_cam_from_world[source][..., None])[..., 0]
+
+
+def project(obs: Observations, lenses: Lenses, state: BlockState) -> Projection:
+    """Return where every observation's point falls and its errors."""
+    source, target = obs.direction.T
+    R, t = relative_poses(state, obs.direction)
+    count, focal = np.diff(obs.direction_start), np.exp(state.log_focal)[lenses.camera]
+    size = np.exp(state.log_size[obs.run_view] + state.offset[obs.run_view, obs.run_lone])
+    depth = obs.depth * np.repeat(size, np.diff(obs.run_start))
+    ray, seen = obs.ray, obs.seen
+    if lenses.free_centre:
+        shift = state.shift[lenses.camera]
+        ray, seen = (pixel - np.repeat(shift[view].T, count, axis=1) for pixel, view in ((ray, source), (seen, target)))
+    # Rays are kept in pixels: the source's focal goes into the matrix, of which there is one a direction.
+    by_pixel = R / np.stack([focal[source], focal[source], np.ones(len(source))], 1)[:, None]
+    g = np.repeat(by_pixel.reshape(-1, 9).T, count, axis=1)
+    moved = np.stack([depth * (g[3 * k] * ray[0] + g[3 * k + 1] * ray[1] + g[3 * k + 2]) for k in range(3)])
+    x, y, z = moved + np.repeat(t.T, count, axis=1)
+    in_front = z > _NEAREST * depth
+    inverse = 1 / np.where(in_front, z, 1)
+    slope = np.stack([x * inverse, y * inverse])
+    return Projection(moved, slope, z, depth, np.repeat(focal[target], count) * slope - seen, in_front)
+
+
+def squared_errors(projection: Projection) -> np.ndarray:
+    """Return squared errors (M,) in pixels; a point behind the partner counts as far off."""
+    error = projection.error
+    return np.where(projection.in_front, error[0] * error[0] + error[1] * error[1], _BEHIND_PX2)
+
+
+def robust_cost(squared: np.ndarray, weight: np.ndarray, cut: float) -> float:
+    """Return the sum of Cauchy's function of the errors, whose weights fall to a half at `cut` pixels."""
+    return float(cut**2 / 2 * (weight @ np.log1p(squared / cut**2)))
+
+
+def robust_weights(projection: Projection, weight: np.ndarray, cut: float) -> np.ndarray:
+    """Return the weights (M,) with which least squares have the robust cost's gradient."""
+    return np.where(projection.in_front, weight / (1 + squared_errors(projection) / cut**2), 0)
+
+
+def block_sums(obs: Observations, lenses: Lenses, state: BlockState, projection: Projection, weight: np.ndarray) -> BlockSums:
+    """Return the sums of products of all rows by direction, and of those with the depth by run."""
+    rows, depth_row = _rows(obs, lenses, state, projection, np.sqrt(weight))
+    num_rows = len(rows)
+    by_direction = np.zeros((num_rows, num_rows, len(obs.direction)))
+    for k in range(num_rows - 1):
+        for l in range(k, num_rows):
+            by_direction[k, l] = by_direction[l, k] = _sums(rows[k], rows[l], obs.direction_start)
+    by_run = [_sums(depth_row, row, obs.run_start) for row in (*rows, depth_row)]
+    return BlockSums(np.ascontiguousarray(by_direction.transpose(2, 0, 1)), np.stack(by_run, 1))
+
+
+def joined(parts: Sequence[BlockSums], rows: Rows) -> BlockSums:
+    """Return the sums of consecutive pieces of the observations as one."""
+    if not parts:
+        return BlockSums(np.zeros((0, rows.depth, rows.depth)), np.zeros((0, rows.depth + 1)))
+    return BlockSums(np.concatenate([part.by_direction for part in parts]), np.concatenate([part.by_run for part in parts]))
+
+
+_Row = tuple[np.ndarray | None, np.ndarray | None]
+"""Derivatives (M,) of the error along x and along y; none where it is always 0."""
+
+
+def _rows(obs: Observations, lenses: Lenses, state: BlockState, projection: Projection, root: np.ndarray) -> tuple[list[_Row], _Row]:
+    """Return the rows and that of the log depth, scaled by the root of the weight (M,)."""
+    count = np.diff(obs.direction_start)
+    focal = np.exp(state.log_focal)[lenses.camera]
+    R, _ = relative_poses(state, obs.direction)
+    a, b = projection.slope
+    dx, dy, dz = projection.moved
+    f = root * np.repeat(focal[obs.direction[:, 1]], count)
+    s = f / np.where(projection.in_front, projection.z, 1)
+    fa, fb = f * a, f * b
+    fab = fa * b
+    ax, ay, az = np.repeat(R[:, :, 2].T, count, axis=1) * projection.depth - projection.moved
+    source_centre, target_centre = [], []
+    if lenses.free_centre:
+        columns = np.repeat((R[:, :, :2] / focal[obs.direction[:, 0], None, None]).reshape(-1, 6).T, count, axis=1) * projection.depth
+        source_centre = [(s * (a * columns[4 + k] - columns[k]), s * (b * columns[4 + k] - columns[2 + k])) for k in range(2)]
+        target_centre = [(root, None), (None, root)]
+    rows: list[_Row] = [
+        (-fab, -f - fb * b),
+        (f + fa * a, fab),
+        (-fb, fa),
+        (s, None),
+        (None, s),
+        (-s * a, -s * b),
+        (s * (ax - a * az), s * (ay - b * az)),
+        *source_centre,
+        (fa, fb),
+        *target_centre,
+        (root * projection.error[0], root * projection.error[1]),
+    ]
+    return rows, (s * (dx - a * dz), s * (dy - b * dz))
+
+
+def _sums(one: _Row, other: _Row, start: np.ndarray) -> np.ndarray:
+    """Return the sums of the products of two rows over both axes and over runs with the bounds `start`."""
+    along = [p * q for p, q in zip(one, other) if p is not None and q is not None]
+    if not along:
+        return np.zeros(len(start) - 1)
+    return np.add.reduceat(along[0] + along[1] if len(along) == 2 else along[0], start[:-1])

@@ -1,0 +1,1 @@
+"""Depth maps after the alignment: cleaned, fused, triangulated."""

@@ -1,0 +1,1 @@
+"""How far a scene is from the truth: camera errors and their curves."""

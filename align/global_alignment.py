@@ -1,0 +1,206 @@
+"""The sparse global alignment from predictions to scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from align.aligned import Aligned
+from align.bundle.block_depth import block_depth
+from align.bundle.bundle_alignment import gauss_newton_align
+from align.bundle.intrinsics import with_shared_K
+from align.bundle.refinement import GaussNewton
+from align.depth_maps.clean import clean
+from align.localise.known_scene import freeze, frozen_in, require_same_grids, with_scene
+from align.measurements.components import Parts, other_parts, tied_parts
+from align.measurements.gather import Gathered, gather, keep_views
+from align.measurements.motion_masks import masked_by_motion
+from align.presets import Preset
+from align.scene import Report, Scene, SceneView
+from align.sparse.densify import DenseView, backproject
+from align.sparse.options import ReferenceOptions
+from align.sparse.sparse_alignment import align_as_reference
+from align.sparse.start import Known
+from masks.errors import GraphError, PointloomError, UserError
+from masks.notice import Level, Notice, left_out, warning
+from pairs.backends.protocol import Progress, silent
+from pairs.prediction.predictions import Predictions
+from pairs.views.cameras import Cameras
+from pairs.views.view import View, grid_K, grid_mask
+
+
+def sparse_align(predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
+    """Return the scene in which all pair predictions agree best.
+
+    From the backend's own cameras where the preset wants them (their K held if they are adjusted), unless the user states poses; else from the pair
+    predictions alone and what the user states of cameras.
+    Views that cannot be used, or that no matches tie to the largest part, are left out by name. Where no view has a mask and the predictions show
+    an object that turns before a still backdrop, the default aligner cuts it out and says so.
+    Raises `GraphError` when no two views are tied by matches.
+    """
+    return _solved(_prepared(predictions, preset, progress), 0, progress)
+
+
+def sparse_align_parts(predictions: Predictions, preset: Preset, progress: Progress = silent) -> tuple[Scene | None, ...]:
+    """Return one scene, as `sparse_align` does, of every part that matches tie together: the largest part first, each in its own world and scale.
+
+    None in the place of a part beside the first that cannot be aligned, which the first scene's report names.
+    """
+    job = _prepared(predictions, preset, progress)
+    first = _solved(job, 0, progress)
+    others, failed = [], []
+    for number in range(1, len(job.parts.views)):
+        try:
+            others.append(_solved(job, number, progress))
+        except PointloomError as error:
+            others.append(None)
+            failed.append(left_out(f"part {number + 1}", str(error)))
+    return (_with_notices(first, failed), *others)
+
+
+def sparse_align_whole(predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
+    """Return the scene as `sparse_align` does, or raise `GraphError` before any work where no matches tie all usable views together."""
+    job = _prepared(predictions, preset, progress)
+    names = [view.name for view in job.gathered.predictions.views]
+    alone = [f"{notice.subject}: {notice.text}" for notice in job.parts.notices if notice.level is Level.LEFT_OUT]
+    reasons = [*(notice.text for notice in other_parts(job.parts, 0, names)), *alone]
+    if reasons:
+        raise GraphError(" ".join(reasons))
+    return _solved(job, 0, progress)
+
+
+def align_onto(scene: Scene, predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
+    """Return the scene with the predictions' other views placed in it; what it holds stays to the bit: poses, intrinsics, depths.
+
+    The predictions tie views of the scene, known by their names, to new ones. Parts that the scene alone ties together are placed one by one;
+    views that no matches tie to it are left out by name. Raises `UserError` when predictions and scene share no view, or a view's grid differs;
+    `GraphError` when no matches tie a new view to the scene.
+    """
+    if not isinstance(preset.cold, GaussNewton):
+        raise UserError("views are placed in a known scene by the default aligner only. Use --preset pointloom.")
+    require_same_grids(scene, predictions.views)
+    job = _prepared(with_scene(scene, predictions), replace(preset, warm=None), progress)
+    known = {view.name for view in scene.views}
+    names = [view.name for view in job.gathered.predictions.views]
+    linked = [number for number, part in enumerate(job.parts.views) if 0 < sum(names[view] in known for view in part) < len(part)]
+    if not linked:
+        raise GraphError("no matches tie a new view to one of the scene. Add pairs of new views with views of the scene.")
+    grown = scene
+    for number in linked:
+        grown = frozen_in(grown, _solved(job, number, progress, scene))
+    placed = {view.name for view in grown.views}
+    text = "no matches tie it to a view of the scene. Add pairs of it with views of the scene."
+    loose = [names[view] for part in job.parts.views for view in part if names[view] not in placed]
+    return _with_notices(grown, [left_out(name, text) for name in loose])
+
+
+def _with_notices(scene: Scene, notices: Sequence[Notice]) -> Scene:
+    return replace(scene, report=Report((*scene.report.notices, *notices), scene.report.figures))
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What was read, and what is to be solved of it."""
+
+    inputs: tuple[str, ...]
+    gathered: Gathered
+    parts: Parts
+    solver: ReferenceOptions | GaussNewton
+    preset: Preset
+    notices: tuple[Notice, ...]
+
+
+def _prepared(predictions: Predictions, preset: Preset, progress: Progress) -> _Job:
+    """Read the predictions for the solver that fits them."""
+    inputs = tuple(view.name for view in predictions.views)
+    solver = _solver_for(predictions, preset)
+    warm, estimated = solver is preset.warm, solver is preset.estimated
+    if not warm:
+        cameras = predictions.cameras if estimated else None
+        predictions = replace(predictions, cameras=cameras, views=with_shared_K(predictions.views))
+    gathered = gather(predictions, preset.reading(solver), progress)
+    notices = (*predictions.notices, *gathered.notices)
+    if isinstance(solver, GaussNewton):
+        masked, cut_out = masked_by_motion(gathered.predictions, gathered.samples)
+        if cut_out:
+            gathered = gather(masked, preset.reading(solver), progress)
+            notices = (*notices, *cut_out, *gathered.notices)
+    # The backend's own cameras hold views without matches, too; estimates alone are no alignment.
+    parts = None if warm else tied_parts(gathered)
+    if parts is None or estimated:
+        parts = Parts((tuple(range(len(gathered.views))),), ())
+    return _Job(inputs, gathered, parts, solver, preset, (*notices, *parts.notices))
+
+
+def _solver_for(predictions: Predictions, preset: Preset) -> ReferenceOptions | GaussNewton:
+    """Return the solver that fits what is known of cameras beforehand."""
+    if predictions.cameras is None:
+        return preset.cold
+    if preset.warm is not None and predictions.cameras_are == "adjusted":
+        return preset.warm
+    # Stated poses are in another world than the backend's, and are the better ones.
+    stated = any(view.cam_from_world is not None for view in predictions.views)
+    return preset.cold if stated or preset.estimated is None else preset.estimated
+
+
+def _solved(job: _Job, number: int, progress: Progress, onto: Scene | None = None) -> Scene:
+    """Return the scene of one part; the views of a scene to align onto are frozen."""
+    part, solver = job.parts.views[number], job.solver
+    names = [view.name for view in job.gathered.predictions.views]
+    gathered = keep_views(job.gathered, part)
+    notices = [*job.notices, *(() if onto is not None else other_parts(job.parts, number, names))]
+    if isinstance(solver, GaussNewton):
+        known = _known(gathered.predictions)
+        aligned = _by_gauss_newton(gathered, solver, known if onto is None else freeze(onto, gathered, known), progress)
+    else:
+        notices += _poses_not_used(gathered.predictions)
+        aligned = align_as_reference(gathered, solver, progress)
+    progress("cleaning", 0, 1)
+    return replace(_scene(gathered.predictions, aligned, notices, job.preset.clean_tolerance), inputs=job.inputs)
+
+
+def _poses_not_used(predictions: Predictions) -> list[Notice]:
+    if predictions.cameras is not None or all(view.cam_from_world is None for view in predictions.views):
+        return []
+    return [warning("poses", "the stated ones are not used: the reference's presets start without. Use --preset pointloom.")]
+
+
+def _known(predictions: Predictions) -> Known:
+    """Return what the user states of cameras, and the backend's poses where they are the start."""
+    views = predictions.views
+    poses = [view.cam_from_world for view in views] if predictions.cameras is None else predictions.cameras.cam_from_world
+    return Known(
+        K={k: torch.from_numpy(K) for k, view in enumerate(views) if (K := grid_K(view)) is not None},
+        cam_from_world={k: torch.from_numpy(pose) for k, pose in enumerate(poses) if pose is not None},
+    )
+
+
+def _by_gauss_newton(gathered: Gathered, options: GaussNewton, known: Known, progress: Progress) -> Aligned:
+    solution = gauss_newton_align(gathered, options, known, progress)
+    cameras = Cameras(solution.K, solution.cam_from_world)
+    dense = []
+    for k, view in enumerate(gathered.views):
+        depth = block_depth(view, solution.log_size[k], solution.log_offset[k])
+        points = backproject(depth, torch.from_numpy(cameras.K[k]), torch.from_numpy(cameras.world_from_cam[k]))
+        dense.append(DenseView(points, depth, view.conf))
+    return Aligned(cameras, tuple(dense), solution.notices, solution.figures)
+
+
+def _scene(predictions: Predictions, aligned: Aligned, notices: Sequence[Notice], clean_tolerance: float) -> Scene:
+    cameras = aligned.cameras
+    dense = clean(aligned.dense, torch.from_numpy(cameras.K), torch.from_numpy(cameras.cam_from_world), clean_tolerance)
+    views = tuple(_scene_view(view, seen) for view, seen in zip(predictions.views, dense))
+    report = Report((*notices, *aligned.notices), aligned.figures)
+    return Scene(views, cameras, tuple(view.name for view in predictions.views), predictions.edges, report)
+
+
+def _scene_view(view: View, seen: DenseView) -> SceneView:
+    """Return a view as the scene keeps it. A pixel off the object, or without a depth in front of the camera, has neither depth nor confidence."""
+    mask = grid_mask(view)
+    height, width = mask.shape  # the solver's grid may have a margin that makes its blocks whole
+    depth, conf = seen.depth[:height, :width], seen.conf[:height, :width]
+    known = torch.from_numpy(mask) & (depth > 0)  # NaN is not
+    depth, conf = (torch.where(known, x, 0).float().numpy() for x in (depth, conf))
+    return SceneView(view.name, view.camera, view.pixel_map, depth, conf, view.image, mask)

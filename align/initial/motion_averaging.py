@@ -1,0 +1,163 @@
+"""A start without given cameras: rotations, sizes and places of all views averaged over all pairs (the default aligner's design, chapter 2.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import roma
+import torch
+
+from align.initial.loop_consistency import Triangles, edge_weights
+from align.initial.relative_poses import MeasuredPairs
+from align.initial.spanning_tree import maximum_spanning_tree, rooted_at
+
+_FIRST_RAD, _LAST_RAD, _SHRINK, _ROUNDS = np.deg2rad(20.0), np.deg2rad(2.0), 0.6, 15
+_REJECT_RAD = np.deg2rad(10.0)
+"""A pair whose rotation differs by more from that of its views is taken for wrong."""
+_DOUBT_RAD = np.deg2rad(5.0)
+_SIZE_SCALE = 0.1  # of a log size
+_PLACE_SCALE = 0.05  # of the object's distance
+_ROBUST_ROUNDS = 10
+_UNMEASURED = 1e-6
+"""Of the least score: a pair that could not be measured ties views that nothing else does."""
+_TIE = 1e-12
+"""Weight of the tie to the value at the start: it decides only what no pair does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Poses in a world whose unit is the mean (geometric) distance of the object."""
+
+    R_cam_from_world: np.ndarray  # (V, 3, 3)
+    t_cam_from_world: np.ndarray  # (V, 3)
+    log_size: np.ndarray  # (V,), mean 0
+    """Depth = exp(log size) x canonical depth over its median."""
+    root: int | None
+    """View whose pose and size the pairs leave open; none where poses were given."""
+    rejected: np.ndarray  # (E,) bool
+    """Pairs whose rotation the others contradict: they and their matches take no further part."""
+    kept_whole: bool
+    """Pairs would have been rejected, but the graph would have fallen apart."""
+
+
+def averaged_start(pairs: MeasuredPairs, triangles: Triangles, num_views: int) -> Start:
+    """Return where the views stand by robust averages over all pairs. Raises `GraphError` when the pairs do not tie all views together."""
+    weight = edge_weights(pairs, triangles)
+    scores = np.zeros((num_views, num_views))
+    i, j = pairs.pair.T
+    scores[i, j] = scores[j, i] = weight
+    i, j = pairs.unmeasured.T
+    scores[i, j] = scores[j, i] = _UNMEASURED * weight[weight > 0].min(initial=1.0)
+    # Reached from the strongest view, the chains of the start are short where it matters.
+    root = int(scores.sum(1).argmax())
+    R = chained(pairs, scores, root)
+    R, error = averaged_rotations(pairs, weight, R, root)
+    rejected, whole = contradicted(pairs, error, num_views)
+    weight = np.where(rejected, 0, weight * (1 + (error / _DOUBT_RAD) ** 2) ** -2.0)
+    log_size = averaged_sizes(pairs, weight, num_views)
+    t = averaged_places(pairs, weight, R, log_size, root)
+    return Start(R, t, log_size, root, rejected, not whole)
+
+
+def contradicted(pairs: MeasuredPairs, error: np.ndarray, num_views: int) -> tuple[np.ndarray, bool]:
+    """Return which pairs (E,) to reject for their errors (E,) in radians: none where the graph would fall apart, which is also told."""
+    rejected = error >= _REJECT_RAD
+    whole = hangs_together(np.concatenate([pairs.pair[~rejected], pairs.unmeasured]), num_views)
+    return rejected & whole, whole
+
+
+def chained(pairs: MeasuredPairs, scores: np.ndarray, root: int) -> np.ndarray:
+    """Return rotations (V, 3, 3) along the maximum spanning tree of the symmetric scores (V, V); the root's camera is the world.
+
+    Along a pair that is not measured the rotation stays: such a view waits there for a second try.
+    """
+    R_i_from_j = {(int(i), int(j)): R_ij for (i, j), R_ij in zip(pairs.pair, pairs.R_i_from_j)}
+    R_i_from_j |= {(j, i): R_ij.T for (i, j), R_ij in R_i_from_j.items()}
+    R = np.tile(np.eye(3), (len(scores), 1, 1))
+    for parent, child in rooted_at(root, len(scores), maximum_spanning_tree(scores).edges).edges:
+        R[child] = R_i_from_j.get((child, parent), np.eye(3)) @ R[parent]
+    return R
+
+
+def hangs_together(pair: np.ndarray, num_views: int) -> bool:
+    """Tell whether the pairs (E, 2) tie all views together."""
+    leader = np.arange(num_views)
+    for a, b in pair:
+        leader[leader == leader[b]] = leader[a]
+    return bool((leader == leader[0]).all())
+
+
+def averaged_rotations(pairs: MeasuredPairs, weight: np.ndarray, R: np.ndarray, root: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return rotations (V, 3, 3) and by what angle (E,) each pair differs from them; robust, from wide to narrow; the root stays."""
+    scale = _FIRST_RAD
+    for _ in range(_ROUNDS):
+        residual = rotation_residuals(pairs, R)
+        w = weight * _redescending(np.linalg.norm(residual, axis=1), scale)
+        # r - x_i + x_j = 0 for a turn exp(x) of each view about the world's axes.
+        turn = _solve_graph(pairs.pair, w, residual, len(R))
+        R = R @ roma.rotvec_to_rotmat(torch.from_numpy(turn - turn[root])).numpy()
+        scale = max(scale * _SHRINK, _LAST_RAD)
+    R = roma.special_procrustes(torch.from_numpy(R)).numpy()
+    return R, np.linalg.norm(rotation_residuals(pairs, R), axis=1)
+
+
+def rotation_residuals(pairs: MeasuredPairs, R: np.ndarray) -> np.ndarray:
+    """Return log(R_i^T R_ij R_j) (E, 3)."""
+    i, j = pairs.pair.T
+    return roma.rotmat_to_rotvec(torch.from_numpy(R[i].transpose(0, 2, 1) @ pairs.R_i_from_j @ R[j])).numpy()
+
+
+def averaged_sizes(pairs: MeasuredPairs, weight: np.ndarray, num_views: int) -> np.ndarray:
+    """Return log sizes (V,) of mean 0 from the ratios of all runs, robust."""
+    pair, w, ratio = np.repeat(pairs.pair, 2, 0), np.repeat(weight, 2), pairs.log_ratio.ravel()
+    present = pairs.usable.ravel()
+    pair, w, ratio = pair[present], w[present], ratio[present]
+    size, robust = np.zeros(num_views), np.ones(len(w))
+    for _ in range(_ROBUST_ROUNDS):
+        size = _solve_graph(pair, w * robust, ratio[:, None], num_views)[:, 0]
+        robust = _redescending(size[pair[:, 0]] - size[pair[:, 1]] - ratio, _SIZE_SCALE)
+    return size - size.mean()
+
+
+def averaged_places(pairs: MeasuredPairs, weight: np.ndarray, R: np.ndarray, log_size: np.ndarray, root: int) -> np.ndarray:
+    """Return translations (V, 3), the root's 0, such that the middles of the object coincide, robust.
+
+    Each run names one physical point in both frames: a rotation that averaging has changed so turns about the object, not about the camera.
+    """
+    pair, offset = place_differences(pairs, R, log_size)
+    w = np.repeat(weight, 2)[pairs.usable.ravel()]
+    i, j = pair.T
+    u, robust = np.zeros((len(R), 3)), np.ones(len(w))
+    for _ in range(_ROBUST_ROUNDS):
+        u = _solve_graph(pair, w * robust, offset, len(R))
+        robust = _redescending(np.linalg.norm(u[i] - u[j] - offset, axis=1), _PLACE_SCALE)
+    return np.einsum("vab,vb->va", R, u - u[root])
+
+
+def place_differences(pairs: MeasuredPairs, R: np.ndarray, log_size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the views (r, 2) of every usable run and what it says of R_i^T t_i - R_j^T t_j (r, 3), in the world's axes."""
+    pair, present, size = np.repeat(pairs.pair, 2, 0), pairs.usable.ravel(), np.exp(log_size)
+    pair = pair[present]
+    (i, j), point_i, point_j = pair.T, pairs.point_i.reshape(-1, 3)[present], pairs.point_j.reshape(-1, 3)[present]
+    return pair, np.einsum("eba,eb->ea", R[i], size[i, None] * point_i) - np.einsum("eba,eb->ea", R[j], size[j, None] * point_j)
+
+
+def _redescending(residual: np.ndarray, scale: float) -> np.ndarray:
+    """Return Geman-McClure's weights."""
+    return (scale**2 / (scale**2 + residual**2)) ** 2
+
+
+def _solve_graph(pair: np.ndarray, weight: np.ndarray, difference: np.ndarray, num_views: int) -> np.ndarray:
+    """Return x (V, k) with x_i - x_j = difference (E, k) in the least squares, by the weighted graph Laplacian.
+
+    Only differences of x mean anything.
+    """
+    i, j = pair.T
+    cells = np.concatenate([i * num_views + i, j * num_views + j, i * num_views + j, j * num_views + i])
+    laplacian = np.bincount(cells, np.concatenate([weight, weight, -weight, -weight]), num_views**2).reshape(num_views, num_views).astype(float)
+    # A view whose pairs have all lost their weight, or the whole of it, would make the matrix singular.
+    laplacian[np.diag_indices(num_views)] += _TIE * max(float(np.diagonal(laplacian).max()), 1e-30)
+    flow = weight[:, None] * difference
+    right = np.stack([np.bincount(i, f, num_views) - np.bincount(j, f, num_views) for f in flow.T], 1)
+    return np.linalg.solve(laplacian, right)

@@ -1,0 +1,1 @@
+"""Views placed in a scene that is already solved."""

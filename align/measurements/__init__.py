@@ -1,0 +1,1 @@
+"""What the pair predictions say of views and pairs, gathered before any aligner runs."""

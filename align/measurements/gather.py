@@ -1,0 +1,263 @@
+"""From streamed predictions to what the aligner keeps of them: canonical views, pair records, and pairwise similarities' points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from align.measurements.canonical import AverageMode, CanonicalView, canonical_view, masked_canonical_view
+from align.sparse.condense import OffFrame, PairRecord, sample_off_frame
+from masks.errors import FormatError, SolverError
+from masks.notice import Notice, first_few, left_out
+from pairs.backends.protocol import Progress
+from pairs.prediction.checks import require_fitting, require_sound
+from pairs.prediction.predictions import Matches, PairEntry, PairPrediction, Predictions
+from pairs.views.cameras import Cameras
+from pairs.views.view import View, grid_K, grid_mask
+
+POSE_STRIDE = 8
+"""Every so many pixels give a point to a pair's similarity: more change it less than they cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How predictions are read."""
+
+    average: AverageMode | Literal["object"] = "object"
+    """How a view's own maps are averaged: over the object's pixels alone, or as the reference does."""
+    subsample: int = 8
+    """Pixels from anchor to anchor."""
+    whole_pixels: bool = False
+    """Round matches to pixels and drop doubles."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSample:
+    """Points of view `other` on a coarse grid, in its own frame and in the frame of view `frame`."""
+
+    frame: int
+    other: int
+    own: np.ndarray  # (S, 3), in other's frame
+    seen: np.ndarray  # (S, 3), in frame's frame
+    weight: np.ndarray  # (S,), 0 outside the mask or where a point is not finite
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All that the aligner keeps of a set of predictions."""
+
+    predictions: Predictions
+    """Of the views that can be used; all indices below refer to them."""
+    views: tuple[CanonicalView, ...]
+    records: tuple[PairRecord, ...]
+    samples: tuple[RunSample, ...]
+    notices: tuple[Notice, ...] = ()
+    """Which views cannot be used, and why."""
+
+
+def gather(predictions: Predictions, reading: Reading, progress: Progress) -> Gathered:
+    """Read every pair once and keep what the aligner needs of it, in float64.
+
+    Memory grows with the number of pairs by one pointmap a run, and not at all where a view's own pointmaps are all the same.
+    """
+    require_sound(predictions)
+    masks = [grid_mask(view) for view in predictions.views]
+    own = [_OwnMaps() for _ in predictions.views]
+    records, samples, unusable = [], [], []
+    for k, (a, b) in enumerate(predictions.edges):
+        entry = predictions.load(k)
+        require_fitting(entry, predictions.views[a], predictions.views[b])
+        unusable += _keep_own((a, b), entry, own, masks, reading)
+        matches = _inside(entry.matches, masks[a], masks[b])
+        records.append(_record(a, b, entry, on_pixels(matches) if reading.whole_pixels else matches, masks, reading.subsample))
+        samples += _run_samples(a, b, entry, masks)
+        progress("reading pairs", k + 1, len(predictions.edges))
+    views, notices = {}, _unusable_runs(unusable, predictions.views)
+    for k, view in enumerate(predictions.views):
+        canonical = _canonical(view, own[k], masks[k], principal_point(view, predictions, k), reading)
+        if isinstance(canonical, Notice):
+            notices.append(canonical)
+        else:
+            views[k] = canonical
+        progress("canonical views", k + 1, len(predictions.views))
+    part = list(views)
+    kept = _kept_pairs(predictions, records, samples, part)
+    return Gathered(kept[0], tuple(views.values()), kept[1], kept[2], tuple(notices))
+
+
+def keep_views(gathered: Gathered, part: Sequence[int]) -> Gathered:
+    """Return what was gathered for a part of the views, ascending."""
+    predictions, records, samples = _kept_pairs(gathered.predictions, gathered.records, gathered.samples, part)
+    return Gathered(predictions, tuple(gathered.views[k] for k in part), records, samples, gathered.notices)
+
+
+def _kept_pairs(
+    predictions: Predictions, records: Sequence[PairRecord], samples: Sequence[RunSample], part: Sequence[int]
+) -> tuple[Predictions, tuple[PairRecord, ...], tuple[RunSample, ...]]:
+    """Return predictions, records and samples of the pairs within a part of the views, which is numbered anew."""
+    position = {view: k for k, view in enumerate(part)}
+    kept = [k for k, (a, b) in enumerate(predictions.edges) if a in position and b in position]
+    cameras = predictions.cameras
+    smaller = replace(
+        predictions,
+        views=tuple(predictions.views[k] for k in part),
+        edges=tuple((position[a], position[b]) for a, b in (predictions.edges[k] for k in kept)),
+        load=lambda k: predictions.load(kept[k]),
+        cameras=Cameras(cameras.K[list(part)], cameras.cam_from_world[list(part)]) if cameras is not None else None,
+    )
+    return (
+        smaller,
+        tuple(replace(r, a=position[r.a], b=position[r.b]) for r in records if r.a in position and r.b in position),
+        tuple(replace(s, frame=position[s.frame], other=position[s.other]) for s in samples if s.frame in position and s.other in position),
+    )
+
+
+class _OwnMaps:
+    """A view's own pointmaps. Equal ones from the first on are kept once: a weighted mean of copies is the map itself."""
+
+    def __init__(self) -> None:
+        self.maps: list[tuple[np.ndarray, np.ndarray]] = []
+        self.copies = 1
+
+    def add(self, points: np.ndarray, conf: np.ndarray) -> None:
+        if len(self.maps) == 1 and np.array_equal(points, self.maps[0][0], equal_nan=True) and np.array_equal(conf, self.maps[0][1]):
+            self.copies += 1
+            return
+        if len(self.maps) == 1:
+            self.maps *= self.copies
+        self.maps.append((points, conf))
+
+
+def _keep_own(
+    pair: tuple[int, int], entry: PairEntry, own: Sequence[_OwnMaps], masks: Sequence[np.ndarray], reading: Reading
+) -> list[tuple[int, int]]:
+    """Add the own pointmaps of a pair's runs to those of their views; return the runs (frame, other) of which a pointmap cannot be used."""
+    unusable = []
+    for (view, other), run in ((pair, entry.ab), (pair[::-1], entry.ba)):
+        if run is None or not (masks[view].any() and masks[other].any()):
+            continue
+        tells_own = _usable(run.a_in_a, masks[view], reading)
+        if tells_own:
+            own[view].add(run.a_in_a, run.a_conf)
+        if not (tells_own and _usable(run.b_in_a, masks[other], reading)):
+            unusable.append((view, other))
+    return unusable
+
+
+def _usable(points: np.ndarray, mask: np.ndarray, reading: Reading) -> bool:
+    """Tell whether a pointmap (H, W, 3) holds a point of the object: a finite one, and, but for the reference, one in front of the camera."""
+    inside = points[mask]
+    kept = np.isfinite(inside).all(1)
+    return bool((kept & (inside[:, 2] > 0)).any() if reading.average == "object" else kept.any())
+
+
+def _unusable_runs(runs: Sequence[tuple[int, int]], views: Sequence[View]) -> list[Notice]:
+    if not runs:
+        return []
+    names = first_few([f"{views[view].name} with {views[other].name}" for view, other in runs])
+    text = f"of {len(runs)} a pointmap holds no finite point of the object before the camera, and is not used: {names}."
+    return [left_out("runs", f"{text} Look at what the network said of these.")]
+
+
+def _canonical(view: View, own: _OwnMaps, mask: np.ndarray, pp: Tensor, reading: Reading) -> CanonicalView | Notice:
+    """Return the canonical view, or why there is none."""
+    if not mask.any():
+        return left_out(view.name, "its mask is empty on the grid. Paint the object, or leave the view out.")
+    if not own.maps:
+        return left_out(view.name, "no run predicts it in its own frame with finite points. Every view must come first in at least one run.")
+    points = torch.from_numpy(np.stack([points for points, _ in own.maps])).double()
+    conf = torch.from_numpy(np.stack([conf for _, conf in own.maps])).double()
+    inside = torch.from_numpy(mask)
+    if reading.average == "object":
+        # Blocks must be whole: what is missing of the last ones lies off the object, hence is absent.
+        beyond = [0, -mask.shape[1] % reading.subsample, 0, -mask.shape[0] % reading.subsample]
+        points, conf, inside = pad(points, [0, 0, *beyond]), pad(conf, beyond), pad(inside, beyond)
+        return _with_focal(view, lambda: masked_canonical_view(points, conf, inside, pp, reading.subsample))
+    if any(side % reading.subsample for side in mask.shape):
+        size = f"{mask.shape[1]}x{mask.shape[0]}"
+        raise FormatError(
+            f"{view.name}: the reference's presets need sides that are multiples of {reading.subsample}, not {size}. Use --preset pointloom."
+        )
+    # The reference knows no masks: a background without confidence is the least harmful thing to tell it.
+    mode = reading.average
+    return _with_focal(view, lambda: canonical_view(points, torch.where(inside, conf, 1.0), pp, reading.subsample, mode))
+
+
+def _with_focal(view: View, average: Callable[[], CanonicalView]) -> CanonicalView | Notice:
+    """Return the average, or why the view cannot be used."""
+    try:
+        canonical = average()
+    except SolverError as error:
+        return left_out(view.name, str(error))
+    if not bool(torch.isfinite(canonical.focal)):
+        return left_out(view.name, "no focal follows from its pointmaps: all their points lie in one direction. Look at what the network said of it.")
+    return canonical
+
+
+def principal_point(view: View, predictions: Predictions, index: int) -> Tensor:
+    """Return where the optical axis meets the view's grid (2,): as the backend or the user states, else the networks' (W/2, H/2)."""
+    K = predictions.cameras.K[index] if predictions.cameras is not None else grid_K(view)
+    if K is not None:
+        return torch.from_numpy(K[:2, 2].copy())
+    w, h = view.pixel_map.target_size
+    return torch.tensor([w / 2, h / 2], dtype=torch.float64)
+
+
+def _record(a: int, b: int, entry: PairEntry, matches: Matches, masks: Sequence[np.ndarray], subsample: int) -> PairRecord:
+    off_frame = [_off_frame(run, masks[other], subsample) for run, other in ((entry.ab, b), (entry.ba, a))]
+    xy_a, xy_b, conf = (torch.from_numpy(x).double() for x in (matches.xy_a, matches.xy_b, matches.conf))
+    return PairRecord(a, b, xy_a, xy_b, conf, b_in_a=off_frame[0], a_in_b=off_frame[1])
+
+
+def on_pixels(matches: Matches) -> Matches:
+    """Return the matches rounded to whole pixels on both sides; of equal ones the most confident stays."""
+    xy = np.rint(np.concatenate([matches.xy_a, matches.xy_b], 1))
+    order = np.argsort(-matches.conf, kind="stable")
+    _, first = np.unique(xy[order], axis=0, return_index=True)
+    keep = np.sort(order[first])
+    return Matches(xy[keep, :2], xy[keep, 2:], matches.conf[keep])
+
+
+def _off_frame(run: PairPrediction | None, mask: np.ndarray, subsample: int) -> OffFrame | None:
+    if run is None:
+        return None
+    # Sampled before anything is converted: whole maps in double precision between small arrays that stay would tear the heap apart.
+    sample = sample_off_frame(torch.from_numpy(run.b_in_a), torch.from_numpy(run.b_conf), subsample, torch.from_numpy(mask))
+    return OffFrame(sample.points.double(), sample.conf.double())
+
+
+def _inside(matches: Matches | None, mask_a: np.ndarray, mask_b: np.ndarray) -> Matches:
+    """Return the matches with both ends on the object."""
+    if matches is None:
+        return Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
+    keep = _at(mask_a, matches.xy_a) & _at(mask_b, matches.xy_b)
+    return Matches(matches.xy_a[keep], matches.xy_b[keep], matches.conf[keep])
+
+
+def _at(mask: np.ndarray, xy: np.ndarray) -> np.ndarray:
+    x, y = np.rint(xy).astype(int).T
+    return mask[np.clip(y, 0, mask.shape[0] - 1), np.clip(x, 0, mask.shape[1] - 1)]
+
+
+def coarse_grid(array: np.ndarray | Tensor) -> np.ndarray | Tensor:
+    """Return the pixels (S, ...) of a map (H, W, ...) that stand for the whole in a pair's similarity."""
+    return array[POSE_STRIDE // 2 :: POSE_STRIDE, POSE_STRIDE // 2 :: POSE_STRIDE].reshape(-1, *array.shape[2:])
+
+
+def _run_samples(a: int, b: int, entry: PairEntry, masks: Sequence[np.ndarray]) -> list[RunSample]:
+    """Return the points of both runs; a pair with one run has none, since the other view's own frame is not in it."""
+    if entry.ab is None or entry.ba is None:
+        return []
+    samples = []
+    for frame, other, run, reverse in ((a, b, entry.ab, entry.ba), (b, a, entry.ba, entry.ab)):
+        own, seen = (np.asarray(coarse_grid(p), np.float64) for p in (reverse.a_in_a, run.b_in_a))
+        conf = [np.maximum(np.asarray(coarse_grid(c), np.float64) - 0.999, 0) for c in (reverse.a_conf, run.b_conf)]
+        usable = coarse_grid(masks[other]) & np.isfinite(np.concatenate([own, seen, np.stack(conf, 1)], 1)).all(1)
+        samples.append(RunSample(frame, other, own, seen, np.where(usable, np.sqrt(conf[0] * conf[1]), 0)))
+    return samples

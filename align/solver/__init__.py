@@ -1,0 +1,1 @@
+"""Damped least squares with eliminated unknowns, and what its models share."""

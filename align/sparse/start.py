@@ -1,0 +1,139 @@
+"""Where the descent starts (the sparse aligner's specification, chapter 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from align.initial.spanning_tree import Tree
+from align.sparse.camera_chain import CameraChain, Parameters, ancestor_table, log_deviation, start_from_poses
+from align.sparse.low_rank import Basis, depth_basis
+from align.sparse.options import ReferenceOptions
+from align.sparse.problem import Problem, bounds
+
+_FOCAL_LIMITS = (0.25, 10.0)  # of the image diagonal
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known beforehand, by view."""
+
+    K: Mapping[int, Tensor] = field(default_factory=dict)  # (3, 3) each
+    """Intrinsics; the mean of both focals counts."""
+    anchor_depth: Mapping[int, Tensor] = field(default_factory=dict)  # (h, w) each
+    """Depths to start from in place of the canonical ones; NaN where there is none."""
+    freeze: Mapping[int, float] = field(default_factory=dict)
+    """Above 0: the pose stays; 1 and above: intrinsics and depths stay too."""
+    cam_from_world: Mapping[int, Tensor] = field(default_factory=dict)  # (4, 4) each
+    """Poses to start from. The descent takes those of all views or none."""
+
+    def freeze_of(self, num_views: int) -> Tensor:
+        """Return how frozen (V,) every view is."""
+        return torch.tensor([float(self.freeze.get(view, 0)) for view in range(num_views)])
+
+
+def start(problem: Problem, tree: Tree, options: ReferenceOptions, known: Known | None = None) -> tuple[Parameters, CameraChain]:
+    """Return the parameters at the start and what stays constant.
+
+    Without given poses all views look at one pivot from the same side, each from its own median depth.
+    """
+    known = known or Known()
+    focal, centre = _known_intrinsics(problem, known)
+    depths = _known_depths(problem, known)
+    valid = problem.anchor_valid.split(problem.anchor_start.diff().tolist())
+    pivot_depth = torch.stack([depth[keep].median() for depth, keep in zip(depths, valid)])
+    pp = centre / problem.size
+    bases = _bases(problem, options, focal, centre, [depth / pivot for depth, pivot in zip(depths, pivot_depth)])
+    cores = [depth / pivot for depth, pivot in zip(depths, pivot_depth)] if bases is None else [basis.coefficients for basis in bases]
+    core = torch.cat(cores)
+    camera, log_focal, pp = _cameras(problem, options, focal, pp)
+    num_views = problem.num_views
+    chain = CameraChain(
+        tree=tree,
+        ancestor=ancestor_table(tree, num_views).to(problem.pair.device),
+        camera=camera,
+        size=problem.size.to(core.dtype),
+        base_focal=focal,
+        pivot_depth=pivot_depth,
+        focal_limits=_focal_limits(problem) if options.intrinsics.limited else None,
+        anchor_start=problem.anchor_start,
+        anchor_view=problem.anchor_view,
+        core_start=bounds([len(part) for part in cores]).to(core.device),
+        depth_model=options.depth,
+        basis=None if bases is None else padded_basis([basis.columns for basis in bases]),
+    )
+    parameters = Parameters(
+        quat=core.new_tensor([0.0, 0.0, 0.0, 1.0]).repeat(num_views, 1),
+        trans=core.new_zeros(num_views, 3),
+        log_size=core.new_zeros(num_views),
+        log_focal=log_focal,
+        pp=pp,
+        core=log_deviation(core) if options.depth.exponential else core,
+    )
+    if not known.cam_from_world:
+        return parameters, chain
+    poses = torch.stack([known.cam_from_world[view] for view in range(num_views)]).to(core)
+    return start_from_poses(parameters, chain, poses, torch.cat(depths), problem.anchor_valid)
+
+
+def padded_basis(columns: list[Tensor]) -> Tensor:
+    """Return the bases (A_v, k_v) of all views in one zero-padded array (V, A_max, k_max)."""
+    padded = columns[0].new_zeros(len(columns), max(len(part) for part in columns), max(part.shape[1] for part in columns))
+    for view, part in enumerate(columns):
+        padded[view, : part.shape[0], : part.shape[1]] = part
+    return padded
+
+
+def _known_intrinsics(problem: Problem, known: Known) -> tuple[Tensor, Tensor]:
+    """Return focals (V,) and principal points (V, 2) in pixels, given ones in the place of estimated ones."""
+    focal, centre = problem.base_focal.clone(), problem.principal_point.clone()
+    for view, K in known.K.items():
+        K = K.to(focal)
+        focal[view] = (K[0, 0] + K[1, 1]) / 2
+        centre[view] = K[:2, 2]
+    return focal, centre
+
+
+def _known_depths(problem: Problem, known: Known) -> list[Tensor]:
+    """Return every view's anchor depths (A_v,), given ones in the place of canonical ones."""
+    depths = list(problem.anchor_depth.split(problem.anchor_start.diff().tolist()))
+    for view, depth in known.anchor_depth.items():
+        depth = depth.to(depths[view]).flatten()
+        depths[view] = torch.where(torch.isfinite(depth), depth, depths[view])
+    return depths
+
+
+def _bases(problem: Problem, options: ReferenceOptions, focal: Tensor, centre: Tensor, depths: list[Tensor]) -> list[Basis] | None:
+    """Return every view's low-rank basis, made with the intrinsics at the start; none without that option."""
+    if options.depth.low_rank is None:
+        return None
+    bases = []
+    for view, depth in enumerate(depths):
+        K = torch.eye(3).to(depth)
+        K[0, 0] = K[1, 1] = focal[view]
+        K[:2, 2] = centre[view]
+        width, height = (problem.size[view] // options.subsample).tolist()
+        bases.append(depth_basis(K, depth.reshape(height, width), options.subsample, options.depth.low_rank))
+    return bases
+
+
+def _cameras(problem: Problem, options: ReferenceOptions, focal: Tensor, pp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the camera (V,) of every view, and log focals (C,) and principal points (C, 2) of the cameras.
+
+    Shared intrinsics start at the mean over the views, weighted by their canonical confidence.
+    """
+    num_views = problem.num_views
+    views = torch.arange(num_views, device=focal.device)
+    if options.intrinsics.share == "none":
+        return views, focal.log(), pp
+    weight = problem.mean_conf / problem.mean_conf.sum()
+    return torch.zeros_like(views), (weight * focal).sum(0, keepdim=True).log(), (weight[:, None] * pp).sum(0, keepdim=True)
+
+
+def _focal_limits(problem: Problem) -> Tensor:
+    """Return the least and the largest focal (2, V) in pixels."""
+    diagonal = problem.size.to(problem.base_focal).norm(dim=1)
+    return torch.stack([factor * diagonal for factor in _FOCAL_LIMITS])

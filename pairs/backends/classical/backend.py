@@ -1,0 +1,115 @@
+"""The embedded backend: predictions for pairs from the photos alone, without weights (the embedded backend's specification)."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import ClassVar
+
+import networkx
+
+from masks.errors import GraphError
+from masks.notice import Notice, first_few, left_out, warning
+from pairs.backends.classical.covisibility import covisible_graph
+from pairs.backends.classical.depth_options import DepthOptions
+from pairs.backends.classical.feature_tracks import feature_tracks
+from pairs.backends.classical.induced_matches import LEAST_MATCHES
+from pairs.backends.classical.keys import backend_version
+from pairs.backends.classical.options import SolveOptions
+from pairs.backends.classical.pair_source import PairSource, load_matches, load_pair, pair_source
+from pairs.backends.classical.sfm.solve_scene import solve_scene
+from pairs.backends.classical.stereo.depth_maps import dense_group
+from pairs.backends.protocol import BackendOptions, Progress, refuse_network_options
+from pairs.engines.processes import default_workers
+from pairs.graph.scene_graphs import Edges, tied_views
+from pairs.prediction.predictions import Predictions
+from pairs.prediction.store import PredictionStore
+from pairs.views.cameras import Cameras
+from pairs.views.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Classical:
+    """Solves the cameras, measures depth against neighbouring views, and answers for every pair whose two views it could place."""
+
+    solve: SolveOptions = field(default_factory=SolveOptions)
+    depth: DepthOptions = field(default_factory=DepthOptions)
+    workers: int = field(default_factory=default_workers)
+    """Processes at work; the result does not depend on it. One: everything but the mapper runs in this process."""
+    own_grid: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise ValueError(f"{self.workers} workers: at least one process does the work")
+
+    @property
+    def key(self) -> str:
+        """Version and options in one line. The version enters every key of the store, the options those of the results that they can change."""
+        return f"{backend_version()} {json.dumps({**asdict(self.solve), **asdict(self.depth)}, sort_keys=True)}"
+
+    def predict(self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress) -> Predictions:
+        """Predict the pairs of `graph` whose views could be placed; all others are named in the notices. Without a graph: the most covisible pairs.
+
+        Placed views that no pair ties to another one serve as neighbours for the depth of the others, but are not handed on.
+
+        All pairs are cut from one scene, in one scale, when they are asked for. Their `cameras` are the solved ones; their focal may lie beyond
+        what a pointmap's focal estimate is clamped to, so an aligner should take these K as known. Raises `ReconstructionError` when the photos
+        do not give a scene, `GraphError` when no pair of the graph lies in it.
+        """
+        solve = solve_scene(views, graph, store, progress, self.solve, self.workers)
+        edges, lost = placed_edges(views, covisible_graph(solve, len(views)) if graph is None else graph, solve.placed)
+        group, unmeasured = dense_group(views, solve, store, progress, self.depth, self.workers)
+        placed = tuple(views[i] for i in solve.placed)
+        source = pair_source(group, feature_tracks(placed, solve), edges, self.depth.match_step, store)
+        unmatched = _match_all(placed, source, progress)
+        notices = (*solve.notices, *lost, *unmeasured, *unmatched)
+        tied, renumbered = tied_views(edges)
+        cameras = Cameras(group.cameras.K[list(tied)], group.cameras.cam_from_world[list(tied)])
+        return Predictions(tuple(placed[p] for p in tied), renumbered, functools.partial(load_pair, source), cameras, notices)
+
+
+def make_classical(seed: int, options: BackendOptions | None = None) -> Classical:
+    """Return the backend with its usual settings: what the name `classical` stands for. Raises `UserError` for options of networks."""
+    refuse_network_options("classical", options or BackendOptions())
+    return Classical(SolveOptions(seed=seed))
+
+
+def placed_edges(views: Sequence[View], graph: networkx.Graph, placed: Sequence[int]) -> tuple[Edges, tuple[Notice, ...]]:
+    """Return the graph's pairs of placed views as positions in `placed`, and what became of the other pairs and of placed views without any."""
+    position = {view: p for p, view in enumerate(placed)}
+    pairs = sorted((min(edge), max(edge)) for edge in graph.edges if edge[0] != edge[1])
+    edges = tuple((position[a], position[b]) for a, b in pairs if a in position and b in position)
+    if not edges:
+        raise GraphError(
+            f"none of the graph's {len(pairs)} pairs lies among the {len(placed)} views that could be placed. Use a denser scene graph, or photos "
+            "in smaller steps."
+        )
+    notices = []
+    for missing in sorted({view for pair in pairs for view in pair if view not in position}):
+        partners = [views[b if a == missing else a].name for a, b in pairs if missing in (a, b)]
+        text = f"its pairs are left out, because its camera could not be placed: with {first_few(partners)}."
+        notices.append(left_out(views[missing].name, text))
+    tied, _ = tied_views(edges)
+    text = (
+        "its camera was placed, but no pair of the scene graph ties it to another placed view, so nothing could check or improve it. Add such a pair."
+    )
+    notices += [left_out(views[view].name, text) for p, view in enumerate(placed) if p not in tied]
+    return edges, tuple(notices)
+
+
+def _match_all(views: Sequence[View], source: PairSource, progress: Progress) -> tuple[Notice, ...]:
+    """Make the matches of all pairs, and name those that have too few."""
+    unmatched = []
+    for k, (a, b) in enumerate(source.edges):
+        if len(load_matches(source, k).conf) == 0:
+            unmatched.append(f"{views[a].name} with {views[b].name}")
+        progress("matching depth", k + 1, len(source.edges))
+    if not unmatched:
+        return ()
+    text = (
+        f"{len(unmatched)} of {len(source.edges)} pairs share fewer than {LEAST_MATCHES} sure matches and hand on none: "
+        f"{first_few(unmatched, '; ')}. Photos between them would help."
+    )
+    return (warning("matches", text),)

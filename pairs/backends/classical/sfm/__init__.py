@@ -1,0 +1,1 @@
+"""Structure from motion of the embedded backend: features, matches, verification, mapping, acceptance."""

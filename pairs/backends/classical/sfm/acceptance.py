@@ -1,0 +1,162 @@
+"""Whether a solved scene may be believed (the embedded backend's specification, chapters 7.3 and 19).
+
+A scene that folded on itself looks healthy: all views placed, small reprojection errors, many points. The silhouettes betray it: scene points of
+the wrong side project outside the object. A fold that even the silhouettes allow tears neighbours in file order apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import cv2
+import numpy as np
+
+from pairs.backends.classical.options import SolveOptions
+from pairs.backends.classical.sfm.mapper import MapperModel
+from pairs.backends.classical.sfm.matching import Pair
+
+_MASK_SLACK_PX = 3
+_FEW_COINCIDING, _MOST_COINCIDING = 0.25, 0.5
+_FOCAL_LIMITS = (0.3, 10.0)
+_MAX_MEDIAN_ERROR_PX = 1.0
+_LONG_TRACK, _MIN_LONG_TRACKS = 3, 30
+
+
+class Verdict(StrEnum):
+    """What the tests say of a scene."""
+
+    SURE = "sure"
+    DOUBTFUL = "doubtful"
+    """The silhouettes fit almost everywhere, or two neighbours were torn apart: kept unless a better scene is found."""
+    UNCHECKED = "not checked"
+    """No view has a mask, so a folded scene could not be told from a right one."""
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A verdict and why."""
+
+    verdict: Verdict
+    reason: str
+    mask_share: np.ndarray | None
+    """(P,) share of the scene points inside the picture that project into each placed view's mask, nan without a mask; none if never taken."""
+    torn: tuple[Pair, ...] = ()
+    """Neighbours in file order whose matches the scene contradicts."""
+    coinciding: tuple[int, ...] = ()
+    """Views at the place of another that is no neighbour, where there are too many of them."""
+
+    @property
+    def folded(self) -> bool:
+        """Whether silhouettes, tears or collapsed views were the reason for the rejection."""
+        return self.verdict is Verdict.REJECTED and (self.mask_share is not None or bool(self.torn) or bool(self.coinciding))
+
+
+def assess(
+    model: MapperModel, xy: Sequence[np.ndarray], masks: Sequence[np.ndarray | None], fixed_focal: Sequence[bool], options: SolveOptions
+) -> Assessment:
+    """Judge a model. `xy`, `masks` (on the working pictures) and `fixed_focal` belong to all views, placed or not."""
+    implausible = _implausible_focal(model, fixed_focal)
+    if implausible is not None:
+        return Assessment(Verdict.REJECTED, implausible, None)
+    if any(mask is not None for mask in masks):
+        return _by_silhouettes(mask_shares(model, masks), options)
+    return _by_residuals(model, xy)
+
+
+def with_tears(assessment: Assessment, torn: tuple[Pair, ...]) -> Assessment:
+    """Return the assessment in the light of neighbours that were torn apart.
+
+    A fold tears a ring at least twice. A single tear may be a wrong pair of two look-alike photos that happen to follow each other.
+    """
+    if not torn or assessment.verdict is Verdict.REJECTED:
+        return assessment
+    verdict = Verdict.DOUBTFUL if len(torn) == 1 else Verdict.REJECTED
+    return replace(assessment, verdict=verdict, reason=f"{assessment.reason}, neighbours torn apart {len(torn)} times", torn=torn)
+
+
+def with_coincidences(assessment: Assessment, coinciding: tuple[int, ...], num_placed: int) -> Assessment:
+    """Return the assessment in the light of views that share a place.
+
+    A few may be repeated photos, many make a scene doubtful; when most views collapse onto others, the object looks alike from several sides.
+    """
+    if assessment.verdict is Verdict.REJECTED or len(coinciding) <= _FEW_COINCIDING * num_placed:
+        return assessment
+    reason = f"{assessment.reason}, {len(coinciding)} of {num_placed} views stand where others stand"
+    verdict = Verdict.REJECTED if len(coinciding) > _MOST_COINCIDING * num_placed else Verdict.DOUBTFUL
+    return replace(assessment, verdict=verdict, reason=reason, coinciding=coinciding)
+
+
+def mask_shares(model: MapperModel, masks: Sequence[np.ndarray | None]) -> np.ndarray:
+    """Return (P,) the share of scene points that project inside a view's dilated mask, among those inside its picture and in front of it.
+
+    A view without a mask has nan, a view that no scene point projects into 0.
+    """
+    shares = np.full(len(model.placed), np.nan)
+    for k, view in enumerate(model.placed):
+        mask = masks[view]
+        if mask is not None:
+            shares[k] = _share_inside(model, k, mask)
+    return shares
+
+
+def reprojection_errors(model: MapperModel, xy: Sequence[np.ndarray]) -> np.ndarray:
+    """Return (M,) the distance in working pixels of every observation from its projected scene point."""
+    measured = np.empty((model.num_observations, 2))
+    for k, view in enumerate(model.placed):
+        mine = model.observed_by == k
+        measured[mine] = xy[view][model.observed_feature[mine]]
+    seen_by = model.observed_by
+    in_cam = np.einsum("mij,mj->mi", model.cameras.cam_from_world[seen_by, :3, :3], model.points[model.observed_point])
+    in_cam += model.cameras.cam_from_world[seen_by, :3, 3]
+    projected = np.einsum("mij,mj->mi", model.cameras.K[seen_by], in_cam)
+    return np.linalg.norm(projected[:, :2] / projected[:, 2:] - measured, axis=1)
+
+
+def _share_inside(model: MapperModel, k: int, mask: np.ndarray) -> float:
+    h, w = mask.shape
+    square = np.ones((2 * _MASK_SLACK_PX + 1, 2 * _MASK_SLACK_PX + 1), np.uint8)
+    slack = cv2.dilate(mask.astype(np.uint8), square).astype(bool)
+    cam_from_world = model.cameras.cam_from_world[k]
+    in_cam = model.points @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
+    projected = in_cam[in_cam[:, 2] > 0] @ model.cameras.K[k].T
+    x, y = np.rint(projected[:, :2] / projected[:, 2:]).T
+    visible = (x >= 0) & (x < w) & (y >= 0) & (y < h)
+    if not visible.any():
+        return 0.0
+    return float(slack[y[visible].astype(int), x[visible].astype(int)].mean())
+
+
+def _implausible_focal(model: MapperModel, fixed_focal: Sequence[bool]) -> str | None:
+    for k, view in enumerate(model.placed):
+        if fixed_focal[view]:
+            continue
+        # The principal point is in the middle, so twice its larger coordinate plus one is the longest side.
+        longest = 2 * float(model.cameras.K[k, :2, 2].max()) + 1
+        relative = float(model.cameras.K[k, 0, 0]) / longest
+        if not _FOCAL_LIMITS[0] <= relative <= _FOCAL_LIMITS[1]:
+            return f"the focal ran to {relative:.1f} x the longest side"
+    return None
+
+
+def _by_silhouettes(shares: np.ndarray, options: SolveOptions) -> Assessment:
+    checked = shares[~np.isnan(shares)]
+    if len(checked) == 0:
+        return Assessment(Verdict.REJECTED, "none of the placed views has a mask", shares)
+    smallest = float(checked.min())
+    reason = f"smallest mask share {smallest:.3f}, median {float(np.median(checked)):.3f}"
+    if smallest >= options.sure_share:
+        return Assessment(Verdict.SURE, reason, shares)
+    return Assessment(Verdict.DOUBTFUL if smallest >= options.min_share else Verdict.REJECTED, reason, shares)
+
+
+def _by_residuals(model: MapperModel, xy: Sequence[np.ndarray]) -> Assessment:
+    error = float(np.median(reprojection_errors(model, xy))) if model.num_observations else np.inf
+    track_length = np.bincount(model.observed_point, minlength=len(model.points))
+    is_long = track_length[model.observed_point] >= min(_LONG_TRACK, len(model.placed))
+    fewest = int(np.bincount(model.observed_by[is_long], minlength=len(model.placed)).min()) if len(model.placed) else 0
+    reason = f"median reprojection error {error:.2f} px, at least {fewest} long tracks a view"
+    healthy = error < _MAX_MEDIAN_ERROR_PX and fewest >= _MIN_LONG_TRACKS
+    return Assessment(Verdict.UNCHECKED if healthy else Verdict.REJECTED, reason, None)

@@ -1,0 +1,206 @@
+"""The tries of the mapper, and what is tried when they fail (the embedded backend's specification, chapters 7.4, 19.3, 19.6 and 19.7).
+
+The mapper grows a scene from one pair: a poor focal or first pair loses most of the views, and look-alike sides fold it. Another start mends the
+former, fewer pairs the latter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import networkx
+import numpy as np
+
+from pairs.backends.classical.options import SolveOptions
+from pairs.backends.classical.sfm.acceptance import Assessment, Verdict, assess, with_coincidences, with_tears
+from pairs.backends.classical.sfm.camera_groups import FIRST_FACTOR, OTHER_FACTORS, camera_of_view, camera_starts
+from pairs.backends.classical.sfm.candidates import distance_in_order
+from pairs.backends.classical.sfm.coincidence import coinciding_views
+from pairs.backends.classical.sfm.mapper import STRICT, USUAL, MapperJob, MapperModel, Strictness
+from pairs.backends.classical.sfm.matching import Pair
+from pairs.backends.classical.sfm.tears import torn_pairs
+from pairs.backends.classical.sfm.verification import VerifiedPair
+from pairs.views.view import View
+
+Solver = Callable[[MapperJob], MapperModel | None]
+"""Runs the mapper; none when no model came out."""
+
+_SEEDS = 3
+_GOOD_INLIER_SHARE, _MANY_INLIERS = 0.5, 30
+_MIN_WINDOW, _LEAST_WINDOW = 4, 2
+_NEARLY_ALL, _SURE_VIEWS = 0.9, 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the views say of each other."""
+
+    views: tuple[View, ...]
+    xy: tuple[np.ndarray, ...]  # per view (N, 2), working pixels
+    masks: tuple[np.ndarray | None, ...]  # per view, on the working picture
+    pairs: dict[Pair, VerifiedPair]
+    graph: frozenset[Pair] | None = None
+    """The pairs of the scene graph: views that the user holds for neighbours, if anything was said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One step of the ladder: a choice of pairs and of the mapper's thresholds."""
+
+    name: str
+    pairs: dict[Pair, VerifiedPair]
+    strictness: Strictness = USUAL
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of the mapper and what became of it."""
+
+    rung: str
+    start: str
+    """The focal it started from and the seed, in words."""
+    model: MapperModel | None
+    assessment: Assessment | None
+    """None without a model."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the scene may be handed on."""
+        return self.assessment is not None and self.assessment.verdict is not Verdict.REJECTED
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the scene may be handed on only if there is no better one."""
+        return self.assessment is not None and self.assessment.verdict is Verdict.DOUBTFUL
+
+    @property
+    def folded(self) -> bool:
+        """Whether silhouettes or tears rejected the scene."""
+        return self.assessment is not None and self.assessment.folded
+
+    @property
+    def num_placed(self) -> int:
+        """How many views the scene holds."""
+        return len(self.model.placed) if self.model is not None else 0
+
+
+def climb(evidence: Evidence, solve: Solver, options: SolveOptions, done: Callable[[int], None]) -> tuple[Attempt, ...]:
+    """Run the mapper from several starts, and again on safer pairs while the scene is not believable. Returns every attempt in order."""
+    attempts: list[Attempt] = []
+    for number, rung in enumerate(rungs(evidence.pairs, len(evidence.views), evidence.graph)):
+        for attempt in _tries(evidence, rung, solve, options, seeds=_SEEDS if number == 0 else 1):
+            attempts.append(attempt)
+            done(len(attempts))
+        if not _worth_climbing(attempts):
+            break
+    return tuple(attempts)
+
+
+def best_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
+    """Return the accepted attempt to hand on: most views, then most observations, then the first.
+
+    A doubtful one gives way to any other that places nearly as many views as the largest.
+    """
+    accepted = [attempt for attempt in attempts if attempt.accepted]
+    enough = _SURE_VIEWS * max((attempt.num_placed for attempt in accepted), default=0)
+    sure = [attempt for attempt in accepted if not attempt.doubtful and attempt.num_placed >= enough]
+    return max(sure or accepted, key=_views_and_observations, default=None)
+
+
+def rungs(pairs: Mapping[Pair, VerifiedPair], num_views: int, graph: frozenset[Pair] | None = None) -> Iterator[Rung]:
+    """Yield the ladder: all pairs, windows in file order, the scene graph, clear pairs, strong pairs, strict thresholds.
+
+    A step that changes nothing is skipped. An object with two similar sides folds whatever the thresholds, for its wrong pairs have many inliers.
+    Neighbours in file order are rarely two sides that look alike; on unordered files the windows are harmless: their scenes must pass the same test.
+    Wide windows come first, since they give the more accurate scene.
+    """
+    wide, narrow, least = max(_MIN_WINDOW, num_views // 4), max(_MIN_WINDOW, num_views // 8), max(_LEAST_WINDOW, num_views // 8)
+    strong = _only(pairs, lambda pair: len(pairs[pair].indices) >= _MANY_INLIERS)
+    ladder = [
+        Rung("all verified pairs", dict(pairs)),
+        _window(pairs, num_views, wide),
+        _window(pairs, num_views, narrow),
+        Rung("pairs of the scene graph", {} if graph is None else _only(pairs, lambda pair: pair in graph)),
+        _window(pairs, num_views, least),
+        Rung("pairs with half of their matches verified", _only(pairs, lambda pair: pairs[pair].share >= _GOOD_INLIER_SHARE)),
+        Rung(f"pairs with {_MANY_INLIERS} verified matches", strong),
+        Rung(f"pairs with {_MANY_INLIERS} verified matches, strict thresholds", strong, STRICT),
+    ]
+    seen: list[tuple[set[Pair], Strictness]] = []
+    for rung in ladder:
+        content = (set(rung.pairs), rung.strictness)
+        if rung.pairs and content not in seen:
+            seen.append(content)
+            yield rung
+
+
+def largest_component(pairs: Mapping[Pair, VerifiedPair]) -> int:
+    """Return how many views hang together."""
+    graph = networkx.Graph(list(pairs))
+    return max((len(component) for component in networkx.connected_components(graph)), default=0)
+
+
+def _window(pairs: Mapping[Pair, VerifiedPair], num_views: int, width: int) -> Rung:
+    return Rung(f"pairs up to {width} files apart", _only(pairs, lambda pair: distance_in_order(pair, num_views) <= width))
+
+
+def _only(pairs: Mapping[Pair, VerifiedPair], wanted: Callable[[Pair], bool]) -> dict[Pair, VerifiedPair]:
+    return {pair: verified for pair, verified in pairs.items() if wanted(pair)}
+
+
+def _tries(evidence: Evidence, rung: Rung, solve: Solver, options: SolveOptions, seeds: int) -> Iterator[Attempt]:
+    """Yield attempts until all views that hang together are placed, or the starts are exhausted."""
+    reachable = largest_component(rung.pairs)
+    most_placed = 0
+    for seed in range(options.seed, options.seed + seeds):
+        for factor in _focal_factors(evidence.views):
+            attempt = _attempt(evidence, rung, solve, options, (factor, seed))
+            yield attempt
+            most_placed = max(most_placed, attempt.num_placed if attempt.accepted else 0)
+            # All views placed but folded: the pairs are at fault, and other starts fold as well.
+            if attempt.num_placed >= reachable and (attempt.accepted or attempt.folded):
+                return
+        # A failed start loses most of the views; a straggler is lost by its own weak pairs, whatever the seed.
+        if most_placed >= _NEARLY_ALL * reachable:
+            return
+
+
+def _attempt(evidence: Evidence, rung: Rung, solve: Solver, options: SolveOptions, start: tuple[float | None, int]) -> Attempt:
+    """Run the mapper once, from a start (focal factor, seed), and judge what comes out."""
+    factor, seed = start
+    cameras = camera_of_view(evidence.views, options.working_longest)
+    starts = camera_starts(evidence.views, options.working_longest, factor)
+    model = solve(MapperJob(evidence.xy, starts, cameras, rung.pairs, seed, rung.strictness))
+    name = f"{_start_name(factor, evidence.views)}, seed {seed}"
+    if model is None:
+        return Attempt(rung.name, name, None, None)
+    assessment = assess(model, evidence.xy, evidence.masks, [starts[camera].fixed for camera in cameras], options)
+    num_views = len(evidence.views)
+    assessment = with_tears(assessment, torn_pairs(model, evidence.pairs, num_views))
+    return Attempt(rung.name, name, model, with_coincidences(assessment, coinciding_views(model, num_views), len(model.placed)))
+
+
+def _focal_factors(views: Sequence[View]) -> tuple[float | None, ...]:
+    """Return the focal starts; one where nothing depends on them: intrinsics are stated, or two views, whose focal stays."""
+    return (None,) if len(views) == 2 or all(view.K is not None for view in views) else (None, *OTHER_FACTORS)
+
+
+def _start_name(factor: float | None, views: Sequence[View]) -> str:
+    if factor is not None:
+        return f"focal {factor:g} x"
+    if all(view.K is not None for view in views):
+        return "stated intrinsics"
+    return "focal from EXIF" if any(view.focal_exif is not None for view in views) else f"focal {FIRST_FACTOR:g} x"
+
+
+def _worth_climbing(attempts: Sequence[Attempt]) -> bool:
+    """Tell whether safer pairs may give a better scene: none was accepted, the best is doubtful, or a folded one held more views than it."""
+    best = best_attempt(attempts)
+    if best is None or best.doubtful:
+        return True
+    return any(attempt.num_placed > best.num_placed for attempt in attempts if attempt.folded)
+
+
+def _views_and_observations(attempt: Attempt) -> tuple[int, int]:
+    return attempt.num_placed, attempt.model.num_observations if attempt.model is not None else 0

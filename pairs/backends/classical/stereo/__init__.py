@@ -1,0 +1,1 @@
+"""Multi-view stereo of the embedded backend: plane sweep, semi-global matching, fusion."""

@@ -1,0 +1,169 @@
+"""Depth and confidence of all placed views in one scene (the embedded backend's specification, chapters 9 to 11).
+
+Two passes over the views, each in parallel and each kept in the store: the raw depth of a view needs the pictures of its neighbours, the fused
+depth their raw depths. Keys are made of what a pass reads, so a killed run goes on where it stopped, and nothing is loaded that is not needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from masks.notice import Notice, warning
+from masks.pixelmap import intrinsics_to_target
+from pairs.backends.classical.depth_options import DepthOptions
+from pairs.backends.classical.keys import stage_key
+from pairs.backends.classical.sfm.solve import SceneSolve
+from pairs.backends.classical.stereo.confidence import CONFIDENT, confidence
+from pairs.backends.classical.stereo.depth_map import RawDepth, raw_depth
+from pairs.backends.classical.stereo.depth_plan import RAW_KIND, DepthPlan, depth_plans
+from pairs.backends.classical.stereo.fill_depth import fill_up
+from pairs.backends.classical.stereo.fusion import FusedDepth, fuse, smooth
+from pairs.backends.classical.stereo.plan import scene_inverse_depths
+from pairs.backends.classical.stereo.plane_sweep import SweepPicture, sweep_picture
+from pairs.backends.protocol import Progress
+from pairs.engines.processes import WorkerPool
+from pairs.prediction.predictions import GroupPrediction
+from pairs.prediction.store import PredictionStore
+from pairs.views.cameras import Cameras
+from pairs.views.view import View
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_FUSED_KIND = "fused_depth"
+
+
+def dense_group(
+    views: Sequence[View], solve: SceneSolve, store: PredictionStore, progress: Progress, options: DepthOptions, workers: int = 1
+) -> tuple[GroupPrediction, tuple[Notice, ...]]:
+    """Return cameras, depth and confidence of the placed views, scaled so that the median depth of all confident pixels is 1.
+
+    `views` are those that the solve was made from. K belongs to the grids, depth is positive and finite at every pixel, and confidence is exactly
+    1 outside masks and wherever no neighbour confirms the depth. A view that cannot be measured gets the median depth of its scene points, and a
+    notice. `workers` processes share the work and change no bit of it. Memory grows by 10 bytes a pixel and view.
+    """
+    placed = [views[i] for i in solve.placed]
+    cameras = grid_cameras(placed, solve.cameras)
+    plans = depth_plans(placed, solve, cameras, options)
+    with WorkerPool(workers) as pool:
+        fused = _fused_depths(placed, plans, _DepthRun(store, pool, progress, options))
+    maps, notices = [], []
+    for v, view in enumerate(placed):
+        measured = fused.get(v)
+        if measured is None or not measured.agree.any():
+            maps.append(_unmeasured(scene_inverse_depths(solve, v), view.image.shape[:2]))
+            notices.append(warning(view.name, _why_unmeasured(measured)))
+        else:
+            maps.append((1 / fill_up(measured.inverse, measured.agree > 0), confidence(measured.agree, measured.seen)))
+    return _normalised(cameras, maps), tuple(notices)
+
+
+def grid_cameras(views: Sequence[View], cameras: Cameras) -> Cameras:
+    """Return the cameras with K carried from the upright photos to the grids."""
+    K = np.stack([intrinsics_to_target(view.grid_from_photo, K) for view, K in zip(views, cameras.K)])
+    return Cameras(K, cameras.cam_from_world)
+
+
+@dataclass(frozen=True, slots=True)
+class _DepthRun:
+    """What both passes share: where results are kept, who works, who is told, and the settings."""
+
+    store: PredictionStore
+    pool: WorkerPool
+    progress: Progress
+    options: DepthOptions
+
+
+@dataclass(frozen=True, slots=True)
+class _RawTask:
+    picture: SweepPicture
+    neighbours: tuple[SweepPicture, ...]
+    plan: DepthPlan
+    options: DepthOptions
+
+
+@dataclass(frozen=True, slots=True)
+class _FuseTask:
+    own: RawDepth
+    neighbours: tuple[RawDepth, ...]
+    plan: DepthPlan
+
+
+def _fused_depths(views: Sequence[View], plans: Mapping[int, DepthPlan], run: _DepthRun) -> dict[int, FusedDepth]:
+    """Return the fused depth of every view that has a plan."""
+    keys = {v: stage_key(_FUSED_KIND, plan.key, [plans[n].key for n in plan.neighbours if n in plans]) for v, plan in plans.items()}
+    done = {v: FusedDepth(**found) for v, key in keys.items() if (found := run.store.get(_FUSED_KIND, key))}
+    missing = [v for v in plans if v not in done]
+    raws = _raw_depths(views, plans, _with_neighbours(missing, plans), run)
+    tasks = [_FuseTask(raws[v], tuple(raws[n] for n in plans[v].neighbours), plans[v]) for v in missing]
+    # Results come in order while later ones are still being made: each is safe in the store as soon as it is there.
+    for v, fused in zip(missing, _in_parallel(_fuse, tasks, "fusing depth", run), strict=True):
+        run.store.put(_FUSED_KIND, keys[v], {"inverse": fused.inverse, "agree": fused.agree, "seen": fused.seen})
+        done[v] = fused
+    return done
+
+
+def _raw_depths(views: Sequence[View], plans: Mapping[int, DepthPlan], wanted: Sequence[int], run: _DepthRun) -> dict[int, RawDepth]:
+    """Return the raw depths of the wanted views; a view without a plan has none that is valid."""
+    # A view without a plan is still somebody's neighbour: its picture serves the sweep, its depth says nothing.
+    done = {v: _without_depth(views[v]) for v in wanted if v not in plans}
+    done |= {v: RawDepth(**found) for v in wanted if v in plans and (found := run.store.get(RAW_KIND, plans[v].key))}
+    missing = [v for v in wanted if v not in done]
+    needed = _with_neighbours(missing, plans)
+    pictures = dict(zip(needed, _in_parallel(sweep_picture, [views[v] for v in needed], "preparing photos", run), strict=True))
+    tasks = [_RawTask(pictures[v], tuple(pictures[n] for n in plans[v].neighbours), plans[v], run.options) for v in missing]
+    for v, raw in zip(missing, _in_parallel(_sweep, tasks, "measuring depth", run), strict=True):
+        run.store.put(RAW_KIND, plans[v].key, {"inverse": raw.inverse, "valid": raw.valid})
+        done[v] = raw
+    return done
+
+
+def _with_neighbours(wanted: Iterable[int], plans: Mapping[int, DepthPlan]) -> list[int]:
+    """Return the views and all their neighbours, ascending."""
+    return sorted({i for v in wanted for i in (v, *plans[v].neighbours)})
+
+
+def _in_parallel(function: Callable[[Task], Result], tasks: Sequence[Task], stage: str, run: _DepthRun) -> Iterator[Result]:
+    for done, result in enumerate(run.pool.map(function, tasks)):
+        run.progress(stage, done + 1, len(tasks))
+        yield result
+
+
+def _sweep(task: _RawTask) -> RawDepth:
+    limits = (task.options.min_planes, task.options.max_planes)
+    return raw_depth(task.picture, task.neighbours, task.plan.there, task.plan.inverse_range, limits)
+
+
+def _fuse(task: _FuseTask) -> FusedDepth:
+    return smooth(fuse(task.own, task.neighbours, task.plan.there, task.plan.back))
+
+
+def _without_depth(view: View) -> RawDepth:
+    shape = view.image.shape[:2]
+    return RawDepth(np.zeros(shape, np.float32), np.zeros(shape, bool))
+
+
+def _unmeasured(inverse_depths: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return depth at the median of the view's scene points, and confidence 1."""
+    depth = 1 / np.median(inverse_depths) if len(inverse_depths) else 1.0
+    return np.full(shape, depth, np.float32), np.ones(shape, np.float32)
+
+
+def _why_unmeasured(measured: FusedDepth | None) -> str:
+    why = "no neighbour confirms any depth" if measured else "no other view sees eight of its scene points from 2 to 40 degrees aside"
+    return f"its depth was not measured: {why}. It has the median depth of its scene points, without confidence; take photos in smaller steps."
+
+
+def _normalised(cameras: Cameras, maps: Sequence[tuple[np.ndarray, np.ndarray]]) -> GroupPrediction:
+    """Return the group with the scene scaled; when no pixel is confident, by all pixels."""
+    # Filled-up pixels would let the share of background in the pictures decide the scale.
+    sure = np.concatenate([depth[conf > CONFIDENT] for depth, conf in maps])
+    scale = 1 / float(np.median(sure if len(sure) else np.concatenate([depth.ravel() for depth, _ in maps])))
+    cam_from_world = cameras.cam_from_world.copy()
+    cam_from_world[:, :3, 3] *= scale
+    depths = tuple((depth * np.float32(scale)).astype(np.float32) for depth, _ in maps)
+    return GroupPrediction(Cameras(cameras.K, cam_from_world), depths, tuple(conf for _, conf in maps))

@@ -1,0 +1,87 @@
+"""What neighbouring depth maps agree on, their mean, and a smoothing that leaves slanted planes alone.
+
+The embedded backend's specification, chapter 10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pairs.backends.classical.stereo.depth_map import RawDepth
+from pairs.backends.classical.stereo.sampling import sample_valid
+from pairs.backends.classical.stereo.warp import Transfer, carry
+
+DEPTH_TOLERANCE = 0.01
+"""Relative difference up to which two depths are one surface."""
+_PIXEL_TOLERANCE = 1.5
+_SMOOTHING_RADIUS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FusedDepth:
+    """Inverse depth of one view with the number of neighbours that confirm it."""
+
+    inverse: np.ndarray  # (H, W) float32, > 0 where agree > 0
+    agree: np.ndarray  # (H, W) uint8, neighbours whose depth agrees
+    seen: np.ndarray  # (H, W) uint8, neighbours that have a depth there
+
+
+def fuse(own: RawDepth, neighbours: Sequence[RawDepth], there: Sequence[Transfer], back: Sequence[Transfer]) -> FusedDepth:
+    """Return the mean of a view's inverse depth and of all neighbours' that agree with it.
+
+    `there` leads to the neighbours, `back` from them. A neighbour agrees when its depth at the pixel's place, brought back, differs by less than
+    1 % and lands within 1.5 pixels.
+    """
+    row, column = np.nonzero(own.valid)
+    x, y, q = column.astype(np.float64), row.astype(np.float64), own.inverse[own.valid].astype(np.float64)
+    total, agree, seen = q.copy(), np.zeros(len(q), np.uint8), np.zeros(len(q), np.uint8)
+    for neighbour, to, home in zip(neighbours, there, back):
+        x_there, y_there, _ = carry(to, x, y, q)
+        (q_there,), has_depth = sample_valid([neighbour.inverse], neighbour.valid, x_there, y_there)
+        x_back, y_back, q_back = carry(home, x_there, y_there, q_there)
+        # |z' - z| < tolerance z in inverse depths.
+        near = (np.abs(q - q_back) < DEPTH_TOLERANCE * q_back) & (np.hypot(x_back - x, y_back - y) < _PIXEL_TOLERANCE)
+        agrees = has_depth & near
+        seen += has_depth
+        agree += agrees
+        total += np.where(agrees, q_back, 0)
+    maps = [np.zeros(own.valid.shape, dtype) for dtype in (np.float32, np.uint8, np.uint8)]
+    for target, values in zip(maps, (total / (1 + agree), agree, seen)):
+        target[own.valid] = values
+    return FusedDepth(*maps)
+
+
+def smooth(fused: FusedDepth) -> FusedDepth:
+    """Return the same with inverse depth averaged over pairs of opposite neighbours within three pixels.
+
+    Each pair counts by the lesser of its two agreements, and only when both lie within 1 % of the pixel: the mean of two opposite pixels of a
+    slanted plane is the pixel itself, so planes pass unchanged, and steps are never crossed. A pixel without pairs keeps its value.
+    """
+    if not fused.agree.any():
+        return fused
+    r = _SMOOTHING_RADIUS
+    rows, columns = (slice(hit[0], hit[-1] + 1) for hit in (np.flatnonzero(fused.agree.any(axis)) for axis in (1, 0)))
+    own = fused.inverse[rows, columns]
+    q, agree = np.pad(own, r), np.pad(fused.agree[rows, columns].astype(np.float32), r)
+    h, w = own.shape
+    total, weight = np.zeros_like(own), np.zeros_like(own)
+    for dy, dx in _half_of_offsets(r):
+        one = np.s_[r + dy : r + dy + h, r + dx : r + dx + w]
+        other = np.s_[r - dy : r - dy + h, r - dx : r - dx + w]
+        similar = (np.abs(q[one] - own) < DEPTH_TOLERANCE * own) & (np.abs(q[other] - own) < DEPTH_TOLERANCE * own)
+        pair_weight = np.minimum(agree[one], agree[other]) * similar
+        # Differences are summed, not values: a plane then loses nothing to rounding.
+        total += pair_weight * ((q[one] - own) + (q[other] - own))
+        weight += pair_weight
+    inverse = fused.inverse.copy()
+    inverse[rows, columns] = np.where(fused.agree[rows, columns] > 0, own + total / (2 * np.maximum(weight, 1)), own)
+    return FusedDepth(inverse, fused.agree, fused.seen)
+
+
+def _half_of_offsets(radius: int) -> list[tuple[int, int]]:
+    """Return one (dy, dx) of every pair of opposite offsets in the square."""
+    span = range(-radius, radius + 1)
+    return [(dy, dx) for dy in span for dx in span if (dy, dx) > (0, 0)]

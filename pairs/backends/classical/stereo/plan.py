@@ -1,0 +1,61 @@
+"""Which views a view is compared with, and over which depths, by the scene points that it sees (the embedded backend's specification, chapter 9)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pairs.backends.classical.sfm.solve import SceneSolve
+
+MAX_NEIGHBOURS = 4
+"""Two neighbours leave a third more error, six gain 4 % for 1.4 times the time."""
+_MIN_COMMON = 8
+_ANGLES_DEG = (2.0, 40.0)
+"""Median angle between the rays of two neighbours: below, depth is undetermined; above, surfaces look too different."""
+_BEST_ANGLE_DEG = 10.0
+_PERCENTILES = (2, 98)
+_WIDENING = 0.25
+
+
+def choose_neighbours(solve: SceneSolve) -> tuple[tuple[int, ...], ...]:
+    """Return for every placed view the positions in `placed` of at most four others, best first; ties go to the earlier view."""
+    seen = [np.unique(solve.observed_point[solve.observed_by == v]) for v in range(len(solve.placed))]
+    scores = np.zeros((len(seen), len(seen)))
+    for a in range(len(seen)):
+        for b in range(a + 1, len(seen)):
+            scores[a, b] = scores[b, a] = _score(solve, np.intersect1d(seen[a], seen[b], assume_unique=True), a, b)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :MAX_NEIGHBOURS]
+    return tuple(tuple(int(b) for b in row if scores[a, b] > 0) for a, row in enumerate(order))
+
+
+def scene_inverse_depths(solve: SceneSolve, v: int) -> np.ndarray:
+    """Return the inverse depths (N,) of the scene points that placed view `v` sees, as far as they lie in front of it."""
+    points = solve.points[np.unique(solve.observed_point[solve.observed_by == v])]
+    depth = points @ solve.cameras.cam_from_world[v, 2, :3] + solve.cameras.cam_from_world[v, 2, 3]
+    return 1 / depth[depth > 0]
+
+
+def inverse_depth_range(inverse_depths: np.ndarray) -> tuple[float, float]:
+    """Return (far, near) inverse depths that a sweep covers: the 2nd to 98th percentile, widened by a quarter at both ends."""
+    far, near = np.percentile(inverse_depths, _PERCENTILES)
+    # A plane that faces the camera has no width of its own: a fiftieth of its inverse depth stands in for it.
+    margin = _WIDENING * max(near - far, far / 50)
+    # Never as far as infinity, where all pictures show the same.
+    return float(max(far - margin, far / 4)), float(near + margin)
+
+
+def _score(solve: SceneSolve, common: np.ndarray, a: int, b: int) -> float:
+    """Sum the worth of the common points; 0 when the two views are no neighbours."""
+    if len(common) < _MIN_COMMON:
+        return 0.0
+    angles = _angles_deg(solve.points[common], solve.cameras.centres[[a, b]])
+    if not _ANGLES_DEG[0] <= np.median(angles) <= _ANGLES_DEG[1]:
+        return 0.0
+    spread = np.where(angles < _BEST_ANGLE_DEG, 4.0, 10.0)
+    return float(np.exp(-((angles - _BEST_ANGLE_DEG) ** 2) / (2 * spread**2)).sum())
+
+
+def _angles_deg(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Return the angles (N,) at which `points` (N, 3) see two centres (2, 3)."""
+    rays = centres[:, None] - points  # (2, N, 3)
+    rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
+    return np.degrees(np.arccos(np.clip((rays[0] * rays[1]).sum(-1), -1, 1)))

@@ -1,0 +1,1 @@
+"""DUSt3R and MASt3R as backends."""

@@ -1,0 +1,53 @@
+"""Predictions of a list of pairs in batches (the dense aligner's specification, chapter 1.2; the pair network's, chapter 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+
+import torch
+from torch import Tensor
+
+from pairs.networks.dust3r.postprocess import HeadOutput
+
+PredictPairs = Callable[[Tensor, Tensor], tuple[HeadOutput, HeadOutput]]
+"""Predicts a batch of pairs from their images (B, 3, H, W) twice, the two sides maybe of different sizes."""
+
+Pair = tuple[int, int]
+"""Positions of the first and the second image in a list."""
+
+
+def run_pairs(
+    predict: PredictPairs, images: Sequence[Tensor], pairs: Sequence[Pair], batch_size: int
+) -> Iterator[tuple[int, HeadOutput, HeadOutput]]:
+    """Yield the number of every pair and its two outputs, batches of one pair on the CPU, for images (1, 3, H, W).
+
+    Pairs of equal sizes run together, at most `batch_size` at a time; the published loop falls back to single pairs where sizes differ, which
+    gives the same numbers. Only one batch is in memory.
+    """
+    for numbers in pair_batches([tuple(image.shape[-2:]) for image in images], pairs, batch_size):
+        sides = (torch.cat([images[pairs[k][side]] for k in numbers]) for side in range(2))
+        with torch.no_grad():
+            first, second = predict(*sides)
+        for row, number in enumerate(numbers):
+            yield number, _on_cpu(first, row), _on_cpu(second, row)
+
+
+def pair_batches(sizes: Sequence[tuple[int, ...]], pairs: Sequence[Pair], batch_size: int) -> list[list[int]]:
+    """Return the numbers of the pairs in batches: pairs whose first images have one size and whose second images have one size, in order."""
+    alike: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
+    for number, (a, b) in enumerate(pairs):
+        alike.setdefault((sizes[a], sizes[b]), []).append(number)
+    return [numbers[start : start + batch_size] for numbers in alike.values() for start in range(0, len(numbers), batch_size)]
+
+
+def collated(maps: Sequence[Tensor]) -> Tensor | list[Tensor]:
+    """Return maps (1, ...) of several pairs as one tensor (P, ...) where all have one shape, else as a list without the first axis."""
+    if len({each.shape for each in maps}) == 1:
+        return torch.cat(list(maps))
+    return [each[0] for each in maps]
+
+
+def _on_cpu(output: HeadOutput, row: int) -> HeadOutput:
+    maps = (getattr(output, field.name) for field in fields(output))
+    return HeadOutput(*(None if each is None else each[row : row + 1].cpu() for each in maps))  # pyright: ignore[reportArgumentType]

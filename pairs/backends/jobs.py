@@ -1,0 +1,170 @@
+"""Where a pair model meets the store: one photo is looked at once, one batch of pairs is decoded, and what is finished is kept.
+
+Everything here can be sent to another process, which then does a part of the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+
+from masks.errors import FormatError, UserError
+from masks.notice import Notice, warning
+from pairs.graph.scene_graphs import Edges
+from pairs.matching.from_pointmaps import with_matches
+from pairs.prediction.pair_file import entry_from_arrays, entry_to_arrays
+from pairs.prediction.predictions import PairEntry
+from pairs.prediction.store import PredictionStore, digest
+from pairs.views.view import View
+
+Encoding = Mapping[str, np.ndarray]
+"""All that a model remembers of one photo, as arrays by name. It depends on no other photo."""
+
+_ENCODINGS, _PAIRS = "encodings", "pairs"
+"""Folders of the store."""
+_SMALLER = "Use --precision bfloat16, another --device, or close what else uses its memory."
+_SHORT_OF_MEMORY = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "MPS backend out of memory")
+"""In the messages of RuntimeErrors that have no class of their own."""
+_T = TypeVar("_T")
+
+
+class PairModel(Protocol):
+    """Looks at photos one by one, then at pairs of what it remembers of them."""
+
+    def encode(self, view: View) -> Encoding:
+        """Return what is to be remembered of a photo."""
+        ...
+
+    def decode(self, pairs: Sequence[tuple[Encoding, Encoding]]) -> Sequence[PairEntry]:
+        """Return both runs of every pair (a, b), and its matches where the model has a way of its own to find them.
+
+        All first photos of a batch have one size, and so have all second ones. A pair's numbers depend on the others of its batch by rounding only.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PairJob:
+    """Which pairs are to be predicted, by what, and where they are kept."""
+
+    key: str
+    """Of the model: equal keys and equal views give equal entries."""
+    open_model: Callable[[], PairModel]
+    """Reads the weights; called once a process, and only when something is missing."""
+    views: tuple[View, ...]
+    edges: Edges
+    store: PredictionStore
+
+    def encoding_key(self, number: int) -> str:
+        """Return the store's key of what is remembered of a view."""
+        return digest(self.key, self.views[number].key)
+
+    def pair_key(self, number: int) -> str:
+        """Return the store's key of an edge."""
+        return digest(self.key, *(self.views[view].key for view in self.edges[number]))
+
+    def is_encoded(self, number: int) -> bool:
+        """Tell whether a view needs no encoding any more."""
+        return self.store.has(_ENCODINGS, self.encoding_key(number))
+
+    def is_finished(self, number: int) -> bool:
+        """Tell whether an edge is in the store."""
+        return self.store.has(_PAIRS, self.pair_key(number))
+
+
+def load_entry(job: PairJob, number: int) -> PairEntry:
+    """Return what was predicted of an edge. Raises `FormatError` when it is in the store no more."""
+    a, b = (job.views[view] for view in job.edges[number])
+    path, arrays = job.store.path(_PAIRS, job.pair_key(number)), job.store.get(_PAIRS, job.pair_key(number))
+    if arrays is None:
+        raise FormatError(f"{path}: the pair {a.name} and {b.name} was removed from the store while the program ran. Start it again.")
+    return entry_from_arrays(arrays, a.pixel_map.target_size, b.pixel_map.target_size, path)
+
+
+def load_encoding(job: PairJob, number: int) -> Encoding:
+    """Return what is remembered of a view. Raises `FormatError` when it is in the store no more."""
+    found = job.store.get(_ENCODINGS, job.encoding_key(number))
+    if found is None:
+        path = job.store.path(_ENCODINGS, job.encoding_key(number))
+        raise FormatError(f"{path}: the photo {job.views[number].name} was removed from the store while the program ran. Start it again.")
+    return found
+
+
+class PairWorker:
+    """A process's model at work on a job. `most` falls when the memory does not suffice for a batch, and stays there."""
+
+    def __init__(self, job: PairJob) -> None:
+        self.job = job
+        self.model = job.open_model()
+        self.most: int | None = None
+
+    def encode(self, number: int) -> None:
+        """Look at a view, and keep what is to be remembered of it, unless an equal one was looked at before."""
+        if self.job.is_encoded(number):
+            return
+        view = self.job.views[number]
+        found = within_memory(lambda: self.model.encode(view))
+        if found is None:
+            raise UserError(f"{view.name}: the memory does not suffice to encode one photo. {_SMALLER}")
+        self.job.store.put(_ENCODINGS, self.job.encoding_key(number), found)
+
+    def predict(self, batch: Sequence[int]) -> tuple[Notice, ...]:
+        """Decode a batch of edges whose views are encoded, and keep what is not kept yet. Returns what has to be reported.
+
+        The batch is decoded whole even if some of it was kept before: in a smaller one numbers are rounded otherwise, and a run that goes on
+        would not give the bytes of one that was never stopped. It is kept at once, so hardly any kill leaves a part of it.
+        """
+        notices: list[Notice] = []
+        entries = self._in_parts(batch, notices)
+        for number, entry in zip(batch, entries, strict=True):
+            if not self.job.is_finished(number):
+                self.job.store.put(_PAIRS, self.job.pair_key(number), entry_to_arrays(entry))
+        return tuple(notices)
+
+    def _in_parts(self, batch: Sequence[int], notices: list[Notice]) -> list[PairEntry]:
+        """Decode a batch in parts that the memory suffices for."""
+        if self.most is None or len(batch) <= self.most:
+            entries = within_memory(lambda: self._decode(batch))
+            if entries is not None:
+                return entries
+            notices.append(self._take_less(batch))
+        half = (len(batch) + 1) // 2
+        return [*self._in_parts(batch[:half], notices), *self._in_parts(batch[half:], notices)]
+
+    def _take_less(self, batch: Sequence[int]) -> Notice:
+        if len(batch) == 1:
+            a, b = (self.job.views[view].name for view in self.job.edges[batch[0]])
+            raise UserError(f"{a} and {b}: the memory does not suffice for one pair. {_SMALLER}")
+        self.most = len(batch) // 2
+        text = (
+            f"did not suffice for {len(batch)} pairs at a time: at most {self.most} from then on. Pairs of a smaller batch are the same to rounding."
+        )
+        return warning("memory", text)
+
+    def _decode(self, batch: Sequence[int]) -> list[PairEntry]:
+        edges = [self.job.edges[number] for number in batch]
+        remembered = {view: load_encoding(self.job, view) for view in sorted({view for edge in edges for view in edge})}
+        entries = self.model.decode([(remembered[a], remembered[b]) for a, b in edges])
+        return [with_matches(entry, self.job.views[a], self.job.views[b]) for entry, (a, b) in zip(entries, edges, strict=True)]
+
+
+def within_memory(work: Callable[[], _T]) -> _T | None:
+    """Return what some work gives; none when the memory does not suffice for it."""
+    try:
+        return work()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Only here, after the error with all that its traceback holds is gone, is there something to give back.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return None
+
+
+def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    """Tell whether an error is that of an accelerator's memory or of the machine's."""
+    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or any(words in str(error) for words in _SHORT_OF_MEMORY)

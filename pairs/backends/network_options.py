@@ -1,0 +1,44 @@
+"""What a user chooses about a network, whichever it is: checked, and with the usual choice in the place of none."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import PIL
+import torch
+
+from masks.errors import UserError
+from masks.fill import fill_named
+from pairs.backends.protocol import BackendOptions
+from pairs.networks.dust3r.load import known_device
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+"""Of encoder and decoders, by the names that the command line takes."""
+
+_FILL = "mean"
+"""A background of the object's mean colour carries no descriptor of its own and no loud edge along the silhouette."""
+
+
+def chosen_device(options: BackendOptions) -> str:
+    """Return where a network runs. Raises `UserError` when there is no such device."""
+    return str(known_device(options.device or ("cuda" if torch.cuda.is_available() else "cpu")))
+
+
+def chosen_precision(options: BackendOptions) -> str:
+    """Return the name of a precision. Raises `UserError` listing them when there is none of that name."""
+    name = options.precision or "float32"
+    if name not in PRECISIONS:
+        raise UserError(f"--precision {name}: unknown. Choose one of {', '.join(PRECISIONS)}.")
+    return name
+
+
+def chosen_fill(options: BackendOptions) -> str:
+    """Return the name of a fill. Raises `UserError` listing them when there is none of that name."""
+    name = options.fill or _FILL
+    fill_named(name)
+    return name
+
+
+def libraries() -> str:
+    """Return the releases of what computes: another one rounds otherwise, and a store that outlives an upgrade must not mix the two."""
+    return f"torch {torch.__version__}, opencv {cv2.__version__}, pillow {PIL.__version__}, numpy {np.__version__}"

@@ -1,0 +1,31 @@
+"""Backends by name. Other packages add theirs through the entry points group `pointloom.backends`."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+from masks.errors import UserError
+from pairs.backends.protocol import Backend, BackendOptions
+
+GROUP = "pointloom.backends"
+"""Each entry point of this group is a function from a seed and `BackendOptions` to a `Backend`."""
+
+
+def backend_names() -> tuple[str, ...]:
+    """Return the names of all installed backends."""
+    return tuple(sorted(_installed()))
+
+
+def make_backend(name: str, seed: int = 0, options: BackendOptions | None = None) -> Backend:
+    """Return the backend of that name.
+
+    Raises `UserError` listing the names when there is none, or naming the option that this backend has not.
+    """
+    installed = _installed()
+    if name not in installed:
+        raise UserError(f"--backend {name}: unknown. Installed: {', '.join(sorted(installed))}.")
+    return installed[name].load()(seed, options or BackendOptions())
+
+
+def _installed() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}

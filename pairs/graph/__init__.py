@@ -1,0 +1,1 @@
+"""Which pairs of views to look at."""

@@ -1,0 +1,104 @@
+"""The reference's own pair lists, in its own grammar and order (the sparse aligner's specification, chapter 1).
+
+For comparing runs with published ones; `pairs.graph.scene_graphs` is what the rest of the program uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from masks.errors import GraphError
+from pairs.graph.by_similarity import retrieval_pairs
+
+Pairs = list[tuple[int, int]]
+
+_DEFAULT_WINDOW = 3
+
+
+def reference_pairs(
+    text: str,
+    num_views: int,
+    symmetrize: bool = False,
+    prefilter: str | None = None,
+    similarity: np.ndarray | None = None,
+    first_anchor: int = 0,
+) -> Pairs:
+    """Return the ordered pairs of a scene-graph string such as `complete`, `swin-5-noncyclic`, `oneref-2` or `retrieval-20-10`.
+
+    Windowed lists are in ascending order. A cyclic window that reaches around to the view itself pairs it with itself, as in the
+    reference. `prefilter` is `seq<t>` or `cyc<t>`; `similarity` (V, V) and `first_anchor` serve retrieval only.
+    """
+    if text == "complete":
+        pairs = [(a, b) for a in range(num_views) for b in range(a)]
+    elif text.startswith("swin"):
+        size, cyclic = _window(text)
+        pairs = _windowed(num_views, range(1, size + 1), cyclic)
+    elif text.startswith("logwin"):
+        size, cyclic = _window(text)
+        powers = [2**k for k in range(size)]
+        pairs = [pair for pair in _windowed(num_views, [*powers, *(-power for power in powers)], cyclic) if pair[0] != pair[1]]
+    elif text.startswith("oneref"):
+        centre = _integer(text, 1) if "-" in text else 0
+        pairs = [(centre, view) for view in range(num_views) if view != centre]
+    elif text.startswith("retrieval"):
+        pairs = _retrieved(text, similarity, first_anchor)
+    else:
+        raise GraphError(f"{text!r} is not a scene graph of the reference. It knows complete, swin, logwin, oneref and retrieval.")
+    if symmetrize:
+        pairs = pairs + [(b, a) for a, b in pairs]
+    return _filtered(pairs, prefilter) if prefilter else pairs
+
+
+def _window(text: str) -> tuple[int, bool]:
+    """Return size and cyclicity; a size that isn't a number silently becomes 3."""
+    field = [*text.split("-"), ""][1]
+    try:
+        size = int(field)
+    except ValueError:
+        size = _DEFAULT_WINDOW
+    return size, not text.endswith("noncyclic")
+
+
+def _windowed(num_views: int, offsets: Iterable[int], cyclic: bool) -> Pairs:
+    """Return (min, max) of every view with those at the offsets, once each, ascending."""
+    found = set()
+    for offset in offsets:
+        for view in range(num_views):
+            other = (view + offset) % num_views if cyclic else view + offset
+            if 0 <= other < num_views:
+                found.add((min(view, other), max(view, other)))
+    return sorted(found)
+
+
+def _retrieved(text: str, similarity: np.ndarray | None, first_anchor: int) -> Pairs:
+    fields = text.split("-")
+    if len(fields) != 3 or similarity is None:
+        raise GraphError(f"{text!r}: retrieval is written retrieval-KEYS-NEIGHBOURS and needs a similarity matrix.")
+    return retrieval_pairs(similarity, _integer(text, 1), _integer(text, 2), first_anchor)
+
+
+def _integer(text: str, position: int) -> int:
+    """Return one field of a scene-graph string as a number."""
+    field = text.split("-")[position]
+    try:
+        return int(field)
+    except ValueError:
+        raise GraphError(f"{text!r}: {field!r} is not a number. Write it as in oneref-2 or retrieval-20-10.") from None
+
+
+def _filtered(pairs: Pairs, prefilter: str) -> Pairs:
+    """Return the pairs of views at most so many positions apart; anything but `seq` and `cyc` keeps all."""
+    kind, rest = prefilter[:3], prefilter[3:]
+    if kind not in ("seq", "cyc"):
+        return pairs
+    around = 1 + max((max(pair) for pair in pairs), default=0)
+    kept = []
+    for a, b in pairs:
+        apart = min(abs(a - b), abs(a + around - b), abs(a - around - b)) if kind == "cyc" else abs(a - b)
+        if apart <= int(rest):
+            kept.append((a, b))
+    if not kept:
+        raise GraphError(f"the prefilter {prefilter!r} leaves no pair. Allow a larger distance.")
+    return kept

@@ -1,0 +1,1 @@
+"""What a photo is to a backend: view, grid, mask, cameras, digests."""

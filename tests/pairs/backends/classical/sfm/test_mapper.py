@@ -1,0 +1,119 @@
+"""The mapper on made-up matches with known cameras."""
+
+from __future__ import annotations
+
+import tempfile
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pairs.backends.classical.sfm import mapper
+from pairs.backends.classical.sfm.mapper import CameraStart, MapperJob, MapperModel, solve_in_child
+from pairs.backends.classical.sfm.verification import VerifiedPair, verify_pair
+
+pytest.importorskip("pycolmap", reason="the scene solve needs pycolmap")
+
+SIZE, FOCAL = (640, 480), 900.0
+K = np.array([[FOCAL, 0, 319.5], [0, FOCAL, 239.5], [0, 0, 1]])
+POINTS = np.random.default_rng(5).uniform(-1, 1, (150, 3))
+
+
+def turned(degrees: float) -> np.ndarray:
+    a, tilt = np.deg2rad(degrees), np.deg2rad(25)
+    about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+    pose = np.eye(4)
+    pose[:3, :3] = about_x @ about_y
+    pose[2, 3] = 6
+    return pose
+
+
+def job(angles: list[float], intrinsics: np.ndarray = K, **camera: object) -> MapperJob:
+    """All points seen by all views, exact to 0.1 px."""
+    noise = np.random.default_rng(6)
+    xy = []
+    for angle in angles:
+        pose = turned(angle)
+        projected = (POINTS @ pose[:3, :3].T + pose[:3, 3]) @ intrinsics.T
+        xy.append((projected[:, :2] / projected[:, 2:] + noise.normal(0, 0.1, (len(POINTS), 2))).astype(np.float32))
+    every = np.stack([np.arange(len(POINTS))] * 2, axis=1).astype(np.int32)
+    pairs: dict[tuple[int, int], VerifiedPair] = {}
+    for a, b in combinations(range(len(angles)), 2):
+        verified = verify_pair(xy[a], xy[b], every, 1.0)
+        assert verified is not None
+        pairs[a, b] = verified
+    guess = np.array([[768.0, 0, 319.5], [0, 768.0, 239.5], [0, 0, 1]])
+    start = CameraStart(SIZE, **{"K": guess, "prior": False, "fixed": False, **camera})
+    return MapperJob(tuple(xy), (start,), (0,) * len(angles), pairs, seed=0)
+
+
+def solved(job: MapperJob) -> MapperModel:
+    model = solve_in_child(job)
+    assert model is not None
+    return model
+
+
+def largest_turn_error_deg(model: MapperModel, angles: list[float]) -> float:
+    """Largest error of the turn from the first view to any other."""
+    R = model.cameras.cam_from_world[:, :3, :3]
+    true = np.stack([turned(angle)[:3, :3] for angle in angles])
+    off = (R @ R[0].T) @ (true @ true[0].T).transpose(0, 2, 1)
+    return float(np.rad2deg(np.arccos(np.clip((np.trace(off, axis1=1, axis2=2) - 1) / 2, -1, 1))).max())
+
+
+def test_cameras_and_focal_are_found_and_runs_agree_to_the_bit() -> None:
+    angles = [0.0, 10, 20, 30, 40]
+    task = job(angles)
+    model, again = solved(task), solved(task)
+    assert model.placed == (0, 1, 2, 3, 4)
+    assert largest_turn_error_deg(model, angles) < 0.1
+    assert model.cameras.K[0, 0, 0] == pytest.approx(FOCAL, rel=0.01)
+    np.testing.assert_allclose(model.cameras.K[:, :2, 2], np.tile((319.5, 239.5), (5, 1)))
+    assert np.array_equal(model.cameras.cam_from_world, again.cameras.cam_from_world)
+    assert np.array_equal(model.points, again.points)
+
+
+def test_observations_lie_where_their_points_project() -> None:
+    task = job([0.0, 10, 20])
+    model = solved(task)
+    in_cam = np.einsum("mij,mj->mi", model.cameras.cam_from_world[model.observed_by, :3, :3], model.points[model.observed_point])
+    projected = (in_cam + model.cameras.cam_from_world[model.observed_by, :3, 3]) @ model.cameras.K[0].T
+    measured = np.stack([task.xy[by][feature] for by, feature in zip(model.observed_by, model.observed_feature)])
+    # Half a pixel lost on the way to COLMAP or back would show as a mean offset.
+    np.testing.assert_allclose((projected[:, :2] / projected[:, 2:] - measured).mean(0), 0, atol=0.02)
+
+
+def test_stated_intrinsics_are_kept() -> None:
+    stated = np.array([[900.0, 0, 300], [0, 910, 260], [0, 0, 1]])
+    angles = [0.0, 12, 24]
+    model = solved(job(angles, stated, K=stated, prior=True, fixed=True))
+    np.testing.assert_allclose(model.cameras.K, np.tile(stated, (3, 1, 1)), atol=1e-9)
+    assert largest_turn_error_deg(model, angles) < 0.1
+
+
+def test_two_views_make_a_scene_and_keep_their_focal() -> None:
+    angles = [0.0, 15]
+    model = solved(job(angles, K=K))
+    assert model.placed == (0, 1)
+    assert model.cameras.K[0, 0, 0] == FOCAL
+    assert largest_turn_error_deg(model, angles) < 0.3
+    assert len(model.points) > 50
+
+
+def test_matches_that_say_nothing_give_no_model() -> None:
+    task = job([0.0, 0.0])
+    assert solve_in_child(MapperJob(task.xy, task.cameras, task.camera_of_view, {}, 0)) is None
+
+
+def test_an_interrupted_mapper_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(function: object, task: tuple[MapperJob, Path]) -> None:
+        (task[1] / "matches.db").write_text("half-written")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(mapper, "call_in_child", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        solve_in_child(MapperJob((), (), (), {}, 0))
+    assert list(tmp_path.iterdir()) == []

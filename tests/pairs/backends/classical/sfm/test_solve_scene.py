@@ -1,0 +1,249 @@
+"""From photos and masks to cameras and scene points, on rendered photos of a textured roof."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from masks.errors import MaskError, ReconstructionError
+from masks.mask import Mask
+from masks.notice import Level
+from masks.pixelmap import PixelMap, identity, image_to_target
+from pairs.backends.classical.options import SolveOptions
+from pairs.backends.classical.sfm.solve import SceneSolve
+from pairs.backends.classical.sfm.solve_scene import solve_scene
+from pairs.backends.protocol import silent
+from pairs.prediction.store import PredictionStore, digest
+from pairs.views.photos import load_photo
+from pairs.views.view import View
+
+pytest.importorskip("pycolmap", reason="the scene solve needs pycolmap")
+
+SIZE = (320, 240)
+K = np.array([[500.0, 0, 159.5], [0, 500, 119.5], [0, 0, 1]])
+ANGLES = (-20.0, -10.0, 0.0, 10.0, 20.0)
+USUAL = SolveOptions()
+
+
+def turned(degrees: float) -> np.ndarray:
+    """(4, 4) cam_from_world of a camera 4 units before the origin, turned about the vertical axis and looking down a little."""
+    a, tilt = np.deg2rad(degrees), np.deg2rad(20)
+    about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+    pose = np.eye(4)
+    pose[:3, :3], pose[2, 3] = about_x @ about_y, 4
+    return pose
+
+
+def render(degrees: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the photo (H, W, 3) and mask of two textured planes that meet in a ridge along the vertical axis."""
+    rng = np.random.default_rng(8)
+    photo, mask = np.zeros((*SIZE[::-1], 3), np.uint8), np.zeros(SIZE[::-1], bool)
+    pose = turned(degrees)
+    for side in (-1, 1):
+        smooth = np.stack([gaussian_filter(rng.normal(size=(256, 256)), 2.5) for _ in range(3)], axis=2)
+        texture = np.clip(127 + 55 * smooth / smooth.std(), 0, 255).astype(np.uint8)
+        # Texture pixel (u, v) lies at origin + u * along + v * down.
+        plane = np.stack([np.array([side * 0.9, 0, 0.5]) / 256, np.array([0, 1.4, 0]) / 256, [0, -0.7, 0]], axis=1)
+        image_from_texture = K @ (pose[:3, :3] @ plane + np.outer(pose[:3, 3], [0, 0, 1]))
+        warped = cv2.warpPerspective(texture, image_from_texture, SIZE, flags=cv2.INTER_AREA)
+        here = cv2.warpPerspective(np.ones((256, 256), np.uint8), image_from_texture, SIZE, flags=cv2.INTER_NEAREST) > 0
+        photo[here], mask = warped[here], mask | here
+    return photo, mask
+
+
+def saved(folder: Path, photos: Sequence[np.ndarray], masks: Sequence[np.ndarray] | None) -> list[View]:
+    """Write photos to files and return their views."""
+    folder.mkdir()
+    views = []
+    for k, photo in enumerate(photos):
+        path = folder / f"{k}.png"
+        Image.fromarray(photo).save(path)
+        mask = None if masks is None else Mask(masks[k], "drawn")
+        key = digest(photo, "whole" if masks is None else masks[k])
+        views.append(View(path.name, path, photo, identity((photo.shape[1], photo.shape[0])), mask, key))
+    return views
+
+
+def before_backdrop(seed: int, angles: Sequence[float] = ANGLES) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Photos with a noisy background that differs from photo to photo, and masks."""
+    rng = np.random.default_rng(seed)
+    rendered = [render(angle) for angle in angles]
+    photos = [np.where(mask[..., None], photo, rng.integers(0, 256, photo.shape, dtype=np.uint8)) for photo, mask in rendered]
+    return photos, [mask for _, mask in rendered]
+
+
+def largest_turn_error_deg(solve: SceneSolve, angles: Sequence[float]) -> float:
+    R = solve.cameras.cam_from_world[:, :3, :3]
+    true = np.stack([turned(angles[view])[:3, :3] for view in solve.placed])
+    off = (R @ R[0].T) @ (true @ true[0].T).transpose(0, 2, 1)
+    return float(np.rad2deg(np.arccos(np.clip((np.trace(off, axis1=1, axis2=2) - 1) / 2, -1, 1))).max())
+
+
+def same(first: SceneSolve, second: SceneSolve) -> bool:
+    arrays = [(s.cameras.K, s.cameras.cam_from_world, s.points, s.observed_point, s.observed_by, s.observed_xy) for s in (first, second)]
+    return first.placed == second.placed and first.notices == second.notices and all(np.array_equal(a, b) for a, b in zip(*arrays))
+
+
+def test_masked_photos_give_cameras_points_and_a_checked_scene(tmp_path: Path) -> None:
+    views = saved(tmp_path / "photos", *before_backdrop(0))
+    solve = solve_scene(views, None, PredictionStore(tmp_path / "store"), silent, USUAL)
+    assert solve.placed == (0, 1, 2, 3, 4)
+    assert largest_turn_error_deg(solve, ANGLES) < 0.5
+    assert solve.cameras.K[0, 0, 0] == pytest.approx(500, rel=0.05)
+    assert any("checked against the silhouettes" in notice.text for notice in solve.notices)
+    assert np.bincount(solve.observed_point).min() >= 2
+
+
+def test_background_pixels_never_move_a_pose(tmp_path: Path) -> None:
+    first, second = (
+        solve_scene(saved(tmp_path / f"photos {seed}", *before_backdrop(seed)), None, PredictionStore(tmp_path / f"{seed}"), silent, USUAL)
+        for seed in (1, 2)
+    )
+    assert same(first, second)
+
+
+def test_the_result_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    views = saved(tmp_path / "photos", *before_backdrop(0))
+    first, second = (solve_scene(views, None, PredictionStore(tmp_path / str(workers)), silent, USUAL, workers) for workers in (1, 2))
+    assert same(first, second)
+
+
+def test_a_killed_run_resumes_without_repeating_what_was_finished(tmp_path: Path) -> None:
+    views = saved(tmp_path / "photos", *before_backdrop(0))
+    store = PredictionStore(tmp_path / "store")
+    whole = solve_scene(views, None, store, silent, USUAL)
+    for entry in (store.folder / "scene_solve").iterdir():
+        entry.unlink()
+    lost, truncated = sorted((store.folder / "feature_matches").iterdir())[:2]
+    lost.unlink()
+    truncated.write_bytes(truncated.read_bytes()[:50])
+    written = {path: path.stat().st_mtime_ns for path in store.folder.rglob("*.safetensors") if path != truncated}
+    stages: dict[str, int] = {}
+    resumed = solve_scene(views, None, store, lambda stage, done, total: stages.setdefault(stage, done), USUAL)
+    assert same(whole, resumed)
+    assert (stages["features"], stages["matching"]) == (5, 8)
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    assert lost.exists()
+    assert same(whole, solve_scene(views, None, store, silent, USUAL))
+
+
+def test_photos_without_masks_are_solved_and_called_not_checked(tmp_path: Path) -> None:
+    photos = [render(angle)[0] for angle in ANGLES]
+    solve = solve_scene(saved(tmp_path / "photos", photos, None), None, PredictionStore(tmp_path / "store"), silent, USUAL)
+    assert solve.placed == (0, 1, 2, 3, 4)
+    assert largest_turn_error_deg(solve, ANGLES) < 0.5
+    assert any("not checked" in notice.text for notice in solve.notices if notice.level is Level.WARNING)
+
+
+def test_a_fixed_backdrop_is_thrown_out_and_said_aloud(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    smooth = np.stack([gaussian_filter(rng.normal(size=SIZE[::-1]), 2) for _ in range(3)], axis=2)
+    backdrop = np.clip(127 + 60 * smooth / smooth.std(), 0, 255).astype(np.uint8)
+    photos = [np.where(mask[..., None], photo, backdrop) for photo, mask in map(render, ANGLES)]
+    solve = solve_scene(saved(tmp_path / "photos", photos, None), None, PredictionStore(tmp_path / "store"), silent, USUAL)
+    assert largest_turn_error_deg(solve, ANGLES) < 0.5
+    assert any(notice.subject == "static background" and "masks" in notice.text for notice in solve.notices)
+
+
+def test_a_view_of_something_else_is_left_out_by_name(tmp_path: Path) -> None:
+    photos, masks = before_backdrop(0)
+    stranger = np.random.default_rng(9).integers(0, 256, (*SIZE[::-1], 3), dtype=np.uint8)
+    views = saved(tmp_path / "photos", [*photos, stranger, photos[0]], [*masks, masks[0], np.zeros_like(masks[0])])
+    solve = solve_scene(views, None, PredictionStore(tmp_path / "store"), silent, USUAL)
+    assert solve.placed == (0, 1, 2, 3, 4)
+    lost = {notice.subject: notice.text for notice in solve.notices if notice.level is Level.LEFT_OUT}
+    assert "0 verified pairs" in lost["5.png"]
+    assert "mask is empty" in lost["6.png"]
+
+
+def test_a_doubled_photo_is_placed_where_its_twin_is(tmp_path: Path) -> None:
+    photos, masks = before_backdrop(0)
+    views = saved(tmp_path / "photos", [*photos, photos[2]], [*masks, masks[2]])
+    solve = solve_scene(views, None, PredictionStore(tmp_path / "store"), silent, USUAL)
+    assert solve.placed == (0, 1, 2, 3, 4, 5)
+    assert largest_turn_error_deg(solve, [*ANGLES, ANGLES[2]]) < 0.5
+    np.testing.assert_allclose(solve.cameras.centres[5], solve.cameras.centres[2], atol=0.01)
+
+
+def test_two_photos_make_a_scene_whose_focal_is_said_to_be_assumed(tmp_path: Path) -> None:
+    photos, masks = before_backdrop(0)
+    views = saved(tmp_path / "photos", photos[1:3], masks[1:3])
+    solve = solve_scene(views, None, PredictionStore(tmp_path / "store"), silent, USUAL)
+    assert solve.placed == (0, 1)
+    assert any("two photos cannot tell the focal" in notice.text for notice in solve.notices)
+    known = [replace(view, K=K, key=view.key + "known") for view in views]
+    solve = solve_scene(known, None, PredictionStore(tmp_path / "store"), silent, USUAL)
+    assert largest_turn_error_deg(solve, ANGLES[1:3]) < 0.5
+    np.testing.assert_allclose(solve.cameras.K, np.tile(K, (2, 1, 1)), atol=1e-9)
+
+
+def test_two_cameras_keep_two_focals(tmp_path: Path) -> None:
+    photos, masks = before_backdrop(0)
+    photos[3:] = [cv2.resize(photo, (480, 360), interpolation=cv2.INTER_CUBIC) for photo in photos[3:]]
+    masks[3:] = [cv2.resize(mask.astype(np.uint8), (480, 360), interpolation=cv2.INTER_NEAREST) > 0 for mask in masks[3:]]
+    solve = solve_scene(saved(tmp_path / "photos", photos, masks), None, PredictionStore(tmp_path / "store"), silent, USUAL)
+    assert solve.placed == (0, 1, 2, 3, 4)
+    assert largest_turn_error_deg(solve, ANGLES) < 0.5
+    np.testing.assert_allclose(solve.cameras.K[:, 0, 0], [500, 500, 500, 750, 750], rtol=0.05)
+    np.testing.assert_allclose(solve.cameras.K[4, :2, 2], (239.5, 179.5), atol=1e-9)
+
+
+def test_a_large_photo_is_solved_small_and_answered_in_its_own_pixels(tmp_path: Path) -> None:
+    views = saved(tmp_path / "photos", *before_backdrop(0))
+    whole, small = (
+        solve_scene(views, None, PredictionStore(tmp_path / str(longest)), silent, SolveOptions(working_longest=longest)) for longest in (320, 200)
+    )
+    assert small.cameras.K[0, 0, 0] == pytest.approx(whole.cameras.K[0, 0, 0], rel=0.1)
+    assert largest_turn_error_deg(small, ANGLES) < 1.0
+    assert small.observed_xy.max() > 200
+
+
+def test_copies_of_a_photo_are_no_scene(tmp_path: Path) -> None:
+    photos, masks = before_backdrop(0)
+    views = saved(tmp_path / "photos", [photos[0]] * 3, [masks[0]] * 3)
+    with pytest.raises(ReconstructionError, match="copies"):
+        solve_scene(views, None, PredictionStore(tmp_path / "store"), silent, USUAL)
+
+
+def test_blank_photos_and_foreign_photos_and_empty_masks_are_named(tmp_path: Path) -> None:
+    store = PredictionStore(tmp_path / "store")
+    rng = np.random.default_rng(4)
+    blank = [np.full((*SIZE[::-1], 3), 90, np.uint8)] * 3
+    with pytest.raises(ReconstructionError, match="texture"):
+        solve_scene(saved(tmp_path / "blank", blank, None), None, store, silent, USUAL)
+    foreign = [rng.integers(0, 256, (*SIZE[::-1], 3), dtype=np.uint8) for _ in range(3)]
+    with pytest.raises(ReconstructionError, match="no pair of views has 15"):
+        solve_scene(saved(tmp_path / "foreign", foreign, None), None, store, silent, USUAL)
+    with pytest.raises(MaskError, match="polarity"):
+        solve_scene(saved(tmp_path / "empty", foreign, [np.zeros(SIZE[::-1], bool)] * 3), None, store, silent, USUAL)
+    with pytest.raises(ReconstructionError, match="at least two"):
+        solve_scene(saved(tmp_path / "one", foreign[:1], None), None, store, silent, USUAL)
+
+
+def test_another_grid_repeats_nothing(tmp_path: Path) -> None:
+    views = [replace(view, content=view.key) for view in saved(tmp_path / "photos", *before_backdrop(0))]
+    store = PredictionStore(tmp_path / "store")
+    whole = solve_scene(views, None, store, silent, USUAL)
+    grid = PixelMap(SIZE, 1, (16, 8, 256, 224), (256, 224))
+    cropped = [replace(view, key=view.key + "cropped", pixel_map=grid, image=image_to_target(grid, view.image)) for view in views]
+    stages: list[str] = []
+    assert same(whole, solve_scene(cropped, None, store, lambda stage, *_: stages.append(stage), USUAL))
+    assert stages == []
+    other = [replace(view, content=view.content + "another mask") for view in views]
+    solve_scene(other, None, store, lambda stage, *_: stages.append(stage), USUAL)
+    assert "features" in stages
+
+
+def test_a_photo_is_loaded_as_viewers_show_it(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    (view,) = saved(tmp_path / "photos", [pixels], None)
+    rolled = replace(view, pixel_map=identity((30, 20), orientation=6), image=np.rot90(pixels, -1))
+    assert np.array_equal(load_photo(rolled), np.rot90(pixels, -1))

@@ -1,0 +1,109 @@
+"""From folders of files to views."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from masks.errors import ImageError, MaskError
+from masks.notice import Level
+from pairs.views.grid import GridOptions
+from pairs.views.load import LoadOptions, load_views
+from pairs.views.view import grid_mask
+
+
+def photos(folder: Path, count: int = 3, size: tuple[int, int] = (96, 64), **save: object) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for k in range(count):
+        pixels = np.random.default_rng(k).integers(0, 255, (size[1], size[0], 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{k}.png", **save)
+    return folder
+
+
+def masks(folder: Path, count: int = 3, size: tuple[int, int] = (96, 64), empty: tuple[int, ...] = ()) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for k in range(count):
+        pixels = np.zeros((size[1], size[0]), np.uint8)
+        if k not in empty:
+            pixels[16:48, 24:72] = 255
+        Image.fromarray(pixels).save(folder / f"{k}.png")
+    return folder
+
+
+def test_views_come_with_masks_on_their_grid(tmp_path: Path) -> None:
+    views, _ = load_views(photos(tmp_path / "images"), masks(tmp_path / "masks"))
+    assert [v.name for v in views] == ["0.png", "1.png", "2.png"]
+    assert grid_mask(views[0]).sum() == 32 * 48
+
+
+def test_a_view_with_an_empty_mask_is_left_out_by_name(tmp_path: Path) -> None:
+    views, notices = load_views(photos(tmp_path / "images"), masks(tmp_path / "masks", empty=(1,)))
+    assert [v.name for v in views] == ["0.png", "2.png"]
+    assert [n.subject for n in notices if n.level is Level.LEFT_OUT] == ["1.png"]
+
+
+def test_one_usable_mask_is_not_enough(tmp_path: Path) -> None:
+    with pytest.raises(MaskError, match="only this view"):
+        load_views(photos(tmp_path / "images"), masks(tmp_path / "masks", empty=(0, 1)))
+
+
+def test_a_photo_without_a_mask_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MaskError, match=r"2\.png: no mask in"):
+        load_views(photos(tmp_path / "images"), masks(tmp_path / "masks", count=2))
+
+
+def test_one_photo_is_not_enough(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="one photo is not enough"):
+        load_views(photos(tmp_path / "images", count=1))
+
+
+def test_alpha_channels_serve_as_masks_unless_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    rgba = np.random.default_rng(0).integers(0, 255, (64, 96, 4), np.uint8)
+    rgba[..., 3] = 0
+    rgba[10:50, 20:70, 3] = 255
+    for k in range(2):
+        Image.fromarray(rgba).save(folder / f"{k}.png")
+    views, _ = load_views(folder)
+    assert views[0].mask is not None
+    assert views[0].mask.source == "alpha channel"
+    unmasked, _ = load_views(folder, options=LoadOptions(use_masks=False))
+    assert unmasked[0].mask is None
+
+
+def test_twins_are_warned_of(tmp_path: Path) -> None:
+    folder = photos(tmp_path / "images")
+    (folder / "3.png").write_bytes((folder / "0.png").read_bytes())
+    _, notices = load_views(folder)
+    assert any(n.subject == "3.png" and "same photo as 0.png" in n.text for n in notices)
+
+
+def test_a_turned_photo_gives_the_same_upright_view(tmp_path: Path) -> None:
+    upright = np.random.default_rng(5).integers(0, 255, (96, 64, 3), np.uint8)
+    exif = Image.Exif()
+    exif[274] = 6
+    for name, pixels, options in (("a.png", upright, {}), ("b.png", np.rot90(upright), {"exif": exif})):
+        Image.fromarray(np.ascontiguousarray(pixels)).save(tmp_path / name, **options)
+    (plain, turned), _ = load_views(tmp_path)
+    np.testing.assert_array_equal(turned.image, plain.image)
+    assert turned.photo_size == plain.photo_size == (64, 96)
+
+
+def test_any_byte_of_photo_or_mask_changes_the_key(tmp_path: Path) -> None:
+    before, _ = load_views(photos(tmp_path / "images"), masks(tmp_path / "masks"))
+    pixels = np.array(Image.open(tmp_path / "masks/1.png"))
+    pixels[20, 30] = 0
+    Image.fromarray(pixels).save(tmp_path / "masks/1.png")
+    after, _ = load_views(tmp_path / "images", tmp_path / "masks")
+    assert [a.key == b.key for a, b in zip(before, after)] == [True, False, True]
+
+
+def test_cropping_to_the_object_keeps_intrinsics_exact(tmp_path: Path) -> None:
+    options = LoadOptions(grid=GridOptions(longest=48, crop_to_object=True))
+    views, _ = load_views(photos(tmp_path / "images"), masks(tmp_path / "masks"), options)
+    pixel_map = views[0].pixel_map
+    assert max(pixel_map.target_size) <= 48
+    assert pixel_map.crop[0] > 0
+    assert pixel_map.scale[0] == pytest.approx(pixel_map.scale[1], rel=0.02)

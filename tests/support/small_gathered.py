@@ -1,0 +1,54 @@
+"""What the aligner gathers of the small exact scene, run by run in units of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from small_scene import FOCAL, HEIGHT, WIDTH, cam_from_world, depth_map, pair_record, points_in
+
+from align.bundle.intrinsics import Lenses
+from align.measurements.canonical import masked_canonical_view
+from align.measurements.gather import Gathered, RunSample, coarse_grid
+from masks.pixelmap import PixelMap
+from pairs.prediction.predictions import PairEntry, Predictions
+from pairs.views.view import View
+
+CENTRE = torch.tensor([WIDTH / 2, HEIGHT / 2], dtype=torch.float64)
+
+
+def small_gathered(num_views: int = 4, edges: list[tuple[int, int]] | None = None, unit: dict[tuple[int, int], float] | None = None) -> Gathered:
+    """Return exact views, records and samples of the edges (all pairs unless told). `unit` scales single runs, by (frame, other)."""
+    poses = cam_from_world(num_views)
+    depths = [depth_map(pose) for pose in poses]
+    edges = [(a, b) for b in range(num_views) for a in range(b)] if edges is None else edges
+    conf = torch.full((1, HEIGHT, WIDTH), 3.0, dtype=torch.float64)
+    mask = torch.ones(HEIGHT, WIDTH, dtype=torch.bool)
+    views = [masked_canonical_view(points_in(pose, pose, depth)[None], conf, mask, CENTRE) for pose, depth in zip(poses, depths)]
+    samples = []
+    for a, b in edges:
+        for frame, other in ((a, b), (b, a)):
+            own, seen = (coarse_grid(points_in(poses[k], poses[other], depths[other])).numpy() for k in (other, frame))
+            own, seen = own * (unit or {}).get((other, frame), 1.0), seen * (unit or {}).get((frame, other), 1.0)
+            samples.append(RunSample(frame, other, own, seen, np.full(len(own), 2.0)))
+    predictions = Predictions(tuple(small_views(num_views)), tuple(edges), _never, None, ())
+    records = tuple(pair_record(poses, depths, a, b) for a, b in edges)
+    return Gathered(predictions, tuple(views), records, tuple(samples))
+
+
+def _never(edge: int) -> PairEntry:
+    raise AssertionError(f"pair {edge} is read again")
+
+
+def small_views(num_views: int, cameras: str | None = None) -> list[View]:
+    """Return views of one camera, or of those named by one letter each."""
+    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    pixel_map = PixelMap((WIDTH, HEIGHT), 1, (0, 0, WIDTH, HEIGHT), (WIDTH, HEIGHT))
+    names = cameras or "a" * num_views
+    return [View(f"{k}.png", None, image, pixel_map, None, str(k), camera=names[k]) for k in range(num_views)]
+
+
+def small_lenses(num_views: int, cameras: tuple[int, ...] | None = None) -> Lenses:
+    """Return the true lenses, one camera unless told."""
+    camera = np.array(cameras or (0,) * num_views)
+    count = int(camera.max()) + 1
+    return Lenses(np.tile(CENTRE.numpy(), (num_views, 1)), np.ones(num_views), camera, np.full(count, np.log(FOCAL)), np.zeros(count, bool))
