@@ -5,30 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import torch
-
-from align.aligned import Aligned
-from align.bundle.block_depth import block_depth
-from align.bundle.bundle_alignment import gauss_newton_align
-from align.bundle.intrinsics import with_shared_K
-from align.bundle.refinement import GaussNewton
-from align.depth_maps.clean import clean
+from align.aligned import scene_of
+from align.bundle.bundle_alignment import bundle_align
+from align.bundle.options import GaussNewton
 from align.localise.known_scene import freeze, frozen_in, require_same_grids, with_scene
 from align.measurements.components import Parts, other_parts, tied_parts
-from align.measurements.gather import Gathered, gather, keep_views
+from align.measurements.gather import gather
+from align.measurements.gathered import Gathered, keep_views
+from align.measurements.known_cameras import stated_cameras, with_shared_K
 from align.measurements.motion_masks import masked_by_motion
 from align.presets import Preset
-from align.scene import Report, Scene, SceneView
-from align.sparse.densify import DenseView, backproject
+from align.scene import Report, Scene
 from align.sparse.options import ReferenceOptions
 from align.sparse.sparse_alignment import align_as_reference
-from align.sparse.start import Known
 from masks.errors import GraphError, PointloomError, UserError
 from masks.notice import Level, Notice, left_out, warning
 from pairs.backends.protocol import Progress, silent
 from pairs.prediction.predictions import Predictions
-from pairs.views.cameras import Cameras
-from pairs.views.view import View, grid_K, grid_mask
 
 
 def sparse_align(predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
@@ -152,55 +145,16 @@ def _solved(job: _Job, number: int, progress: Progress, onto: Scene | None = Non
     gathered = keep_views(job.gathered, part)
     notices = [*job.notices, *(() if onto is not None else other_parts(job.parts, number, names))]
     if isinstance(solver, GaussNewton):
-        known = _known(gathered.predictions)
-        aligned = _by_gauss_newton(gathered, solver, known if onto is None else freeze(onto, gathered, known), progress)
+        known = stated_cameras(gathered.predictions)
+        aligned = bundle_align(gathered, solver, known if onto is None else freeze(onto, gathered, known), progress)
     else:
         notices += _poses_not_used(gathered.predictions)
         aligned = align_as_reference(gathered, solver, progress)
     progress("cleaning", 0, 1)
-    return replace(_scene(gathered.predictions, aligned, notices, job.preset.clean_tolerance), inputs=job.inputs)
+    return replace(scene_of(gathered.predictions, aligned, notices, job.preset.clean_tolerance), inputs=job.inputs)
 
 
 def _poses_not_used(predictions: Predictions) -> list[Notice]:
     if predictions.cameras is not None or all(view.cam_from_world is None for view in predictions.views):
         return []
     return [warning("poses", "the stated ones are not used: the reference's presets start without. Use --preset pointloom.")]
-
-
-def _known(predictions: Predictions) -> Known:
-    """Return what the user states of cameras, and the backend's poses where they are the start."""
-    views = predictions.views
-    poses = [view.cam_from_world for view in views] if predictions.cameras is None else predictions.cameras.cam_from_world
-    return Known(
-        K={k: torch.from_numpy(K) for k, view in enumerate(views) if (K := grid_K(view)) is not None},
-        cam_from_world={k: torch.from_numpy(pose) for k, pose in enumerate(poses) if pose is not None},
-    )
-
-
-def _by_gauss_newton(gathered: Gathered, options: GaussNewton, known: Known, progress: Progress) -> Aligned:
-    solution = gauss_newton_align(gathered, options, known, progress)
-    cameras = Cameras(solution.K, solution.cam_from_world)
-    dense = []
-    for k, view in enumerate(gathered.views):
-        depth = block_depth(view, solution.log_size[k], solution.log_offset[k])
-        points = backproject(depth, torch.from_numpy(cameras.K[k]), torch.from_numpy(cameras.world_from_cam[k]))
-        dense.append(DenseView(points, depth, view.conf))
-    return Aligned(cameras, tuple(dense), solution.notices, solution.figures)
-
-
-def _scene(predictions: Predictions, aligned: Aligned, notices: Sequence[Notice], clean_tolerance: float) -> Scene:
-    cameras = aligned.cameras
-    dense = clean(aligned.dense, torch.from_numpy(cameras.K), torch.from_numpy(cameras.cam_from_world), clean_tolerance)
-    views = tuple(_scene_view(view, seen) for view, seen in zip(predictions.views, dense))
-    report = Report((*notices, *aligned.notices), aligned.figures)
-    return Scene(views, cameras, tuple(view.name for view in predictions.views), predictions.edges, report)
-
-
-def _scene_view(view: View, seen: DenseView) -> SceneView:
-    """Return a view as the scene keeps it. A pixel off the object, or without a depth in front of the camera, has neither depth nor confidence."""
-    mask = grid_mask(view)
-    height, width = mask.shape  # the solver's grid may have a margin that makes its blocks whole
-    depth, conf = seen.depth[:height, :width], seen.conf[:height, :width]
-    known = torch.from_numpy(mask) & (depth > 0)  # NaN is not
-    depth, conf = (torch.where(known, x, 0).float().numpy() for x in (depth, conf))
-    return SceneView(view.name, view.camera, view.pixel_map, depth, conf, view.image, mask)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from align.depth_maps.clean import clean
+from align.depth_maps.dense_view import DenseView
 from align.scene import Report, Scene, SceneView
-from align.sparse.densify import DenseView
 from masks.errors import ReconstructionError
 from masks.notice import Notice, left_out
 from pairs.backends.protocol import Progress, silent

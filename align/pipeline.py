@@ -8,7 +8,7 @@ from pathlib import Path
 
 import networkx
 
-from align.bundle.refinement import GaussNewton
+from align.bundle.options import GaussNewton
 from align.global_alignment import sparse_align
 from align.group_scene import group_scene
 from align.presets import PRESETS, Preset

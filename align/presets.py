@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from align.bundle.refinement import GaussNewton
-from align.measurements.gather import Reading
+from align.bundle.options import GaussNewton
+from align.measurements.gathered import Reading
 from align.sparse.options import ALIGNER_FUNCTION, MAST3R, MAST3R_2024, Intrinsics, ReferenceOptions, Stage
 from align.sparse.robust import Gamma
 from masks.errors import UserError

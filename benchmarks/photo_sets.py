@@ -21,7 +21,8 @@ import numpy as np
 
 from align.evaluate.camera_errors import Evaluation, evaluate
 from align.export.cameras_json import read_cameras
-from align.scene import Scene, load_scene
+from align.scene import Scene
+from align.scene_folder import load_scene
 from masks.files import list_photos
 from pairs.backends.protocol import silent
 from pairs.backends.registry import make_backend

@@ -19,9 +19,11 @@ from simulated import Recipe, Simulated, simulated
 
 from align.bundle.block_depth import block_depth
 from align.bundle.bundle_alignment import BlockSolution, gauss_newton_align
-from align.bundle.refinement import GaussNewton
+from align.bundle.options import GaussNewton
 from align.initial.spanning_tree import build_tree
-from align.measurements.gather import Gathered, gather, principal_point
+from align.measurements.gather import gather
+from align.measurements.gathered import Gathered
+from align.measurements.known_cameras import principal_point
 from align.presets import POINTLOOM, PRESETS, Preset
 from align.sparse.adam import descend
 from align.sparse.camera_chain import CameraChain, Parameters, Placement, place

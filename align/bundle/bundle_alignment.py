@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from align.bundle.consistency import Consistency, check_consistency, consistency_notices
-from align.bundle.intrinsics import Lenses, lenses_of
-from align.bundle.observations import Observations, observe
-from align.bundle.refinement import STRAYED_SIGMAS, GaussNewton, Held, Refined, contradicted_poses, held_of, known_depths, refine, strayed
+from align.aligned import Aligned
+from align.bundle.block_depth import block_depth
+from align.bundle.consistency import Consistency, consistency_notices
+from align.bundle.options import GaussNewton
+from align.bundle.problem import bundle_problem
+from align.bundle.refinement import Held, Refined, held_of, known_depths, refine
 from align.bundle.reprojection import BlockState
-from align.bundle.second_start import resected_start
+from align.bundle.second_start import refined_again
 from align.bundle.uncertainty import uncertainty
-from align.initial.from_known_poses import given_start
-from align.initial.loop_consistency import Triangles, triangles_of
-from align.initial.motion_averaging import Start, averaged_start
-from align.initial.relative_poses import MeasuredPairs, measure_pairs
+from align.depth_maps.dense_view import DenseView
 from align.measurements.canonical import CanonicalView
-from align.measurements.gather import Gathered, principal_point
-from align.sparse.start import Known
-from masks.notice import Notice, info, warning
+from align.measurements.gathered import Gathered
+from align.measurements.known_cameras import Known
+from align.pinhole import backproject
+from masks.notice import Notice, warning
 from pairs.backends.protocol import Progress, silent
+from pairs.views.cameras import Cameras
 
 _FROZEN_SHARE = 0.5
 """Of the matches, within 2 px: true poses leave more, poses a degree off less (the default aligner's design, chapter 7.1)."""
@@ -54,10 +55,10 @@ def gauss_newton_align(gathered: Gathered, options: GaussNewton, known: Known | 
     middle = middle_depths(gathered.views)
     sizes, offsets = known_depths(gathered.views, known)
     log_distance = {view: size + float(np.log(middle[view])) for view, size in enumerate(sizes) if size is not None}
-    evidence, unit, notices = _weighed(gathered, middle, known, options, log_distance)
+    evidence, unit, notices = bundle_problem(gathered, middle, known, options, log_distance)
     held = held_of(evidence.obs, known, options, offsets)
     refined = refine(evidence.obs, evidence.lenses, evidence.start, held, options, progress)
-    refined, consistency, moved = _second_try(refined, evidence, held, options, names)
+    refined, consistency, moved = refined_again(refined, evidence, held, options, names)
     notices += (
         moved + _broken_off(refined) + _frozen_doubt(consistency, held) + consistency_notices(consistency, evidence.pairs, evidence.start, names)
     )
@@ -69,90 +70,6 @@ def gauss_newton_align(gathered: Gathered, options: GaussNewton, known: Known | 
         notices=notices,
         figures=_figures(refined, unit) | consistency.figures(),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """What the refinement starts from and is checked against."""
-
-    pairs: MeasuredPairs
-    triangles: Triangles
-    start: Start
-    lenses: Lenses
-    obs: Observations
-    """Without the matches of rejected pairs."""
-
-    def check(self, refined: Refined) -> Consistency:
-        """Return how far a result agrees with it."""
-        return check_consistency(self.obs, self.lenses, refined.state, self.pairs, self.start, self.triangles)
-
-
-def _weighed(
-    gathered: Gathered, middle: np.ndarray, known: Known, options: GaussNewton, log_distance: Mapping[int, float]
-) -> tuple[_Evidence, float, tuple[Notice, ...]]:
-    """Return the evidence, the unit of its start in the world, and notices about lenses.
-
-    `middle` (V,) are the views' median depths as predicted, `log_distance` logs of the known ones.
-    """
-    views = gathered.predictions.views
-    principal_points = torch.stack([principal_point(view, gathered.predictions, k) for k, view in enumerate(views)])
-    pairs = measure_pairs(gathered, middle, principal_points)
-    triangles = triangles_of(pairs, len(views))
-    start, unit = _start(pairs, triangles, len(views), known, log_distance)
-    lenses, notices = lenses_of(gathered.views, views, principal_points, known)
-    lenses = replace(lenses, free_centre=options.principal_point_sigma is not None)
-    rejected = {(int(a), int(b)) for a, b in pairs.pair[start.rejected]}
-    kept = [record for record in gathered.records if (record.a, record.b) not in rejected]
-    return _Evidence(pairs, triangles, start, lenses, observe(gathered.views, middle, kept, lenses)), unit, notices
-
-
-def _second_try(
-    refined: Refined, evidence: _Evidence, held: Held, options: GaussNewton, names: Sequence[str]
-) -> tuple[Refined, Consistency, tuple[Notice, ...]]:
-    """Return the result and how far it agrees, after a second descent where the first began in wrong places.
-
-    Views in a wrong place, or in one that contradicts their given pose, are placed anew, and such a pose is believed no more. Other given poses
-    are believed as before; what is believed of the other views is centred where the first descent ended.
-    """
-    consistency, stray = evidence.check(refined), strayed(refined)
-    wrong = contradicted_poses(stray, held)
-    wrong[consistency.misplaced] = True
-    misplaced = [int(view) for view in np.flatnonzero(wrong & ~held.pose)]
-    if not misplaced and not (stray[~held.given] > STRAYED_SIGMAS).any():
-        return refined, consistency, ()
-    believed = replace(held, given=held.given & (~wrong | held.pose))
-    start = resected_start(evidence.start, misplaced, evidence.obs, evidence.lenses, refined.state)
-    start = _with_poses_of(evidence.start, start, believed.given)
-    second = refine(evidence.obs, evidence.lenses, start, believed, options, silent)
-    again = evidence.check(second)
-    if not again.near_share >= consistency.near_share:
-        return refined, consistency, ()
-    cured = sorted(set(misplaced) - set(again.misplaced))
-    return second, again, tuple(_placed_anew(names[view], bool(held.given[view]) and view != start.root) for view in cured)
-
-
-def _with_poses_of(before: Start, start: Start, views: np.ndarray) -> Start:
-    """Return a start with the poses of another one for some views (V,) bool."""
-    R = np.where(views[:, None, None], before.R_cam_from_world, start.R_cam_from_world)
-    return replace(start, R_cam_from_world=R, t_cam_from_world=np.where(views[:, None], before.t_cam_from_world, start.t_cam_from_world))
-
-
-def _placed_anew(name: str, given: bool) -> Notice:
-    if given:
-        return warning(name, "its given pose contradicts its matches; it was placed where it sees the points of the others. Check the pose.")
-    return info(name, "the pairs had put it in a wrong place; it was placed anew where it sees the points of the others.")
-
-
-def _start(pairs: MeasuredPairs, triangles: Triangles, num_views: int, known: Known, log_distance: Mapping[int, float]) -> tuple[Start, float]:
-    """Return the start, known depths in it, and its unit in the world: 1 without given poses."""
-    if not known.cam_from_world:
-        return averaged_start(pairs, triangles, num_views), 1.0
-    given = {view: pose.double().numpy() for view, pose in known.cam_from_world.items()}
-    start, unit = given_start(pairs, triangles, given, num_views, log_distance)
-    log_size = start.log_size.copy()
-    for view, log in log_distance.items():
-        log_size[view] = log - np.log(unit)
-    return replace(start, log_size=log_size), unit
 
 
 def middle_depths(views: Sequence[CanonicalView]) -> np.ndarray:
@@ -212,3 +129,14 @@ def _figures(refined: Refined, unit: float) -> dict[str, Any]:
 def _finite(values: Iterable[float]) -> list[float | None]:
     """Return numbers as JSON knows them: none for what is not finite."""
     return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def bundle_align(gathered: Gathered, options: GaussNewton, known: Known, progress: Progress) -> Aligned:
+    solution = gauss_newton_align(gathered, options, known, progress)
+    cameras = Cameras(solution.K, solution.cam_from_world)
+    dense = []
+    for k, view in enumerate(gathered.views):
+        depth = block_depth(view, solution.log_size[k], solution.log_offset[k])
+        points = backproject(depth, torch.from_numpy(cameras.K[k]), torch.from_numpy(cameras.world_from_cam[k]))
+        dense.append(DenseView(points, depth, view.conf))
+    return Aligned(cameras, tuple(dense), solution.notices, solution.figures)

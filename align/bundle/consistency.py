@@ -12,8 +12,8 @@ from align.bundle.intrinsics import Lenses
 from align.bundle.observations import Observations
 from align.bundle.reprojection import BlockState, project, squared_errors
 from align.initial.loop_consistency import Triangles
-from align.initial.motion_averaging import Start
 from align.initial.relative_poses import MeasuredPairs
+from align.initial.start import Start
 from masks.notice import Notice, first_few, left_out, warning
 
 _NEAR_PX = 2.0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
 from align.measurements.canonical import CanonicalView
-from align.sparse.start import Known
+from align.measurements.known_cameras import Known
 from masks.notice import Notice, warning
 from masks.pixelmap import intrinsics_to_target
 from pairs.views.view import View
@@ -51,16 +51,6 @@ class Lenses:
         K[:, 1, 1] = K[:, 0, 0] / self.aspect
         K[:, :2, 2] = self.principal_point + shift[self.camera] / np.stack([np.ones(len(self.camera)), self.aspect], 1)
         return K
-
-
-def with_shared_K(views: Sequence[View]) -> tuple[View, ...]:
-    """Return the views, the K that is stated for some of a camera stated for its others of that size; not where what is stated differs."""
-    stated: dict[tuple[str, tuple[int, int]], list[np.ndarray]] = {}
-    for view in views:
-        if view.K is not None:
-            stated.setdefault((view.camera, view.photo_size), []).append(view.K)
-    shared = {key: found[0] for key, found in stated.items() if all(np.array_equal(K, found[0]) for K in found)}
-    return tuple(view if view.K is not None else replace(view, K=shared.get((view.camera, view.photo_size))) for view in views)
 
 
 def _grid_aspect(view: View) -> float:

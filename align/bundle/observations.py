@@ -9,7 +9,7 @@ import numpy as np
 
 from align.bundle.intrinsics import Lenses
 from align.measurements.canonical import CanonicalView, anchor_at
-from align.sparse.condense import PairRecord
+from align.measurements.gathered import PairRecord
 
 _LEAST_DEPTH = 1e-3
 """Of the view's median depth: what is nearer is no depth."""

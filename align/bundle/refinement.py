@@ -3,60 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from align.bundle.intrinsics import Lenses
-from align.bundle.model import BlockModel, Priors, prior_residuals
+from align.bundle.model import BlockModel, Priors
 from align.bundle.observations import Observations, in_pieces
+from align.bundle.options import GaussNewton
 from align.bundle.reprojection import BlockState
-from align.initial.motion_averaging import Start
+from align.initial.start import Start
 from align.measurements.canonical import CanonicalView
-from align.solver.least_squares import Control, Descent, minimise
-from align.sparse.start import Known
+from align.measurements.known_cameras import Known
+from align.solver.least_squares import Descent, minimise
 from pairs.backends.protocol import Progress
 
 _HELD_SIGMA = 1e-9
 """Of the depths that are known: next to it the matches have no say."""
 _OBSERVATIONS_OF_A_START = 300
 """So many observations of a view outweigh its start."""
-STRAYED_SIGMAS = 3.0
-"""Starts of solved scenes are off by less than two."""
-_UNUSUAL = 2.0
-"""A wrong pose draws the right ones after it, which must not be blamed."""
-
-
-@dataclass(frozen=True, slots=True)
-class GaussNewton:
-    """Options of the default aligner."""
-
-    cuts_px: tuple[float, ...] = (8.0, 4.0, 2.0, 1.0)
-    """Errors at which a match's weight has fallen to a half, one after the other."""
-    early: Control = field(default_factory=lambda: Control(max_steps=3, least_gain=0.03))
-    """At all cuts but the last."""
-    last: Control = field(default_factory=Control)
-    offset_sigma: float = 0.02
-    """Of a block's log depth about the canonical one."""
-    log_focal_sigma: float = 0.005
-    """About the pointmaps' own focals: matches alone draw the focal down."""
-    frozen_log_focal_sigma: float = 0.001
-    """The same where all poses are frozen: small errors of theirs would end in the focal."""
-    rotation_sigma_deg: float = 3.0
-    """About the start, each axis, of a view without matches: unseen where there are some, it holds a view without."""
-    place_sigma: float = 0.05
-    """Of a camera about the start, each axis, in units of the object's distance."""
-    log_size_sigma: float = 0.1
-    """About the start: for the same views."""
-    principal_point_sigma: float | None = None
-    """Of free principal points about the stated ones, else the pictures' middle, as a share of the focal; none: they stay, as an object in the
-    middle of its pictures demands, since a shift of them is nearly a turn of the camera."""
-    freeze_given: bool = False
-    """Given poses stay as they are; else they are believed as far as the next two say."""
-    given_rotation_sigma_deg: float = 1.0
-    """About given poses, over all axes."""
-    given_place_sigma: float = 0.01
-    """Of a given camera, over all axes, in units of the object's distance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +88,6 @@ def refine(obs: Observations, lenses: Lenses, start: Start, held: Held, options:
         descents.append(descent)
         progress("aligning", k + 1, len(options.cuts_px))
     return Refined(state, model, free, tuple(descents))
-
-
-def strayed(refined: Refined) -> np.ndarray:
-    """Return by how many standard deviations each view (V,) went from its start: belief in it may now pull the view off its matches."""
-    shared, _ = prior_residuals(refined.model, refined.state)
-    return np.abs(shared[: 6 * len(refined.state.log_size)].reshape(-1, 6)).max(1)
-
-
-def contradicted_poses(stray: np.ndarray, held: Held) -> np.ndarray:
-    """Return which views (V,) bool strayed from given poses that may move, and farther than given poses usually do."""
-    movable = held.given & ~held.pose
-    usual = np.median(stray[movable]) if movable.any() else 0.0
-    return movable & (stray > max(STRAYED_SIGMAS, _UNUSUAL * usual))
 
 
 def _priors(obs: Observations, lenses: Lenses, start: Start, held: Held, options: GaussNewton) -> Priors:

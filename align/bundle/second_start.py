@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
+from align.bundle.consistency import Consistency
 from align.bundle.intrinsics import Lenses
+from align.bundle.model import prior_residuals
 from align.bundle.observations import Observations
+from align.bundle.options import GaussNewton
+from align.bundle.problem import BundleProblem
+from align.bundle.refinement import Held, Refined, refine
 from align.bundle.reprojection import BlockState
-from align.initial.motion_averaging import Start
-
-_LEAST_POINTS = 12
-_ERROR_PX = 4.0
-_TRIES = 1000
-_SURE = 0.9999
+from align.initial.resection import resect
+from align.initial.start import Start
+from masks.notice import Notice, info, warning
+from pairs.backends.protocol import silent
 
 
 def resected_start(start: Start, views: Sequence[int], obs: Observations, lenses: Lenses, state: BlockState) -> Start:
@@ -43,23 +45,6 @@ def _hung_on(start: Start, root: int, R: np.ndarray, t: np.ndarray) -> tuple[np.
     return R, t
 
 
-def resect(points: np.ndarray, pixels: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the rotation (3, 3) and translation (3,) of a camera that sees points (N, 3) at pixels (N, 2) less its principal point.
-
-    By random samples and perspective-n-point, robust against wrong matches. Returns nothing when no camera sees enough of them.
-    """
-    if len(points) < _LEAST_POINTS:
-        return None
-    K = np.diag([focal, focal, 1.0])
-    options = {"iterationsCount": _TRIES, "reprojectionError": _ERROR_PX, "confidence": _SURE, "flags": cv2.SOLVEPNP_SQPNP}
-    found, turn, t, inliers = cv2.solvePnPRansac(points, pixels, K, None, **options)
-    if not found or inliers is None or len(inliers) < _LEAST_POINTS:
-        return None
-    near = inliers[:, 0]
-    turn, t = cv2.solvePnPRefineLM(points[near], pixels[near], K, None, turn, t)
-    return cv2.Rodrigues(turn)[0], t[:, 0]
-
-
 def _seen_points(view: int, others: np.ndarray, obs: Observations, lenses: Lenses, state: BlockState) -> tuple[np.ndarray, np.ndarray]:
     """Return the world points (N, 3) of other views that a view has matches for, and where it sees them (N, 2)."""
     source, target = obs.direction.T
@@ -73,3 +58,61 @@ def _seen_points(view: int, others: np.ndarray, obs: Observations, lenses: Lense
     in_camera = np.concatenate([(obs.ray[:, kept] - state.shift[lenses.camera[of]].T) / focal, np.ones((1, len(of)))]).T * depth[:, None]
     points = np.einsum("nba,nb->na", state.R_cam_from_world[of], in_camera - state.t_cam_from_world[of])
     return np.ascontiguousarray(points), (obs.seen[:, kept] - state.shift[lenses.camera[view]][:, None]).T.copy()
+
+
+STRAYED_SIGMAS = 3.0
+"""Starts of solved scenes are off by less than two."""
+
+
+_UNUSUAL = 2.0
+"""A wrong pose draws the right ones after it, which must not be blamed."""
+
+
+def strayed(refined: Refined) -> np.ndarray:
+    """Return by how many standard deviations each view (V,) went from its start: belief in it may now pull the view off its matches."""
+    shared, _ = prior_residuals(refined.model, refined.state)
+    return np.abs(shared[: 6 * len(refined.state.log_size)].reshape(-1, 6)).max(1)
+
+
+def contradicted_poses(stray: np.ndarray, held: Held) -> np.ndarray:
+    """Return which views (V,) bool strayed from given poses that may move, and farther than given poses usually do."""
+    movable = held.given & ~held.pose
+    usual = np.median(stray[movable]) if movable.any() else 0.0
+    return movable & (stray > max(STRAYED_SIGMAS, _UNUSUAL * usual))
+
+
+def refined_again(
+    refined: Refined, evidence: BundleProblem, held: Held, options: GaussNewton, names: Sequence[str]
+) -> tuple[Refined, Consistency, tuple[Notice, ...]]:
+    """Return the result and how far it agrees, after a second descent where the first began in wrong places.
+
+    Views in a wrong place, or in one that contradicts their given pose, are placed anew, and such a pose is believed no more. Other given poses
+    are believed as before; what is believed of the other views is centred where the first descent ended.
+    """
+    consistency, stray = evidence.check(refined), strayed(refined)
+    wrong = contradicted_poses(stray, held)
+    wrong[consistency.misplaced] = True
+    misplaced = [int(view) for view in np.flatnonzero(wrong & ~held.pose)]
+    if not misplaced and not (stray[~held.given] > STRAYED_SIGMAS).any():
+        return refined, consistency, ()
+    believed = replace(held, given=held.given & (~wrong | held.pose))
+    start = resected_start(evidence.start, misplaced, evidence.obs, evidence.lenses, refined.state)
+    start = _with_poses_of(evidence.start, start, believed.given)
+    second = refine(evidence.obs, evidence.lenses, start, believed, options, silent)
+    again = evidence.check(second)
+    if not again.near_share >= consistency.near_share:
+        return refined, consistency, ()
+    cured = sorted(set(misplaced) - set(again.misplaced))
+    return second, again, tuple(_placed_anew(names[view], bool(held.given[view]) and view != start.root) for view in cured)
+
+
+def _with_poses_of(before: Start, start: Start, views: np.ndarray) -> Start:
+    """Return a start with the poses of another one for some views (V,) bool."""
+    R = np.where(views[:, None, None], before.R_cam_from_world, start.R_cam_from_world)
+    return replace(start, R_cam_from_world=R, t_cam_from_world=np.where(views[:, None], before.t_cam_from_world, start.t_cam_from_world))
+
+
+def _placed_anew(name: str, given: bool) -> Notice:
+    if given:
+        return warning(name, "its given pose contradicts its matches; it was placed where it sees the points of the others. Check the pose.")
+    return info(name, "the pairs had put it in a wrong place; it was placed anew where it sees the points of the others.")

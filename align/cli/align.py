@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 
 import tyro
 
-from align.bundle.refinement import GaussNewton
+from align.bundle.options import GaussNewton
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.global_alignment import align_onto, sparse_align, sparse_align_parts, sparse_align_whole
 from align.presets import Preset, preset_named
-from align.scene import Scene, load_scene, remove_parts, save_scene
+from align.scene import Scene
+from align.scene_folder import load_scene, remove_parts, save_scene
 from masks.errors import UserError
 from pairs.backends.precomputed import read_predictions
 from pairs.prediction.predictions import Predictions

@@ -14,12 +14,13 @@ from rich.table import Table
 
 from align.cli.console import StageDisplay, print_result
 from align.cli.reconstruct import Reconstruct
-from align.cloud import DEFAULT_MIN_CONF
 from align.demo.turntable import TurntableOptions, render_turntable
 from align.evaluate.camera_errors import Evaluation, as_document, evaluate, failure
 from align.export.cameras_json import read_cameras
 from align.export.formats import EXPORTERS
-from align.scene import Scene, load_scene
+from align.point_cloud import DEFAULT_MIN_CONF
+from align.scene import Scene
+from align.scene_folder import load_scene
 from align.show.scene_sheet import write_scene_sheet
 from masks.errors import ReconstructionError
 from masks.picture import open_levels

@@ -9,9 +9,9 @@ from typing import Annotated
 import tyro
 
 from align.cli.console import print_result
-from align.cloud import DEFAULT_MIN_CONF
 from align.export.formats import EXPORTERS
-from align.scene import load_scene
+from align.point_cloud import DEFAULT_MIN_CONF
+from align.scene_folder import load_scene
 from masks.errors import UserError
 
 

@@ -13,7 +13,8 @@ import torch
 import tyro
 
 from align.cli.console import print_result
-from align.scene import Scene, load_scene
+from align.scene import Scene
+from align.scene_folder import load_scene
 from pairs.backends.registry import backend_names
 from pairs.networks.dust3r.checkpoint import Checkpoint, Fit, fit, is_checkpoint, misfit, read_checkpoint
 from pairs.networks.dust3r.config import Mode, OutputModes, StackConfig

@@ -11,7 +11,8 @@ import tyro
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.pipeline import ReconstructOptions, reconstruct
 from align.presets import preset_named, with_frozen_poses
-from align.scene import Scene, remove_parts, save_scene
+from align.scene import Scene
+from align.scene_folder import remove_parts, save_scene
 from masks.errors import UserError
 from masks.load import Polarity
 from pairs.backends.protocol import Backend, BackendOptions

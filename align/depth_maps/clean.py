@@ -8,7 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from align.sparse.densify import DenseView
+from align.depth_maps.dense_view import DenseView
+from align.pinhole import seen_at
 
 
 def clean(
@@ -39,26 +40,3 @@ def clean(
             conf = torch.where(bad, conf.clamp(max=bad_conf), conf)
         confs[i][here] = conf
     return [replace(view, conf=conf) for view, conf in zip(dense, confs)]
-
-
-def seen_at(points: Tensor, K: Tensor, cam_from_world: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return which points (..., 3) of the world lie in front of a camera and inside its image, their flat pixels and their depths.
-
-    The nearest pixel counts, halves go to the even one; pixels of points that aren't visible are 0.
-    """
-    in_cam = points @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
-    z = in_cam[..., 2]
-    pixel, inside = nearest_pixel(in_cam, K, size)
-    visible = inside & (z > 0)
-    return visible, torch.where(visible, pixel, 0), z
-
-
-def nearest_pixel(in_cam: Tensor, K: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return the flat pixels of points (..., 3) in the camera frame, 0 outside, and which lie inside the image of (width, height)."""
-    width, height = size
-    uv = (in_cam @ K.T)[..., :2] / in_cam[..., 2:]
-    uv = uv.round()
-    # Compared as real numbers: a NaN or a huge coordinate must not wrap around as an integer.
-    inside = (uv[..., 0] >= 0) & (uv[..., 0] < width) & (uv[..., 1] >= 0) & (uv[..., 1] < height)
-    x, y = torch.where(inside[..., None], uv, 0).long().unbind(-1)
-    return y * width + x, inside

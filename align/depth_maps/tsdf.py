@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from align.depth_maps.clean import nearest_pixel
-from align.sparse.densify import DenseView, backproject
+from align.depth_maps.dense_view import DenseView
+from align.pinhole import backproject, nearest_pixel
 
 _CHUNK = 1 << 20  # points asked about at once: bounds the memory
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from align.cloud import cloud_of
 from align.export.cameras_json import PhotoCamera, write_cameras
 from align.export.glb import write_glb
 from align.export.ply import write_ply
-from align.point_cloud import PointCloud
+from align.point_cloud import PointCloud, cloud_of
 from align.scene import Scene
 from masks.errors import UserError
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from masks.errors import FormatError, OutputError, ReconstructionError
+from align.export.colmap import TrackedModel
+from masks.errors import ReconstructionError
 from pairs.backends.vggt.images import SquareFrame
 from pairs.views.cameras import Cameras, project
 
@@ -42,26 +42,6 @@ class ModelOptions:
     """Observations that every image needs."""
     farthest: float = 3000.0
     """Points with a coordinate that large are kept without observations."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrackedModel:
-    """A COLMAP model as arrays. COLMAP's ids are indices plus one; pixels are those of the tracks, without COLMAP's half pixel."""
-
-    camera: Literal["PINHOLE", "SIMPLE_PINHOLE"]
-    params: np.ndarray  # (C, 3 or 4): one or two focals, principal point
-    size: np.ndarray  # (C, 2) int, (width, height)
-    camera_of_image: np.ndarray  # (V,) int
-    cam_from_world: np.ndarray  # (V, 4, 4)
-    points: np.ndarray  # (P, 3)
-    image: np.ndarray  # (O,) int, of each observation; ascending
-    point: np.ndarray  # (O,) int, of each observation; ascending within an image
-    xy: np.ndarray  # (O, 2)
-
-    @property
-    def track_lengths(self) -> np.ndarray:
-        """(P,) observations of each point."""
-        return np.bincount(self.point, minlength=len(self.points))
 
 
 def consistent_tracks(tracks: FoundTracks, cameras: Cameras, most_error_px: float) -> np.ndarray:
@@ -120,53 +100,3 @@ def at_photo_size(model: TrackedModel, frames: Sequence[SquareFrame], side: int)
     scale = ratio[first_of_camera][model.camera_of_image]  # (V,)
     xy = (model.xy - corner[model.image]) * scale[model.image, None]
     return replace(model, params=params, size=size, xy=xy)
-
-
-def write_colmap(model: TrackedModel, names: Sequence[str], folder: Path, colours: np.ndarray | None = None) -> None:
-    """Write the model in COLMAP's binary form; `names` are those of the images, `colours` (P, 3) uint8 those of the points."""
-    import pycolmap
-
-    if len(names) != len(model.cam_from_world):
-        raise ValueError(f"a model of {len(model.cam_from_world)} images needs as many names, not {len(names)}")
-    written = pycolmap.Reconstruction()
-    for c, (params, size) in enumerate(zip(model.params, model.size)):
-        camera = pycolmap.Camera(camera_id=c + 1, model=model.camera, width=int(size[0]), height=int(size[1]), params=params)
-        written.add_camera_with_trivial_rig(camera)
-    for v, name in enumerate(names):
-        own = model.image == v
-        places = pycolmap.Point2DList([pycolmap.Point2D(xy) for xy in model.xy[own]])
-        image = pycolmap.Image(name=name, points2D=places, camera_id=int(model.camera_of_image[v]) + 1, image_id=v + 1)
-        written.add_image_with_trivial_frame(image, pycolmap.Rigid3d(model.cam_from_world[v, :3]))
-    place_in_image = np.arange(len(model.image)) - np.searchsorted(model.image, model.image)
-    by_point = np.split(np.argsort(model.point, kind="stable"), np.cumsum(model.track_lengths)[:-1])
-    for p, (xyz, observed) in enumerate(zip(model.points, by_point)):
-        elements = [pycolmap.TrackElement(int(model.image[o]) + 1, int(place_in_image[o])) for o in observed]
-        colour = np.zeros(3, np.uint8) if colours is None else colours[p]
-        written.add_point3D(xyz, pycolmap.Track(elements), colour)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        written.write(folder)
-    except OSError as error:
-        raise OutputError(f"{folder}: the COLMAP model cannot be written ({error.strerror or error}). Choose another folder.") from error
-
-
-def read_colmap(folder: Path) -> tuple[Cameras, np.ndarray]:
-    """Return the cameras (V) of a COLMAP model's images by their ids, and its points (P, 3): point id k is in row k - 1, and gaps stay zero.
-
-    Raises `FormatError` when there is no model in the folder.
-    """
-    import pycolmap
-
-    try:
-        model = pycolmap.Reconstruction(folder)
-    except (ValueError, RuntimeError) as error:
-        raise FormatError(f"{folder}: holds no COLMAP model ({str(error)[:120]}). Name the folder of its cameras, images and points3D.") from error
-    images = [model.images[key] for key in sorted(model.images)]
-    cam_from_world = np.tile(np.eye(4), (len(images), 1, 1))
-    for v, image in enumerate(images):
-        cam_from_world[v, :3] = image.cam_from_world().matrix()
-    points = np.zeros((max(model.points3D, default=0), 3))
-    for key, point in model.points3D.items():
-        points[key - 1] = point.xyz
-    K = np.stack([model.cameras[image.camera_id].calibration_matrix() for image in images]) if images else np.zeros((0, 3, 3))
-    return Cameras(K, cam_from_world), points

@@ -10,8 +10,9 @@ import roma
 import torch
 
 from align.initial.loop_consistency import Triangles, edge_weights
-from align.initial.motion_averaging import Start, averaged_sizes, averaged_start, contradicted, place_differences, rotation_residuals
+from align.initial.motion_averaging import averaged_sizes, averaged_start, contradicted, place_differences, rotation_residuals
 from align.initial.relative_poses import MeasuredPairs
+from align.initial.start import Start
 from masks.errors import UserError
 from pairs.views.cameras import camera_centres
 

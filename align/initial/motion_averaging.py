@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import roma
 import torch
@@ -11,6 +9,7 @@ import torch
 from align.initial.loop_consistency import Triangles, edge_weights
 from align.initial.relative_poses import MeasuredPairs
 from align.initial.spanning_tree import maximum_spanning_tree, rooted_at
+from align.initial.start import Start
 
 _FIRST_RAD, _LAST_RAD, _SHRINK, _ROUNDS = np.deg2rad(20.0), np.deg2rad(2.0), 0.6, 15
 _REJECT_RAD = np.deg2rad(10.0)
@@ -23,22 +22,6 @@ _UNMEASURED = 1e-6
 """Of the least score: a pair that could not be measured ties views that nothing else does."""
 _TIE = 1e-12
 """Weight of the tie to the value at the start: it decides only what no pair does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Poses in a world whose unit is the mean (geometric) distance of the object."""
-
-    R_cam_from_world: np.ndarray  # (V, 3, 3)
-    t_cam_from_world: np.ndarray  # (V, 3)
-    log_size: np.ndarray  # (V,), mean 0
-    """Depth = exp(log size) x canonical depth over its median."""
-    root: int | None
-    """View whose pose and size the pairs leave open; none where poses were given."""
-    rejected: np.ndarray  # (E,) bool
-    """Pairs whose rotation the others contradict: they and their matches take no further part."""
-    kept_whole: bool
-    """Pairs would have been rejected, but the graph would have fallen apart."""
 
 
 def averaged_start(pairs: MeasuredPairs, triangles: Triangles, num_views: int) -> Start:

@@ -12,9 +12,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from align.measurements.canonical import CanonicalView
-from align.measurements.gather import Gathered, coarse_grid
+from align.measurements.gathered import Gathered, PairRecord, coarse_grid
 from align.measurements.similarity import PointPairs, Similarities, similarities, weighted_median
-from align.sparse.condense import PairRecord
 
 _LEAST_SPREAD = 1e-3
 """A run is never trusted to better than a thousandth of the object's extent."""

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from align.measurements.canonical import CanonicalView
-from align.measurements.gather import Gathered
+from align.measurements.gathered import Gathered
+from align.measurements.known_cameras import Known
 from align.scene import Report, Scene, SceneView
-from align.sparse.start import Known
 from masks.errors import UserError
 from masks.notice import Level, first_few, warning
 from masks.pixelmap import intrinsics_to_source

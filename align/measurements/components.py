@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import networkx
 
-from align.measurements.gather import Gathered
+from align.measurements.gathered import Gathered
 from masks.errors import GraphError
 from masks.notice import Level, Notice, first_few, left_out, warning
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-import torch
 from torch import Tensor
+
+from align.pinhole import pixel_grid
 
 FocalEstimator = Literal["weiszfeld", "median"]
 
@@ -42,14 +43,6 @@ def masked_focal(
     pixels = (pixel_grid(height, width, pointmap) - principal_point.to(pointmap)).reshape(height, width, 2)
     focal = weiszfeld_focal(pointmap[mask][None], pixels[mask][None])
     return limit_focal(focal, (width, height), limits)[0]
-
-
-def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
-    """Return the positions (N, 2) of all pixels, row by row, in the dtype and on the device of `like`."""
-    y, x = torch.meshgrid(
-        torch.arange(height, dtype=like.dtype, device=like.device), torch.arange(width, dtype=like.dtype, device=like.device), indexing="ij"
-    )
-    return torch.stack([x, y], dim=-1).reshape(-1, 2)
 
 
 def median_focal(points: Tensor, pixels: Tensor) -> Tensor:

@@ -3,62 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from align.measurements.canonical import AverageMode, CanonicalView, canonical_view, masked_canonical_view
-from align.sparse.condense import OffFrame, PairRecord, sample_off_frame
+from align.measurements.canonical import CanonicalView, canonical_view, masked_canonical_view
+from align.measurements.gathered import Gathered, OffFrame, PairRecord, Reading, RunSample, _kept_pairs, coarse_grid
+from align.measurements.known_cameras import principal_point
 from masks.errors import FormatError, SolverError
 from masks.notice import Notice, first_few, left_out
 from pairs.backends.protocol import Progress
 from pairs.prediction.checks import require_fitting, require_sound
 from pairs.prediction.predictions import Matches, PairEntry, PairPrediction, Predictions
-from pairs.views.cameras import Cameras
-from pairs.views.view import View, grid_K, grid_mask
-
-POSE_STRIDE = 8
-"""Every so many pixels give a point to a pair's similarity: more change it less than they cost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How predictions are read."""
-
-    average: AverageMode | Literal["object"] = "object"
-    """How a view's own maps are averaged: over the object's pixels alone, or as the reference does."""
-    subsample: int = 8
-    """Pixels from anchor to anchor."""
-    whole_pixels: bool = False
-    """Round matches to pixels and drop doubles."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunSample:
-    """Points of view `other` on a coarse grid, in its own frame and in the frame of view `frame`."""
-
-    frame: int
-    other: int
-    own: np.ndarray  # (S, 3), in other's frame
-    seen: np.ndarray  # (S, 3), in frame's frame
-    weight: np.ndarray  # (S,), 0 outside the mask or where a point is not finite
-
-
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """All that the aligner keeps of a set of predictions."""
-
-    predictions: Predictions
-    """Of the views that can be used; all indices below refer to them."""
-    views: tuple[CanonicalView, ...]
-    records: tuple[PairRecord, ...]
-    samples: tuple[RunSample, ...]
-    notices: tuple[Notice, ...] = ()
-    """Which views cannot be used, and why."""
+from pairs.views.view import View, grid_mask
 
 
 def gather(predictions: Predictions, reading: Reading, progress: Progress) -> Gathered:
@@ -89,33 +48,6 @@ def gather(predictions: Predictions, reading: Reading, progress: Progress) -> Ga
     part = list(views)
     kept = _kept_pairs(predictions, records, samples, part)
     return Gathered(kept[0], tuple(views.values()), kept[1], kept[2], tuple(notices))
-
-
-def keep_views(gathered: Gathered, part: Sequence[int]) -> Gathered:
-    """Return what was gathered for a part of the views, ascending."""
-    predictions, records, samples = _kept_pairs(gathered.predictions, gathered.records, gathered.samples, part)
-    return Gathered(predictions, tuple(gathered.views[k] for k in part), records, samples, gathered.notices)
-
-
-def _kept_pairs(
-    predictions: Predictions, records: Sequence[PairRecord], samples: Sequence[RunSample], part: Sequence[int]
-) -> tuple[Predictions, tuple[PairRecord, ...], tuple[RunSample, ...]]:
-    """Return predictions, records and samples of the pairs within a part of the views, which is numbered anew."""
-    position = {view: k for k, view in enumerate(part)}
-    kept = [k for k, (a, b) in enumerate(predictions.edges) if a in position and b in position]
-    cameras = predictions.cameras
-    smaller = replace(
-        predictions,
-        views=tuple(predictions.views[k] for k in part),
-        edges=tuple((position[a], position[b]) for a, b in (predictions.edges[k] for k in kept)),
-        load=lambda k: predictions.load(kept[k]),
-        cameras=Cameras(cameras.K[list(part)], cameras.cam_from_world[list(part)]) if cameras is not None else None,
-    )
-    return (
-        smaller,
-        tuple(replace(r, a=position[r.a], b=position[r.b]) for r in records if r.a in position and r.b in position),
-        tuple(replace(s, frame=position[s.frame], other=position[s.other]) for s in samples if s.frame in position and s.other in position),
-    )
 
 
 class _OwnMaps:
@@ -200,15 +132,6 @@ def _with_focal(view: View, average: Callable[[], CanonicalView]) -> CanonicalVi
     return canonical
 
 
-def principal_point(view: View, predictions: Predictions, index: int) -> Tensor:
-    """Return where the optical axis meets the view's grid (2,): as the backend or the user states, else the networks' (W/2, H/2)."""
-    K = predictions.cameras.K[index] if predictions.cameras is not None else grid_K(view)
-    if K is not None:
-        return torch.from_numpy(K[:2, 2].copy())
-    w, h = view.pixel_map.target_size
-    return torch.tensor([w / 2, h / 2], dtype=torch.float64)
-
-
 def _record(a: int, b: int, entry: PairEntry, matches: Matches, masks: Sequence[np.ndarray], subsample: int) -> PairRecord:
     off_frame = [_off_frame(run, masks[other], subsample) for run, other in ((entry.ab, b), (entry.ba, a))]
     xy_a, xy_b, conf = (torch.from_numpy(x).double() for x in (matches.xy_a, matches.xy_b, matches.conf))
@@ -245,11 +168,6 @@ def _at(mask: np.ndarray, xy: np.ndarray) -> np.ndarray:
     return mask[np.clip(y, 0, mask.shape[0] - 1), np.clip(x, 0, mask.shape[1] - 1)]
 
 
-def coarse_grid(array: np.ndarray | Tensor) -> np.ndarray | Tensor:
-    """Return the pixels (S, ...) of a map (H, W, ...) that stand for the whole in a pair's similarity."""
-    return array[POSE_STRIDE // 2 :: POSE_STRIDE, POSE_STRIDE // 2 :: POSE_STRIDE].reshape(-1, *array.shape[2:])
-
-
 def _run_samples(a: int, b: int, entry: PairEntry, masks: Sequence[np.ndarray]) -> list[RunSample]:
     """Return the points of both runs; a pair with one run has none, since the other view's own frame is not in it."""
     if entry.ab is None or entry.ba is None:
@@ -261,3 +179,14 @@ def _run_samples(a: int, b: int, entry: PairEntry, masks: Sequence[np.ndarray]) 
         usable = coarse_grid(masks[other]) & np.isfinite(np.concatenate([own, seen, np.stack(conf, 1)], 1)).all(1)
         samples.append(RunSample(frame, other, own, seen, np.where(usable, np.sqrt(conf[0] * conf[1]), 0)))
     return samples
+
+
+def sample_off_frame(pointmap: Tensor, conf: Tensor, subsample: int, mask: Tensor | None = None) -> OffFrame:
+    """Return every `subsample`-th pixel of a pointmap (H, W, 3) and its confidence (H, W), starting at the top left one.
+
+    The sample of a block is its corner and not its anchor: so it is in the reference. Outside a `mask` (H, W) of the predicted view the
+    confidence is NaN, which makes the sample absent.
+    """
+    if mask is not None:
+        conf = torch.where(mask, conf, torch.nan)
+    return OffFrame(pointmap[::subsample, ::subsample].reshape(-1, 3), conf[::subsample, ::subsample].reshape(-1))

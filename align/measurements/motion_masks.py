@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from align.measurements.gather import RunSample
+from align.measurements.gathered import RunSample
 from align.measurements.similarity import PointPairs, Similarities, distances, fit_similarities, similarities
 from masks.mask import Mask
 from masks.notice import Notice, warning

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 
-from align.cloud import cloud_of
+from align.point_cloud import cloud_of
 from align.scene import Scene
 from align.show.contact_sheet import SheetView, contact_sheet
 from masks.whole_file import write_whole

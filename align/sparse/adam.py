@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from align.measurements.known_cameras import Known
 from align.sparse.camera_chain import CameraChain, Parameters, Placement, place
 from align.sparse.losses import (
     FallbackTerms,
@@ -25,7 +26,6 @@ from align.sparse.losses import (
 from align.sparse.options import ReferenceOptions, Stage
 from align.sparse.problem import Problem
 from align.sparse.robust import at_progress
-from align.sparse.start import Known
 from pairs.backends.protocol import Progress, silent
 
 _BETA = 0.9  # both moments

@@ -3,48 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from align.measurements.canonical import CanonicalView, anchor_at
+from align.measurements.gathered import PairRecord
 from align.sparse.problem import Problem, bounds
-
-
-@dataclass(frozen=True, slots=True)
-class OffFrame:
-    """What one run says about a view's pixels in the other view's frame, sampled once a block."""
-
-    points: Tensor  # (K, 3), row-major over the blocks
-    conf: Tensor  # (K,)
-
-
-@dataclass(frozen=True, slots=True)
-class PairRecord:
-    """What is known of an unordered pair of views."""
-
-    a: int
-    b: int
-    xy_a: Tensor  # (M, 2), pixels
-    xy_b: Tensor  # (M, 2)
-    conf: Tensor  # (M,)
-    b_in_a: OffFrame | None
-    """Prediction of b's pixels in a's frame."""
-    a_in_b: OffFrame | None
-    count: int = 1
-    """How many entries of a directed list of pairs this record stands for."""
-
-
-def sample_off_frame(pointmap: Tensor, conf: Tensor, subsample: int, mask: Tensor | None = None) -> OffFrame:
-    """Return every `subsample`-th pixel of a pointmap (H, W, 3) and its confidence (H, W), starting at the top left one.
-
-    The sample of a block is its corner and not its anchor: so it is in the reference. Outside a `mask` (H, W) of the predicted view the
-    confidence is NaN, which makes the sample absent.
-    """
-    if mask is not None:
-        conf = torch.where(mask, conf, torch.nan)
-    return OffFrame(pointmap[::subsample, ::subsample].reshape(-1, 3), conf[::subsample, ::subsample].reshape(-1))
 
 
 def fold_pairs(edges: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:

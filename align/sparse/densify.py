@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from align.depth_maps.dense_view import DenseView
 from align.measurements.anchors import spread_blocks
 from align.measurements.canonical import CanonicalView
-from align.measurements.focal import pixel_grid
+from align.pinhole import backproject
 from align.sparse.camera_chain import CameraChain, Placement
-
-
-@dataclass(frozen=True, slots=True)
-class DenseView:
-    """One view's pixels in the world; NaN outside the object."""
-
-    points: Tensor  # (H, W, 3), world
-    depth: Tensor  # (H, W), camera z in the world's unit
-    conf: Tensor  # (H, W)
-    """Mean canonical confidence, or what cleaning left of it."""
 
 
 def densify(views: Sequence[CanonicalView], placement: Placement, chain: CameraChain) -> list[DenseView]:
@@ -37,11 +27,3 @@ def densify_view(view: CanonicalView, K: Tensor, world_from_cam: Tensor, anchor_
     blocks = spread_blocks(anchor_depth.reshape(height // view.subsample, width // view.subsample), view.subsample)
     depth = torch.where(view.valid, blocks * (1 + (view.depth_ratio - 1) * flatten), torch.nan)
     return DenseView(backproject(depth, K, world_from_cam), depth, view.conf)
-
-
-def backproject(depth: Tensor, K: Tensor, world_from_cam: Tensor) -> Tensor:
-    """Return the world points (H, W, 3) of a depth map (H, W)."""
-    height, width = depth.shape
-    xy = (pixel_grid(height, width, depth).reshape(height, width, 2) - K[:2, 2]) / K.diagonal()[:2]
-    in_cam = torch.cat([xy, torch.ones_like(xy[..., :1])], -1) * depth[..., None]
-    return in_cam @ world_from_cam[:3, :3].T + world_from_cam[:3, 3]

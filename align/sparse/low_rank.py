@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from align.measurements.focal import pixel_grid
+from align.pinhole import pixel_grid
 
 
 @dataclass(frozen=True, slots=True)

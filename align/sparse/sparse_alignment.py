@@ -12,7 +12,8 @@ import torch
 
 from align.aligned import Aligned
 from align.initial.spanning_tree import build_tree
-from align.measurements.gather import Gathered, principal_point
+from align.measurements.gathered import Gathered
+from align.measurements.known_cameras import backend_cameras, principal_point
 from align.sparse.adam import Descent, descend
 from align.sparse.camera_chain import CameraChain, Placement, place
 from align.sparse.condense import condense
@@ -21,11 +22,11 @@ from align.sparse.options import ReferenceOptions
 from align.sparse.problem import Problem
 from align.sparse.second_order.stages import ReferenceDescent, descend_by_least_squares
 from align.sparse.self_check import SelfCheck, is_worse, self_check
-from align.sparse.start import Known, start
+from align.sparse.start import start
 from masks.notice import Notice, info, warning
 from pairs.backends.protocol import Progress
 from pairs.views.cameras import Cameras
-from pairs.views.view import View, grid_K
+from pairs.views.view import View
 
 _LEAST_SHARE = 0.15
 """A view of whose matches fewer agree is misplaced, however the others do (the default aligner's design, chapter 5)."""
@@ -69,7 +70,7 @@ def _solve(gathered: Gathered, options: ReferenceOptions, progress: Progress) ->
     if predictions.cameras is not None:
         scores = scores + _UNMATCHED_SCORE * (1 - torch.eye(problem.num_views).to(scores))
     tree = build_tree(scores.numpy(), problem.size.numpy(), options.tree, options.subsample)
-    known = _known(gathered)
+    known = backend_cameras(gathered)
     parameters, chain = start(problem, tree, options, known)
     begin = place(parameters, chain)
     solver = descend if options.solver == "adam" else descend_by_least_squares
@@ -77,15 +78,6 @@ def _solve(gathered: Gathered, options: ReferenceOptions, progress: Progress) ->
     before, after = self_check(problem, chain, begin), self_check(problem, chain, descent.placement)
     kept = bool(descent.stopped == "finished" and not is_worse(after, before))
     return _Solved(problem, chain, descent.placement if kept else begin, before, after, descent, kept)
-
-
-def _known(gathered: Gathered) -> Known:
-    """Return what the descent starts from: the backend's cameras, or the intrinsics that the user states."""
-    predictions = gathered.predictions
-    if predictions.cameras is not None:
-        K = {k: torch.from_numpy(K) for k, K in enumerate(predictions.cameras.K)}
-        return Known(K=K, cam_from_world=dict(enumerate(torch.from_numpy(predictions.cameras.cam_from_world))))
-    return Known(K={k: torch.from_numpy(K) for k, view in enumerate(predictions.views) if (K := grid_K(view)) is not None})
 
 
 def _verdict(solved: _Solved, views: Sequence[View]) -> list[Notice]:

@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 import torch
 from torch import Tensor
 
 from align.initial.spanning_tree import Tree
+from align.measurements.known_cameras import Known
 from align.sparse.camera_chain import CameraChain, Parameters, ancestor_table, log_deviation, start_from_poses
 from align.sparse.low_rank import Basis, depth_basis
 from align.sparse.options import ReferenceOptions
 from align.sparse.problem import Problem, bounds
 
 _FOCAL_LIMITS = (0.25, 10.0)  # of the image diagonal
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known beforehand, by view."""
-
-    K: Mapping[int, Tensor] = field(default_factory=dict)  # (3, 3) each
-    """Intrinsics; the mean of both focals counts."""
-    anchor_depth: Mapping[int, Tensor] = field(default_factory=dict)  # (h, w) each
-    """Depths to start from in place of the canonical ones; NaN where there is none."""
-    freeze: Mapping[int, float] = field(default_factory=dict)
-    """Above 0: the pose stays; 1 and above: intrinsics and depths stay too."""
-    cam_from_world: Mapping[int, Tensor] = field(default_factory=dict)  # (4, 4) each
-    """Poses to start from. The descent takes those of all views or none."""
-
-    def freeze_of(self, num_views: int) -> Tensor:
-        """Return how frozen (V,) every view is."""
-        return torch.tensor([float(self.freeze.get(view, 0)) for view in range(num_views)])
 
 
 def start(problem: Problem, tree: Tree, options: ReferenceOptions, known: Known | None = None) -> tuple[Parameters, CameraChain]:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from align.group_scene import group_scene
-from align.scene import load_scene, points_of_view, save_scene
+from align.scene import points_of_view
+from align.scene_folder import load_scene, save_scene
 from masks.errors import ReconstructionError
 from masks.mask import Mask
 from masks.notice import Level

@@ -7,8 +7,9 @@ import torch
 from small_scene import CHAIN, HEIGHT, VIEWS, WIDTH, cam_from_world, depth_map, pair_record, points_in
 
 from align.measurements.canonical import masked_canonical_view
+from align.measurements.gather import sample_off_frame
 from align.sparse.adam import descend
-from align.sparse.condense import condense, sample_off_frame
+from align.sparse.condense import condense
 from align.sparse.densify import densify
 from align.sparse.options import MAST3R, Stage
 from align.sparse.problem import Problem

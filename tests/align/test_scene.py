@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from align.cloud import cloud_of
-from align.scene import Report, Scene, SceneView, load_scene, points_of_view, save_scene
+from align.point_cloud import cloud_of
+from align.scene import Report, Scene, SceneView, points_of_view
+from align.scene_folder import load_scene, save_scene
 from masks.errors import FormatError, OutputError
 from masks.notice import warning
 from masks.pixelmap import PixelMap

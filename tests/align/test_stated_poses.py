@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 from small_predictions import TRUTH, predictions
 
-from align.bundle.refinement import GaussNewton
+from align.bundle.options import GaussNewton
 from align.global_alignment import sparse_align
 from align.presets import POINTLOOM
 from align.scene import Scene

@@ -7,7 +7,9 @@ from golden_case import Case, under
 from torch import Tensor
 
 from align.measurements.canonical import CanonicalView, average_points, canonical_view, relative_depth
-from align.sparse.condense import PairRecord, condense, fold_pairs, sample_off_frame
+from align.measurements.gather import sample_off_frame
+from align.measurements.gathered import PairRecord
+from align.sparse.condense import condense, fold_pairs
 from align.sparse.problem import Problem, bounds
 
 

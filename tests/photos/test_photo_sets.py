@@ -15,7 +15,8 @@ import torch
 
 from align.evaluate.camera_errors import Evaluation, evaluate, rotation_errors_deg
 from align.export.cameras_json import read_cameras
-from align.scene import Scene, load_scene
+from align.scene import Scene
+from align.scene_folder import load_scene
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 pytestmark = [pytest.mark.photos, pytest.mark.skipif(not DATA.is_dir(), reason="the photo sets (../shared/data) are not here")]

@@ -8,7 +8,7 @@ from small_scene import FOCAL, HEIGHT, WIDTH, cam_from_world, depth_map, pair_re
 
 from align.bundle.intrinsics import Lenses
 from align.measurements.canonical import masked_canonical_view
-from align.measurements.gather import Gathered, RunSample, coarse_grid
+from align.measurements.gathered import Gathered, RunSample, coarse_grid
 from masks.pixelmap import PixelMap
 from pairs.prediction.predictions import PairEntry, Predictions
 from pairs.views.view import View

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from align.initial.spanning_tree import Tree
 from align.measurements.canonical import CanonicalView, masked_canonical_view
+from align.measurements.gather import sample_off_frame
+from align.measurements.gathered import PairRecord
 from align.sparse.camera_chain import CameraChain, Parameters
-from align.sparse.condense import PairRecord, condense, sample_off_frame
+from align.sparse.condense import condense
 from align.sparse.options import ALIGNER_FUNCTION, ReferenceOptions
 from align.sparse.problem import Problem
 from align.sparse.start import start

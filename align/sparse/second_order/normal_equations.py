@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from align.solver.adjoint import cross_matrix, minus_adjoint
 from align.solver.least_squares import Equations
 from align.sparse.robust import Robust, robust_slope
 from align.sparse.second_order.jacobians import DEPTH, ERROR, POSE, SOURCE_CENTRE, SOURCE_FOCAL, TARGET_CENTRE, TARGET_FOCAL, TARGET_SIZE, Seen
@@ -84,7 +85,7 @@ def spread_of(links: Links, R: np.ndarray, t: np.ndarray, optics: Optics, num_ro
     basis = pose_basis(pivots(optics))
     spread = np.zeros((len(source), num_rows, 2 * _PER_VIEW))
     own, other = spread[..., :_PER_VIEW], spread[..., _PER_VIEW:]
-    own[:, POSE, :7] = _minus_adjoint(R, t) @ basis[source]
+    own[:, POSE, :7] = minus_adjoint(R, t) @ basis[source]
     other[:, POSE, :7] = basis[target]
     own[:, DEPTH, _OWN_SIZE] = 1
     if links.kind == "own point":
@@ -101,23 +102,9 @@ def pose_basis(pivot: np.ndarray) -> np.ndarray:
     """Return the left perturbation (V, 6, 7) of cam_from_world by a turn about the pivot, its shift, and growth about it."""
     basis = np.zeros((len(pivot), 6, 7))
     basis[:, :, :6] = np.eye(6)
-    basis[:, 3:, :3] = _cross(pivot)
+    basis[:, 3:, :3] = cross_matrix(pivot)
     basis[:, 3:, 6] = pivot
     return basis
-
-
-def _minus_adjoint(R: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """Return how a left perturbation of the source's pose perturbs the relative one (D, 6, 6)."""
-    minus = np.zeros((len(R), 6, 6))
-    minus[:, :3, :3] = minus[:, 3:, 3:] = -R
-    minus[:, 3:, :3] = -_cross(t) @ R
-    return minus
-
-
-def _cross(vector: np.ndarray) -> np.ndarray:
-    matrix = np.zeros((len(vector), 3, 3))
-    matrix[:, [2, 0, 1], [1, 2, 0]], matrix[:, [1, 2, 0], [2, 0, 1]] = vector, -vector
-    return matrix
 
 
 def shared_equations(sums: LinkSums, columns: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from align.measurements.known_cameras import Known
 from align.solver.least_squares import Control, minimise
 from align.sparse.camera_chain import CameraChain, Parameters, Placement
 from align.sparse.losses import FallbackTerms, MatchTerms, fallback_terms, lift, match_terms
@@ -27,7 +28,6 @@ from align.sparse.second_order.normal_equations import lones_of
 from align.sparse.second_order.observations import Links, in_pieces, meeting_links, predicted_links, sight_links
 from align.sparse.second_order.priors import ModelPriors
 from align.sparse.second_order.state import ReferenceState, Setting, placement_of, setting_of, state_of
-from align.sparse.start import Known
 from masks.errors import UserError
 from pairs.backends.protocol import Progress, silent
 

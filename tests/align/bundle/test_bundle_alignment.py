@@ -13,9 +13,9 @@ from small_scene import FOCAL, HEIGHT, WIDTH, cam_from_world, intrinsics
 
 from align.bundle.block_depth import block_depth
 from align.bundle.bundle_alignment import BlockSolution, gauss_newton_align
-from align.bundle.refinement import GaussNewton
-from align.measurements.gather import Gathered
-from align.sparse.start import Known
+from align.bundle.options import GaussNewton
+from align.measurements.gathered import Gathered
+from align.measurements.known_cameras import Known
 
 TRUE = cam_from_world(5).numpy()
 

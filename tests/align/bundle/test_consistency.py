@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 from small_gathered import small_gathered
 
 from align.bundle.bundle_alignment import gauss_newton_align
-from align.bundle.refinement import GaussNewton
-from align.measurements.gather import Gathered
+from align.bundle.options import GaussNewton
+from align.measurements.gathered import Gathered
 from masks.notice import Level
 
 

@@ -11,9 +11,9 @@ from small_gathered import CENTRE, small_gathered, small_views
 from small_scene import cam_from_world, intrinsics
 
 from align.bundle.bundle_alignment import gauss_newton_align
-from align.bundle.intrinsics import lenses_of, with_shared_K
-from align.bundle.refinement import GaussNewton
-from align.sparse.start import Known
+from align.bundle.intrinsics import lenses_of
+from align.bundle.options import GaussNewton
+from align.measurements.known_cameras import Known, with_shared_K
 from masks.errors import UserError
 
 

@@ -10,8 +10,9 @@ from small_scene import FOCAL, cam_from_world
 from align.bundle.bundle_alignment import middle_depths
 from align.bundle.observations import observe
 from align.bundle.reprojection import BlockState
-from align.bundle.second_start import resect, resected_start
-from align.initial.motion_averaging import Start
+from align.bundle.second_start import resected_start
+from align.initial.resection import resect
+from align.initial.start import Start
 
 TRUE = cam_from_world(4).numpy()
 

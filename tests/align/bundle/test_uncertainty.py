@@ -12,12 +12,12 @@ from align.bundle.bundle_alignment import gauss_newton_align, middle_depths
 from align.bundle.intrinsics import lenses_of
 from align.bundle.model import BlockModel, Priors, weighted_sums
 from align.bundle.observations import in_pieces, observe
-from align.bundle.refinement import GaussNewton
+from align.bundle.options import GaussNewton
 from align.bundle.reprojection import BlockState
 from align.bundle.uncertainty import pair_pulls
-from align.measurements.gather import Gathered
+from align.measurements.gathered import Gathered
+from align.measurements.known_cameras import Known
 from align.solver.least_squares import reduced
-from align.sparse.start import Known
 
 
 def blurred(gathered: Gathered, sigma_px: float) -> Gathered:

@@ -12,7 +12,7 @@ from small_predictions import ENTRIES, TRUTH, predictions
 
 from align.cli.main import main
 from align.evaluate.camera_errors import pair_errors
-from align.scene import load_scene
+from align.scene_folder import load_scene
 from pairs.backends.precomputed import read_predictions, write_predictions
 
 

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from small_predictions import predictions
 
 from align.cli.main import main
-from align.scene import load_scene
+from align.scene_folder import load_scene
 from pairs.backends.precomputed import write_predictions
 
 PAIR = "pairs/0.jpg--1.jpg.safetensors"

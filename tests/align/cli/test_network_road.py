@@ -17,7 +17,7 @@ from tiny_networks import tiny_network, write_folder, write_pth
 from tiny_retrieval import write_head
 
 from align.cli.main import main
-from align.scene import load_scene
+from align.scene_folder import load_scene
 from masks.notice import Level
 from pairs.networks.dust3r.config import HeadType
 from pairs.networks.dust3r.network import PairNetwork

@@ -18,7 +18,7 @@ from PIL import Image
 from align.cli.main import main
 from align.evaluate.camera_errors import evaluate
 from align.export.cameras_json import read_cameras
-from align.scene import load_scene
+from align.scene_folder import load_scene
 from masks.notice import Level
 
 pytestmark = pytest.mark.slow

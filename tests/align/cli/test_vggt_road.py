@@ -9,7 +9,7 @@ import pytest
 from vggt_folder import small_folder
 
 from align.cli.main import main
-from align.scene import load_scene
+from align.scene_folder import load_scene
 
 SCENE_FILES = ("scene.json", "views.safetensors")
 

@@ -7,14 +7,17 @@ import torch
 from small_scene import CHAIN, HEIGHT, VIEWS, WIDTH, intrinsics, random_state, small_problem
 
 from align.depth_maps.clean import clean
+from align.depth_maps.dense_view import DenseView
 from align.depth_maps.triangulation import matches_to_depth, triangulate
 from align.depth_maps.tsdf import Field, draw_noise, query, refine
 from align.measurements.canonical import anchor_at
+from align.measurements.known_cameras import Known
+from align.pinhole import backproject
 from align.sparse.camera_chain import anchored_points, place, start_from_poses
-from align.sparse.densify import DenseView, backproject, densify
+from align.sparse.densify import densify
 from align.sparse.low_rank import LowRank
 from align.sparse.options import ALIGNER_FUNCTION, DepthModel
-from align.sparse.start import Known, start
+from align.sparse.start import start
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from align.export.tracked_model import FoundTracks, ModelOptions, at_photo_size, read_colmap, tracked_model, write_colmap
+from align.export.colmap import read_colmap, write_colmap
+from align.export.tracked_model import FoundTracks, ModelOptions, at_photo_size, tracked_model
 from masks.errors import FormatError, OutputError, ReconstructionError
 from pairs.backends.vggt.images import SquareFrame
 from pairs.views.cameras import Cameras, project

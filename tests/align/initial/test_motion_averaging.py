@@ -15,7 +15,7 @@ from align.bundle.bundle_alignment import middle_depths
 from align.initial.loop_consistency import consistency, edge_weights, triangles_of
 from align.initial.motion_averaging import averaged_start
 from align.initial.relative_poses import MeasuredPairs, measure_pairs
-from align.measurements.gather import Gathered
+from align.measurements.gathered import Gathered
 from masks.errors import GraphError
 
 

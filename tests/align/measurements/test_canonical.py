@@ -8,7 +8,8 @@ from small_scene import HEIGHT, WIDTH, small_problem
 
 from align.measurements.anchors import anchor_grid, anchor_of_pixel, anchored_ratio
 from align.measurements.canonical import anchor_at, canonical_view, masked_canonical_view
-from align.measurements.focal import estimate_focal, masked_focal, pixel_grid
+from align.measurements.focal import estimate_focal, masked_focal
+from align.pinhole import pixel_grid
 from masks.errors import SolverError
 
 CENTRE = torch.tensor([WIDTH / 2, HEIGHT / 2], dtype=torch.float64)

@@ -11,7 +11,7 @@ from small_gathered import small_views
 
 from align.global_alignment import sparse_align
 from align.measurements import gather
-from align.measurements.gather import POSE_STRIDE, RunSample
+from align.measurements.gathered import POSE_STRIDE, RunSample
 from align.measurements.motion_masks import find_motions, masked_by_motion, object_masks
 from align.presets import POINTLOOM
 from masks.notice import Level

@@ -6,13 +6,14 @@ import pytest
 import torch
 from small_scene import CHAIN, VIEWS, intrinsics, small_problem
 
+from align.measurements.known_cameras import Known
 from align.sparse.adam import descend
 from align.sparse.camera_chain import place
 from align.sparse.losses import lift, loss_3d, match_terms
 from align.sparse.options import ALIGNER_FUNCTION, Intrinsics, Priors, ReferenceOptions, Stage
 from align.sparse.problem import moved
 from align.sparse.robust import Gamma, Sharpening
-from align.sparse.start import Known, start
+from align.sparse.start import start
 
 GIVEN_K = {view: intrinsics() for view in range(VIEWS)}
 SHORT = replace(ALIGNER_FUNCTION, coarse=Stage(0.07, 12, Gamma(1.5)), fine=Stage(0.01, 12, Gamma(0.5)), good_conf=0.0)

@@ -10,6 +10,7 @@ from golden_scene import by_view, canonical_maps, directed_edges, stored_problem
 from torch import Tensor
 
 from align.initial.spanning_tree import Tree, build_tree
+from align.measurements.known_cameras import Known
 from align.sparse.adam import Descent, descend
 from align.sparse.camera_chain import CameraChain, Parameters, ancestor_table, anchored_points, place
 from align.sparse.losses import fallback_terms, lift, loss_2d, loss_3d, loss_fallback, match_terms
@@ -17,7 +18,7 @@ from align.sparse.low_rank import LowRank
 from align.sparse.options import ALIGNER_FUNCTION, DepthModel, Intrinsics, ReferenceOptions
 from align.sparse.problem import Problem, bounds
 from align.sparse.robust import Gamma, Schedule, Sharpening, SquareRoot
-from align.sparse.start import Known, padded_basis, start
+from align.sparse.start import padded_basis, start
 
 FAMILY = "sparse"
 

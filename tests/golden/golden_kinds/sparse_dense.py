@@ -7,11 +7,12 @@ from golden_case import Case, load_case
 from torch import Tensor
 
 from align.depth_maps.clean import clean
+from align.depth_maps.dense_view import DenseView
 from align.depth_maps.triangulation import matches_to_depth, triangulate
 from align.depth_maps.tsdf import Field, query, refine
 from align.measurements.anchors import at_anchors
 from align.measurements.canonical import CanonicalView
-from align.sparse.densify import DenseView, densify_view
+from align.sparse.densify import densify_view
 
 FAMILY = "sparse"
 

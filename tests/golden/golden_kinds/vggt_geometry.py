@@ -10,7 +10,8 @@ from golden_case import Case
 from torch import Tensor
 
 from align.evaluate.pose_auc import pair_errors_deg, pose_auc
-from align.export.tracked_model import FoundTracks, ModelOptions, TrackedModel, at_photo_size, consistent_tracks, tracked_model
+from align.export.colmap import TrackedModel
+from align.export.tracked_model import FoundTracks, ModelOptions, at_photo_size, consistent_tracks, tracked_model
 from golden_kinds import vggt_check
 from masks.errors import ReconstructionError
 from pairs.backends.vggt.images import SquareFrame, VggtGrid, common_size, opaque, photo_on_grid, square_image, stacked, vggt_map

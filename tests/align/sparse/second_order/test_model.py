@@ -10,6 +10,7 @@ import torch
 from small_scene import CHAIN, VIEWS, random_state, small_problem
 
 from align.initial.spanning_tree import Tree
+from align.measurements.known_cameras import Known
 from align.solver.least_squares import Step, solve
 from align.sparse.camera_chain import CameraChain, Parameters, place
 from align.sparse.losses import PriorTerms, fallback_terms, lift, loss_2d, loss_3d, loss_fallback, loss_priors, match_terms
@@ -24,7 +25,7 @@ from align.sparse.second_order.normal_equations import pull_of
 from align.sparse.second_order.observations import in_pieces
 from align.sparse.second_order.stages import coarse_model, fine_model, ground_of
 from align.sparse.second_order.state import ReferenceState, optics_of, placement_of, setting_of, state_of
-from align.sparse.start import Known, start
+from align.sparse.start import start
 
 PRIORS = Priors(log_focal_sigma=0.05, rotation_sigma_rad=0.1, centre_sigma=0.2)
 THREE = Tree(1, ((1, 0), (1, 2)))

@@ -10,6 +10,7 @@ import torch
 from small_gathered import small_gathered
 from small_scene import CHAIN, FOCAL, HEIGHT, VIEWS, WIDTH, intrinsics, small_problem
 
+from align.measurements.known_cameras import Known
 from align.sparse.adam import descend
 from align.sparse.camera_chain import Placement, place
 from align.sparse.low_rank import LowRank
@@ -18,7 +19,7 @@ from align.sparse.problem import Problem, moved
 from align.sparse.robust import Gamma, Sharpening
 from align.sparse.second_order.stages import ReferenceDescent, descend_by_least_squares
 from align.sparse.sparse_alignment import align_as_reference
-from align.sparse.start import Known, start
+from align.sparse.start import start
 from masks.errors import UserError
 from pairs.backends.protocol import silent
 

@@ -1,0 +1,111 @@
+"""What is kept of the pair predictions: canonical views, pair records, samples of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from torch import Tensor
+
+from align.measurements.canonical import AverageMode, CanonicalView
+from masks.notice import Notice
+from pairs.prediction.predictions import Predictions
+from pairs.views.cameras import Cameras
+
+
+@dataclass(frozen=True, slots=True)
+class OffFrame:
+    """What one run says about a view's pixels in the other view's frame, sampled once a block."""
+
+    points: Tensor  # (K, 3), row-major over the blocks
+    conf: Tensor  # (K,)
+
+
+@dataclass(frozen=True, slots=True)
+class PairRecord:
+    """What is known of an unordered pair of views."""
+
+    a: int
+    b: int
+    xy_a: Tensor  # (M, 2), pixels
+    xy_b: Tensor  # (M, 2)
+    conf: Tensor  # (M,)
+    b_in_a: OffFrame | None
+    """Prediction of b's pixels in a's frame."""
+    a_in_b: OffFrame | None
+    count: int = 1
+    """How many entries of a directed list of pairs this record stands for."""
+
+
+POSE_STRIDE = 8
+"""Every so many pixels give a point to a pair's similarity: more change it less than they cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How predictions are read."""
+
+    average: AverageMode | Literal["object"] = "object"
+    """How a view's own maps are averaged: over the object's pixels alone, or as the reference does."""
+    subsample: int = 8
+    """Pixels from anchor to anchor."""
+    whole_pixels: bool = False
+    """Round matches to pixels and drop doubles."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSample:
+    """Points of view `other` on a coarse grid, in its own frame and in the frame of view `frame`."""
+
+    frame: int
+    other: int
+    own: np.ndarray  # (S, 3), in other's frame
+    seen: np.ndarray  # (S, 3), in frame's frame
+    weight: np.ndarray  # (S,), 0 outside the mask or where a point is not finite
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All that the aligner keeps of a set of predictions."""
+
+    predictions: Predictions
+    """Of the views that can be used; all indices below refer to them."""
+    views: tuple[CanonicalView, ...]
+    records: tuple[PairRecord, ...]
+    samples: tuple[RunSample, ...]
+    notices: tuple[Notice, ...] = ()
+    """Which views cannot be used, and why."""
+
+
+def keep_views(gathered: Gathered, part: Sequence[int]) -> Gathered:
+    """Return what was gathered for a part of the views, ascending."""
+    predictions, records, samples = _kept_pairs(gathered.predictions, gathered.records, gathered.samples, part)
+    return Gathered(predictions, tuple(gathered.views[k] for k in part), records, samples, gathered.notices)
+
+
+def _kept_pairs(
+    predictions: Predictions, records: Sequence[PairRecord], samples: Sequence[RunSample], part: Sequence[int]
+) -> tuple[Predictions, tuple[PairRecord, ...], tuple[RunSample, ...]]:
+    """Return predictions, records and samples of the pairs within a part of the views, which is numbered anew."""
+    position = {view: k for k, view in enumerate(part)}
+    kept = [k for k, (a, b) in enumerate(predictions.edges) if a in position and b in position]
+    cameras = predictions.cameras
+    smaller = replace(
+        predictions,
+        views=tuple(predictions.views[k] for k in part),
+        edges=tuple((position[a], position[b]) for a, b in (predictions.edges[k] for k in kept)),
+        load=lambda k: predictions.load(kept[k]),
+        cameras=Cameras(cameras.K[list(part)], cameras.cam_from_world[list(part)]) if cameras is not None else None,
+    )
+    return (
+        smaller,
+        tuple(replace(r, a=position[r.a], b=position[r.b]) for r in records if r.a in position and r.b in position),
+        tuple(replace(s, frame=position[s.frame], other=position[s.other]) for s in samples if s.frame in position and s.other in position),
+    )
+
+
+def coarse_grid(array: np.ndarray | Tensor) -> np.ndarray | Tensor:
+    """Return the pixels (S, ...) of a map (H, W, ...) that stand for the whole in a pair's similarity."""
+    return array[POSE_STRIDE // 2 :: POSE_STRIDE, POSE_STRIDE // 2 :: POSE_STRIDE].reshape(-1, *array.shape[2:])

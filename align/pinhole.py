@@ -1,0 +1,45 @@
+"""The pinhole camera on grids of pixels: rays, points and the pixels that see them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def backproject(depth: Tensor, K: Tensor, world_from_cam: Tensor) -> Tensor:
+    """Return the world points (H, W, 3) of a depth map (H, W)."""
+    height, width = depth.shape
+    xy = (pixel_grid(height, width, depth).reshape(height, width, 2) - K[:2, 2]) / K.diagonal()[:2]
+    in_cam = torch.cat([xy, torch.ones_like(xy[..., :1])], -1) * depth[..., None]
+    return in_cam @ world_from_cam[:3, :3].T + world_from_cam[:3, 3]
+
+
+def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
+    """Return the positions (N, 2) of all pixels, row by row, in the dtype and on the device of `like`."""
+    y, x = torch.meshgrid(
+        torch.arange(height, dtype=like.dtype, device=like.device), torch.arange(width, dtype=like.dtype, device=like.device), indexing="ij"
+    )
+    return torch.stack([x, y], dim=-1).reshape(-1, 2)
+
+
+def seen_at(points: Tensor, K: Tensor, cam_from_world: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return which points (..., 3) of the world lie in front of a camera and inside its image, their flat pixels and their depths.
+
+    The nearest pixel counts, halves go to the even one; pixels of points that aren't visible are 0.
+    """
+    in_cam = points @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
+    z = in_cam[..., 2]
+    pixel, inside = nearest_pixel(in_cam, K, size)
+    visible = inside & (z > 0)
+    return visible, torch.where(visible, pixel, 0), z
+
+
+def nearest_pixel(in_cam: Tensor, K: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return the flat pixels of points (..., 3) in the camera frame, 0 outside, and which lie inside the image of (width, height)."""
+    width, height = size
+    uv = (in_cam @ K.T)[..., :2] / in_cam[..., 2:]
+    uv = uv.round()
+    # Compared as real numbers: a NaN or a huge coordinate must not wrap around as an integer.
+    inside = (uv[..., 0] >= 0) & (uv[..., 0] < width) & (uv[..., 1] >= 0) & (uv[..., 1] < height)
+    x, y = torch.where(inside[..., None], uv, 0).long().unbind(-1)
+    return y * width + x, inside
