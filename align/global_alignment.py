@@ -20,7 +20,7 @@ from align.sparse.options import ReferenceOptions
 from align.sparse.sparse_alignment import align_as_reference
 from masks.errors import GraphError, PointloomError, UserError
 from masks.notice import Level, Notice, left_out, warning
-from pairs.backends.protocol import Progress, silent
+from masks.progress import Progress, silent
 from pairs.prediction.predictions import Predictions
 
 

@@ -12,7 +12,7 @@ from align.depth_maps.dense_view import DenseView
 from align.scene import Report, Scene, SceneView
 from masks.errors import ReconstructionError
 from masks.notice import Notice, left_out
-from pairs.backends.protocol import Progress, silent
+from masks.progress import Progress, silent
 from pairs.prediction.from_group import pointmap
 from pairs.prediction.predictions import GroupPrediction, Predictions
 from pairs.views.cameras import Cameras

@@ -15,7 +15,8 @@ from align.presets import PRESETS, Preset
 from align.scene import Report, Scene
 from masks.files import list_photos
 from masks.notice import Notice, warning
-from pairs.backends.protocol import Backend, ByLooks, Progress, silent
+from masks.progress import Progress, silent
+from pairs.backends.protocol import Backend, ByLooks
 from pairs.backends.registry import make_backend
 from pairs.graph.by_similarity import ByLikeness
 from pairs.graph.scene_graphs import SceneGraph

@@ -23,16 +23,16 @@ from PIL import Image
 from torch import Tensor
 
 from masks.fill import mean
+from masks.progress import silent
 from pairs.backends.dust3r.backend import NetworkModel
 from pairs.backends.dust3r.images import NetworkGrid, on_network_grid
 from pairs.backends.dust3r.pair_entry import predict_entry
 from pairs.backends.pairwise import PairwiseBackend
-from pairs.backends.protocol import silent
 from pairs.matching.correspondences import DescriptorMatches, symmetric_matches
 from pairs.matching.descriptor_map import DescriptorMap
 from pairs.networks.dust3r.config import DptWidths, NetworkConfig, OutputModes, StackConfig
+from pairs.networks.dust3r.heads import HeadOutput
 from pairs.networks.dust3r.network import Encoded, PairNetwork
-from pairs.networks.dust3r.postprocess import HeadOutput
 from pairs.prediction.store import PredictionStore
 from pairs.views.load import load_views
 from pairs.views.view import View

@@ -24,7 +24,7 @@ from align.export.cameras_json import read_cameras
 from align.scene import Scene
 from align.scene_folder import load_scene
 from masks.files import list_photos
-from pairs.backends.protocol import silent
+from masks.progress import silent
 from pairs.backends.registry import make_backend
 from pairs.prediction.store import PredictionStore
 from pairs.views.cameras import Cameras

@@ -35,7 +35,7 @@ from align.sparse.problem import Problem, moved
 from align.sparse.robust import Gamma
 from align.sparse.second_order.stages import descend_by_least_squares
 from align.sparse.start import start
-from pairs.backends.protocol import silent
+from masks.progress import silent
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from align.measurements.gathered import Gathered
 from align.measurements.known_cameras import Known
 from align.pinhole import backproject
 from masks.notice import Notice, warning
-from pairs.backends.protocol import Progress, silent
+from masks.progress import Progress, silent
 from pairs.views.cameras import Cameras
 
 _FROZEN_SHARE = 0.5

@@ -16,7 +16,7 @@ from align.initial.start import Start
 from align.measurements.canonical import CanonicalView
 from align.measurements.known_cameras import Known
 from align.solver.least_squares import Descent, minimise
-from pairs.backends.protocol import Progress
+from masks.progress import Progress
 
 _HELD_SIGMA = 1e-9
 """Of the depths that are known: next to it the matches have no say."""

@@ -18,7 +18,12 @@ from align.bundle.reprojection import BlockState
 from align.initial.resection import resect
 from align.initial.start import Start
 from masks.notice import Notice, info, warning
-from pairs.backends.protocol import silent
+from masks.progress import silent
+
+STRAYED_SIGMAS = 3.0
+"""Starts of solved scenes are off by less than two."""
+_UNUSUAL = 2.0
+"""A wrong pose draws the right ones after it, which must not be blamed."""
 
 
 def resected_start(start: Start, views: Sequence[int], obs: Observations, lenses: Lenses, state: BlockState) -> Start:
@@ -58,14 +63,6 @@ def _seen_points(view: int, others: np.ndarray, obs: Observations, lenses: Lense
     in_camera = np.concatenate([(obs.ray[:, kept] - state.shift[lenses.camera[of]].T) / focal, np.ones((1, len(of)))]).T * depth[:, None]
     points = np.einsum("nba,nb->na", state.R_cam_from_world[of], in_camera - state.t_cam_from_world[of])
     return np.ascontiguousarray(points), (obs.seen[:, kept] - state.shift[lenses.camera[view]][:, None]).T.copy()
-
-
-STRAYED_SIGMAS = 3.0
-"""Starts of solved scenes are off by less than two."""
-
-
-_UNUSUAL = 2.0
-"""A wrong pose draws the right ones after it, which must not be blamed."""
 
 
 def strayed(refined: Refined) -> np.ndarray:

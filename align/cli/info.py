@@ -16,10 +16,11 @@ from align.cli.console import print_result
 from align.scene import Scene
 from align.scene_folder import load_scene
 from pairs.backends.registry import backend_names
-from pairs.networks.dust3r.checkpoint import Checkpoint, Fit, fit, is_checkpoint, misfit, read_checkpoint
+from pairs.networks.dust3r.checkpoint import Checkpoint, fit, is_checkpoint, read_checkpoint
 from pairs.networks.dust3r.config import Mode, OutputModes, StackConfig
 from pairs.networks.vggt.config import VggtConfig
 from pairs.networks.vggt.load import inspect_vggt, is_vggt
+from pairs.networks.weights import Fit, misfit
 
 _SHOWN = ("torch", "numpy", "opencv-python-headless", "pycolmap", "trimesh", "pillow-heif")
 

@@ -17,18 +17,18 @@ from masks.errors import ImageError, ReconstructionError, UserError
 from masks.load import Polarity
 from masks.notice import Notice, info
 from masks.pixelmap import to_target
+from masks.progress import Progress
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.pair_features import feature_matches
 from pairs.backends.dust3r.fine_matches import fine_matches
 from pairs.backends.dust3r.images import on_network_grid
 from pairs.backends.dust3r.pair_entry import grid_of, predict_entry
 from pairs.backends.network_options import chosen_device
-from pairs.backends.protocol import BackendOptions, Progress, refuse_network_options
+from pairs.backends.protocol import BackendOptions, refuse_network_options
 from pairs.backends.registry import make_backend
-from pairs.matching.merge import join_matches
 from pairs.networks.dust3r.load import load_network
 from pairs.networks.dust3r.network import PairNetwork
-from pairs.prediction.predictions import Matches
+from pairs.prediction.predictions import Matches, join_matches
 from pairs.prediction.store import PredictionStore
 from pairs.views.load import LoadOptions, load_views
 from pairs.views.photos import load_photo

@@ -13,8 +13,8 @@ from align.demo.room import furnish
 from align.demo.shape import coffee_pot
 from align.demo.texture import mosaic
 from align.export.cameras_json import PhotoCamera, write_cameras
+from masks.progress import Progress, silent
 from masks.whole_file import write_whole
-from pairs.backends.protocol import Progress, silent
 from pairs.views.cameras import Cameras
 
 

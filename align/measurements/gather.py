@@ -14,7 +14,7 @@ from align.measurements.gathered import Gathered, OffFrame, PairRecord, Reading,
 from align.measurements.known_cameras import principal_point
 from masks.errors import FormatError, SolverError
 from masks.notice import Notice, first_few, left_out
-from pairs.backends.protocol import Progress
+from masks.progress import Progress
 from pairs.prediction.checks import require_fitting, require_sound
 from pairs.prediction.predictions import Matches, PairEntry, PairPrediction, Predictions
 from pairs.views.view import View, grid_mask

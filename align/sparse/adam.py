@@ -26,7 +26,7 @@ from align.sparse.losses import (
 from align.sparse.options import ReferenceOptions, Stage
 from align.sparse.problem import Problem
 from align.sparse.robust import at_progress
-from pairs.backends.protocol import Progress, silent
+from masks.progress import Progress, silent
 
 _BETA = 0.9  # both moments
 _EPSILON = 1e-8

@@ -24,7 +24,7 @@ from align.sparse.second_order.stages import ReferenceDescent, descend_by_least_
 from align.sparse.self_check import SelfCheck, is_worse, self_check
 from align.sparse.start import start
 from masks.notice import Notice, info, warning
-from pairs.backends.protocol import Progress
+from masks.progress import Progress
 from pairs.views.cameras import Cameras
 from pairs.views.view import View
 

@@ -18,7 +18,8 @@ from pairs.graph.scene_graphs import Edges
 from pairs.matching.from_pointmaps import with_matches
 from pairs.prediction.pair_file import entry_from_arrays, entry_to_arrays
 from pairs.prediction.predictions import PairEntry
-from pairs.prediction.store import PredictionStore, digest
+from pairs.prediction.store import PredictionStore
+from pairs.views.digest import digest
 from pairs.views.view import View
 
 Encoding = Mapping[str, np.ndarray]
@@ -30,6 +31,9 @@ _SMALLER = "Use --precision bfloat16, another --device, or close what else uses 
 _SHORT_OF_MEMORY = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "MPS backend out of memory")
 """In the messages of RuntimeErrors that have no class of their own."""
 _T = TypeVar("_T")
+
+Pair = tuple[int, int]
+"""Positions of the first and the second image in a list."""
 
 
 class PairModel(Protocol):
@@ -168,3 +172,11 @@ def within_memory(work: Callable[[], _T]) -> _T | None:
 def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
     """Tell whether an error is that of an accelerator's memory or of the machine's."""
     return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or any(words in str(error) for words in _SHORT_OF_MEMORY)
+
+
+def pair_batches(sizes: Sequence[tuple[int, ...]], pairs: Sequence[Pair], batch_size: int) -> list[list[int]]:
+    """Return the numbers of the pairs in batches: pairs whose first images have one size and whose second images have one size, in order."""
+    alike: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
+    for number, (a, b) in enumerate(pairs):
+        alike.setdefault((sizes[a], sizes[b]), []).append(number)
+    return [numbers[start : start + batch_size] for numbers in alike.values() for start in range(0, len(numbers), batch_size)]

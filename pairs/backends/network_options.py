@@ -10,7 +10,7 @@ import torch
 from masks.errors import UserError
 from masks.fill import fill_named
 from pairs.backends.protocol import BackendOptions
-from pairs.networks.dust3r.load import known_device
+from pairs.networks.weights import known_device
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 """Of encoder and decoders, by the names that the command line takes."""

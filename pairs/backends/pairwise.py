@@ -14,13 +14,14 @@ import numpy as np
 
 from masks.errors import GraphError, UserError
 from masks.notice import Notice, info, left_out
+from masks.progress import Progress
 from pairs.backends.jobs import Encoding, PairJob, PairModel, load_encoding, load_entry
-from pairs.backends.protocol import Progress
 from pairs.engines.engines import Engine, Todo, in_this_process, missing
 from pairs.graph.by_similarity import ByLikeness
 from pairs.graph.scene_graphs import Complete, Edges, LogWindow, tied_views
 from pairs.prediction.predictions import Predictions
-from pairs.prediction.store import PredictionStore, digest
+from pairs.prediction.store import PredictionStore
+from pairs.views.digest import digest
 from pairs.views.view import View
 
 _COMPLETE_UP_TO = 24

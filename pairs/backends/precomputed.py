@@ -24,7 +24,7 @@ from pairs.matching.from_pointmaps import with_matches
 from pairs.prediction.checks import fault_of_K, fault_of_pose
 from pairs.prediction.pair_file import entry_from_arrays, entry_to_arrays
 from pairs.prediction.predictions import PairEntry, Predictions
-from pairs.prediction.store import digest
+from pairs.views.digest import digest
 from pairs.views.view import View, grid_K, grid_mask
 
 _MOST_PIXELS = 100_000_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -11,16 +11,10 @@ import networkx
 import numpy as np
 
 from masks.errors import UserError
+from masks.progress import Progress
 from pairs.prediction.predictions import Predictions
 from pairs.prediction.store import PredictionStore
 from pairs.views.view import View
-
-Progress = Callable[[str, int, int], None]
-"""Told (stage, done, total) by every long loop; total is 0 while it is unknown."""
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """Ignore progress."""
 
 
 class Backend(Protocol):

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from masks.notice import Notice
-from pairs.backends.dust3r.run_pairs import pair_batches
-from pairs.backends.jobs import PairJob, PairWorker
-from pairs.backends.protocol import Progress
+from masks.progress import Progress
+from pairs.backends.jobs import PairJob, PairWorker, pair_batches
 
 
 @dataclass(frozen=True, slots=True)

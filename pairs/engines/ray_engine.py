@@ -17,8 +17,8 @@ import torch
 
 from masks.errors import MissingExtraError
 from masks.notice import Notice
+from masks.progress import Progress
 from pairs.backends.jobs import PairJob, PairWorker
-from pairs.backends.protocol import Progress
 from pairs.engines.engines import Engine, Todo, pairs_done
 from pairs.prediction.store import PredictionStore
 

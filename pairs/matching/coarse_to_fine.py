@@ -13,10 +13,9 @@ import numpy as np
 from masks.errors import ImageError
 from masks.pixelmap import PixelMap, to_source
 from pairs.matching.crops import Crop, FullPhoto, plain_crop
-from pairs.matching.merge import join_matches
 from pairs.matching.standard_sizes import best_resolution
-from pairs.matching.window_choice import WindowOptions, choose_windows
-from pairs.prediction.predictions import Matches
+from pairs.matching.windows import WindowOptions, choose_windows
+from pairs.prediction.predictions import Matches, join_matches
 
 CropPair = tuple[Crop, Crop]
 

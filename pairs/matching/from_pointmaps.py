@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.spatial import KDTree
 
-from pairs.matching.points import mutual_nearest
 from pairs.prediction.predictions import Matches, PairEntry, PairPrediction
 from pairs.views.view import View, grid_mask
 
@@ -58,3 +58,14 @@ def _distinct(found: list[Matches]) -> Matches:
     first = np.ones(len(xy), bool)
     first[1:] = (xy[1:] != xy[:-1]).any(1)
     return Matches(xy[first, :2], xy[first, 2:], conf[first])
+
+
+def mutual_nearest(points: np.ndarray, among: np.ndarray, asked: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return for points (N, 3) the index (N,) of the nearest one among (K, 3), and whether (N,) that one's nearest is the point itself.
+
+    `asked` (Q,) chooses points to ask for; the others still compete for being nearest. Neither list may be empty.
+    """
+    own = np.arange(len(points)) if asked is None else asked
+    nearest = np.asarray(KDTree(among).query(points[own])[1])
+    back = np.asarray(KDTree(points).query(among[nearest])[1])
+    return nearest, back == own

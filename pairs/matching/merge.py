@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import torch
 from torch import Tensor
-
-from pairs.prediction.predictions import Matches
 
 _BORDER_PX = 3
 
@@ -34,12 +29,6 @@ def pixel_xy(pixel: Tensor, size: tuple[int, int]) -> Tensor:
 def away_from_border(xy_a: Tensor, size_a: tuple[int, int], xy_b: Tensor, size_b: tuple[int, int]) -> Tensor:
     """Return which matches (M,) lie at least three pixels from every border of both pictures, where a network's descriptors are unsure."""
     return _inner(xy_a, size_a) & _inner(xy_b, size_b)
-
-
-def join_matches(found: Sequence[Matches]) -> Matches:
-    """Return several lists of matches of a pair as one, in their order; of none, the empty list."""
-    nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
-    return Matches(*(np.concatenate([getattr(each, name) for each in (nothing, *found)]) for name in ("xy_a", "xy_b", "conf")))
 
 
 def _inner(xy: Tensor, size: tuple[int, int]) -> Tensor:

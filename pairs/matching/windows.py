@@ -5,11 +5,19 @@ Windows are rows (left, top, right, bottom) in whole pixels, right and bottom ex
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 _MULTIPLE = 16
 _LONGER_SIDE = 3.01 / 4
 """The shorter side of a window of no given size: slightly more than that of a 4:3 photo, so that rounding cannot make it less."""
+
+
+Size = tuple[int, int]
+"""Height and width."""
+_LEAST_SPREAD_PX = 20
+_SPREAD = (0.1, 0.9)
 
 
 def start_positions(total: int, window: int, overlap: float) -> np.ndarray:
@@ -55,3 +63,100 @@ def fit_windows(windows: np.ndarray, size: tuple[int, int], resolution: tuple[in
     for shift in (-np.minimum(low, 0), -np.maximum(high - picture, 0)):
         low, high = low + shift, high + shift
     return np.concatenate([low, high], 1).astype(int)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowOptions:
+    """How windows are laid and chosen."""
+
+    longest: int = 512
+    """Longest side of the windows of the grid."""
+    overlap: float = 0.5
+    """Least share by which neighbours on the grid overlap."""
+    fewest: int = 10
+    """Coarse matches that a window needs."""
+    target: float = 0.9
+    """Share of the reachable weight of all matches at which enough windows are chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPairs:
+    """Windows of two pictures that show the same, and how well every match lies in both."""
+
+    a: np.ndarray  # (N, 4) int: left, top, right, bottom, exclusive
+    b: np.ndarray  # (N, 4) int
+    weight: np.ndarray  # (N, M), 0 to 1; 0 for matches outside the window of the side that was scored
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+
+def score_windows(windows: np.ndarray, xy_a: np.ndarray, xy_b: np.ndarray, size_b: Size, resolution_b: Size | None, fewest: int = 10) -> WindowPairs:
+    """Return for windows (N, 4) of a the windows of b that their matches (M, 2) lead to; those with fewer than `fewest` matches are left out.
+
+    The window of b lies around the mean of the matches, and is as many times larger than that of a as they are spread wider.
+    """
+    # In single precision as in the reference: the windows are whole pixels, and a last bit can move one.
+    at_a, at_b = np.asarray(xy_a, np.float32).reshape(-1, 2), np.asarray(xy_b, np.float32).reshape(-1, 2)
+    windows = np.asarray(windows).reshape(-1, 4)
+    low, high = windows[:, None, :2], windows[:, None, 2:]
+    inside = np.all((at_a >= low) & (at_a < high), axis=2)  # (N, M)
+    enough = np.flatnonzero(inside.sum(1) >= fewest)
+    windows, inside = windows[enough], inside[enough]
+    around = np.array([_counterpart(window, at_a[own], at_b[own]) for window, own in zip(windows, inside)]).reshape(-1, 4)
+    counterparts = fit_windows(around, size_b, resolution_b)
+    weight = np.where(inside, _centrality(windows, at_a) * _centrality(counterparts, at_b), np.float32(0))
+    return WindowPairs(windows, counterparts, weight)
+
+
+def greedy_choice(weight: np.ndarray, target: float) -> list[int]:
+    """Return rows of the weights (N, M), in the order of choice, that together reach `target` of the sum over matches of their largest weight.
+
+    Each time the row that adds most is taken, the first on ties; what it covers counts no more for the others.
+    """
+    left = np.array(weight)
+    if left.size == 0:
+        return []
+    goal = target * left.max(0).sum()
+    chosen, reached = [], 0.0
+    while reached < goal:
+        gain = left.sum(1)
+        best = int(gain.argmax())
+        if gain[best] <= 0:
+            break
+        chosen.append(best)
+        reached += float(gain[best])
+        left = np.maximum(left - left[best], 0)
+    return chosen
+
+
+def choose_windows(
+    matches: tuple[np.ndarray, np.ndarray], sizes: tuple[Size, Size], resolutions: tuple[Size | None, Size | None], options: WindowOptions
+) -> WindowPairs:
+    """Return the windows of two pictures to match, best first, from coarse matches (xy_a, xy_b), each (M, 2) in full pixels.
+
+    A grid of windows is laid on each picture and carried to the other one. Windows have the resolutions, (height, width) a side, if any.
+    """
+    (xy_a, xy_b), (size_a, size_b), (of_a, of_b) = matches, sizes, resolutions
+    grid_a = fit_windows(overlapping_grid(size_a, options.longest, options.overlap), size_a, of_a)
+    grid_b = fit_windows(overlapping_grid(size_b, options.longest, options.overlap), size_b, of_b)
+    there = score_windows(grid_a, xy_a, xy_b, size_b, of_b, options.fewest)
+    back = score_windows(grid_b, xy_b, xy_a, size_a, of_a, options.fewest)
+    a, b, weight = (np.concatenate(sides) for sides in ((there.a, back.b), (there.b, back.a), (there.weight, back.weight)))
+    order = greedy_choice(weight, options.target)
+    return WindowPairs(a[order], b[order], weight[order])
+
+
+def _counterpart(window: np.ndarray, at_a: np.ndarray, at_b: np.ndarray) -> np.ndarray:
+    """Return the window (4,) of b, not yet in whole pixels, for the matches (K, 2) inside a window of a."""
+    spread_a, spread_b = (np.maximum(np.diff(np.quantile(at, _SPREAD, axis=0), axis=0)[0], _LEAST_SPREAD_PX) for at in (at_a, at_b))
+    half = (window[2:] - window[:2]) * (spread_b / spread_a) / 2
+    centre = at_b.mean(0)
+    return np.concatenate([centre - half, centre + half])
+
+
+def _centrality(windows: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return (N, M) how near positions (M, 2) are to the windows' centres: 1 there, less than 0.4 in the corners."""
+    low, high = windows[:, None, :2].astype(np.float32), windows[:, None, 2:].astype(np.float32)
+    offset = (at - (low + high) / 2) / (high - low)
+    return np.exp(-2 * (offset**2).sum(2))

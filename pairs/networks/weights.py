@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import pickle
 import re
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -16,12 +19,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from masks.errors import FormatError
+from masks.errors import FormatError, MissingExtraError, UserError
 from masks.notice import first_few
 
 # The restricted unpickler rebuilds tensors from whatever a damaged file says of them, and every operation in it can be the one that fails.
 _DAMAGE = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, EOFError, OSError)
 _DAMAGE += (struct.error, zipfile.BadZipFile)
+
+
+MODELS_VARIABLE = "POINTLOOM_MODELS"
+"""Environment variable that names the folder of checkpoints."""
+_DEVICES = ("cpu", "cuda", "mps")
 
 
 def read_pickled(path: Path) -> Any:
@@ -64,3 +72,74 @@ def _is_plain(value: object) -> bool:
     if not isinstance(value, Tensor) or value.layout != torch.strided or not value.is_floating_point() or value.device.type != "cpu":
         return False
     return value.untyped_storage().nbytes() >= value.numel() * value.element_size()
+
+
+def from_hub(name: str, ask: Callable[[Any], str], remedy: str) -> Path:
+    """Return where the weights of that name lie in the hub's cache, downloaded when they are not there.
+
+    `ask` is given the client and calls its download; `remedy` says how to do without. Raises `MissingExtraError` without the client, `UserError`
+    when the download fails.
+    """
+    try:
+        import huggingface_hub as client
+    except ImportError as error:
+        absent = "the package huggingface-hub, which downloads them, is not installed. Run 'pip install pointloom[networks]'. Or:"
+        raise MissingExtraError(f"{name}: its weights are not on this machine, and {absent} {remedy}.") from error
+    try:
+        return Path(ask(client))
+    except _failures(client) as error:
+        reason = str(error).strip().partition("\n")[0].removesuffix(".")
+        raise UserError(f"{name}: its weights are not on this machine and could not be downloaded ({reason}). {remedy}.") from error
+
+
+def _failures(client: ModuleType) -> tuple[type[Exception], ...]:
+    """Return what a download raises: answers of the hub are OSErrors, but a connection that breaks under way has errors of its own."""
+    named = (getattr(getattr(client, "errors", None), name, None) for name in ("HTTPError", "XetDownloadError"))
+    return (OSError, RuntimeError, *(error for error in named if error is not None))
+
+
+def known_device(name: str | torch.device) -> torch.device:
+    """Return the device of that name. Raises `UserError` when torch knows none, or this machine has none."""
+    try:
+        target = torch.device(name)
+    except RuntimeError as error:
+        raise UserError(f"device {name}: unknown. Use cpu, cuda, or cuda:1 for the second accelerator.") from error
+    if target.type not in _DEVICES:
+        raise UserError(f"device {target}: networks run on {', '.join(_DEVICES)}. Use one of them.")
+    if target.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device {target}: this machine has no CUDA accelerator, or torch was installed without it. Use the device cpu.")
+    if target.type == "cuda" and (target.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"device {target}: this machine has {torch.cuda.device_count()} CUDA accelerators, numbered from 0. Use one of them.")
+    if target.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError(f"device {target}: this machine has no Apple accelerator, or torch was installed without it. Use the device cpu.")
+    return target
+
+
+def models_folder() -> Path:
+    """Return the folder in which published checkpoints are looked for."""
+    return Path(os.environ.get(MODELS_VARIABLE) or Path.home() / ".cache" / "pointloom" / "models")
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How the tensors of a checkpoint agree with the network that its configuration asks for."""
+
+    parameters: int
+    """Of the network; shared ones count once."""
+    missing: tuple[str, ...]
+    """Names that the network has and the checkpoint has not."""
+    unexpected: tuple[str, ...]
+    """Names that only the checkpoint has."""
+    misshapen: tuple[str, ...]
+    """Names with both shapes, where they differ."""
+
+    @property
+    def good(self) -> bool:
+        """Whether every tensor of the network is there in its shape."""
+        return not self.missing and not self.misshapen
+
+
+def misfit(found: Fit) -> str:
+    """Return in words what does not fit, the first few names of each sort; empty when everything does."""
+    parts = (("missing", found.missing), ("of another shape", found.misshapen), ("not expected", found.unexpected))
+    return " ".join(f"{len(names)} tensors {what}: {first_few(names)}." for what, names in parts if names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -85,3 +85,19 @@ class Predictions:
     """Whether the backend has fitted its cameras to matches, or a network has estimated them: to a degree or two, and a tenth of the focal."""
     group: GroupPrediction | None = None
     """Of all views, from a backend that looked at them together and leaves nothing to align: there are no edges then."""
+
+
+def join_matches(found: Sequence[Matches]) -> Matches:
+    """Return several lists of matches of a pair as one, in their order; of none, the empty list."""
+    nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
+    return Matches(*(np.concatenate([getattr(each, name) for each in (nothing, *found)]) for name in ("xy_a", "xy_b", "conf")))
+
+
+def concatenate(parts: Sequence[Matches]) -> Matches:
+    """Return all matches in order."""
+    return Matches(np.concatenate([p.xy_a for p in parts]), np.concatenate([p.xy_b for p in parts]), np.concatenate([p.conf for p in parts]))
+
+
+def select(matches: Matches, which: np.ndarray) -> Matches:
+    """Return the matches that the boolean or index array picks."""
+    return Matches(matches.xy_a[which], matches.xy_b[which], matches.conf[which])

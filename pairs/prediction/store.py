@@ -6,8 +6,6 @@ same folder and renamed, so a killed run leaves either no entry or a whole one; 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,39 +17,7 @@ from safetensors.numpy import load_file, save
 
 from masks.whole_file import write_whole
 
-CACHE_FORMAT = 1
-"""Part of every key: raised whenever the meaning of stored arrays changes."""
-
 _log = logging.getLogger(__name__)
-
-
-def digest(*parts: object) -> str:
-    """Return a key made of strings, numbers, bytes, arrays, and (nested) sequences and mappings of them."""
-    state = hashlib.sha256(f"pointloom {CACHE_FORMAT}".encode())
-    for part in parts:
-        _feed(state, part)
-    return state.hexdigest()[:40]
-
-
-def files_digest(*files: Path) -> str:
-    """Return a key made of the bytes of files, such as the weights of a network."""
-    state = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            state.update(hashlib.file_digest(stream, "sha256").digest())
-    return state.hexdigest()[:40]
-
-
-def _feed(state: hashlib._Hash, part: object) -> None:
-    # Every part is preceded by its kind and length, so that no two different lists of parts give the same byte stream.
-    if isinstance(part, np.ndarray):
-        head, body = f"array {part.dtype.str} {part.shape}", np.ascontiguousarray(part).tobytes()
-    elif isinstance(part, bytes):
-        head, body = "bytes", part
-    else:
-        head, body = "json", json.dumps(part, sort_keys=True).encode()
-    state.update(f"|{head} {len(body)}|".encode())
-    state.update(body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from typing import TypeVar
 from torch import Tensor
 
 from masks.errors import UserError
-from pairs.networks.dust3r.postprocess import HeadOutput
+from pairs.networks.dust3r.heads import HeadOutput
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,6 @@ class PairBatch:
     b: HeadOutput
     truth: PairTruth | None = None
     correspondences: Correspondences | None = None
-
-
-Part = TypeVar("Part")
 
 
 def required(part: Part | None, name: str, asker: str) -> Part:

@@ -14,12 +14,11 @@ from typing import Any, Literal
 import torch
 
 from masks.errors import UserError
-from pairs.train.confidence import ConfLoss
 from pairs.train.criteria import APLoss, InfoNCE
 from pairs.train.loss import Loss, WeightedSum
 from pairs.train.matching import ConfMatchingLoss, MatchingLoss
 from pairs.train.normalisation import NORM_MODES
-from pairs.train.regression import CLASS_NAMES, Free, Regr3D
+from pairs.train.regression import CLASS_NAMES, ConfLoss, Free, Regr3D
 
 Paper = Literal["dust3r", "mast3r"]
 """Whose losses the names mean: those of MASt3R know metric samples and, unless told otherwise, give sky pixels a loss of 2."""

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from masks.errors import UserError
-from pairs.networks.dust3r.postprocess import HeadOutput
+from pairs.networks.dust3r.heads import HeadOutput
 from pairs.train.batch import Correspondences, PairBatch, required
-from pairs.train.confidence import weighted
 from pairs.train.criteria import Criterion, InfoNCE
 from pairs.train.loss import LossValue, mean
+from pairs.train.regression import weighted
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from pairs.networks.dust3r.heads import HeadOutput
 from pairs.networks.dust3r.network import Encoded, PairNetwork, select
-from pairs.networks.dust3r.postprocess import HeadOutput
 
 
 @dataclass(frozen=True, slots=True)

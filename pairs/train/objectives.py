@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import torch
 
-from pairs.train.confidence import ConfLoss
 from pairs.train.criteria import APLoss, InfoNCE
 from pairs.train.loss import Loss, WeightedSum
 from pairs.train.matching import ConfMatchingLoss, MatchingLoss
-from pairs.train.regression import Regr3D
+from pairs.train.regression import ConfLoss, Regr3D
 from pairs.train.schedule import Schedule
 
 

@@ -161,3 +161,29 @@ def _normalise(mode: NormMode, predicted: Clouds, true: Clouds, valid: Clouds, m
         kept = divided(predicted, size)
     spared = metric[:, None, None, None]
     return (torch.where(spared, kept[0], own[0]), torch.where(spared, kept[1], own[1])), true
+
+
+@dataclass(frozen=True, slots=True)
+class ConfLoss:
+    """Pixel losses times the predicted confidence, with a reward `alpha log(conf)` for being sure."""
+
+    pixel_loss: Regr3D
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.alpha <= 0:
+            raise UserError(f"ConfLoss: alpha={self.alpha} rewards no confidence, so that it would fall to its least value. Give a positive one.")
+
+    def evaluate(self, batch: PairBatch, rng: np.random.Generator) -> LossValue:
+        """Return the sum of both views' means; a view in which no pixel counts adds 0."""
+        pixels = pixel_losses(self.pixel_loss, batch)
+        loss_a = mean(weighted(pixels.a, batch.a.conf[pixels.mask_a], self.alpha))
+        loss_b = mean(weighted(pixels.b, batch.b.conf[pixels.mask_b], self.alpha))
+        # The names are those of the published logs, underscores included.
+        details = {"conf_loss_1": float(loss_a.detach()), "conf_loss2": float(loss_b.detach())}
+        return LossValue(loss_a + loss_b, {**details, **pixels.details})
+
+
+def weighted(loss: Tensor, conf: Tensor, alpha: float) -> Tensor:
+    """Return loss times confidence less the reward for being sure, elementwise."""
+    return loss * conf - alpha * conf.log()

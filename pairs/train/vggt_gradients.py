@@ -11,10 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pairs.train.vggt_values import MOST
-
 _LEAST_NORMALS = 10
 _LEAST_NORM = 1e-8
+
+
+MOST = 100.0
+"""No distance, and no loss of a pixel, counts for more."""
+_LEAST_KEPT = 1000
+_MOST_RANKED = 100_000_000
+_RANKED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +98,28 @@ def normals(points: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
 
 def _scales(count: int, predicted: Tensor, true: Tensor, valid: Tensor, conf: Tensor) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
     return [(predicted[:, ::s, ::s], true[:, ::s, ::s], valid[:, ::s, ::s], conf[:, ::s, ::s]) for s in (2**k for k in range(count))]
+
+
+def bounded(values: Tensor, most: float = MOST) -> Tensor:
+    """Return values between -most and most; what is not finite becomes 0, without gradient."""
+    return torch.where(values.isfinite(), values, 0).clamp(-most, most)
+
+
+def nearest_rank(values: Tensor, share: float) -> Tensor:
+    """Return the value () below which a share of all values (N,) lies: one of them, the rank rounded half to even."""
+    if len(values) > _MOST_RANKED:
+        # Every so manieth stands for a draw at random: the same input then gives the same loss.
+        values = values[:: len(values) // _RANKED]
+    return values.kthvalue(round(share * (len(values) - 1)) + 1).values
+
+
+def without_outliers(values: Tensor, share: float) -> Tensor:
+    """Return the values (N,) strictly below the one that a share of them lies below.
+
+    Up to 1000 values come back as they are. Of more, none counts for more than 100; when dropping would leave 1000 or fewer, all stay.
+    """
+    if len(values) <= _LEAST_KEPT:
+        return values
+    values = values.clamp(max=MOST)
+    kept = values[values < nearest_rank(values.detach(), share)]
+    return kept if len(kept) > _LEAST_KEPT else values

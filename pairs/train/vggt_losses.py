@@ -11,14 +11,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from masks.errors import UserError
+from pairs.networks.vggt.camera_head import encode_cameras
 from pairs.networks.vggt.network import Dense, VggtOutput
-from pairs.networks.vggt.pose_encoding import encode_cameras
 from pairs.networks.vggt.tracker import Tracks
 from pairs.train.batch import required
 from pairs.train.loss import LossValue, mean
-from pairs.train.vggt_gradients import DifferenceTerm, NormalTerm, weighted
+from pairs.train.vggt_gradients import DifferenceTerm, NormalTerm, bounded, weighted, without_outliers
 from pairs.train.vggt_scene import SceneTruth
-from pairs.train.vggt_values import bounded, without_outliers
 
 _LEAST_PIXELS = 100
 """Valid pixels that the first frame of a scene needs more than, and a batch of maps at least."""

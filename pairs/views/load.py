@@ -17,7 +17,7 @@ from masks.mask import Mask
 from masks.notice import Notice, first_few, info, warning
 from masks.picture import PictureFacts, open_picture, probe_picture
 from masks.pixelmap import image_to_target
-from pairs.prediction.store import digest
+from pairs.views.digest import digest
 from pairs.views.grid import GridOptions, grid_map
 from pairs.views.view import View
 

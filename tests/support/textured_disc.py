@@ -12,8 +12,8 @@ from masks.mask import Mask
 from masks.pixelmap import identity
 from pairs.backends.classical.sfm.solve import SceneSolve
 from pairs.backends.classical.stereo.plane_sweep import SweepPicture
-from pairs.prediction.store import digest
 from pairs.views.cameras import Cameras
+from pairs.views.digest import digest
 from pairs.views.view import View
 
 SIZE = (128, 96)

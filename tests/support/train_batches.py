@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pairs.networks.dust3r.postprocess import HeadOutput
+from pairs.networks.dust3r.heads import HeadOutput
 from pairs.train.batch import Correspondences, PairBatch, PairTruth, ViewTruth
 
 

@@ -14,7 +14,7 @@ from masks.mask import Mask
 from masks.pixelmap import identity
 from pairs.networks.vggt.config import VggtConfig
 from pairs.networks.vggt.config_file import CONFIG_NAME, write_config
-from pairs.prediction.store import digest
+from pairs.views.digest import digest
 from pairs.views.view import View
 
 

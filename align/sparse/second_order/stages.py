@@ -29,7 +29,7 @@ from align.sparse.second_order.observations import Links, in_pieces, meeting_lin
 from align.sparse.second_order.priors import ModelPriors
 from align.sparse.second_order.state import ReferenceState, Setting, placement_of, setting_of, state_of
 from masks.errors import UserError
-from pairs.backends.protocol import Progress, silent
+from masks.progress import Progress, silent
 
 _COARSE = Control(max_steps=100, least_gain=1e-5, least_damping=1e-7)
 """From one side of the object to around it there are stretches of little gain."""

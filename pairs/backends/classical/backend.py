@@ -12,16 +12,16 @@ import networkx
 
 from masks.errors import GraphError
 from masks.notice import Notice, first_few, left_out, warning
+from masks.progress import Progress
 from pairs.backends.classical.covisibility import covisible_graph
-from pairs.backends.classical.depth_options import DepthOptions
 from pairs.backends.classical.feature_tracks import feature_tracks
 from pairs.backends.classical.induced_matches import LEAST_MATCHES
 from pairs.backends.classical.keys import backend_version
-from pairs.backends.classical.options import SolveOptions
+from pairs.backends.classical.options import DepthOptions, SolveOptions
 from pairs.backends.classical.pair_source import PairSource, load_matches, load_pair, pair_source
 from pairs.backends.classical.sfm.solve_scene import solve_scene
 from pairs.backends.classical.stereo.depth_maps import dense_group
-from pairs.backends.protocol import BackendOptions, Progress, refuse_network_options
+from pairs.backends.protocol import BackendOptions, refuse_network_options
 from pairs.engines.processes import default_workers
 from pairs.graph.scene_graphs import Edges, tied_views
 from pairs.prediction.predictions import Predictions

@@ -5,16 +5,11 @@ The embedded backend's specification, chapter 12.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from pairs.backends.classical.incidence import least_cosine
-from pairs.backends.classical.stereo.confidence import CONFIDENT
-from pairs.backends.classical.stereo.fusion import DEPTH_TOLERANCE
-from pairs.backends.classical.stereo.sampling import sample_valid
-from pairs.backends.classical.stereo.warp import carry, transfer
-from pairs.prediction.predictions import GroupPrediction, Matches
+from pairs.backends.classical.stereo.fusion import CONFIDENT, DEPTH_TOLERANCE
+from pairs.backends.classical.stereo.warp import carry, sample_valid, transfer
+from pairs.prediction.predictions import GroupPrediction, Matches, concatenate, select
 
 LEAST_CONF = 3.0
 """Induced matches below it are worse than a pixel half of the time."""
@@ -41,16 +36,6 @@ def induced_matches(group: GroupPrediction, a: int, b: int, step: int) -> Matche
     return concatenate([forth, Matches(back.xy_b, back.xy_a, back.conf)])
 
 
-def concatenate(parts: Sequence[Matches]) -> Matches:
-    """Return all matches in order."""
-    return Matches(np.concatenate([p.xy_a for p in parts]), np.concatenate([p.xy_b for p in parts]), np.concatenate([p.conf for p in parts]))
-
-
-def select(matches: Matches, which: np.ndarray) -> Matches:
-    """Return the matches that the boolean or index array picks."""
-    return Matches(matches.xy_a[which], matches.xy_b[which], matches.conf[which])
-
-
 def _one_way(group: GroupPrediction, a: int, b: int, step: int) -> Matches:
     h, w = group.depth[a].shape
     y, x = (g.ravel() for g in np.mgrid[step // 2 : h : step, step // 2 : w : step])
@@ -62,3 +47,24 @@ def _one_way(group: GroupPrediction, a: int, b: int, step: int) -> Matches:
     conf = np.sqrt(group.conf[a][y, x] * conf_b)
     xy_a, xy_b = np.stack([x, y], -1).astype(np.float64), np.stack([x_b, y_b], -1)
     return Matches(xy_a[kept], xy_b[kept], conf[kept])
+
+
+def least_cosine(group: GroupPrediction, a: int, b: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return (N,) the smaller cosine between the surface's normal at integer pixels of view a and the directions to cameras a and b.
+
+    It is 1 where both look squarely, near 0 at a grazing angle, negative where b would look at the surface from behind.
+    """
+    depth, K = group.depth[a], group.cameras.K[a]
+    h, w = depth.shape
+    left, right, above, below = np.maximum(x - 1, 0), np.minimum(x + 1, w - 1), np.maximum(y - 1, 0), np.minimum(y + 1, h - 1)
+    q, q_left, q_right, q_above, q_below = (
+        1 / depth[rows, columns].astype(np.float64) for rows, columns in ((y, x), (y, left), (y, right), (above, x), (below, x))
+    )
+    g_x, g_y = (q_right - q_left) / (right - left), (q_below - q_above) / (below - above)
+    normals = np.stack([g_x, g_y, q - g_x * x - g_y * y], -1) @ K  # (N, 3)
+    points = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(K).T / q[:, None]
+    b_in_a = (group.cameras.cam_from_world[a] @ group.cameras.world_from_cam[b])[:3, 3]
+    lengths = np.linalg.norm(normals, axis=-1)
+    to_a = 1 / (lengths * np.linalg.norm(points, axis=-1))
+    to_b = (1 - normals @ b_in_a) / (lengths * np.linalg.norm(points - b_in_a, axis=-1))
+    return np.minimum(to_a, to_b)

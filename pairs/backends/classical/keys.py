@@ -8,7 +8,7 @@ import importlib.metadata
 import cv2
 import numpy as np
 
-from pairs.prediction.store import digest
+from pairs.views.digest import digest
 from pairs.views.view import View
 
 VERSION = "classical 2"

@@ -12,7 +12,8 @@ from pairs.backends.classical.induced_matches import induced_matches, sure_match
 from pairs.backends.classical.keys import stage_key
 from pairs.prediction.from_group import pair_from_group
 from pairs.prediction.predictions import GroupPrediction, Matches, PairEntry
-from pairs.prediction.store import PredictionStore, digest
+from pairs.prediction.store import PredictionStore
+from pairs.views.digest import digest
 
 _KIND = "pair_matches"
 

@@ -24,11 +24,11 @@ from pairs.backends.protocol import BackendOptions, refuse_other_options
 from pairs.engines.engine_names import engine_named
 from pairs.matching.correspondences import as_matches, symmetric_matches
 from pairs.networks.dust3r.checkpoint import CONFIG_NAME, WEIGHTS_NAME, read_checkpoint, require_fit
+from pairs.networks.dust3r.heads import HeadOutput
 from pairs.networks.dust3r.load import find_checkpoint, load_network
 from pairs.networks.dust3r.network import Encoded, PairNetwork, join
-from pairs.networks.dust3r.postprocess import HeadOutput
 from pairs.prediction.predictions import PairEntry, PairPrediction
-from pairs.prediction.store import files_digest
+from pairs.views.digest import files_digest
 from pairs.views.view import View, grid_mask
 
 VERSION = 1

@@ -16,7 +16,7 @@ from pairs.backends.jobs import within_memory
 from pairs.matching.coarse_to_fine import CropPair, FineOptions, coarse_to_fine, in_photos
 from pairs.matching.correspondences import as_matches, symmetric_matches
 from pairs.matching.crops import Crop, FullPhoto
-from pairs.matching.window_choice import WindowOptions
+from pairs.matching.windows import WindowOptions
 from pairs.networks.dust3r.network import Encoded, PairNetwork
 from pairs.prediction.predictions import Matches
 from pairs.views.photos import filled_photo

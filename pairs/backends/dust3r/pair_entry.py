@@ -14,8 +14,8 @@ from pairs.matching.correspondences import Run, as_matches, symmetric_matches
 from pairs.matching.descriptor_map import DescriptorMap
 from pairs.matching.from_pointmaps import with_matches
 from pairs.networks.dust3r.config import NetworkConfig
+from pairs.networks.dust3r.heads import HeadOutput
 from pairs.networks.dust3r.network import PairNetwork
-from pairs.networks.dust3r.postprocess import HeadOutput
 from pairs.prediction.predictions import Matches, PairEntry, PairPrediction
 from pairs.views.view import View, grid_mask
 

@@ -8,13 +8,11 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
-from pairs.networks.dust3r.postprocess import HeadOutput
+from pairs.backends.jobs import Pair, pair_batches
+from pairs.networks.dust3r.heads import HeadOutput
 
 PredictPairs = Callable[[Tensor, Tensor], tuple[HeadOutput, HeadOutput]]
 """Predicts a batch of pairs from their images (B, 3, H, W) twice, the two sides maybe of different sizes."""
-
-Pair = tuple[int, int]
-"""Positions of the first and the second image in a list."""
 
 
 def run_pairs(
@@ -31,14 +29,6 @@ def run_pairs(
             first, second = predict(*sides)
         for row, number in enumerate(numbers):
             yield number, _on_cpu(first, row), _on_cpu(second, row)
-
-
-def pair_batches(sizes: Sequence[tuple[int, ...]], pairs: Sequence[Pair], batch_size: int) -> list[list[int]]:
-    """Return the numbers of the pairs in batches: pairs whose first images have one size and whose second images have one size, in order."""
-    alike: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
-    for number, (a, b) in enumerate(pairs):
-        alike.setdefault((sizes[a], sizes[b]), []).append(number)
-    return [numbers[start : start + batch_size] for numbers in alike.values() for start in range(0, len(numbers), batch_size)]
 
 
 def collated(maps: Sequence[Tensor]) -> Tensor | list[Tensor]:

@@ -14,9 +14,10 @@ from pairs.backends.jobs import Encoding
 from pairs.backends.pairwise import LikenessModel
 from pairs.networks.dust3r.config import NetworkConfig
 from pairs.networks.dust3r.network import Encoded
-from pairs.prediction.store import files_digest
+from pairs.retrieval.asmk import similarity_matrix
 from pairs.retrieval.files import RetrievalModel, codebook_path, read_retrieval
-from pairs.retrieval.similarity import on_device, photo_similarity
+from pairs.retrieval.head import local_features
+from pairs.views.digest import files_digest
 
 
 def likeness_model(path: Path, config: NetworkConfig, device: torch.device) -> LikenessModel:
@@ -43,3 +44,20 @@ def object_tokens(encoding: Encoding, patch: int) -> Encoded:
     kept = of_object[row, column]
     tokens, positions = (torch.from_numpy(encoding[name][kept][None]) for name in ("tokens", "positions"))
     return Encoded(tokens, positions, (h, w))
+
+
+def photo_similarity(model: RetrievalModel, encoded: Iterable[Encoded]) -> np.ndarray:
+    """Return the likeness (V, V) float64 of V photos, in the order of their encodings; row: asked for, column: found.
+
+    The encoder must be the one that the model was made with. Encodings are used one after the other and not kept: 300 features a photo are.
+    """
+    features = []
+    with torch.inference_mode():
+        for batch in encoded:
+            features += local_features(model.head, batch.tokens.to(model.centroids.device)).features.unbind()
+        return similarity_matrix(features, model.centroids).cpu().numpy()
+
+
+def on_device(model: RetrievalModel, device: torch.device) -> RetrievalModel:
+    """Return the model where the work is to be done. The head itself is moved."""
+    return RetrievalModel(model.head.to(device), model.centroids.to(device))

@@ -11,8 +11,9 @@ import numpy as np
 
 from masks.errors import GraphError, UserError
 from masks.notice import Notice, first_few, info, warning
+from masks.progress import Progress
 from pairs.backends.pairwise import PairwiseBackend, pairs_of
-from pairs.backends.protocol import BackendOptions, Progress, refuse_other_options
+from pairs.backends.protocol import BackendOptions, refuse_other_options
 from pairs.backends.vggt.group_pass import Grouped, Run, Together, parse_together, predict_group
 from pairs.backends.vggt.pair_model import on_own_grid, open_pair_model
 from pairs.backends.vggt.recipe import GROUP_HEADS, TRACK_HEADS, VggtRecipe, chosen_recipe

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from masks.errors import ReconstructionError
 from masks.notice import Notice, warning
+from pairs.networks.vggt.camera_head import decode_cameras
 from pairs.networks.vggt.network import Dense, VggtOutput
-from pairs.networks.vggt.pose_encoding import decode_cameras
 from pairs.prediction.predictions import GroupPrediction
 from pairs.views.cameras import Cameras
 from pairs.views.view import View, grid_mask

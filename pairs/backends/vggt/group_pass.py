@@ -13,8 +13,8 @@ import torch
 from masks.errors import UserError
 from masks.fill import fill_named
 from masks.notice import Notice, info
+from masks.progress import Progress
 from pairs.backends.jobs import is_out_of_memory
-from pairs.backends.protocol import Progress
 from pairs.backends.vggt.cost import PassCost, free_memory, in_words, pass_cost
 from pairs.backends.vggt.group import group_prediction
 from pairs.backends.vggt.images import on_vggt_grid, vggt_input
@@ -23,7 +23,8 @@ from pairs.backends.vggt.stitching import overlapping_windows, stitched
 from pairs.networks.vggt.config import Head
 from pairs.networks.vggt.network import Dense, Vggt, VggtOutput
 from pairs.prediction.predictions import GroupPrediction
-from pairs.prediction.store import PredictionStore, digest
+from pairs.prediction.store import PredictionStore
+from pairs.views.digest import digest
 from pairs.views.view import View
 
 _GROUPS = "groups"

@@ -14,7 +14,7 @@ from torch import Tensor
 from masks.errors import ImageError
 from masks.fill import Fill
 from masks.pixelmap import PixelMap
-from pairs.prediction.store import digest
+from pairs.views.digest import digest
 from pairs.views.photos import filled_photo, load_photo
 from pairs.views.view import View
 

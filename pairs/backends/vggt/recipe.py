@@ -15,7 +15,7 @@ from pairs.backends.vggt.images import VggtGrid
 from pairs.networks.vggt.config import Head, VggtConfig, with_heads
 from pairs.networks.vggt.load import VggtOptions, config_of, find_vggt, load_vggt
 from pairs.networks.vggt.network import Vggt
-from pairs.prediction.store import files_digest
+from pairs.views.digest import files_digest
 from pairs.views.view import View
 
 VERSION = 1

@@ -17,7 +17,7 @@ from pairs.backends.vggt.recipe import TRACK_HEADS, open_vggt
 from pairs.backends.vggt.track_matches import TrackOptions, Tracks, reached, spread_views
 from pairs.networks.vggt.network import Vggt
 from pairs.networks.vggt.tracker import Tracks as NetworkTracks
-from pairs.prediction.store import digest
+from pairs.views.digest import digest
 from pairs.views.view import View, grid_mask
 
 _TRACKS = "tracks"

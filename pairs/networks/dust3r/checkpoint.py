@@ -21,7 +21,7 @@ from masks.notice import first_few
 from pairs.networks.dust3r.config import DptWidths, NetworkConfig
 from pairs.networks.dust3r.constructor import config_from_json, config_from_string, loaded_form
 from pairs.networks.dust3r.network import PairNetwork
-from pairs.networks.weights import plain_tensors, read_pickled, read_safetensors
+from pairs.networks.weights import Fit, misfit, plain_tensors, read_pickled, read_safetensors
 
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
 """The two files of a Hugging Face folder."""
@@ -41,25 +41,6 @@ class Checkpoint:
     config: NetworkConfig
     state: Mapping[str, Tensor]
     """On the CPU. Those of a `.pth` file are mapped from the file, not copied."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """How the tensors of a checkpoint agree with the network that its configuration asks for."""
-
-    parameters: int
-    """Of the network; shared ones count once."""
-    missing: tuple[str, ...]
-    """Names that the network has and the checkpoint has not."""
-    unexpected: tuple[str, ...]
-    """Names that only the checkpoint has."""
-    misshapen: tuple[str, ...]
-    """Names with both shapes, where they differ."""
-
-    @property
-    def good(self) -> bool:
-        """Whether every tensor of the network is there in its shape."""
-        return not self.missing and not self.misshapen
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -125,12 +106,6 @@ def _empty_network(config: NetworkConfig, precision: torch.dtype = torch.float32
 def _is_finite(tensor: Tensor) -> bool:
     """Tell whether all numbers are finite. A sum shows any that is not, and takes a twentieth of the time of looking at each."""
     return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
-
-
-def misfit(found: Fit) -> str:
-    """Return in words what does not fit, the first few names of each sort; empty when everything does."""
-    parts = (("missing", found.missing), ("of another shape", found.misshapen), ("not expected", found.unexpected))
-    return " ".join(f"{len(names)} tensors {what}: {first_few(names)}." for what, names in parts if names)
 
 
 def _read_pth(path: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:

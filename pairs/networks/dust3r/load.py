@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
@@ -10,7 +9,7 @@ import torch
 from masks.errors import UserError
 from pairs.networks.dust3r.checkpoint import CONFIG_NAME, WEIGHTS_NAME, build_network, is_checkpoint, read_checkpoint
 from pairs.networks.dust3r.network import PairNetwork
-from pairs.networks.hub import from_hub
+from pairs.networks.weights import MODELS_VARIABLE, from_hub, known_device, models_folder
 
 PUBLISHED = (
     "DUSt3R_ViTLarge_BaseDecoder_224_linear",
@@ -21,11 +20,8 @@ PUBLISHED = (
 """Checkpoints of the two papers."""
 SHORT_NAMES = {"dust3r": PUBLISHED[2], "mast3r": PUBLISHED[3]}
 """The best network of each paper."""
-MODELS_VARIABLE = "POINTLOOM_MODELS"
-"""Environment variable that names the folder of checkpoints."""
 
 _HUB_OWNER = "naver"
-_DEVICES = ("cpu", "cuda", "mps")
 
 
 def load_network(name_or_path: str | Path, device: str | torch.device = "cpu", precision: torch.dtype = torch.float32) -> PairNetwork:
@@ -38,23 +34,6 @@ def load_network(name_or_path: str | Path, device: str | torch.device = "cpu", p
     network = build_network(read_checkpoint(find_checkpoint(name_or_path)), precision)
     # Tokens become maps with the channels last: where the weights of convolutions lie so too, the CPU's head is a seventh faster.
     return network.to(memory_format=torch.channels_last) if target.type == "cpu" else network.to(target)
-
-
-def known_device(name: str | torch.device) -> torch.device:
-    """Return the device of that name. Raises `UserError` when torch knows none, or this machine has none."""
-    try:
-        target = torch.device(name)
-    except RuntimeError as error:
-        raise UserError(f"device {name}: unknown. Use cpu, cuda, or cuda:1 for the second accelerator.") from error
-    if target.type not in _DEVICES:
-        raise UserError(f"device {target}: networks run on {', '.join(_DEVICES)}. Use one of them.")
-    if target.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"device {target}: this machine has no CUDA accelerator, or torch was installed without it. Use the device cpu.")
-    if target.type == "cuda" and (target.index or 0) >= torch.cuda.device_count():
-        raise UserError(f"device {target}: this machine has {torch.cuda.device_count()} CUDA accelerators, numbered from 0. Use one of them.")
-    if target.type == "mps" and not torch.backends.mps.is_available():
-        raise UserError(f"device {target}: this machine has no Apple accelerator, or torch was installed without it. Use the device cpu.")
-    return target
 
 
 def find_checkpoint(name_or_path: str | Path) -> Path:
@@ -70,11 +49,6 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
         if candidate.exists() and is_checkpoint(candidate):
             return candidate
     return _from_hub(name)
-
-
-def models_folder() -> Path:
-    """Return the folder in which published checkpoints are looked for."""
-    return Path(os.environ.get(MODELS_VARIABLE) or Path.home() / ".cache" / "pointloom" / "models")
 
 
 def _from_hub(name: str) -> Path:

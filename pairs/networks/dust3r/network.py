@@ -14,11 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from pairs.networks.dust3r.config import NetworkConfig
-from pairs.networks.dust3r.heads import make_head
-from pairs.networks.dust3r.postprocess import HeadOutput, head_output
-from pairs.networks.layers import LAYER_NORM_EPS, DecoderBlock, EncoderBlock
-from pairs.networks.patch_embed import PatchEmbed
-from pairs.networks.rope import rotation
+from pairs.networks.dust3r.heads import HeadOutput, head_output, make_head
+from pairs.networks.layers import LAYER_NORM_EPS, DecoderBlock, EncoderBlock, PatchEmbed, rotation
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from pairs.networks.patch_embed import PatchEmbed
-from pairs.networks.rope import Rotation, rotation
+from pairs.networks.layers import PatchEmbed, Rotation, rotation
 from pairs.networks.vggt.blocks import Block, BlockConfig, token_positions
 from pairs.networks.vggt.config import AggregatorConfig, Attention
 from pairs.networks.vggt.dino import Dino, normalised

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pairs.networks.layers import Mlp
-from pairs.networks.patch_embed import grid_positions
-from pairs.networks.rope import Rotation, rotate
+from pairs.networks.layers import Mlp, Rotation, grid_positions, rotate
 
 NORM_EPS = 1e-5
 """Of every layer norm except those of DINOv2 and the camera head's norm without parameters."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pairs.networks.patch_embed import PatchEmbed
+from pairs.networks.layers import PatchEmbed
 from pairs.networks.vggt.blocks import Block, BlockConfig
 from pairs.networks.vggt.config import DinoConfig
 

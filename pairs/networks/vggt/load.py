@@ -13,13 +13,10 @@ from torch import Tensor
 
 from masks.errors import FormatError, UserError
 from masks.notice import first_few
-from pairs.networks.dust3r.checkpoint import Fit, misfit
-from pairs.networks.dust3r.load import MODELS_VARIABLE, known_device, models_folder
-from pairs.networks.hub import from_hub
 from pairs.networks.vggt.config import VGGT_1B, VGGT_TRACKER_FIXED, Head, VggtConfig, with_heads
 from pairs.networks.vggt.config_file import CONFIG_NAME, read_config
 from pairs.networks.vggt.network import Vggt
-from pairs.networks.weights import plain_tensors, read_pickled, read_safetensors
+from pairs.networks.weights import MODELS_VARIABLE, Fit, from_hub, known_device, misfit, models_folder, plain_tensors, read_pickled, read_safetensors
 
 ALL_HEADS: frozenset[Head] = frozenset(get_args(Head))
 

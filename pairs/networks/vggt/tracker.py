@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from masks.errors import ImageError
 from pairs.networks.layers import Mlp
 from pairs.networks.vggt.aggregator import Aggregated
 from pairs.networks.vggt.blocks import NORM_EPS
 from pairs.networks.vggt.config import TrackerConfig, TrackHeadConfig
-from pairs.networks.vggt.correlation import correlation, pyramid, sample
 from pairs.networks.vggt.dense_head import DenseHead
 from pairs.networks.vggt.sines import flow_embedding, pixel_positions
-from pairs.networks.vggt.update_transformer import UpdateTransformer
+
+Outside = Literal["zeros", "border"]
+"""What is read outside a map: nothing, or the nearest pixel."""
+_MOST_GATHERED = 1 << 26
+"""Numbers of features that are read at once: 256 MiB."""
+_MOST_GATHERED_CPU = 1 << 22  # what stays in the caches of a CPU is read twice as fast
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +131,142 @@ class TrackHead(nn.Module):
         """Follow queries (B, N, 2), image pixels of frame 0, through all frames."""
         features = self.feature_extractor.features(aggregated, frames_at_once)
         return self.tracker(features, queries.to(features.dtype), self.config.iterations)
+
+
+def pyramid(features: Tensor, levels: int) -> list[Tensor]:
+    """Return feature maps (F, C, h, w) at full, half, quarter ... size, each as (F, h, w, C); odd last rows and columns are dropped on the way.
+
+    Raises `ValueError` when the smallest map would have no pixel.
+    """
+    if min(features.shape[-2:]) >> (levels - 1) == 0:
+        raise ValueError(f"a map of {tuple(features.shape[-2:])} pixels cannot be halved {levels - 1} times")
+    maps = [features]
+    for _ in range(levels - 1):
+        maps.append(functional.avg_pool2d(maps[-1], 2))
+    # Neighbourhoods are read pixel by pixel: with the channels last, each is one run of memory.
+    return [level.permute(0, 2, 3, 1).contiguous() for level in maps]
+
+
+def correlation(levels: Sequence[Tensor], targets: Tensor, xy: Tensor, radius: int, outside: Outside = "zeros") -> Tensor:
+    """Return the correlations (F, N, L (2 r + 1)²) of target vectors (F, N, C) with windows around `xy` (F, N, 2), pixels of the finest level.
+
+    Values are sampled bilinearly, one window a level, of maps (F, h, w, C). Within a window x is the slow index and y the fast one: the transposed
+    window is what the weights were trained with. Only the features inside the windows are ever multiplied.
+    """
+    num_frames, num_tracks, channels = targets.shape
+    most = _MOST_GATHERED_CPU if targets.device.type == "cpu" else _MOST_GATHERED
+    frames_at_once = max(1, most // (num_tracks * channels * (2 * radius + 2) ** 2 or 1))
+    parts = []
+    for start in range(0, num_frames, frames_at_once):
+        frames = slice(start, start + frames_at_once)
+        windows = [_window(level[frames], targets[frames], xy[frames] / 2**k, radius, outside) for k, level in enumerate(levels)]
+        parts.append(torch.cat(windows, dim=-1))
+    return torch.cat(parts) / math.sqrt(channels)
+
+
+def _window(maps: Tensor, targets: Tensor, xy: Tensor, radius: int, outside: Outside) -> Tensor:
+    """Return the products (F, N, (2 r + 1)²) of one level."""
+    num_frames, h, w, _ = maps.shape
+    (x, share_x, inside_x), (y, share_y, inside_y) = (_axis(xy[..., axis].detach(), side, radius) for axis, side in ((0, w), (1, h)))
+    # All samples of a window lie equally far between pixels: products with the pixels come first, and are interpolated afterwards.
+    index = (y[..., None, :] * w + x[..., :, None]).flatten(2)  # (F, N, (2 r + 2)²), x slow
+    frame = torch.arange(num_frames, device=xy.device)[:, None, None]
+    products = torch.einsum("fnkc,fnc->fnk", maps.flatten(1, 2)[frame, index], targets).unflatten(-1, (x.shape[-1], y.shape[-1]))
+    if outside == "zeros":
+        products = torch.where(inside_x[..., :, None] & inside_y[..., None, :], products, 0)
+    along_x = products[..., :-1, :] * (1 - share_x) + products[..., 1:, :] * share_x
+    return (along_x[..., :-1] * (1 - share_y) + along_x[..., 1:] * share_y).flatten(2)
+
+
+def _axis(at: Tensor, side: int, radius: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the pixels (F, N, 2 r + 2) of windows along one axis, how far between two of them samples lie (F, N, 1, 1), and which are inside."""
+    low = at.floor()
+    pixel = low.clamp(-radius - 2, side + radius).long()[..., None] + torch.arange(-radius, radius + 2, device=at.device)
+    if side == 1:
+        # Positions are shares of the way from the first to the last pixel (chapter 11.5): all of them fall on an only pixel.
+        return torch.zeros_like(pixel), torch.zeros_like(at)[..., None, None], torch.ones_like(pixel, dtype=torch.bool)
+    return pixel.clamp(0, side - 1), (at - low)[..., None, None], (pixel >= 0) & (pixel < side)
+
+
+def sample(maps: Tensor, xy: Tensor) -> Tensor:
+    """Return the vectors (B, N, C) of maps (B, C, h, w) at pixels (B, N, 2), bilinearly; outside, the nearest pixel counts (chapter 11.5)."""
+    size = xy.new_tensor([max(maps.shape[-1] - 1, 1), max(maps.shape[-2] - 1, 1)])
+    at = (2 * xy.detach() / size - 1)[:, :, None]  # (B, N, 1, 2)
+    return functional.grid_sample(maps, at, mode="bilinear", padding_mode="border", align_corners=True)[..., 0].mT
+
+
+class TrackSelfBlock(nn.Module):
+    """Self attention and an MLP. Attention is added to the normalised tokens, unlike in the other blocks of the network."""
+
+    def __init__(self, dim: int, heads: int, mlp_ratio: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=NORM_EPS)
+        self.norm2 = nn.LayerNorm(dim, eps=NORM_EPS)
+        self.attn = nn.MultiheadAttention(dim, heads, batch_first=True)
+        self.mlp = Mlp(dim, int(mlp_ratio * dim), dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the tokens (B, N, C) one block later."""
+        normal = self.norm1(x)
+        y = normal + self.attn(normal, normal, normal, need_weights=False)[0]
+        return y + self.mlp(self.norm2(y))
+
+
+class TrackCrossBlock(nn.Module):
+    """Attention to other tokens and an MLP, added likewise to the normalised tokens."""
+
+    def __init__(self, dim: int, heads: int, mlp_ratio: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=NORM_EPS)
+        self.norm_context = nn.LayerNorm(dim, eps=NORM_EPS)
+        self.norm2 = nn.LayerNorm(dim, eps=NORM_EPS)
+        self.cross_attn = nn.MultiheadAttention(dim, heads, batch_first=True)
+        self.mlp = Mlp(dim, int(mlp_ratio * dim), dim)
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """Return the tokens (B, N, C) one block later; the context (B, M, C) is only read."""
+        normal, context = self.norm1(x), self.norm_context(context)
+        y = normal + self.cross_attn(normal, context, context, need_weights=False)[0]
+        return y + self.mlp(self.norm2(y))
+
+
+class UpdateTransformer(nn.Module):
+    """From the tokens of all tracks to their updates. A few virtual tracks carry what the tracks of a frame have to tell each other."""
+
+    def __init__(self, config: TrackerConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim, shape = config.hidden, (config.hidden, config.heads, config.mlp_ratio)
+        self.input_norm = nn.LayerNorm(config.token, eps=NORM_EPS)
+        self.input_transform = nn.Linear(config.token, dim)
+        self.output_norm = nn.LayerNorm(dim, eps=NORM_EPS)
+        self.flow_head = nn.Linear(dim, config.latent + 2)
+        self.time_blocks = nn.ModuleList(TrackSelfBlock(*shape) for _ in range(config.depth))
+        if config.virtual_tracks:
+            # The misspelt name is that of the published state dicts.
+            self.virual_tracks = nn.Parameter(torch.zeros(1, config.virtual_tracks, 1, dim))
+            self.space_virtual_blocks = nn.ModuleList(TrackSelfBlock(*shape) for _ in range(config.depth))
+            self.space_point2virtual_blocks = nn.ModuleList(TrackCrossBlock(*shape) for _ in range(config.depth))
+            self.space_virtual2point_blocks = nn.ModuleList(TrackCrossBlock(*shape) for _ in range(config.depth))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return the updates (B, N, S, 2 + latent) of tokens (B, N, S, ·)."""
+        start = self.input_transform(self.input_norm(tokens))
+        num_scenes, num_tracks, num_frames, _ = start.shape
+        x = start
+        if self.config.virtual_tracks:
+            x = torch.cat([x, self.virual_tracks.expand(num_scenes, -1, num_frames, -1)], dim=1)
+        for stage, time_block in enumerate(self.time_blocks):
+            x = time_block(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+            if self.config.virtual_tracks:
+                x = self._across_tracks(x, num_tracks, stage)
+        return self.flow_head(self.output_norm(x[:, :num_tracks] + start))
+
+    def _across_tracks(self, x: Tensor, num_tracks: int, stage: int) -> Tensor:
+        """Return the tokens (B, N + virtual, S, C) after the exchange within every frame."""
+        shape = x.shape[0], x.shape[2]
+        points, virtual = x.transpose(1, 2).flatten(0, 1).split([num_tracks, self.config.virtual_tracks], dim=1)
+        virtual = self.space_virtual2point_blocks[stage](virtual, points)
+        virtual = self.space_virtual_blocks[stage](virtual)
+        points = self.space_point2virtual_blocks[stage](points, virtual)
+        return torch.cat([points, virtual], dim=1).unflatten(0, shape).transpose(1, 2)

@@ -21,12 +21,11 @@ from pairs.graph.reference_pairs import reference_pairs
 from pairs.matching.crops import Crop, FullPhoto, facing_camera, facing_crop, plain_crop, warp_picture
 from pairs.matching.descriptor_map import DescriptorMap
 from pairs.matching.fast_reciprocal import prepare_search, reciprocal_from_grid, reciprocal_from_seeds
+from pairs.matching.from_pointmaps import mutual_nearest
 from pairs.matching.merge import pixel_xy
-from pairs.matching.points import mutual_nearest
 from pairs.matching.standard_sizes import best_resolution, reduce_to, standard_resize
-from pairs.matching.window_choice import WindowOptions, choose_windows, greedy_choice, score_windows
-from pairs.matching.windows import fit_windows, overlapping_grid, start_positions
-from pairs.networks.dust3r.postprocess import HeadOutput
+from pairs.matching.windows import WindowOptions, choose_windows, fit_windows, greedy_choice, overlapping_grid, score_windows, start_positions
+from pairs.networks.dust3r.heads import HeadOutput
 
 __all__ = ["FAMILY", "HANDLERS", "check"]
 

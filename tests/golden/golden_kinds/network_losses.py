@@ -11,7 +11,7 @@ from golden_case import Case, under
 from torch import Tensor
 
 from golden_kinds import network_check
-from pairs.networks.dust3r.postprocess import HeadOutput
+from pairs.networks.dust3r.heads import HeadOutput
 from pairs.train.batch import Correspondences, PairBatch, PairTruth, ViewTruth
 from pairs.train.expression import parse_loss
 from pairs.train.regression import pixel_losses

@@ -16,8 +16,7 @@ from pairs.matching.descriptor_map import DescriptorMap
 from pairs.matching.fast_reciprocal import basins_from_grid, prepare_search, reciprocal_from_grid, reciprocal_from_seeds
 from pairs.matching.merge import merge_pairs, pixel_xy
 from pairs.matching.nearest import MakeFinder, by_distance, by_dot_product, by_tree, closeness, dot_products, nearest_both_ways
-from pairs.matching.window_choice import WindowOptions, choose_windows, greedy_choice, score_windows
-from pairs.matching.windows import fit_windows, overlapping_grid, start_positions
+from pairs.matching.windows import WindowOptions, choose_windows, fit_windows, greedy_choice, overlapping_grid, score_windows, start_positions
 
 __all__ = ["FAMILY", "HANDLERS", "check"]
 

@@ -16,11 +16,9 @@ from golden_kinds.network_check import check
 from pairs.networks.dust3r.checkpoint import build_network, read_checkpoint
 from pairs.networks.dust3r.config import DptWidths, Mode, NetworkConfig, OutputModes
 from pairs.networks.dust3r.constructor import config_from_string
+from pairs.networks.dust3r.heads import HeadOutput, head_output
 from pairs.networks.dust3r.network import PairNetwork
-from pairs.networks.dust3r.postprocess import HeadOutput, head_output
-from pairs.networks.layers import DecoderBlock, EncoderBlock
-from pairs.networks.patch_embed import PatchEmbed
-from pairs.networks.rope import rotate, rotation
+from pairs.networks.layers import DecoderBlock, EncoderBlock, PatchEmbed, rotate, rotation
 from pairs.train.mixed_orientation import ImageBatch, encode_sides, predict_batch
 
 __all__ = ["FAMILY", "HANDLERS", "check", "network_of"]

@@ -16,7 +16,7 @@ from golden_kinds import vggt_check
 from masks.errors import ReconstructionError
 from pairs.backends.vggt.images import SquareFrame, VggtGrid, common_size, opaque, photo_on_grid, square_image, stacked, vggt_map
 from pairs.backends.vggt.query_frames import choose_frames, swapped_to_front
-from pairs.networks.vggt.pose_encoding import decode_cameras, encode_cameras
+from pairs.networks.vggt.camera_head import decode_cameras, encode_cameras
 from pairs.prediction.from_group import pointmap
 from pairs.views.cameras import Cameras, project
 

@@ -11,10 +11,9 @@ from torch import Tensor
 from golden_kinds import vggt_check
 from pairs.networks.vggt.network import Dense
 from pairs.networks.vggt.tracker import Tracks
-from pairs.train.vggt_gradients import DifferenceTerm, NormalTerm, difference_loss, normal_loss, normals
+from pairs.train.vggt_gradients import MOST, DifferenceTerm, NormalTerm, difference_loss, nearest_rank, normal_loss, normals, without_outliers
 from pairs.train.vggt_losses import CameraLoss, DenseLoss, TrackLoss, TrackTruth
 from pairs.train.vggt_scene import SceneTruth, mean_distance, normalised_scene, rebased
-from pairs.train.vggt_values import MOST, nearest_rank, without_outliers
 
 FAMILY = "vggt"
 check = vggt_check.check

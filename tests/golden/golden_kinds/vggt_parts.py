@@ -9,17 +9,15 @@ from vggt_configs import aggregator_config, camera_config, dense_config, dino_co
 from vggt_weights import with_drawn_weights
 
 from golden_kinds import vggt_check
-from pairs.networks.patch_embed import PatchEmbed
-from pairs.networks.rope import rotate, rotation
+from pairs.networks.layers import PatchEmbed, rotate, rotation
 from pairs.networks.vggt.activations import CONFIDENCES, POSE_PARTS, PREDICTIONS, dense_output, pose_output
 from pairs.networks.vggt.aggregator import Aggregated, Aggregator
 from pairs.networks.vggt.blocks import Block, BlockConfig, token_positions
 from pairs.networks.vggt.camera_head import CameraHead
-from pairs.networks.vggt.correlation import correlation, pyramid
 from pairs.networks.vggt.dense_head import DenseHead
 from pairs.networks.vggt.dino import Dino, resized_positions
 from pairs.networks.vggt.sines import flow_embedding, image_axes, image_positions, pixel_positions
-from pairs.networks.vggt.tracker import Tracker
+from pairs.networks.vggt.tracker import Tracker, correlation, pyramid
 
 FAMILY = "vggt"
 check = vggt_check.check

@@ -14,11 +14,12 @@ import torch
 from masks.errors import FormatError, GraphError, UserError
 from masks.notice import Level
 from masks.pixelmap import identity
+from masks.progress import silent
 from pairs.backends.jobs import Encoding, is_out_of_memory
 from pairs.backends.pairwise import PairwiseBackend, usual_graph
-from pairs.backends.protocol import silent
 from pairs.prediction.predictions import Matches, PairEntry, PairPrediction
-from pairs.prediction.store import PredictionStore, digest
+from pairs.prediction.store import PredictionStore
+from pairs.views.digest import digest
 from pairs.views.view import View
 
 LAND, PORT = (16, 8), (8, 16)

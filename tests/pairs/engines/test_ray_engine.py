@@ -15,10 +15,11 @@ from masked_photos import contents, photos
 from tiny_networks import tiny_network, write_pth
 
 from masks.errors import MissingExtraError, UserError
+from masks.progress import silent
 from pairs.backends.dust3r.backend import make_mast3r
 from pairs.backends.jobs import PairModel
 from pairs.backends.pairwise import PairwiseBackend
-from pairs.backends.protocol import BackendOptions, silent
+from pairs.backends.protocol import BackendOptions
 from pairs.engines.engine_names import engine_named
 from pairs.engines.ray_engine import in_ray
 from pairs.prediction.store import PredictionStore

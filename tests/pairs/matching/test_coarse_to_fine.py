@@ -11,9 +11,8 @@ from masks.errors import ImageError
 from masks.pixelmap import fit_longest
 from pairs.matching.coarse_to_fine import CropPair, FineOptions, coarse_to_fine, in_photos
 from pairs.matching.crops import Crop, FullPhoto, facing_crop
-from pairs.matching.merge import join_matches
-from pairs.matching.points import mutual_nearest
-from pairs.prediction.predictions import Matches
+from pairs.matching.from_pointmaps import mutual_nearest
+from pairs.prediction.predictions import Matches, join_matches
 
 SHIFT = np.array([57, -31])
 SIZE = (900, 1200)

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairs.matching.merge import away_from_border, join_matches, merge_pairs, pixel_xy
-from pairs.prediction.predictions import Matches
+from pairs.matching.merge import away_from_border, merge_pairs, pixel_xy
+from pairs.prediction.predictions import Matches, join_matches
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=40))

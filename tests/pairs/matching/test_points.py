@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pairs.matching.points import mutual_nearest
+from pairs.matching.from_pointmaps import mutual_nearest
 
 
 def test_mutual_pairs_are_those_of_brute_force():

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairs.matching.window_choice import WindowOptions, choose_windows, greedy_choice, score_windows
-from pairs.matching.windows import fit_windows, overlapping_grid, start_positions
+from pairs.matching.windows import WindowOptions, choose_windows, fit_windows, greedy_choice, overlapping_grid, score_windows, start_positions
 
 sides = st.integers(520, 2600)
 

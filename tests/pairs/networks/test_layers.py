@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from pairs.networks.layers import CrossAttention, DecoderBlock, SelfAttention
-from pairs.networks.patch_embed import grid_positions
-from pairs.networks.rope import rotate, rotation
+from pairs.networks.layers import CrossAttention, DecoderBlock, SelfAttention, grid_positions, rotate, rotation
 
 DIM, HEADS = 16, 2
 D = DIM // HEADS

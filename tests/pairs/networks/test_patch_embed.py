@@ -8,7 +8,7 @@ from tiny_networks import random_images
 from torch.testing import assert_close
 
 from masks.errors import ImageError
-from pairs.networks.patch_embed import PatchEmbed
+from pairs.networks.layers import PatchEmbed
 
 EMBED = PatchEmbed(16, 8).requires_grad_(False)
 

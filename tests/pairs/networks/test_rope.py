@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from pairs.networks.patch_embed import grid_positions
-from pairs.networks.rope import rotate, rotation
+from pairs.networks.layers import grid_positions, rotate, rotation
 
 HEAD_DIM, BASE = 16, 100.0
 

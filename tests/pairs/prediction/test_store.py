@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masks.errors import OutputError
-from pairs.prediction.store import PredictionStore, digest, files_digest
+from pairs.prediction.store import PredictionStore
+from pairs.views.digest import digest, files_digest
 
 
 def test_an_entry_comes_back(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from masks.errors import GraphError
+from pairs.backends.dust3r.similarity import photo_similarity
 from pairs.graph.by_similarity import ByLikeness, Retrieval, parse_retrieval
 from pairs.networks.dust3r.network import Encoded
 from pairs.retrieval.files import RetrievalModel
 from pairs.retrieval.head import HeadOptions, RetrievalHead
-from pairs.retrieval.similarity import photo_similarity
 
 
 def scenes(num_photos: int) -> tuple[RetrievalModel, list[Encoded]]:

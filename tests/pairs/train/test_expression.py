@@ -3,13 +3,12 @@ from __future__ import annotations
 import pytest
 
 from masks.errors import UserError
-from pairs.train.confidence import ConfLoss
 from pairs.train.criteria import InfoNCE
 from pairs.train.expression import parse_loss
 from pairs.train.loss import WeightedSum
 from pairs.train.matching import MatchingLoss
 from pairs.train.objectives import PUBLISHED
-from pairs.train.regression import Regr3D
+from pairs.train.regression import ConfLoss, Regr3D
 
 MAST3R_TRAIN = (
     "ConfLoss(Regr3D(L21, norm_mode='?avg_dis'), alpha=0.2, loss_in_log=False) + "

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tiny_networks import random_images, tiny_network
 from torch.testing import assert_close
 
+from pairs.networks.dust3r.heads import HeadOutput
 from pairs.networks.dust3r.network import PairNetwork
-from pairs.networks.dust3r.postprocess import HeadOutput
 from pairs.train.mixed_orientation import ImageBatch, encode_sides, interleave, is_symmetrised, predict_batch
 
 FLOAT = {"atol": 2e-5, "rtol": 2e-5}

@@ -12,9 +12,8 @@ from train_batches import batch_of, rigid
 
 from masks.errors import UserError
 from pairs.train.batch import PairBatch
-from pairs.train.confidence import ConfLoss
 from pairs.train.loss import WeightedSum
-from pairs.train.regression import CLASS_NAMES, Regr3D, pixel_losses
+from pairs.train.regression import CLASS_NAMES, ConfLoss, Regr3D, pixel_losses
 
 RNG = np.random.default_rng(0)
 EVERY_KIND = [

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from masks.errors import UserError
+from pairs.networks.vggt.camera_head import encode_cameras
 from pairs.networks.vggt.network import Dense, VggtOutput
-from pairs.networks.vggt.pose_encoding import encode_cameras
 from pairs.networks.vggt.tracker import Tracks
-from pairs.train.vggt_gradients import DifferenceTerm, NormalTerm, difference_loss, normals
+from pairs.train.vggt_gradients import DifferenceTerm, NormalTerm, bounded, difference_loss, nearest_rank, normals, without_outliers
 from pairs.train.vggt_losses import PAPER_LOSS, CameraLoss, DenseLoss, TrackLoss, TrackTruth, VggtLoss
 from pairs.train.vggt_scene import SceneTruth
-from pairs.train.vggt_values import bounded, nearest_rank, without_outliers
 
 H, W = 12, 14
 

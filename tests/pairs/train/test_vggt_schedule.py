@@ -17,8 +17,7 @@ from pairs.networks.vggt.config import (
     VggtConfig,
 )
 from pairs.networks.vggt.network import Vggt
-from pairs.train.vggt_schedule import FineTuning, clip_parts, learning_rate, make_optimizer
-from pairs.train.vggt_start import initialise
+from pairs.train.vggt_schedule import FineTuning, clip_parts, initialise, learning_rate, make_optimizer
 
 TRAINING = FineTuning()
 IMAGES = torch.rand((2, 3, 28, 28), generator=torch.Generator().manual_seed(0))

@@ -6,22 +6,34 @@ the wrong side project outside the object. A fold that even the silhouettes allo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import cv2
 import numpy as np
+import roma
+import torch
 
 from pairs.backends.classical.options import SolveOptions
+from pairs.backends.classical.sfm.candidates import distance_in_order
 from pairs.backends.classical.sfm.mapper import MapperModel
 from pairs.backends.classical.sfm.matching import Pair
+from pairs.backends.classical.sfm.verification import VerifiedPair
 
 _MASK_SLACK_PX = 3
 _FEW_COINCIDING, _MOST_COINCIDING = 0.25, 0.5
 _FOCAL_LIMITS = (0.3, 10.0)
 _MAX_MEDIAN_ERROR_PX = 1.0
 _LONG_TRACK, _MIN_LONG_TRACKS = 3, 30
+
+
+_MIN_WITNESSES = 15
+_MIN_AGREEMENT = 0.5
+"""Right scenes agree in more than nine tenths of the matches of every neighbouring pair, torn ones in next to none."""
+_SAME_PLACE = 0.25
+"""Share of the usual step between neighbours within which two views stand at one place, in angle and in distance."""
+_MIN_STEPS = 3
 
 
 class Verdict(StrEnum):
@@ -160,3 +172,63 @@ def _by_residuals(model: MapperModel, xy: Sequence[np.ndarray]) -> Assessment:
     reason = f"median reprojection error {error:.2f} px, at least {fewest} long tracks a view"
     healthy = error < _MAX_MEDIAN_ERROR_PX and fewest >= _MIN_LONG_TRACKS
     return Assessment(Verdict.UNCHECKED if healthy else Verdict.REJECTED, reason, None)
+
+
+def torn_pairs(model: MapperModel, pairs: Mapping[Pair, VerifiedPair], num_views: int) -> tuple[Pair, ...]:
+    """Return the verified pairs of neighbours in file order (the last one is a neighbour of the first) whose matches the scene contradicts.
+
+    A tear between the last and the first alone is none: where the photos do not go all round, these two may merely look alike.
+    """
+    neighbours = [pair for pair in pairs if distance_in_order(pair, num_views) == 1]
+    shares = agreement(model, {pair: pairs[pair] for pair in neighbours})
+    torn = tuple(pair for pair, share in shares.items() if share < _MIN_AGREEMENT)
+    return () if torn == ((0, num_views - 1),) and num_views > 2 else torn
+
+
+def agreement(model: MapperModel, pairs: Mapping[Pair, VerifiedPair]) -> dict[Pair, float]:
+    """Return, for placed pairs, the share of matches whose key points see one scene point, among those whose key points both see some.
+
+    Pairs with too few such matches are left out.
+    """
+    point_of = {view: _point_of_feature(model, k) for k, view in enumerate(model.placed)}
+    shares = {}
+    for (a, b), pair in pairs.items():
+        if a not in point_of or b not in point_of:
+            continue
+        in_a, in_b = _looked_up(point_of[a], pair.indices[:, 0]), _looked_up(point_of[b], pair.indices[:, 1])
+        both = (in_a >= 0) & (in_b >= 0)
+        if both.sum() >= _MIN_WITNESSES:
+            shares[a, b] = float((in_a == in_b)[both].mean())
+    return shares
+
+
+def _point_of_feature(model: MapperModel, k: int) -> np.ndarray:
+    """Return the scene point that each key point of a placed view sees, -1 for none."""
+    mine = model.observed_by == k
+    features = model.observed_feature[mine]
+    point_of = np.full(int(features.max()) + 1 if len(features) else 0, -1)
+    point_of[features] = model.observed_point[mine]
+    return point_of
+
+
+def _looked_up(point_of: np.ndarray, features: np.ndarray) -> np.ndarray:
+    known = features < len(point_of)
+    found = np.full(len(features), -1)
+    found[known] = point_of[features[known]]
+    return found
+
+
+def coinciding_views(model: MapperModel, num_views: int) -> tuple[int, ...]:
+    """Return the placed views that share their place with a view that is no neighbour in file order, ascending."""
+    placed = np.array(model.placed)
+    R = torch.from_numpy(model.cameras.cam_from_world[:, :3, :3])
+    angle = roma.rotmat_geodesic_distance(R[:, None], R[None]).numpy()  # (P, P), radians
+    centres = model.cameras.centres
+    distance = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
+    apart = np.abs(placed[:, None] - placed[None])
+    apart = np.minimum(apart, num_views - apart)  # (P, P), files, the last being a neighbour of the first
+    steps = apart == 1
+    if steps.sum() < 2 * _MIN_STEPS:
+        return ()
+    same = (angle < _SAME_PLACE * np.median(angle[steps])) & (distance < _SAME_PLACE * np.median(distance[steps])) & (apart > 1)
+    return tuple(int(view) for view in placed[same.any(1)])

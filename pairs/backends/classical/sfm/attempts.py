@@ -13,13 +13,11 @@ import networkx
 import numpy as np
 
 from pairs.backends.classical.options import SolveOptions
-from pairs.backends.classical.sfm.acceptance import Assessment, Verdict, assess, with_coincidences, with_tears
+from pairs.backends.classical.sfm.acceptance import Assessment, Verdict, assess, coinciding_views, torn_pairs, with_coincidences, with_tears
 from pairs.backends.classical.sfm.camera_groups import FIRST_FACTOR, OTHER_FACTORS, camera_of_view, camera_starts
 from pairs.backends.classical.sfm.candidates import distance_in_order
-from pairs.backends.classical.sfm.coincidence import coinciding_views
 from pairs.backends.classical.sfm.mapper import STRICT, USUAL, MapperJob, MapperModel, Strictness
 from pairs.backends.classical.sfm.matching import Pair
-from pairs.backends.classical.sfm.tears import torn_pairs
 from pairs.backends.classical.sfm.verification import VerifiedPair
 from pairs.views.view import View
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
 
-from masks.notice import Notice
+from masks.notice import Level, Notice
+from pairs.prediction.store import PredictionStore
 from pairs.views.cameras import Cameras
+
+KIND = "scene_solve"
+"""Name of the solves' folder in the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +29,36 @@ class SceneSolve:
     observed_xy: np.ndarray  # (M, 2), pixels of the upright photo
     notices: tuple[Notice, ...]
     """What was decided, retried and left out."""
+
+
+def load_solve(store: PredictionStore, key: str) -> SceneSolve | None:
+    """Return a finished solve, or none."""
+    arrays = store.get(KIND, key)
+    if arrays is None:
+        return None
+    notices = json.loads(arrays["notices"].tobytes())
+    return SceneSolve(
+        placed=tuple(int(view) for view in arrays["placed"]),
+        cameras=Cameras(arrays["K"], arrays["cam_from_world"]),
+        points=arrays["points"],
+        observed_point=arrays["observed_point"],
+        observed_by=arrays["observed_by"],
+        observed_xy=arrays["observed_xy"],
+        notices=tuple(Notice(Level(level), subject, text) for level, subject, text in notices),
+    )
+
+
+def store_solve(store: PredictionStore, key: str, solve: SceneSolve) -> None:
+    """Keep a finished solve."""
+    notices = json.dumps([[notice.level, notice.subject, notice.text] for notice in solve.notices])
+    arrays = {
+        "placed": np.array(solve.placed, np.int32),
+        "K": solve.cameras.K,
+        "cam_from_world": solve.cameras.cam_from_world,
+        "points": solve.points,
+        "observed_point": solve.observed_point,
+        "observed_by": solve.observed_by,
+        "observed_xy": solve.observed_xy,
+        "notices": np.frombuffer(notices.encode(), np.uint8),
+    }
+    store.put(KIND, key, arrays)

@@ -14,6 +14,7 @@ import numpy as np
 
 from masks.errors import MaskError, ReconstructionError, SolverError
 from masks.notice import SHOWN, Notice, info, left_out, warning
+from masks.progress import Progress
 from pairs.backends.classical.keys import photo_key, stage_key
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.attempts import Evidence, best_attempt, climb
@@ -22,13 +23,11 @@ from pairs.backends.classical.sfm.features import KIND, Features, features_from_
 from pairs.backends.classical.sfm.mapper import require_mapper, solve_in_child
 from pairs.backends.classical.sfm.matching import MATCHES_KIND, MatchTask, Pair, match_features, matches_key, merge_doubles
 from pairs.backends.classical.sfm.outcome import hand_over, require_enough, scene_notices
-from pairs.backends.classical.sfm.solve import SceneSolve
-from pairs.backends.classical.sfm.solve_store import KIND as SOLVE_KIND
-from pairs.backends.classical.sfm.solve_store import load_solve, store_solve
+from pairs.backends.classical.sfm.solve import KIND as SOLVE_KIND
+from pairs.backends.classical.sfm.solve import SceneSolve, load_solve, store_solve
 from pairs.backends.classical.sfm.stationary import StaticReport, nothing_moves, reject_static
 from pairs.backends.classical.sfm.verification import VerifiedPair, verify_pairs
 from pairs.backends.classical.sfm.working_image import working_mask
-from pairs.backends.protocol import Progress
 from pairs.engines.processes import WorkerPool, single_threaded
 from pairs.prediction.store import PredictionStore
 from pairs.views.view import View

@@ -14,17 +14,14 @@ import numpy as np
 
 from masks.notice import Notice, warning
 from masks.pixelmap import intrinsics_to_target
-from pairs.backends.classical.depth_options import DepthOptions
+from masks.progress import Progress
 from pairs.backends.classical.keys import stage_key
+from pairs.backends.classical.options import DepthOptions
 from pairs.backends.classical.sfm.solve import SceneSolve
-from pairs.backends.classical.stereo.confidence import CONFIDENT, confidence
 from pairs.backends.classical.stereo.depth_map import RawDepth, raw_depth
-from pairs.backends.classical.stereo.depth_plan import RAW_KIND, DepthPlan, depth_plans
-from pairs.backends.classical.stereo.fill_depth import fill_up
-from pairs.backends.classical.stereo.fusion import FusedDepth, fuse, smooth
-from pairs.backends.classical.stereo.plan import scene_inverse_depths
+from pairs.backends.classical.stereo.fusion import CONFIDENT, FusedDepth, confidence, fill_up, fuse, smooth
+from pairs.backends.classical.stereo.plan import RAW_KIND, DepthPlan, depth_plans, scene_inverse_depths
 from pairs.backends.classical.stereo.plane_sweep import SweepPicture, sweep_picture
-from pairs.backends.protocol import Progress
 from pairs.engines.processes import WorkerPool
 from pairs.prediction.predictions import GroupPrediction
 from pairs.prediction.store import PredictionStore

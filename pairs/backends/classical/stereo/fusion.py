@@ -8,16 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
+from masks.fill import extend_nearest
 from pairs.backends.classical.stereo.depth_map import RawDepth
-from pairs.backends.classical.stereo.sampling import sample_valid
-from pairs.backends.classical.stereo.warp import Transfer, carry
+from pairs.backends.classical.stereo.warp import Transfer, carry, sample_valid
 
 DEPTH_TOLERANCE = 0.01
 """Relative difference up to which two depths are one surface."""
 _PIXEL_TOLERANCE = 1.5
 _SMOOTHING_RADIUS = 3
+
+
+_BLUR_PX = 4.0
+CONFIDENT = 1.5
+"""Confidence from which a pixel takes part in matches and in the scene's scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +91,22 @@ def _half_of_offsets(radius: int) -> list[tuple[int, int]]:
     """Return one (dy, dx) of every pair of opposite offsets in the square."""
     span = range(-radius, radius + 1)
     return [(dy, dx) for dy in span for dx in span if (dy, dx) > (0, 0)]
+
+
+def fill_up(inverse_depth: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Return inverse depth (H, W) float32, positive everywhere: unchanged where `valid`, elsewhere the blurred extension of what is valid.
+
+    Never zero and never far: the aligner's focal estimate uses every pixel's direction, and a far background would shift the medians of its poses.
+    """
+    extended = extend_nearest(inverse_depth.astype(np.float32), valid)
+    blurred = cv2.GaussianBlur(extended, (0, 0), _BLUR_PX, borderType=cv2.BORDER_REPLICATE)
+    return np.where(valid, extended, blurred)
+
+
+def confidence(agree: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return 1 + 15 (agree / (seen + 1/2))^2 as float32: exactly 1 where nobody agrees, 12.9 where four of four do.
+
+    The matching cost has no place in it: among pixels with equal agreement it says nothing about their error.
+    """
+    share = agree.astype(np.float32) / (seen.astype(np.float32) + np.float32(0.5))
+    return 1 + 15 * share * share

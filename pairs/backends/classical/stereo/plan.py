@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
+from pairs.backends.classical.keys import stage_key
+from pairs.backends.classical.options import DepthOptions
 from pairs.backends.classical.sfm.solve import SceneSolve
+from pairs.backends.classical.stereo.warp import Transfer, transfer
+from pairs.views.cameras import Cameras
+from pairs.views.view import View
 
 MAX_NEIGHBOURS = 4
 """Two neighbours leave a third more error, six gain 4 % for 1.4 times the time."""
@@ -14,6 +22,10 @@ _ANGLES_DEG = (2.0, 40.0)
 _BEST_ANGLE_DEG = 10.0
 _PERCENTILES = (2, 98)
 _WIDENING = 0.25
+
+
+RAW_KIND = "raw_depth"
+"""Name of the raw depths' folder in the store."""
 
 
 def choose_neighbours(solve: SceneSolve) -> tuple[tuple[int, ...], ...]:
@@ -59,3 +71,37 @@ def _angles_deg(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     rays = centres[:, None] - points  # (2, N, 3)
     rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
     return np.degrees(np.arccos(np.clip((rays[0] * rays[1]).sum(-1), -1, 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class DepthPlan:
+    """How one view is measured. Numbers of views are positions among the placed ones."""
+
+    neighbours: tuple[int, ...]
+    """One to four, best first."""
+    there: tuple[Transfer, ...]
+    """From the view to each neighbour."""
+    back: tuple[Transfer, ...]
+    """From each neighbour to the view."""
+    inverse_range: tuple[float, float]
+    """(far, near) inverse depth."""
+    key: str
+    """Digest of everything that can change the view's raw depth: its key in the store."""
+
+
+def depth_plans(views: Sequence[View], solve: SceneSolve, cameras: Cameras, options: DepthOptions) -> dict[int, DepthPlan]:
+    """Return the plan of every placed view that has neighbours and scene points; `cameras` have K on the views' grids."""
+    chosen = {v: neighbours for v, neighbours in enumerate(choose_neighbours(solve)) if neighbours}
+    inverse_depths = {v: scene_inverse_depths(solve, v) for v in chosen}
+    return {v: _plan(views, cameras, v, chosen[v], inverse_depth_range(q), options) for v, q in inverse_depths.items() if len(q)}
+
+
+def _plan(
+    views: Sequence[View], cameras: Cameras, v: int, neighbours: tuple[int, ...], inverse_range: tuple[float, float], options: DepthOptions
+) -> DepthPlan:
+    there = tuple(transfer(cameras, n, v) for n in neighbours)
+    back = tuple(transfer(cameras, v, n) for n in neighbours)
+    names = [views[i].key for i in (v, *neighbours)]
+    moves = [array for move in (*there, *back) for array in (move.homography, move.epipole)]
+    key = stage_key(RAW_KIND, options.min_planes, options.max_planes, names, inverse_range, *moves)
+    return DepthPlan(neighbours, there, back, inverse_range, key)

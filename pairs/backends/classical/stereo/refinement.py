@@ -9,10 +9,9 @@ import numpy as np
 
 from masks.fill import extend_nearest
 from masks.mask import shrunk
-from pairs.backends.classical.stereo.plane_sweep import SweepPicture
+from pairs.backends.classical.stereo.plane_sweep import SweepPicture, Windows, matching_cost, mean_of_best_half, windows
 from pairs.backends.classical.stereo.semi_global import parabola_offset
 from pairs.backends.classical.stereo.warp import Transfer, carry
-from pairs.backends.classical.stereo.zncc import Windows, matching_cost, mean_of_best_half, windows
 
 _CANDIDATES = 5
 

@@ -9,6 +9,7 @@ and the point's inverse depth in b is q / w: everything that the sweep, the agre
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,3 +58,22 @@ def carry(move: Transfer, x: np.ndarray, y: np.ndarray, inverse_depth: np.ndarra
     x_b = (H[0][0] * x + H[0][1] * y + (H[0][2] + inverse_depth * e[0])) / w
     y_b = (H[1][0] * x + H[1][1] * y + (H[1][2] + inverse_depth * e[1])) / w
     return np.where(front, x_b, _OUTSIDE), np.where(front, y_b, _OUTSIDE), inverse_depth / w
+
+
+def sample_valid(maps: Sequence[np.ndarray], valid: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return the maps (H, W) read bilinearly at pixels x, y (N,), float64, and whether all four pixels around lie in the map and are valid (N,).
+
+    Values that are not valid are read at a corner of the map: finite and meaningless.
+    """
+    h, w = valid.shape
+    inside = (x >= 0) & (y >= 0) & (x <= w - 1) & (y <= h - 1)
+    # A position on the last row or column counts as the far end of the cell before it.
+    column = np.where(inside, np.minimum(x, w - 2), 0).astype(np.intp)
+    row = np.where(inside, np.minimum(y, h - 2), 0).astype(np.intp)
+    right, down = np.where(inside, x - column, 0.0), np.where(inside, y - row, 0.0)
+    first = row * w + column
+    corners = [(first, (1 - right) * (1 - down)), (first + 1, right * (1 - down)), (first + w, (1 - right) * down), (first + w + 1, right * down)]
+    flat = valid.ravel()
+    for index, _ in corners:
+        inside = inside & flat[index]
+    return [sum((values.ravel()[index] * weight for index, weight in corners), np.zeros(len(x))) for values in maps], inside

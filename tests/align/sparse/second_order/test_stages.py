@@ -21,7 +21,7 @@ from align.sparse.second_order.stages import ReferenceDescent, descend_by_least_
 from align.sparse.sparse_alignment import align_as_reference
 from align.sparse.start import start
 from masks.errors import UserError
-from pairs.backends.protocol import silent
+from masks.progress import silent
 
 OPTIONS = ReferenceOptions(good_conf=0.0)
 NO_STAGE = Stage(0.0, 0, Gamma(1.5))

@@ -12,10 +12,10 @@ from textured_disc import disc_scene, solve, views
 
 from masks.errors import GraphError
 from masks.notice import first_few
+from masks.progress import silent
 from pairs.backends.classical import backend, keys
 from pairs.backends.classical.backend import Classical, make_classical, placed_edges, tied_views
-from pairs.backends.classical.depth_options import DepthOptions
-from pairs.backends.protocol import silent
+from pairs.backends.classical.options import DepthOptions
 from pairs.prediction.store import PredictionStore
 
 

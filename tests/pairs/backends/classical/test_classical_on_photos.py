@@ -8,8 +8,8 @@ import networkx
 import numpy as np
 import pytest
 
+from masks.progress import silent
 from pairs.backends.classical.backend import make_classical
-from pairs.backends.protocol import silent
 from pairs.prediction.store import PredictionStore
 from pairs.views.load import load_views
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from textured_disc import AXES, disc_scene
 
-from pairs.backends.classical.incidence import least_cosine
+from pairs.backends.classical.induced_matches import least_cosine
 from pairs.prediction.predictions import GroupPrediction
 
 

@@ -17,8 +17,8 @@ from pairs.backends.dust3r.fine_matches import fine_matches, full_photo, match_c
 from pairs.backends.dust3r.images import on_network_grid
 from pairs.backends.dust3r.pair_entry import grid_of, predict_entry
 from pairs.matching.crops import plain_crop
+from pairs.networks.dust3r.heads import HeadOutput
 from pairs.networks.dust3r.network import PairNetwork
-from pairs.networks.dust3r.postprocess import HeadOutput
 from pairs.prediction.predictions import Matches
 from pairs.views.load import load_views
 from pairs.views.view import View

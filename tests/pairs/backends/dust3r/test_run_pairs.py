@@ -6,7 +6,8 @@ import pytest
 import torch
 from tiny_networks import tiny_network
 
-from pairs.backends.dust3r.run_pairs import collated, pair_batches, run_pairs
+from pairs.backends.dust3r.run_pairs import collated, run_pairs
+from pairs.backends.jobs import pair_batches
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 100])

@@ -12,10 +12,11 @@ from tiny_networks import tiny_network, write_pth
 from tiny_retrieval import write_head
 
 from masks.errors import UserError
+from masks.progress import silent
 from pairs.backends.dust3r.backend import make_mast3r
 from pairs.backends.dust3r.similarity import object_tokens
 from pairs.backends.pairwise import PairwiseBackend
-from pairs.backends.protocol import BackendOptions, ByLooks, silent
+from pairs.backends.protocol import BackendOptions, ByLooks
 from pairs.graph.by_similarity import ByLikeness
 from pairs.prediction.store import PredictionStore
 from pairs.views.view import View

@@ -12,7 +12,8 @@ from small_vggt import small_config
 from vggt_folder import larger_config, photos, small_folder
 
 from masks.errors import FormatError, UserError
-from pairs.backends.protocol import Backend, BackendOptions, silent
+from masks.progress import silent
+from pairs.backends.protocol import Backend, BackendOptions
 from pairs.backends.registry import make_backend
 from pairs.backends.vggt import group_pass as group_pass_module
 from pairs.backends.vggt.group import group_prediction

@@ -10,9 +10,7 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from pairs.networks.dust3r.config import DptWidths, OutputModes
-from pairs.networks.dust3r.dpt import Dpt, Fusion, dpt_hooks
-from pairs.networks.dust3r.heads import unfold_patches
-from pairs.networks.dust3r.postprocess import head_output
+from pairs.networks.dust3r.heads import Dpt, Fusion, dpt_hooks, head_output, unfold_patches
 
 SEEDED = torch.Generator().manual_seed(0)
 

@@ -11,7 +11,8 @@ import torch
 from tiny_networks import random_images, tiny_network, write_folder, write_pth
 
 from masks.errors import MissingExtraError, UserError
-from pairs.networks.dust3r.load import MODELS_VARIABLE, PUBLISHED, SHORT_NAMES, find_checkpoint, load_network
+from pairs.networks.dust3r.load import PUBLISHED, SHORT_NAMES, find_checkpoint, load_network
+from pairs.networks.weights import MODELS_VARIABLE
 
 NAME = PUBLISHED[-1]
 

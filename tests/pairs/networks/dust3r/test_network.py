@@ -10,8 +10,8 @@ from tiny_networks import random_images, tiny_network
 from torch.testing import assert_close
 
 from masks.errors import ImageError
+from pairs.networks.dust3r.heads import HeadOutput
 from pairs.networks.dust3r.network import Encoded, join, select
-from pairs.networks.dust3r.postprocess import HeadOutput
 
 HEADS = ("linear", "dpt", "catmlp+dpt")
 FLOAT = {"atol": 2e-5, "rtol": 2e-5}

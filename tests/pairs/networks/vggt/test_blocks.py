@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.testing import assert_close
 
-from pairs.networks.rope import rotation
+from pairs.networks.layers import rotation
 from pairs.networks.vggt.blocks import Block, BlockConfig, token_positions
 
 DIM, HEADS = 16, 2

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.testing import assert_close
 
-from pairs.networks.vggt import correlation as module
-from pairs.networks.vggt.correlation import correlation, pyramid, sample
+from pairs.networks.vggt import tracker as module
+from pairs.networks.vggt.tracker import correlation, pyramid, sample
 
 
 def plain_correlation(features: Tensor, num_levels: int, targets: Tensor, xy: Tensor, radius: int, outside: str) -> Tensor:

@@ -12,9 +12,9 @@ import torch
 from small_vggt import random_scene, small_config, small_vggt, write_pt, write_safetensors
 
 from masks.errors import FormatError, MissingExtraError, UserError
-from pairs.networks.dust3r.load import MODELS_VARIABLE
 from pairs.networks.vggt.config import VGGT_1B, VGGT_TRACKER_FIXED
 from pairs.networks.vggt.load import PUBLISHED, VggtOptions, config_named, find_vggt, load_vggt
+from pairs.networks.weights import MODELS_VARIABLE
 
 OPTIONS = VggtOptions(config=small_config())
 

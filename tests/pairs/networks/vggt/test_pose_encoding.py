@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from pairs.networks.vggt.pose_encoding import decode_cameras, encode_cameras
+from pairs.networks.vggt.camera_head import decode_cameras, encode_cameras
 
 SIZE = (294, 518)
 

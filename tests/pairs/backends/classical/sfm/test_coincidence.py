@@ -6,8 +6,7 @@ import numpy as np
 import roma
 import torch
 
-from pairs.backends.classical.sfm.acceptance import Assessment, Verdict, with_coincidences
-from pairs.backends.classical.sfm.coincidence import coinciding_views
+from pairs.backends.classical.sfm.acceptance import Assessment, Verdict, coinciding_views, with_coincidences
 from pairs.backends.classical.sfm.mapper import MapperModel
 from pairs.views.cameras import Cameras
 

@@ -16,11 +16,12 @@ from masks.errors import MaskError, ReconstructionError
 from masks.mask import Mask
 from masks.notice import Level
 from masks.pixelmap import PixelMap, identity, image_to_target
+from masks.progress import silent
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.solve import SceneSolve
 from pairs.backends.classical.sfm.solve_scene import solve_scene
-from pairs.backends.protocol import silent
-from pairs.prediction.store import PredictionStore, digest
+from pairs.prediction.store import PredictionStore
+from pairs.views.digest import digest
 from pairs.views.photos import load_photo
 from pairs.views.view import View
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pairs.backends.classical.sfm.acceptance import Assessment, Verdict, with_tears
+from pairs.backends.classical.sfm.acceptance import Assessment, Verdict, agreement, torn_pairs, with_tears
 from pairs.backends.classical.sfm.mapper import MapperModel
-from pairs.backends.classical.sfm.tears import agreement, torn_pairs
 from pairs.backends.classical.sfm.verification import VerifiedPair
 from pairs.views.cameras import Cameras
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pairs.backends.classical.stereo.confidence import confidence
+from pairs.backends.classical.stereo.fusion import confidence
 
 
 def test_confidence_follows_the_table() -> None:

@@ -10,9 +10,9 @@ import pytest
 from textured_disc import SIZE, DiscScene, disc_scene, solve, views
 
 from masks.pixelmap import PixelMap, image_to_target
-from pairs.backends.classical.depth_options import DepthOptions
+from masks.progress import silent
+from pairs.backends.classical.options import DepthOptions
 from pairs.backends.classical.stereo.depth_maps import dense_group
-from pairs.backends.protocol import silent
 from pairs.prediction.predictions import GroupPrediction
 from pairs.prediction.store import PredictionStore
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairs.backends.classical.stereo.fill_depth import fill_up
+from pairs.backends.classical.stereo.fusion import fill_up
 
 
 @given(st.integers(0, 2**32 - 1))

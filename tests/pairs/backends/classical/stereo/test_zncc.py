@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pairs.backends.classical.stereo.zncc import matching_cost, mean_of_best_half, windows
+from pairs.backends.classical.stereo.plane_sweep import matching_cost, mean_of_best_half, windows
 
 
 def test_boxes_equal_window_by_window() -> None:
