@@ -29,16 +29,22 @@ class Aligned:
     """Numbers for the report, ready for JSON."""
 
 
-def scene_of(predictions: Predictions, aligned: Aligned, notices: Sequence[Notice], clean_tolerance: float) -> Scene:
+def scene_of(
+    predictions: Predictions, aligned: Aligned, notices: Sequence[Notice], clean_tolerance: float
+) -> Scene:
     cameras = aligned.cameras
-    dense = clean(aligned.dense, torch.from_numpy(cameras.K), torch.from_numpy(cameras.cam_from_world), clean_tolerance)
+    dense = clean(
+        aligned.dense, torch.from_numpy(cameras.K), torch.from_numpy(cameras.cam_from_world), clean_tolerance
+    )
     views = tuple(_scene_view(view, seen) for view, seen in zip(predictions.views, dense))
     report = Report((*notices, *aligned.notices), aligned.figures)
     return Scene(views, cameras, tuple(view.name for view in predictions.views), predictions.edges, report)
 
 
 def _scene_view(view: View, seen: DenseView) -> SceneView:
-    """Return a view as the scene keeps it. A pixel off the object, or without a depth in front of the camera, has neither depth nor confidence."""
+    """Return a view as the scene keeps it. A pixel off the object, or without a depth in front of the camera,
+    has neither depth nor confidence.
+    """
     mask = grid_mask(view)
     height, width = mask.shape  # the solver's grid may have a margin that makes its blocks whole
     depth, conf = seen.depth[:height, :width], seen.conf[:height, :width]

@@ -27,17 +27,20 @@ from pairs.prediction.predictions import Predictions
 def sparse_align(predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
     """Return the scene in which all pair predictions agree best.
 
-    From the backend's own cameras where the preset wants them (their K held if they are adjusted), unless the user states poses; else from the pair
-    predictions alone and what the user states of cameras.
-    Views that cannot be used, or that no matches tie to the largest part, are left out by name. Where no view has a mask and the predictions show
-    an object that turns before a still backdrop, the default aligner cuts it out and says so.
-    Raises `GraphError` when no two views are tied by matches.
+    From the backend's own cameras where the preset wants them (their K held if they are adjusted), unless the
+    user states poses; else from the pair predictions alone and what the user states of cameras. Views that
+    cannot be used, or that no matches tie to the largest part, are left out by name. Where no view has a mask
+    and the predictions show an object that turns before a still backdrop, the default aligner cuts it out and
+    says so. Raises `GraphError` when no two views are tied by matches.
     """
     return _solved(_prepared(predictions, preset, progress), 0, progress)
 
 
-def sparse_align_parts(predictions: Predictions, preset: Preset, progress: Progress = silent) -> tuple[Scene | None, ...]:
-    """Return one scene, as `sparse_align` does, of every part that matches tie together: the largest part first, each in its own world and scale.
+def sparse_align_parts(
+    predictions: Predictions, preset: Preset, progress: Progress = silent
+) -> tuple[Scene | None, ...]:
+    """Return one scene, as `sparse_align` does, of every part that matches tie together: the largest part
+    first, each in its own world and scale.
 
     None in the place of a part beside the first that cannot be aligned, which the first scene's report names.
     """
@@ -54,10 +57,14 @@ def sparse_align_parts(predictions: Predictions, preset: Preset, progress: Progr
 
 
 def sparse_align_whole(predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
-    """Return the scene as `sparse_align` does, or raise `GraphError` before any work where no matches tie all usable views together."""
+    """Return the scene as `sparse_align` does, or raise `GraphError` before any work where no matches tie all
+    usable views together.
+    """
     job = _prepared(predictions, preset, progress)
     names = [view.name for view in job.gathered.predictions.views]
-    alone = [f"{notice.subject}: {notice.text}" for notice in job.parts.notices if notice.level is Level.LEFT_OUT]
+    alone = [
+        f"{notice.subject}: {notice.text}" for notice in job.parts.notices if notice.level is Level.LEFT_OUT
+    ]
     reasons = [*(notice.text for notice in other_parts(job.parts, 0, names)), *alone]
     if reasons:
         raise GraphError(" ".join(reasons))
@@ -65,21 +72,31 @@ def sparse_align_whole(predictions: Predictions, preset: Preset, progress: Progr
 
 
 def align_onto(scene: Scene, predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
-    """Return the scene with the predictions' other views placed in it; what it holds stays to the bit: poses, intrinsics, depths.
+    """Return the scene with the predictions' other views placed in it; what it holds stays to the bit: poses,
+    intrinsics, depths.
 
-    The predictions tie views of the scene, known by their names, to new ones. Parts that the scene alone ties together are placed one by one;
-    views that no matches tie to it are left out by name. Raises `UserError` when predictions and scene share no view, or a view's grid differs;
-    `GraphError` when no matches tie a new view to the scene.
+    The predictions tie views of the scene, known by their names, to new ones. Parts that the scene alone ties
+    together are placed one by one; views that no matches tie to it are left out by name. Raises `UserError`
+    when predictions and scene share no view, or a view's grid differs; `GraphError` when no matches tie a new
+    view to the scene.
     """
     if not isinstance(preset.cold, GaussNewton):
-        raise UserError("views are placed in a known scene by the default aligner only. Use --preset pointloom.")
+        raise UserError(
+            "views are placed in a known scene by the default aligner only. Use --preset pointloom."
+        )
     require_same_grids(scene, predictions.views)
     job = _prepared(with_scene(scene, predictions), replace(preset, warm=None), progress)
     known = {view.name for view in scene.views}
     names = [view.name for view in job.gathered.predictions.views]
-    linked = [number for number, part in enumerate(job.parts.views) if 0 < sum(names[view] in known for view in part) < len(part)]
+    linked = [
+        number
+        for number, part in enumerate(job.parts.views)
+        if 0 < sum(names[view] in known for view in part) < len(part)
+    ]
     if not linked:
-        raise GraphError("no matches tie a new view to one of the scene. Add pairs of new views with views of the scene.")
+        raise GraphError(
+            "no matches tie a new view to one of the scene. Add pairs of new views with views of the scene."
+        )
     grown = scene
     for number in linked:
         grown = frozen_in(grown, _solved(job, number, progress, scene))
@@ -146,15 +163,24 @@ def _solved(job: _Job, number: int, progress: Progress, onto: Scene | None = Non
     notices = [*job.notices, *(() if onto is not None else other_parts(job.parts, number, names))]
     if isinstance(solver, GaussNewton):
         known = stated_cameras(gathered.predictions)
-        aligned = bundle_align(gathered, solver, known if onto is None else freeze(onto, gathered, known), progress)
+        aligned = bundle_align(
+            gathered, solver, known if onto is None else freeze(onto, gathered, known), progress
+        )
     else:
         notices += _poses_not_used(gathered.predictions)
         aligned = align_as_reference(gathered, solver, progress)
     progress("cleaning", 0, 1)
-    return replace(scene_of(gathered.predictions, aligned, notices, job.preset.clean_tolerance), inputs=job.inputs)
+    return replace(
+        scene_of(gathered.predictions, aligned, notices, job.preset.clean_tolerance), inputs=job.inputs
+    )
 
 
 def _poses_not_used(predictions: Predictions) -> list[Notice]:
     if predictions.cameras is not None or all(view.cam_from_world is None for view in predictions.views):
         return []
-    return [warning("poses", "the stated ones are not used: the reference's presets start without. Use --preset pointloom.")]
+    return [
+        warning(
+            "poses",
+            "the stated ones are not used: the reference's presets start without. Use --preset pointloom.",
+        )
+    ]

@@ -1,4 +1,6 @@
-"""A scene from a group of views that needs no alignment: cameras as they were predicted, points from depth and cameras."""
+"""A scene from a group of views that needs no alignment: cameras as they were predicted, points from depth
+and cameras.
+"""
 
 from __future__ import annotations
 
@@ -22,25 +24,37 @@ CLEAN_TOLERANCE = 0.01
 """A point is in front of another view's surface when it is nearer by more than this share of the depth."""
 
 
-def group_scene(predictions: Predictions, progress: Progress = silent, clean_tolerance: float = CLEAN_TOLERANCE) -> Scene:
+def group_scene(
+    predictions: Predictions, progress: Progress = silent, clean_tolerance: float = CLEAN_TOLERANCE
+) -> Scene:
     """Return the scene of predictions of a whole group.
 
-    A pixel off the object, or one that the network is not sure of at all, has neither depth nor confidence; confidence is taken from points that
-    stand before what another view sees more surely. Views without any such pixel are left out by name. Raises `ReconstructionError` when none is
-    left.
+    A pixel off the object, or one that the network is not sure of at all, has neither depth nor confidence;
+    confidence is taken from points that stand before what another view sees more surely. Views without any
+    such pixel are left out by name. Raises `ReconstructionError` when none is left.
     """
     if predictions.group is None:
         raise ValueError("these predictions are of pairs: align them")
     seen = [_known(view, predictions.group, k) for k, view in enumerate(predictions.views)]
     kept = [k for k, pixels in enumerate(seen) if pixels.known.any()]
-    notices = (*predictions.notices, *_without_depth([view.name for k, view in enumerate(predictions.views) if k not in kept]))
+    notices = (
+        *predictions.notices,
+        *_without_depth([view.name for k, view in enumerate(predictions.views) if k not in kept]),
+    )
     if not kept:
-        raise ReconstructionError("no photo has a pixel of the object with a depth. Check the masks, and the weights of the network.")
+        raise ReconstructionError(
+            "no photo has a pixel of the object with a depth. Check the masks, and the weights of the "
+            "network."
+        )
     cameras = Cameras(predictions.group.cameras.K[kept], predictions.group.cameras.cam_from_world[kept])
     progress("cleaning", 0, 1)
     dense = [_dense(seen[k], cameras, place) for place, k in enumerate(kept)]
-    cleaned = clean(dense, torch.from_numpy(cameras.K), torch.from_numpy(cameras.cam_from_world), clean_tolerance)
-    views = tuple(_scene_view(predictions.views[k], seen[k], view.conf.numpy()) for k, view in zip(kept, cleaned))
+    cleaned = clean(
+        dense, torch.from_numpy(cameras.K), torch.from_numpy(cameras.cam_from_world), clean_tolerance
+    )
+    views = tuple(
+        _scene_view(predictions.views[k], seen[k], view.conf.numpy()) for k, view in zip(kept, cleaned)
+    )
     return Scene(views, cameras, tuple(view.name for view in predictions.views), (), Report(notices))
 
 
@@ -55,7 +69,9 @@ class _Pixels:
 
 
 def _known(view: View, group: GroupPrediction, index: int) -> _Pixels:
-    """Return a view's maps. Confidence is exactly 1 where a mask, or the lack of a usable depth, says that nothing is known."""
+    """Return a view's maps. Confidence is exactly 1 where a mask, or the lack of a usable depth, says that
+    nothing is known.
+    """
     mask = grid_mask(view)
     return _Pixels(group.depth[index], group.conf[index], mask & (group.conf[index] > 1), mask)
 
@@ -68,7 +84,9 @@ def _dense(pixels: _Pixels, cameras: Cameras, place: int) -> DenseView:
     points = pointmap(pixels.depth, cameras.K[place], cameras.world_from_cam[place]).astype(float)
     points[~pixels.known] = np.nan
     depth = np.where(pixels.known, pixels.depth.astype(float), np.nan)
-    return DenseView(torch.from_numpy(points), torch.from_numpy(depth), torch.from_numpy(pixels.conf.astype(float)))
+    return DenseView(
+        torch.from_numpy(points), torch.from_numpy(depth), torch.from_numpy(pixels.conf.astype(float))
+    )
 
 
 def _scene_view(view: View, pixels: _Pixels, conf: np.ndarray) -> SceneView:

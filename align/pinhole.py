@@ -17,13 +17,18 @@ def backproject(depth: Tensor, K: Tensor, world_from_cam: Tensor) -> Tensor:
 def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
     """Return the positions (N, 2) of all pixels, row by row, in the dtype and on the device of `like`."""
     y, x = torch.meshgrid(
-        torch.arange(height, dtype=like.dtype, device=like.device), torch.arange(width, dtype=like.dtype, device=like.device), indexing="ij"
+        torch.arange(height, dtype=like.dtype, device=like.device),
+        torch.arange(width, dtype=like.dtype, device=like.device),
+        indexing="ij",
     )
     return torch.stack([x, y], dim=-1).reshape(-1, 2)
 
 
-def seen_at(points: Tensor, K: Tensor, cam_from_world: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return which points (..., 3) of the world lie in front of a camera and inside its image, their flat pixels and their depths.
+def seen_at(
+    points: Tensor, K: Tensor, cam_from_world: Tensor, size: tuple[int, int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return which points (..., 3) of the world lie in front of a camera and inside its image, their flat
+    pixels and their depths.
 
     The nearest pixel counts, halves go to the even one; pixels of points that aren't visible are 0.
     """
@@ -35,7 +40,9 @@ def seen_at(points: Tensor, K: Tensor, cam_from_world: Tensor, size: tuple[int, 
 
 
 def nearest_pixel(in_cam: Tensor, K: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return the flat pixels of points (..., 3) in the camera frame, 0 outside, and which lie inside the image of (width, height)."""
+    """Return the flat pixels of points (..., 3) in the camera frame, 0 outside, and which lie inside the
+    image of (width, height).
+    """
     width, height = size
     uv = (in_cam @ K.T)[..., :2] / in_cam[..., 2:]
     uv = uv.round()

@@ -46,8 +46,8 @@ def reconstruct(
 ) -> Scene:
     """Return the scene that photos show.
 
-    Finished steps are kept in `store_folder`: the same call goes on where a killed one stopped and gives the same bytes.
-    Raises `UserError` and its kin naming the file and the remedy when the input is not enough.
+    Finished steps are kept in `store_folder`: the same call goes on where a killed one stopped and gives the
+    same bytes. Raises `UserError` and its kin naming the file and the remedy when the input is not enough.
     """
     options = options or ReconstructOptions()
     progress("reading photos and masks", 0, 1)
@@ -55,22 +55,46 @@ def reconstruct(
     views, notices = load_views(photos, masks, options.load)
     store = PredictionStore(Path(store_folder))
     predictions = options.backend.predict(views, _pairs(options, views, store, progress), store, progress)
-    scene = sparse_align(predictions, options.preset, progress) if predictions.group is None else group_scene(predictions, progress)
-    report = Report((*notices, *scene.report.notices, *_not_heard(options.preset, predictions)), scene.report.figures)
+    scene = (
+        sparse_align(predictions, options.preset, progress)
+        if predictions.group is None
+        else group_scene(predictions, progress)
+    )
+    report = Report(
+        (*notices, *scene.report.notices, *_not_heard(options.preset, predictions)), scene.report.figures
+    )
     return replace(scene, inputs=tuple(path.name for path in photos), report=report)
 
 
 def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
     """Return a warning when a preset was chosen that could change nothing."""
     if predictions.group is not None and preset != PRESETS["pointloom"]:
-        return (warning("preset", "not used: nothing was aligned, since the cameras of this backend are taken as they are. Choose another backend."),)
+        return (
+            warning(
+                "preset",
+                (
+                    "not used: nothing was aligned, since the cameras of this backend are taken as they are. "
+                    "Choose another backend."
+                ),
+            ),
+        )
     freezes = isinstance(preset.cold, GaussNewton) and preset.cold.freeze_given
     if freezes and predictions.group is None and predictions.cameras is None:
-        return (warning("poses", "none were frozen: the backend predicts pairs and knows no cameras. Choose another backend, such as vggt-tracks."),)
+        return (
+            warning(
+                "poses",
+                (
+                    "none were frozen: the backend predicts pairs and knows no cameras. Choose another "
+                    "backend, such as vggt-tracks."
+                ),
+            ),
+        )
     return ()
 
 
-def _pairs(options: ReconstructOptions, views: Sequence[View], store: PredictionStore, progress: Progress) -> networkx.Graph | None:
+def _pairs(
+    options: ReconstructOptions, views: Sequence[View], store: PredictionStore, progress: Progress
+) -> networkx.Graph | None:
     """Return the graph that was asked for; one by likeness is made with what the backend says of that."""
     graph = options.graph
     if isinstance(graph, ByLikeness) and isinstance(options.backend, ByLooks):

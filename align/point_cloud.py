@@ -22,7 +22,8 @@ class PointCloud:
         n = len(self.points)
         if self.points.shape != (n, 3) or self.colours.shape != (n, 3) or self.colours.dtype != np.uint8:
             raise ValueError(
-                f"a cloud needs points (N, 3) and uint8 colours (N, 3), not {self.points.shape} and {self.colours.dtype} {self.colours.shape}"
+                f"a cloud needs points (N, 3) and uint8 colours (N, 3), not {self.points.shape} and "
+                f"{self.colours.dtype} {self.colours.shape}"
             )
         if self.conf is not None and self.conf.shape != (n,):
             raise ValueError(f"a cloud of {n} points needs a confidence ({n},), not {self.conf.shape}")
@@ -31,7 +32,9 @@ class PointCloud:
 def finite_part(cloud: PointCloud) -> PointCloud:
     """Return the cloud without points that are not finite."""
     keep = np.isfinite(cloud.points).all(axis=1)
-    return PointCloud(cloud.points[keep], cloud.colours[keep], None if cloud.conf is None else cloud.conf[keep])
+    return PointCloud(
+        cloud.points[keep], cloud.colours[keep], None if cloud.conf is None else cloud.conf[keep]
+    )
 
 
 DEFAULT_MIN_CONF = 1.5
@@ -39,7 +42,9 @@ DEFAULT_MIN_CONF = 1.5
 
 
 def cloud_of(scene: Scene, min_conf: float) -> PointCloud:
-    """Return the points of all views, inside their masks, whose confidence is at least `min_conf`; view by view, row by row."""
+    """Return the points of all views, inside their masks, whose confidence is at least `min_conf`; view by
+    view, row by row.
+    """
     points, colours, conf = [], [], []
     for index, view in enumerate(scene.views):
         keep = view.mask & (view.conf >= max(min_conf, np.finfo(np.float32).tiny))

@@ -18,13 +18,16 @@ class Preset:
     cold: ReferenceOptions | GaussNewton
     """The solver when the backend knows no cameras."""
     warm: ReferenceOptions | None = None
-    """The descent from cameras that the backend has adjusted to matches, whose K is held; none: they are taken as estimates."""
+    """The descent from cameras that the backend has adjusted to matches, whose K is held; none: they are
+    taken as estimates."""
     estimated: GaussNewton | None = None
-    """The solver that starts from cameras that the backend estimates, and believes them a little; none: they are ignored, as the reference must."""
+    """The solver that starts from cameras that the backend estimates, and believes them a little; none: they
+    are ignored, as the reference must."""
     whole_pixels: bool = True
     """Round matches to pixels and drop doubles, as networks hand them on."""
     clean_tolerance: float = 0.001
-    """A point is in front of another view's surface when it is nearer by more than this share of the depth."""
+    """A point is in front of another view's surface when it is nearer by more than this share of the
+    depth."""
 
     def reading(self, solver: ReferenceOptions | GaussNewton) -> Reading:
         """Return how predictions are read for one of the solvers."""
@@ -35,11 +38,15 @@ class Preset:
 
 POINTLOOM = Preset(
     cold=GaussNewton(),
-    # Networks of groups see cameras to a degree or two and focals to a tenth: belief in them must not outweigh a few good matches.
-    estimated=GaussNewton(given_rotation_sigma_deg=5.0, given_place_sigma=0.1, log_focal_sigma=0.1, frozen_log_focal_sigma=0.1),
+    # Networks of groups see cameras to a degree or two and focals to a tenth: belief in them must not
+    # outweigh a few good matches.
+    estimated=GaussNewton(
+        given_rotation_sigma_deg=5.0, given_place_sigma=0.1, log_focal_sigma=0.1, frozen_log_focal_sigma=0.1
+    ),
     warm=ReferenceOptions(
         coarse=Stage(0.0, 0, Gamma(1.5)),
-        # So small a rate that nothing is shaken out of place: the backend has already adjusted its cameras to its features.
+        # So small a rate that nothing is shaken out of place: the backend has already adjusted its cameras to
+        # its features.
         fine=Stage(0.00005, 100, Gamma(0.5)),
         good_conf=0.0,
         tree="mst",
@@ -49,7 +56,8 @@ POINTLOOM = Preset(
     whole_pixels=False,
     clean_tolerance=0.01,
 )
-"""Ours: from averaged pair poses by least squares, or from the backend's cameras; pivots on the object, principal point fixed."""
+"""Ours: from averaged pair poses by least squares, or from the backend's cameras; pivots on the object,
+principal point fixed."""
 
 PRESETS = {
     "pointloom": POINTLOOM,
@@ -57,13 +65,18 @@ PRESETS = {
     "mast3r-function": Preset(ALIGNER_FUNCTION),
     "mast3r-2024": Preset(MAST3R_2024),
 }
-"""By the names that the command line takes: ours, the reference's demo, its aligner function's defaults, its first public version."""
+"""By the names that the command line takes: ours, the reference's demo, its aligner function's defaults, its
+first public version."""
 
 
 def with_frozen_poses(preset: Preset) -> Preset:
-    """Return a preset in which given poses stay to the bit, the user's and the backend's. Raises `UserError` for the reference's, which have none."""
+    """Return a preset in which given poses stay to the bit, the user's and the backend's. Raises `UserError`
+    for the reference's, which have none.
+    """
     if not isinstance(preset.cold, GaussNewton) or preset.estimated is None:
-        raise UserError("--poses frozen: the reference's presets start without poses. Use --preset pointloom.")
+        raise UserError(
+            "--poses frozen: the reference's presets start without poses. Use --preset pointloom."
+        )
     cold, estimated = (replace(solver, freeze_given=True) for solver in (preset.cold, preset.estimated))
     return replace(preset, cold=cold, warm=None, estimated=estimated)
 

@@ -1,7 +1,8 @@
 """The result: cameras, depth, colours and the report, in memory and as a folder.
 
-A scene folder holds `scene.json` (format version, views, cameras, graph, report) and `views.safetensors` (per view k: `depth/k`, `conf/k`,
-`image/k`, `mask/k` on the view's grid). `scene.json` is written last, so a folder that has one is whole.
+A scene folder holds `scene.json` (format version, views, cameras, graph, report) and `views.safetensors` (per
+view k: `depth/k`, `conf/k`, `image/k`, `mask/k` on the view's grid). `scene.json` is written last, so a
+folder that has one is whole.
 """
 
 from __future__ import annotations

@@ -26,26 +26,43 @@ SCENE_FORMAT = 1
 
 def save_scene(scene: Scene, folder: Path) -> None:
     """Write a scene folder. Raises `OutputError` when the place cannot be written."""
-    arrays = {f"{name}/{k}": getattr(view, name) for k, view in enumerate(scene.views) for name in ("depth", "conf", "image")}
+    arrays = {
+        f"{name}/{k}": getattr(view, name)
+        for k, view in enumerate(scene.views)
+        for name in ("depth", "conf", "image")
+    }
     arrays |= {f"mask/{k}": view.mask.astype(np.uint8) for k, view in enumerate(scene.views)}
     document = {
         "format": SCENE_FORMAT,
         "views": [
-            {"name": v.name, "camera": v.camera, "pixel_map": asdict(v.pixel_map), "K": K.tolist(), "cam_from_world": pose.tolist()}
+            {
+                "name": v.name,
+                "camera": v.camera,
+                "pixel_map": asdict(v.pixel_map),
+                "K": K.tolist(),
+                "cam_from_world": pose.tolist(),
+            }
             for v, K, pose in zip(scene.views, scene.cameras.K, scene.cameras.cam_from_world)
         ],
         "inputs": list(scene.inputs),
         "edges": [list(edge) for edge in scene.edges],
-        "report": {"notices": [asdict(n) for n in scene.report.notices], "figures": dict(scene.report.figures)},
+        "report": {
+            "notices": [asdict(n) for n in scene.report.notices],
+            "figures": dict(scene.report.figures),
+        },
     }
     if (folder / "scene.json").exists():
         (folder / "scene.json").unlink()
-    write_whole(folder / "views.safetensors", save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+    write_whole(
+        folder / "views.safetensors",
+        save({name: np.ascontiguousarray(array) for name, array in arrays.items()}),
+    )
     write_whole(folder / "scene.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove the further parts of an earlier scene from a scene's folder: they would look as if they belonged to the one to be written there.
+    """Remove the further parts of an earlier scene from a scene's folder: they would look as if they belonged
+    to the one to be written there.
 
     Raises `OutputError` when that cannot be.
     """
@@ -62,22 +79,33 @@ def _remove_scene(folder: Path) -> None:
         if not any(folder.iterdir()):
             folder.rmdir()
     except OSError as error:
-        raise OutputError(f"{folder}: an earlier scene cannot be removed ({error.strerror}). Remove it, or choose another folder.") from error
+        raise OutputError(
+            f"{folder}: an earlier scene cannot be removed ({error.strerror}). Remove it, or choose "
+            "another folder."
+        ) from error
 
 
 def load_scene(folder: Path) -> Scene:
     """Read a scene folder. Raises `FormatError` when it is missing, damaged or written by a newer program."""
     path = folder / "scene.json"
     if not path.is_file():
-        raise FormatError(f"{folder}: no scene here (scene.json is missing). Give a folder that pointloom reconstruct or align has written.")
+        raise FormatError(
+            f"{folder}: no scene here (scene.json is missing). Give a folder that pointloom reconstruct or "
+            "align has written."
+        )
     try:
         document = json.loads(path.read_text())
         if document["format"] > SCENE_FORMAT:
-            raise FormatError(f"{path}: format {document['format']} is newer than this program's {SCENE_FORMAT}. Update pointloom.")
+            raise FormatError(
+                f"{path}: format {document['format']} is newer than this program's {SCENE_FORMAT}. Update "
+                "pointloom."
+            )
         arrays = load_file(folder / "views.safetensors")
         return _parse(document, arrays)
     except (KeyError, TypeError, ValueError, OSError, SafetensorError) as error:
-        raise FormatError(f"{folder}: the scene is damaged ({type(error).__name__}: {error}). Reconstruct it again.") from error
+        raise FormatError(
+            f"{folder}: the scene is damaged ({type(error).__name__}: {error}). Reconstruct it again."
+        ) from error
 
 
 def _parse(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Scene:
@@ -93,7 +121,9 @@ def _parse(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Scene:
             trim=tuple(stored.get("trim", (0, 0, 0, 0))),
         )
         depth, conf, image, mask = (arrays[f"{name}/{k}"] for name in ("depth", "conf", "image", "mask"))
-        views.append(SceneView(entry["name"], entry["camera"], pixel_map, depth, conf, image, mask.astype(bool)))
+        views.append(
+            SceneView(entry["name"], entry["camera"], pixel_map, depth, conf, image, mask.astype(bool))
+        )
     cameras = Cameras(
         np.array([entry["K"] for entry in document["views"]], float).reshape(-1, 3, 3),
         np.array([entry["cam_from_world"] for entry in document["views"]], float).reshape(-1, 4, 4),

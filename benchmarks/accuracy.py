@@ -1,4 +1,5 @@
-"""The default preset on many simulated scenes: what is beyond the limits, and what it says of scenes that it must not believe; as Markdown tables.
+"""The default preset on many simulated scenes: what is beyond the limits, and what it says of scenes that it
+must not believe; as Markdown tables.
 
 Needs the package `oracle` on the path; scenes are made once and kept:
 
@@ -31,7 +32,12 @@ FEW = 8
 def figures(scene: Scene, truth: Simulated) -> dict[str, float]:
     """Return what is compared with the limits: degrees and percent."""
     found = pose_metrics(scene.cameras.cam_from_world, truth.cam_from_world)
-    ratio = np.concatenate([(view.depth / true)[mask & (view.depth > 0)] for view, true, mask in zip(scene.views, truth.depth, truth.mask)])
+    ratio = np.concatenate(
+        [
+            (view.depth / true)[mask & (view.depth > 0)]
+            for view, true, mask in zip(scene.views, truth.depth, truth.mask)
+        ]
+    )
     return {
         "RRA@5": found["rra"][5],
         "RTA@5": found["rta"][5],
@@ -45,7 +51,12 @@ def figures(scene: Scene, truth: Simulated) -> dict[str, float]:
 
 def beyond(found: dict[str, float], num_views: int) -> list[str]:
     """Return the names of the figures that are beyond their limits."""
-    most = {"rotation median": 0.35 if num_views <= FEW else 0.30, "rotation max": 0.95, "ATE": 0.7 if num_views <= FEW else 0.5, "depth": 0.3}
+    most = {
+        "rotation median": 0.35 if num_views <= FEW else 0.30,
+        "rotation max": 0.95,
+        "ATE": 0.7 if num_views <= FEW else 0.5,
+        "depth": 0.3,
+    }
     failed = [name for name in ("RRA@5", "RTA@5") if found[name] < 100]
     return failed + [name for name, limit in most.items() if found[name] > limit]
 
@@ -60,7 +71,11 @@ def row(recipe: Recipe, folder: Path) -> tuple[str, bool]:
         return f"| {_title(recipe)} | {len(scene.views)} of {recipe.num_views} views |", False
     found = figures(scene, truth)
     failed = beyond(found, recipe.num_views)
-    warnings = [f"{notice.subject}: {notice.text}" for notice in scene.report.notices if notice.level is not Level.INFO]
+    warnings = [
+        f"{notice.subject}: {notice.text}"
+        for notice in scene.report.notices
+        if notice.level is not Level.INFO
+    ]
     cells = [
         _title(recipe),
         f"{found['rotation median']:.2f} / {found['rotation max']:.2f}",
@@ -83,13 +98,24 @@ def doubts(recipe: Recipe, folder: Path) -> str:
     scene = sparse_align(truth.predictions, POINTLOOM)
     whole = len(scene.views) == recipe.num_views
     found = figures(scene, truth) if whole else {}
-    rotation = f"{found['rotation median']:.2f} / {found['rotation max']:.2f}" if whole else f"{len(scene.views)} views"
-    warnings = [f"{notice.subject}: {notice.text}" for notice in scene.report.notices if notice.level is not Level.INFO]
+    rotation = (
+        f"{found['rotation median']:.2f} / {found['rotation max']:.2f}"
+        if whole
+        else f"{len(scene.views)} views"
+    )
+    warnings = [
+        f"{notice.subject}: {notice.text}"
+        for notice in scene.report.notices
+        if notice.level is not Level.INFO
+    ]
     return f"| {_title(recipe)} | {rotation} | {_shortened(warnings, 240)} |"
 
 
 def _title(recipe: Recipe) -> str:
-    return f"{recipe.shape} {recipe.num_views} {recipe.graph}, seed {recipe.seed}{'' if recipe.masked else ', unmasked'}"
+    return (
+        f"{recipe.shape} {recipe.num_views} {recipe.graph}, seed "
+        f"{recipe.seed}{'' if recipe.masked else ', unmasked'}"
+    )
 
 
 def _shortened(warnings: Sequence[str], length: int = 90) -> str:
@@ -99,28 +125,60 @@ def _shortened(warnings: Sequence[str], length: int = 90) -> str:
 
 def main() -> None:
     """Print both tables; the exit code is 1 when a scene is beyond the limits."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--shapes", default=SHAPES)
     parser.add_argument("--views", default="8,16,32,64", help="8: complete graph; more: rings of window 3")
     parser.add_argument("--seeds", default="0,1")
     parser.add_argument("--noise", default="default")
-    parser.add_argument("--doubtful", default="8,16", help="views of the scenes that must be doubted: look-alike sides, and no masks")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "pointloom_simulated", help="where scenes are kept")
+    parser.add_argument(
+        "--doubtful",
+        default="8,16",
+        help="views of the scenes that must be doubted: look-alike sides, and no masks",
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "pointloom_simulated",
+        help="where scenes are kept",
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print("| scene | rotation deg med / max | RRA@5 | RTA@5 | ATE % | focal % | depth % | steps | in 2 px | CPU s | beyond the limits | said |")
+    print(
+        "| scene | rotation deg med / max | RRA@5 | RTA@5 | ATE % | focal % | depth % | steps | in 2 px | "
+        "CPU s | beyond the limits | said |"
+    )
     print("|" + " --- |" * 12)
     good = []
     for num_views in [int(number) for number in arguments.views.split(",") if number]:
         for shape in arguments.shapes.split(","):
             for seed in map(int, arguments.seeds.split(",")):
-                line, within = row(Recipe(shape, num_views, seed, "complete" if num_views <= FEW else "ring", arguments.noise), arguments.folder)
+                line, within = row(
+                    Recipe(
+                        shape, num_views, seed, "complete" if num_views <= FEW else "ring", arguments.noise
+                    ),
+                    arguments.folder,
+                )
                 good.append(within)
                 print(line, flush=True)
-    print(f"\n{sum(good)} of {len(good)} scenes within the limits.\n\n| scene | rotation deg med / max | said |\n| --- | --- | --- |")
+    print(
+        f"\n{sum(good)} of {len(good)} scenes within the limits.\n\n| scene | rotation deg med / max | "
+        "said |\n| --- | --- | --- |"
+    )
     for num_views in [int(number) for number in arguments.doubtful.split(",") if number]:
-        for shape, masked in (("symmetric", True), *((shape, False) for shape in arguments.shapes.split(","))):
-            recipe = Recipe(shape, num_views, 0, "complete" if num_views <= FEW or shape == "symmetric" else "ring", arguments.noise, masked)
+        for shape, masked in (
+            ("symmetric", True),
+            *((shape, False) for shape in arguments.shapes.split(",")),
+        ):
+            recipe = Recipe(
+                shape,
+                num_views,
+                0,
+                "complete" if num_views <= FEW or shape == "symmetric" else "ring",
+                arguments.noise,
+                masked,
+            )
             print(doubts(recipe, arguments.folder), flush=True)
     raise SystemExit(not all(good))
 

@@ -1,12 +1,16 @@
-"""The aligner's solvers side by side on simulated predictions with known truth: accuracy, CPU seconds of one thread, memory, as Markdown tables.
+"""The aligner's solvers side by side on simulated predictions with known truth: accuracy, CPU seconds of one
+thread, memory, as Markdown tables.
 
-Needs the package `oracle` on the path, which renders exact scenes and simulates a pair network's errors; scenes are made once and kept:
+Needs the package `oracle` on the path, which renders exact scenes and simulates a pair network's errors;
+scenes are made once and kept:
 
-    OMP_NUM_THREADS=1 PYTHONPATH=../shared python benchmarks/aligner.py --shapes vase,house --views 8,16 --seeds 0,1
+    OMP_NUM_THREADS=1 PYTHONPATH=../shared python benchmarks/aligner.py --shapes vase,house --views 8,16
+    --seeds 0,1
 
-Every solver runs in a process of its own, from gathered predictions to cameras and depths; reading them is not counted. Least squares are run three
-times and the fastest counts. `~`: some iterations of each stage were measured, and the whole schedule is told at their pace. The pixel loss is the
-reference's fine one, with whatever cameras and depths the solver found. MB: most memory beyond what the predictions take.
+Every solver runs in a process of its own, from gathered predictions to cameras and depths; reading them is
+not counted. Least squares are run three times and the fastest counts. `~`: some iterations of each stage were
+measured, and the whole schedule is told at their pace. The pixel loss is the reference's fine one, with
+whatever cameras and depths the solver found. MB: most memory beyond what the predictions take.
 """
 
 from __future__ import annotations
@@ -42,7 +46,8 @@ def recipes(arguments: argparse.Namespace) -> Iterator[Recipe]:
 def solver_table(arguments: argparse.Namespace) -> None:
     """Print a row for each scene and solver."""
     columns = (
-        "scene | solver | CPU s | steps | ms a step | pixel loss | rotation deg med / max | RRA@5 | RTA@5 | ATE % | focal % | depth % | MB "
+        "scene | solver | CPU s | steps | ms a step | pixel loss | rotation deg med / max | RRA@5 | RTA@5 "
+        "| ATE % | focal % | depth % | MB "
         "| times faster | memory"
     )
     print(f"| {columns} |\n|{' --- |' * (columns.count('|') + 1)}")
@@ -50,7 +55,9 @@ def solver_table(arguments: argparse.Namespace) -> None:
         plain: Cost | None = None
         for solver in arguments.solvers.split(";") if arguments.solvers else SOLVERS:
             in_part = recipe.num_views > _WHOLE_UP_TO and not arguments.whole
-            cost = in_its_own_process(recipe, solver, arguments.folder, Pace(arguments.plain_steps if in_part else None))
+            cost = in_its_own_process(
+                recipe, solver, arguments.folder, Pace(arguments.plain_steps if in_part else None)
+            )
             plain = plain or cost
             print(solver_row(recipe, solver, cost, plain, arguments.folder), flush=True)
 
@@ -89,7 +96,8 @@ def accuracy(recipe: Recipe, cost: Cost, folder: Path) -> list[str]:
 def scaling_table(arguments: argparse.Namespace) -> None:
     """Print how the default solver's cost grows along rings of ever more views."""
     columns = (
-        "views | pairs | observations | read and canonical s | aligned s | steps | ms a step | us a step and pair | us a step and 1000 observations "
+        "views | pairs | observations | read and canonical s | aligned s | steps | ms a step | us a step "
+        "and pair | us a step and 1000 observations "
         "| us a pair, all | MB"
     )
     print(f"\n| {columns} |\n|{' --- |' * (columns.count('|') + 1)}")
@@ -99,8 +107,14 @@ def scaling_table(arguments: argparse.Namespace) -> None:
         (stage,) = cost.stages
         step = stage.seconds / stage.steps
         cells = [
-            f"{num_views} | {cost.num_pairs} | {cost.num_observations} | {cost.gather_seconds:.2f} | {cost.seconds:.3f} | {stage.steps}",
-            f"{1e3 * step:.2f} | {1e6 * step / cost.num_pairs:.0f} | {1e9 * step / cost.num_observations:.0f}",
+            (
+                f"{num_views} | {cost.num_pairs} | {cost.num_observations} | {cost.gather_seconds:.2f} | "
+                f"{cost.seconds:.3f} | {stage.steps}"
+            ),
+            (
+                f"{1e3 * step:.2f} | {1e6 * step / cost.num_pairs:.0f} | "
+                f"{1e9 * step / cost.num_observations:.0f}"
+            ),
             f"{1e6 * cost.seconds / cost.num_pairs:.0f} | {cost.peak_mb:.0f}",
         ]
         print("| " + " | ".join(cells) + " |", flush=True)
@@ -115,18 +129,35 @@ def in_its_own_process(recipe: Recipe, solver: str, folder: Path, pace: Pace) ->
 
 def main() -> None:
     """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--shapes", default="vase")
-    parser.add_argument("--views", default="8,16,32,64,128", help="for the solvers; complete graphs to 16, rings of window 3 beyond 8")
+    parser.add_argument(
+        "--views",
+        default="8,16,32,64,128",
+        help="for the solvers; complete graphs to 16, rings of window 3 beyond 8",
+    )
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--noise", default="default")
-    parser.add_argument("--solvers", help=f"separated by semicolons, the first is compared with; default: {'; '.join(SOLVERS)}")
+    parser.add_argument(
+        "--solvers",
+        help=f"separated by semicolons, the first is compared with; default: {'; '.join(SOLVERS)}",
+    )
     parser.add_argument("--scaling", default="8,16,32,64,128", help="numbers of views of the second table")
     parser.add_argument(
-        "--plain-steps", type=int, default=30, help="iterations of each stage of the loop over pairs beyond 16 views (~: extrapolated)"
+        "--plain-steps",
+        type=int,
+        default=30,
+        help="iterations of each stage of the loop over pairs beyond 16 views (~: extrapolated)",
     )
     parser.add_argument("--whole", action="store_true", help="run the loop over pairs to its end everywhere")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "pointloom_simulated", help="where scenes are kept")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "pointloom_simulated",
+        help="where scenes are kept",
+    )
     arguments = parser.parse_args()
     if arguments.views:
         solver_table(arguments)

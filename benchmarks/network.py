@@ -1,6 +1,8 @@
-"""A pair network on one CPU thread: photos encoded once against pair by pair, batches, and matching under masks, as Markdown tables.
+"""A pair network on one CPU thread: photos encoded once against pair by pair, batches, and matching under
+masks, as Markdown tables.
 
-The network has the published MASt3R's depths at a share of its widths and random weights: what it says means nothing, what it costs does.
+The network has the published MASt3R's depths at a share of its widths and random weights: what it says means
+nothing, what it costs does.
 
     OMP_NUM_THREADS=1 python benchmarks/network.py --views 5 --batches 1,4
 """
@@ -43,7 +45,9 @@ _SUBSAMPLE = 8
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is measured: all pairs of so many photos, a network at one over `divisor` of the published widths."""
+    """What is measured: all pairs of so many photos, a network at one over `divisor` of the
+    published widths.
+    """
 
     views: int
     height: int
@@ -86,7 +90,9 @@ class CountingNetwork(PairNetwork):
 
 
 def network_of(divisor: int) -> CountingNetwork:
-    """Return a network of the published depths at 1 / divisor of the published widths, laid out in memory as a loaded one."""
+    """Return a network of the published depths at 1 / divisor of the published widths, laid out in memory as
+    a loaded one.
+    """
     head = DptWidths()
     first, second, third, fourth = (width // divisor for width in head.layers)
     config = NetworkConfig(
@@ -115,7 +121,9 @@ def photos(load: Load, folder: Path) -> tuple[View, ...]:
     """Write photos of noise with a disc as mask, and return them on the network's grid."""
     h, w = load.height, load.height * 4 // 3
     for k in range(load.views):
-        Image.fromarray(np.random.default_rng(k).integers(0, 256, (h, w, 3), np.uint8)).save(folder / f"{k}.png")
+        Image.fromarray(np.random.default_rng(k).integers(0, 256, (h, w, 3), np.uint8)).save(
+            folder / f"{k}.png"
+        )
         Image.fromarray(disc((h, w), load.coverage).astype(np.uint8) * 255).save(folder / f"{k}_mask.png")
     views, _ = load_views([folder / f"{k}.png" for k in range(load.views)])
     return tuple(on_network_grid(view, NetworkGrid(size=w)) for view in views)
@@ -129,7 +137,9 @@ def disc(size: tuple[int, int], coverage: float) -> np.ndarray:
 
 
 def measure(load: Load, batch: int | None) -> Spent:
-    """Return what all pairs cost in batches of so many; without: each as if it were the only one, and not stored."""
+    """Return what all pairs cost in batches of so many; without: each as if it were the only one, and not
+    stored.
+    """
     torch.set_num_threads(1)
     network = network_of(load.divisor)
     with tempfile.TemporaryDirectory() as name:
@@ -140,7 +150,9 @@ def measure(load: Load, batch: int | None) -> Spent:
                 for a in range(b):
                     predict_entry(network, views[a], views[b], _SUBSAMPLE)
         else:
-            backend = PairwiseBackend("benchmark", "", lambda view: view, lambda: NetworkModel(network, mean, _SUBSAMPLE), batch)
+            backend = PairwiseBackend(
+                "benchmark", "", lambda view: view, lambda: NetworkModel(network, mean, _SUBSAMPLE), batch
+            )
             backend.predict(views, None, PredictionStore(Path(name)), silent)
         seconds = time.process_time() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -155,7 +167,10 @@ def in_its_own_process(load: Load, batch: int | None) -> Spent:
 
 def pair_table(load: Load, batches: list[int]) -> None:
     """Print a row for the pair-by-pair way, and one for each size of a batch."""
-    print("| all pairs | encodings a photo | decoder calls | CPU s a pair | times faster | MB |\n| --- | --- | --- | --- | --- | --- |")
+    print(
+        "| all pairs | encodings a photo | decoder calls | CPU s a pair | times faster | MB |\n| --- | --- "
+        "| --- | --- | --- | --- |"
+    )
     plain: Spent | None = None
     for batch in (None, *batches):
         spent = in_its_own_process(load, batch)
@@ -179,11 +194,16 @@ def matching_table(height: int) -> None:
         seconds = time.process_time() - began
         whole = whole or seconds
         share = seconds / whole
-        print(f"| {100 * coverage:.0f} % | {len(found.conf)} | {seconds:.2f} | {100 * share:.1f} % |", flush=True)
+        print(
+            f"| {100 * coverage:.0f} % | {len(found.conf)} | {seconds:.2f} | {100 * share:.1f} % |",
+            flush=True,
+        )
 
 
 def matched(height: int, coverage: float) -> DescriptorMatches:
-    """Return the matches of a pair of random descriptors inside discs: they converge more slowly than those of photos."""
+    """Return the matches of a pair of random descriptors inside discs: they converge more slowly than those
+    of photos.
+    """
     size = (height, height * 4 // 3)
     inside = torch.from_numpy(disc(size, coverage))
     generator = torch.Generator().manual_seed(0)
@@ -195,14 +215,29 @@ def matched(height: int, coverage: float) -> DescriptorMatches:
 
 def main() -> None:
     """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--views", type=int, default=5)
     parser.add_argument("--height", type=int, default=384, help="of the photos, which are 4 / 3 as wide")
-    parser.add_argument("--divisor", type=int, default=4, help="the network's widths are the published ones over this: 1, 2 or 4")
-    parser.add_argument("--coverage", type=float, default=0.3, help="share of the photos that the masks of the first table leave")
+    parser.add_argument(
+        "--divisor",
+        type=int,
+        default=4,
+        help="the network's widths are the published ones over this: 1, 2 or 4",
+    )
+    parser.add_argument(
+        "--coverage",
+        type=float,
+        default=0.3,
+        help="share of the photos that the masks of the first table leave",
+    )
     parser.add_argument("--batches", default="1,4", help="pairs that are decoded at once")
     arguments = parser.parse_args()
-    pair_table(Load(arguments.views, arguments.height, arguments.divisor, arguments.coverage), [int(n) for n in arguments.batches.split(",")])
+    pair_table(
+        Load(arguments.views, arguments.height, arguments.divisor, arguments.coverage),
+        [int(n) for n in arguments.batches.split(",")],
+    )
     matching_table(arguments.height)
 
 

@@ -1,8 +1,10 @@
-"""The reference's descent as somebody would plainly write it: per-view tensors, a Python loop over the pairs, torch's own Adam.
+"""The reference's descent as somebody would plainly write it: per-view tensors, a Python loop over the pairs,
+torch's own Adam.
 
-It is what the vectorised descent is measured against, written from the sparse aligner's specification (chapters 7, 9 and 10) alone and shares
-with it the start and the robust function. The list of pairs is symmetrised, so every observation is there twice, as in the reference. A
-pair without a match, on which the reference fails, is left out; so are fallbacks, frozen views and shared intrinsics.
+It is what the vectorised descent is measured against, written from the sparse aligner's specification
+(chapters 7, 9 and 10) alone and shares with it the start and the robust function. The list of pairs is
+symmetrised, so every observation is there twice, as in the reference. A pair without a match, on which the
+reference fails, is left out; so are fallbacks, frozen views and shared intrinsics.
 """
 
 from __future__ import annotations
@@ -94,7 +96,13 @@ def plain_problem(problem: Problem, chain: CameraChain) -> PlainProblem:
     points = []
     for v in range(problem.num_views):
         here = slice(int(problem.point_start[v]), int(problem.point_start[v + 1]))
-        points.append(ViewPoints(problem.point_xy[here], problem.point_anchor[here] - problem.anchor_start[v], problem.point_ratio[here]))
+        points.append(
+            ViewPoints(
+                problem.point_xy[here],
+                problem.point_anchor[here] - problem.anchor_start[v],
+                problem.point_ratio[here],
+            )
+        )
     forward, backward = [], []
     for k, (a, b) in enumerate(problem.pair.tolist()):
         here = slice(int(problem.match_start[k]), int(problem.match_start[k + 1]))
@@ -110,13 +118,19 @@ def plain_problem(problem: Problem, chain: CameraChain) -> PlainProblem:
 def plain_parameters(parameters: Parameters, chain: CameraChain) -> PlainParameters:
     """Return the parameters view by view."""
     core = [part.clone() for part in parameters.core.split(chain.core_start.diff().tolist())]
-    rest = [[row.clone() for row in getattr(parameters, name)] for name in ("quat", "trans", "log_size", "log_focal", "pp")]
+    rest = [
+        [row.clone() for row in getattr(parameters, name)]
+        for name in ("quat", "trans", "log_size", "log_focal", "pp")
+    ]
     return PlainParameters(*rest, core=core)
 
 
 def flat_parameters(plain: PlainParameters) -> Parameters:
     """Return the parameters of all views in flat arrays, as the vectorised descent has them."""
-    rows = (torch.stack([row.detach() for row in getattr(plain, name)]) for name in ("quat", "trans", "log_size", "log_focal", "pp"))
+    rows = (
+        torch.stack([row.detach() for row in getattr(plain, name)])
+        for name in ("quat", "trans", "log_size", "log_focal", "pp")
+    )
     return Parameters(*rows, core=torch.cat([core.detach() for core in plain.core]))
 
 
@@ -150,7 +164,9 @@ def world_points(camera: PlainCamera, points: ViewPoints, base_focal: Tensor) ->
 
 
 def plain_loss_3d(plain: PlainParameters, problem: PlainProblem, robust: Robust) -> Tensor:
-    """Return the coarse stage's loss (chapter 9.3): between the ends of a pair's matches, a pair after the other."""
+    """Return the coarse stage's loss (chapter 9.3): between the ends of a pair's matches, a pair after the
+    other.
+    """
     world = _all_points(plain_cameras(plain, problem.chain), problem)
     between = [world[pair.a][pair.in_a] - world[pair.b][pair.in_b] for pair in problem.pairs]
     conf = torch.cat([pair.conf for pair in problem.pairs])
@@ -158,7 +174,9 @@ def plain_loss_3d(plain: PlainParameters, problem: PlainProblem, robust: Robust)
 
 
 def plain_loss_2d(plain: PlainParameters, problem: PlainProblem, robust: Robust) -> Tensor:
-    """Return the fine stage's loss (chapter 9.4): of every image's pixels to the other ends of their matches, an image after the other."""
+    """Return the fine stage's loss (chapter 9.4): of every image's pixels to the other ends of their matches,
+    an image after the other.
+    """
     cameras = plain_cameras(plain, problem.chain)
     world = _all_points(cameras, problem)
     totals, weights = [], []
@@ -172,7 +190,10 @@ def plain_loss_2d(plain: PlainParameters, problem: PlainProblem, robust: Robust)
 
 
 def _all_points(cameras: list[PlainCamera], problem: PlainProblem) -> list[Tensor]:
-    return [world_points(camera, points, base) for camera, points, base in zip(cameras, problem.points, problem.chain.base_focal)]
+    return [
+        world_points(camera, points, base)
+        for camera, points, base in zip(cameras, problem.points, problem.chain.base_focal)
+    ]
 
 
 def _projected(camera: PlainCamera, points: Tensor) -> Tensor:
@@ -182,9 +203,18 @@ def _projected(camera: PlainCamera, points: Tensor) -> Tensor:
     return uv.clamp(*_FAR_PX)
 
 
-def plain_stage(plain: PlainParameters, problem: PlainProblem, stage: Stage, fine: bool, steps: int) -> PlainDescent:
-    """Run the first `steps` iterations of a stage of a longer schedule; the parameters are moved in place, and no state before is kept."""
-    leaves = [*plain.quat, *plain.trans, *plain.log_size, *((*plain.log_focal, *plain.pp, *plain.core) if fine else ())]
+def plain_stage(
+    plain: PlainParameters, problem: PlainProblem, stage: Stage, fine: bool, steps: int
+) -> PlainDescent:
+    """Run the first `steps` iterations of a stage of a longer schedule; the parameters are moved in place,
+    and no state before is kept.
+    """
+    leaves = [
+        *plain.quat,
+        *plain.trans,
+        *plain.log_size,
+        *((*plain.log_focal, *plain.pp, *plain.core) if fine else ()),
+    ]
     optimiser = torch.optim.Adam([leaf.requires_grad_() for leaf in leaves], betas=(0.9, 0.9), eps=1e-8)
     loss_of = plain_loss_2d if fine else plain_loss_3d
     losses, began = [], time.process_time()
@@ -206,5 +236,8 @@ def plain_descent(
 ) -> tuple[PlainDescent, PlainDescent]:
     """Run so many iterations of the coarse and of the fine stage."""
     stages = (options.coarse, options.fine)
-    coarse, fine = (plain_stage(plain, problem, stage, fine, count) for stage, fine, count in zip(stages, (False, True), steps))
+    coarse, fine = (
+        plain_stage(plain, problem, stage, fine, count)
+        for stage, fine, count in zip(stages, (False, True), steps)
+    )
     return coarse, fine

@@ -1,10 +1,13 @@
-"""Print one table: whole reconstructions of photo sets with true cameras, through the command line, focal unknown.
+"""Print one table: whole reconstructions of photo sets with true cameras, through the command line, focal
+unknown.
 
     python benchmarks/photo_sets.py SETS [SET[:masked|unmasked[:FIRST:STEP]] ...]
 
-SETS is a folder of photo sets; a set is a folder with images/, perhaps masks/, and cameras.json. Without names, every set is reconstructed, with its
-masks where it has some. The start is the backend's own cameras, before the aligner: errors of rotation (degrees, median / max) and place (ATE) stand
-first for it, then for the result. Seconds are CPU seconds of all processes; memory is the largest resident set of any one process up to that row.
+SETS is a folder of photo sets; a set is a folder with images/, perhaps masks/, and cameras.json. Without
+names, every set is reconstructed, with its masks where it has some. The start is the backend's own cameras,
+before the aligner: errors of rotation (degrees, median / max) and place (ATE) stand first for it, then for
+the result. Seconds are CPU seconds of all processes; memory is the largest resident set of any one process up
+to that row.
 """
 
 from __future__ import annotations
@@ -58,7 +61,9 @@ def measure(part: Part, data: Path, folder: Path) -> str:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([*_pointloom(), *command], capture_output=True, text=True, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    title = f"{part.name} {'masks' if part.masked else 'no masks'}" + (f" {part.first}::{part.step}" if part.step > 1 else "")
+    title = f"{part.name} {'masks' if part.masked else 'no masks'}" + (
+        f" {part.first}::{part.step}" if part.step > 1 else ""
+    )
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     cost = f"{seconds:6.1f} s  {after.ru_maxrss / 1024:5.0f} MB"
     if done.returncode:
@@ -74,7 +79,9 @@ def measure(part: Part, data: Path, folder: Path) -> str:
 
 
 def start_of(scene: Scene, images: list[Path], masks: Path | None, store: Path) -> Scene:
-    """Return the scene with the cameras that the backend handed to the aligner, asked of it again: all its steps are in the store."""
+    """Return the scene with the cameras that the backend handed to the aligner, asked of it again: all its
+    steps are in the store.
+    """
     views, _ = load_views(list_photos(images), masks, LoadOptions(use_masks=masks is not None))
     predictions = make_backend("classical", 0).predict(views, None, PredictionStore(store), silent)
     cameras, position = predictions.cameras, {view.name: k for k, view in enumerate(predictions.views)}
@@ -97,7 +104,10 @@ def main() -> None:
     """Print the table, a row as soon as it is known."""
     data = Path(sys.argv[1])
     names = sys.argv[2:] or [path.parent.name for path in sorted(data.glob("*/cameras.json"))]
-    print(f"{'set':36} placed  RRA@5 RTA@5  start: rotation, ATE   end: rotation, ATE     focal   CPU and memory")
+    print(
+        f"{'set':36} placed  RRA@5 RTA@5  start: rotation, ATE   end: rotation, ATE     focal   CPU and "
+        "memory"
+    )
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             print(measure(parse(name, data), data, Path(folder)), flush=True)

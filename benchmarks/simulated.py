@@ -1,6 +1,7 @@
 """Scenes with known truth and what a pair network would say of them, kept on disk as folders of predictions.
 
-Making them needs the package `oracle` on the path, which renders exact scenes and simulates a network's errors; reading them again does not.
+Making them needs the package `oracle` on the path, which renders exact scenes and simulates a network's
+errors; reading them again does not.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Recipe:
     @property
     def name(self) -> str:
         """Name of the folder."""
-        return f"{self.shape}-{self.num_views}-{self.graph}-seed{self.seed}-{self.noise}-{'masked' if self.masked else 'unmasked'}"
+        masked = "masked" if self.masked else "unmasked"
+        return f"{self.shape}-{self.num_views}-{self.graph}-seed{self.seed}-{self.noise}-{masked}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +59,36 @@ def simulated(recipe: Recipe, folder: Path) -> Simulated:
     if not (place / "truth.npz").is_file():
         _make(recipe, place)
     with np.load(place / "truth.npz") as truth:
-        return Simulated(read_predictions(place), truth["cam_from_world"], float(truth["focal"]), truth["depth"], truth["mask"])
+        return Simulated(
+            read_predictions(place),
+            truth["cam_from_world"],
+            float(truth["focal"]),
+            truth["depth"],
+            truth["mask"],
+        )
 
 
 def _make(recipe: Recipe, place: Path) -> None:
     """Write predictions and, last of all, the truth: a folder that has it is whole."""
     import oracle
 
-    scene = oracle.make_scene(recipe.shape, views=recipe.num_views, layout="ring", size=SIZE, backdrop="static", seed=recipe.seed)
-    edges = tuple(oracle.scene_graph(recipe.num_views, "window" if recipe.graph == "ring" else "complete", WINDOW))
+    scene = oracle.make_scene(
+        recipe.shape, views=recipe.num_views, layout="ring", size=SIZE, backdrop="static", seed=recipe.seed
+    )
+    edges = tuple(
+        oracle.scene_graph(recipe.num_views, "window" if recipe.graph == "ring" else "complete", WINDOW)
+    )
     seen = [scene.view(k) for k in range(recipe.num_views)]
     views = tuple(
-        View(f"{k:03d}", None, view.image, identity(SIZE), Mask(view.mask, "oracle") if recipe.masked else None, f"{k}", camera="one")
+        View(
+            f"{k:03d}",
+            None,
+            view.image,
+            identity(SIZE),
+            Mask(view.mask, "oracle") if recipe.masked else None,
+            f"{k}",
+            camera="one",
+        )
         for k, view in enumerate(seen)
     )
 
@@ -86,4 +106,6 @@ def _make(recipe: Recipe, place: Path) -> None:
     poses = np.tile(np.eye(4), (recipe.num_views, 1, 1))
     poses[:, :3] = true[:, :3]
     depth, mask = (np.stack([getattr(view, name) for view in seen]) for name in ("depth", "mask"))
-    np.savez_compressed(place / "truth.npz", cam_from_world=poses, focal=K[0, 0, 0], depth=depth.astype(np.float32), mask=mask)
+    np.savez_compressed(
+        place / "truth.npz", cam_from_world=poses, focal=K[0, 0, 0], depth=depth.astype(np.float32), mask=mask
+    )

@@ -1,6 +1,7 @@
 """The aligner's solvers on one simulated scene: where they end and what they cost.
 
-Every solver begins with the gathered predictions (read, canonical views made) and ends with cameras and depths; only what lies between is timed.
+Every solver begins with the gathered predictions (read, canonical views made) and ends with cameras and
+depths; only what lies between is timed.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class Run:
     """CPU seconds of everything after the canonical views."""
     stages: tuple[Stage, ...]
     whole: bool = True
-    """Whether the schedule went to its end; if not, `seconds` is what the whole of it would take at the pace that was measured."""
+    """Whether the schedule went to its end; if not, `seconds` is what the whole of it would take at the pace
+    that was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Solved:
     K: np.ndarray  # (V, 3, 3)
     depth: tuple[np.ndarray, ...]  # (H, W) each; NaN where there is none
     pixel_loss: float
-    """The reference's fine loss (the sparse aligner's specification, chapter 9.4) with these cameras and depths, in double precision."""
+    """The reference's fine loss (the sparse aligner's specification, chapter 9.4) with these cameras and
+    depths, in double precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,8 @@ class Cost:
     stages: tuple[Stage, ...]
     whole: bool
     peak_mb: float
-    """Largest resident memory while it worked, less what the process held before (with the gathered predictions)."""
+    """Largest resident memory while it worked, less what the process held before (with the gathered
+    predictions)."""
     num_pairs: int
     num_observations: int
     """Matches, each seen both ways."""
@@ -111,9 +115,15 @@ def measure(recipe: Recipe, solver: str, folder: Path, pace: Pace) -> Cost:
     held = _memory_mb("VmRSS")
     run = solve(gathered, pace)
     peak = _memory_mb("VmHWM") - held
-    solved = _of_blocks(gathered, run.result) if isinstance(run.result, BlockSolution) else _of_placement(gathered, run.result)
+    solved = (
+        _of_blocks(gathered, run.result)
+        if isinstance(run.result, BlockSolution)
+        else _of_placement(gathered, run.result)
+    )
     num_matches = sum(len(record.conf) for record in gathered.records)
-    return Cost(solved, run.seconds, run.stages, run.whole, peak, len(gathered.records), 2 * num_matches, gathering)
+    return Cost(
+        solved, run.seconds, run.stages, run.whole, peak, len(gathered.records), 2 * num_matches, gathering
+    )
 
 
 def _plain(gathered: Gathered, pace: Pace) -> Run:
@@ -123,9 +133,14 @@ def _plain(gathered: Gathered, pace: Pace) -> Run:
     cut, plain = plain_problem(problem, chain), plain_parameters(parameters, chain)
     ready = time.process_time()
     schedule = (MAST3R.coarse, MAST3R.fine)
-    counts = [stage.steps if pace.plain_steps is None else min(pace.plain_steps, stage.steps) for stage in schedule]
+    counts = [
+        stage.steps if pace.plain_steps is None else min(pace.plain_steps, stage.steps) for stage in schedule
+    ]
     runs = plain_descent(plain, cut, MAST3R, (counts[0], counts[1]))
-    stages = tuple(Stage(stage.steps, run.seconds * stage.steps / count) for stage, run, count in zip(schedule, runs, counts))
+    stages = tuple(
+        Stage(stage.steps, run.seconds * stage.steps / count)
+        for stage, run, count in zip(schedule, runs, counts)
+    )
     seconds = ready - began + sum(stage.seconds for stage in stages)
     return Run(_doubled(place(flat_parameters(plain), chain)), seconds, stages, pace.plain_steps is None)
 
@@ -141,11 +156,17 @@ def _vectorised(gathered: Gathered, dtype: torch.dtype) -> Run:
 
     descent = descend(problem, parameters, chain, MAST3R, progress=progress)
     (coarse, halfway), (fine, ended) = ends["coarse"], ends["fine"]
-    return Run(_doubled(descent.placement), ended - began, (Stage(coarse, halfway - ready), Stage(fine, ended - halfway)))
+    return Run(
+        _doubled(descent.placement),
+        ended - began,
+        (Stage(coarse, halfway - ready), Stage(fine, ended - halfway)),
+    )
 
 
 def _least_squares(gathered: Gathered, pace: Pace) -> Run:
-    """Minimise the same losses from the same start by damped least squares; the fastest of some runs counts."""
+    """Minimise the same losses from the same start by damped least squares; the fastest of some runs
+    counts.
+    """
     runs = []
     for _ in range(pace.repeats):
         began = time.process_time()
@@ -161,14 +182,22 @@ def _default(gathered: Gathered, pace: Pace) -> Run:
     """Run the default aligner; the fastest of some runs counts."""
     runs = [_timed_default(gathered) for _ in range(pace.repeats)]
     (stage,) = runs[0].stages
-    return Run(runs[0].result, min(run.seconds for run in runs), (Stage(stage.steps, min(run.stages[0].seconds for run in runs)),))
+    return Run(
+        runs[0].result,
+        min(run.seconds for run in runs),
+        (Stage(stage.steps, min(run.stages[0].seconds for run in runs)),),
+    )
 
 
 def _timed_default(gathered: Gathered) -> Run:
-    """Run it once. The steps of its first cut are timed together with the start, hence told by the pace of the others."""
+    """Run it once. The steps of its first cut are timed together with the start, hence told by the pace of
+    the others.
+    """
     times: list[float] = []
     began = time.process_time()
-    solution = gauss_newton_align(gathered, GaussNewton(), progress=lambda stage, done, total: times.append(time.process_time()))
+    solution = gauss_newton_align(
+        gathered, GaussNewton(), progress=lambda stage, done, total: times.append(time.process_time())
+    )
     seconds = time.process_time() - began
     counts = [len(costs) - 1 for costs in solution.figures["costs"]]
     pace = (times[len(counts) - 1] - times[0]) / max(sum(counts[1:]), 1)
@@ -185,25 +214,35 @@ SOLVERS: dict[str, tuple[Preset, Solver]] = {
 """By name; the first is what the others are compared with."""
 
 
-def _started(gathered: Gathered, dtype: torch.dtype = torch.float64) -> tuple[Problem, Parameters, CameraChain]:
+def _started(
+    gathered: Gathered, dtype: torch.dtype = torch.float64
+) -> tuple[Problem, Parameters, CameraChain]:
     """Return the reference's problem and where it starts."""
-    centres = [principal_point(view, gathered.predictions, k) for k, view in enumerate(gathered.predictions.views)]
+    centres = [
+        principal_point(view, gathered.predictions, k) for k, view in enumerate(gathered.predictions.views)
+    ]
     problem = moved(condense(gathered.views, gathered.records, torch.stack(centres)), dtype)
-    tree = build_tree(problem.pair_scores.double().numpy(), problem.size.numpy(), MAST3R.tree, MAST3R.subsample)
+    tree = build_tree(
+        problem.pair_scores.double().numpy(), problem.size.numpy(), MAST3R.tree, MAST3R.subsample
+    )
     return problem, *start(problem, tree, MAST3R)
 
 
 def _doubled(placement: Placement) -> Placement:
     """Return a placement in double precision."""
     arrays = {field.name: getattr(placement, field.name) for field in fields(placement)}
-    return replace(placement, **{name: array.double() for name, array in arrays.items() if array.is_floating_point()})
+    return replace(
+        placement, **{name: array.double() for name, array in arrays.items() if array.is_floating_point()}
+    )
 
 
 def _of_placement(gathered: Gathered, placement: Placement) -> Solved:
     """Return what the placement of a descent means."""
     problem, _, chain = _started(gathered)
     depth = tuple(view.depth.numpy() for view in densify(gathered.views, placement, chain))
-    return Solved(placement.cam_from_world.numpy(), placement.K.numpy(), depth, _pixel_loss(problem, placement, chain))
+    return Solved(
+        placement.cam_from_world.numpy(), placement.K.numpy(), depth, _pixel_loss(problem, placement, chain)
+    )
 
 
 def _of_blocks(gathered: Gathered, solution: BlockSolution) -> Solved:
@@ -215,16 +254,26 @@ def _of_blocks(gathered: Gathered, solution: BlockSolution) -> Solved:
     offset = torch.from_numpy(np.concatenate([offset.ravel() for offset in solution.log_offset]))
     # A block without an offset holds no match either: its depth is not asked for.
     shape = problem.anchor_depth * torch.where(torch.isfinite(offset), offset, 0).exp()
-    placement = Placement(K, world_from_cam[:, :3, :3], world_from_cam[:, :3, 3], scale, shape, problem.anchor_view)
-    # Its depth ratios are not measured with any focal: a base focal equal to the final one leaves them as they are.
+    placement = Placement(
+        K, world_from_cam[:, :3, :3], world_from_cam[:, :3, 3], scale, shape, problem.anchor_view
+    )
+    # Its depth ratios are not measured with any focal: a base focal equal to the final one leaves them as
+    # they are.
     loss = _pixel_loss(problem, placement, replace(chain, base_focal=K[:, 0, 0]))
-    depth = (block_depth(view, float(size), offset).numpy() for view, size, offset in zip(gathered.views, solution.log_size, solution.log_offset))
+    depth = (
+        block_depth(view, float(size), offset).numpy()
+        for view, size, offset in zip(gathered.views, solution.log_size, solution.log_offset)
+    )
     return Solved(solution.cam_from_world, solution.K, tuple(depth), loss)
 
 
 def _pixel_loss(problem: Problem, placement: Placement, chain: CameraChain) -> float:
     terms = match_terms(problem, MAST3R.good_conf, torch.zeros(problem.num_views))
-    return float(loss_2d(terms, lift(terms.ends, placement, chain), placement, Gamma(0.5))) if terms is not None else float("nan")
+    return (
+        float(loss_2d(terms, lift(terms.ends, placement, chain), placement, Gamma(0.5)))
+        if terms is not None
+        else float("nan")
+    )
 
 
 def _memory_mb(field: str) -> float:
@@ -235,7 +284,9 @@ def _memory_mb(field: str) -> float:
 
 
 def _forget_peak() -> None:
-    """Hand freed memory back, and make the kernel count the largest resident memory from here on. Does nothing but on Linux."""
+    """Hand freed memory back, and make the kernel count the largest resident memory from here on. Does
+    nothing but on Linux.
+    """
     if Path("/proc/self/clear_refs").exists():
         # What gathering has freed would hide what the solver takes.
         ctypes.CDLL(None).malloc_trim(0)
@@ -244,5 +295,10 @@ def _forget_peak() -> None:
 
 def true_share(scene: Simulated, solved: Solved) -> float:
     """Return the median relative error of depth over all object pixels, after one scale."""
-    ratio = np.concatenate([(depth / true)[mask & np.isfinite(depth)] for depth, true, mask in zip(solved.depth, scene.depth, scene.mask)])
+    ratio = np.concatenate(
+        [
+            (depth / true)[mask & np.isfinite(depth)]
+            for depth, true, mask in zip(solved.depth, scene.depth, scene.mask)
+        ]
+    )
     return float(np.median(abs(ratio / np.median(ratio) - 1)))

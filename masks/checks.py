@@ -17,20 +17,27 @@ _BORDER_SHARE = 0.02
 
 
 def erode(mask: Mask, radius_px: int) -> Mask:
-    """Return the mask without a rim of `radius_px` photo pixels, for masks that bleed into the background. The picture's border is no rim."""
+    """Return the mask without a rim of `radius_px` photo pixels, for masks that bleed into the background.
+    The picture's border is no rim.
+    """
     if radius_px < 0:
         raise MaskError(f"--mask-erode {radius_px}: masks can only shrink. Give 0 or more pixels.")
     if radius_px == 0:
         return mask
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1, 2 * radius_px + 1))
-    eroded = cv2.erode(mask.pixels.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1).astype(bool)
+    eroded = cv2.erode(
+        mask.pixels.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1
+    ).astype(bool)
     if mask.pixels.any() and not eroded.any():
-        raise MaskError(f"{mask.source}: --mask-erode {radius_px} leaves nothing of this mask. Choose a smaller number.")
+        raise MaskError(
+            f"{mask.source}: --mask-erode {radius_px} leaves nothing of this mask. Choose a smaller number."
+        )
     return Mask(eroded, mask.source)
 
 
 def check_masks(names: Sequence[str], masks: Sequence[Mask]) -> tuple[tuple[bool, ...], tuple[Notice, ...]]:
-    """Return which masks can be used, and notices: empty ones, suspicious ones, and the coverage of every view.
+    """Return which masks can be used, and notices: empty ones, suspicious ones, and the coverage of every
+    view.
 
     Raises `MaskError` when all are empty.
     """
@@ -44,16 +51,31 @@ def check_masks(names: Sequence[str], masks: Sequence[Mask]) -> tuple[tuple[bool
     cut = []
     for name, mask, keep in zip(names, masks, usable):
         if not keep:
-            notices.append(left_out(name, f"its mask ({mask.source}) is empty. Paint the object or remove the photo."))
+            notices.append(
+                left_out(name, f"its mask ({mask.source}) is empty. Paint the object or remove the photo.")
+            )
         elif mask.coverage > _FULL:
-            notices.append(warning(name, f"its mask ({mask.source}) covers {100 * mask.coverage:.0f} % of the photo: nothing is masked away."))
+            notices.append(
+                warning(
+                    name,
+                    (
+                        f"its mask ({mask.source}) covers {100 * mask.coverage:.0f} % of the photo: nothing "
+                        "is masked away."
+                    ),
+                )
+            )
         elif border_share(mask.pixels) > _BORDER_SHARE:
             cut.append(name)
     if cut:
-        text = f"the object touches the photo's border in {first_few(cut)}: what lies outside is not reconstructed."
+        text = (
+            f"the object touches the photo's border in {first_few(cut)}: what lies outside is not "
+            "reconstructed."
+        )
         notices.append(info("masks", text))
     coverages = [mask.coverage for mask, keep in zip(masks, usable) if keep]
     if coverages:
         low, high = 100 * min(coverages), 100 * max(coverages)
-        notices.append(info("masks", f"{len(coverages)} masks cover {low:.1f} to {high:.1f} % of their photos."))
+        notices.append(
+            info("masks", f"{len(coverages)} masks cover {low:.1f} to {high:.1f} % of their photos.")
+        )
     return usable, tuple(notices)

@@ -1,7 +1,8 @@
 """What stands in a photo's background before anything looks at it.
 
-Every fill but `keep` reads foreground pixels alone, so changing the background of a photo cannot change one bit of what is computed from the
-filled picture. Fill at the photo's full resolution: a resize afterwards may mix pixels across the silhouette without letting the background in.
+Every fill but `keep` reads foreground pixels alone, so changing the background of a photo cannot change one
+bit of what is computed from the filled picture. Fill at the photo's full resolution: a resize afterwards may
+mix pixels across the silhouette without letting the background in.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from masks.errors import UserError
 from masks.mask import shrunk
 
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""From a picture (H, W, 3) uint8 and its mask (H, W) bool to the filled picture; the object's pixels stay as they are."""
+"""From a picture (H, W, 3) uint8 and its mask (H, W) bool to the filled picture; the object's pixels stay as
+they are."""
 
 GREY = 127
 """The constant that carries no colour; also the fill of a picture whose mask is empty."""
@@ -47,13 +49,15 @@ def blur(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     weight = mask.astype(np.float32)
     spread = cv2.GaussianBlur(weight, (0, 0), sigma)[..., None]
     colours = cv2.GaussianBlur(image * weight[..., None], (0, 0), sigma)
-    # Far from the object the spread weight underflows; a thousandth of the mean colour keeps the quotient defined and decides there.
+    # Far from the object the spread weight underflows; a thousandth of the mean colour keeps the quotient
+    # defined and decides there.
     faded = (colours + 1e-3 * _mean_colour(image, mask)) / (spread + 1e-3)
     return _outside(image, mask, _to_uint8(faded))
 
 
 def nearest(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Extend the object outwards by the colour of its nearest pixel, slightly smoothed (the backend's specification, chapter 2).
+    """Extend the object outwards by the colour of its nearest pixel, slightly smoothed (the backend's
+    specification, chapter 2).
 
     Unlike a constant it makes no false edge along the silhouette, and windows at the rim see more object.
     """
@@ -65,8 +69,12 @@ def nearest(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def extend_nearest(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Return `values` (H, W) or (H, W, C) where `valid` (H, W), elsewhere the value of the nearest valid pixel. One pixel must be valid at least."""
-    _, labels = cv2.distanceTransformWithLabels((~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    """Return `values` (H, W) or (H, W, C) where `valid` (H, W), elsewhere the value of the nearest valid
+    pixel. One pixel must be valid at least.
+    """
+    _, labels = cv2.distanceTransformWithLabels(
+        (~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
     value_of_label = np.zeros((int(labels.max()) + 1, *values.shape[2:]), values.dtype)
     value_of_label[labels[valid]] = values[valid]
     return value_of_label[labels]
@@ -79,7 +87,10 @@ FILLS: dict[str, Fill] = {"keep": keep, "constant": constant, "mean": mean, "blu
 def fill_named(name: str) -> Fill:
     """Return a fill by its name."""
     if name not in FILLS:
-        raise UserError(f"fill {name!r} is not known: what stands behind the object is decided by one of {', '.join(FILLS)}. Choose one of them.")
+        raise UserError(
+            f"fill {name!r} is not known: what stands behind the object is decided by one of "
+            f"{', '.join(FILLS)}. Choose one of them."
+        )
     return FILLS[name]
 
 

@@ -38,7 +38,9 @@ class PhotoShape:
     orientation: int
 
 
-def load_masks(paths: Sequence[Path], photos: Sequence[PhotoShape], polarity: Polarity) -> tuple[tuple[Mask, ...], tuple[Notice, ...]]:
+def load_masks(
+    paths: Sequence[Path], photos: Sequence[PhotoShape], polarity: Polarity
+) -> tuple[tuple[Mask, ...], tuple[Notice, ...]]:
     """Read one mask file a photo, bring it to the photo's size and decide which side is the object.
 
     Raises `MaskError` for a file that cannot be decoded or whose aspect ratio is not the photo's.
@@ -54,26 +56,37 @@ def load_masks(paths: Sequence[Path], photos: Sequence[PhotoShape], polarity: Po
     if polarity is Polarity.AUTO:
         inverted, notice = choose_polarity(bright)
         notices += [notice, *_odd_ones(bright, paths, inverted)]
-    masks = tuple(Mask(np.ascontiguousarray(~b if inverted else b), path.name) for b, path in zip(bright, paths))
+    masks = tuple(
+        Mask(np.ascontiguousarray(~b if inverted else b), path.name) for b, path in zip(bright, paths)
+    )
     return masks, tuple(notices)
 
 
 def mask_from_alpha(alpha: np.ndarray, orientation: int) -> Mask:
-    """Return the mask that a photo's alpha channel (H, W) uint8, as stored, holds: at least half opaque is object."""
+    """Return the mask that a photo's alpha channel (H, W) uint8, as stored, holds: at least half opaque is
+    object.
+    """
     return Mask(np.ascontiguousarray(turn_upright(alpha >= 128, orientation)), "alpha channel")
 
 
 def choose_polarity(bright: Sequence[np.ndarray]) -> tuple[bool, Notice]:
     """Return whether the object is the dark side, and the notice that says so.
 
-    An object stands in the picture and its background runs around it: the side that fills most of the border is the background.
-    The median over all masks decides, so that an object cut by the frame in some views does no harm.
+    An object stands in the picture and its background runs around it: the side that fills most of the border
+    is the background. The median over all masks decides, so that an object cut by the frame in some views
+    does no harm.
     """
     if all(b.all() for b in bright):
-        raise MaskError("every mask is white all over: nothing tells object from background. Check how the masks were exported.")
+        raise MaskError(
+            "every mask is white all over: nothing tells object from background. Check how the masks were "
+            "exported."
+        )
     inverted = float(np.median([border_share(b) for b in bright])) > 0.5
     side, other = ("black", "white") if inverted else ("white", "black")
-    text = f"the {side} side of the masks is taken as the object: {other} fills most of the border. If that is wrong, pass --mask-polarity {other}."
+    text = (
+        f"the {side} side of the masks is taken as the object: {other} fills most of the border. If that "
+        f"is wrong, pass --mask-polarity {other}."
+    )
     return inverted, (warning if inverted else info)("masks", text)
 
 
@@ -84,16 +97,30 @@ def border_share(mask: np.ndarray) -> float:
 
 def _odd_ones(bright: Sequence[np.ndarray], paths: Sequence[Path], inverted: bool) -> list[Notice]:
     """Warn of masks whose border says the opposite of the set's: single ones may be inverted."""
-    odd = [path.name for b, path in zip(bright, paths) if (border_share(b) > 0.5) != inverted and b.any() and not b.all()]
+    odd = [
+        path.name
+        for b, path in zip(bright, paths)
+        if (border_share(b) > 0.5) != inverted and b.any() and not b.all()
+    ]
     if not odd:
         return []
-    return [warning("masks", f"{first_few(odd)}: unlike the other masks, these fill most of the border with the object. Are they inverted?")]
+    return [
+        warning(
+            "masks",
+            (
+                f"{first_few(odd)}: unlike the other masks, these fill most of the border with the object. "
+                "Are they inverted?"
+            ),
+        )
+    ]
 
 
 def binary(levels: np.ndarray, white: float) -> np.ndarray:
-    """Threshold grey levels (H, W) at half of the white level of their set, which serves masks written as 0/1, 0/255 and 16 bits alike.
+    """Threshold grey levels (H, W) at half of the white level of their set, which serves masks written as
+    0/1, 0/255 and 16 bits alike.
 
-    The white is that of all files together: in an empty mask saved as JPEG the noise must not become an object.
+    The white is that of all files together: in an empty mask saved as JPEG the noise must not become an
+    object.
     """
     return levels > max(white, 1.0) / 2
 
@@ -103,7 +130,10 @@ def _fit(mask: np.ndarray, path: Path, photo: PhotoShape) -> tuple[np.ndarray, l
     mask_h, mask_w = mask.shape
     if (mask_w, mask_h) == (w, h):
         turned = photo.orientation != 1 and (photo.orientation < 5 or w == h)
-        text = f"{photo.name} is stored turned, and the mask's size does not say which way up it is: taken as viewers show it."
+        text = (
+            f"{photo.name} is stored turned, and the mask's size does not say which way up it is: taken as "
+            "viewers show it."
+        )
         return mask, [warning(path.name, text)] if turned else []
     if photo.orientation >= 5 and (mask_h, mask_w) == (w, h):
         return turn_upright(mask, photo.orientation), [
@@ -111,13 +141,23 @@ def _fit(mask: np.ndarray, path: Path, photo: PhotoShape) -> tuple[np.ndarray, l
         ]
     if abs(mask_w * h / (mask_h * w) - 1) > _ASPECT_TOLERANCE:
         raise MaskError(
-            f"{path}: the mask is {mask_w}x{mask_h}, the photo {photo.name} is {w}x{h}, and the aspect ratios differ. "
+            f"{path}: the mask is {mask_w}x{mask_h}, the photo {photo.name} is {w}x{h}, and the aspect "
+            "ratios differ. "
             "Export the mask at the photo's size (a mask of a cropped photo does not fit the whole one)."
         )
     shrinking = w <= mask_w
-    resized = cv2.resize(mask.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR) >= 0.5
+    resized = (
+        cv2.resize(
+            mask.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+        )
+        >= 0.5
+    )
     return resized, [
         warning(
-            path.name, f"the mask is {mask_w}x{mask_h}, the photo {photo.name} is {w}x{h}: resampled. Export it at the photo's size for a sharp rim."
+            path.name,
+            (
+                f"the mask is {mask_w}x{mask_h}, the photo {photo.name} is {w}x{h}: resampled. Export it at "
+                "the photo's size for a sharp rim."
+            ),
         )
     ]

@@ -29,11 +29,17 @@ class Mask:
 
 
 def mask_on_grid(mask: Mask, grid_from_photo: PixelMap) -> np.ndarray:
-    """Return the mask (H, W) on a grid: true where at least half of the pixel's area is object. Padding is background."""
+    """Return the mask (H, W) on a grid: true where at least half of the pixel's area is object. Padding is
+    background.
+    """
     return image_to_target(grid_from_photo, mask.pixels)
 
 
 def shrunk(pixels: np.ndarray, radius_px: int, shape: int = cv2.MORPH_RECT) -> np.ndarray:
-    """Return a mask's pixels (H, W) without a rim of `radius_px`, by one of OpenCV's shapes. The picture's border is no rim."""
+    """Return a mask's pixels (H, W) without a rim of `radius_px`, by one of OpenCV's shapes. The picture's
+    border is no rim.
+    """
     element = cv2.getStructuringElement(shape, (2 * radius_px + 1, 2 * radius_px + 1))
-    return cv2.erode(pixels.astype(np.uint8), element, borderType=cv2.BORDER_CONSTANT, borderValue=1).astype(bool)
+    return cv2.erode(pixels.astype(np.uint8), element, borderType=cv2.BORDER_CONSTANT, borderValue=1).astype(
+        bool
+    )

@@ -17,7 +17,15 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from masks.errors import ImageError, MissingExtraError
 
 _MAX_PIXELS = 400_000_000
-_UNDECODABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+_UNDECODABLE = (
+    UnidentifiedImageError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +39,8 @@ class PictureFacts:
     """EXIF orientation, 1 when the file says nothing."""
     has_alpha: bool
     exif: dict[str, str | float]
-    """What EXIF says of the camera: Make, Model, LensModel, FocalLength, FocalLengthIn35mmFilm where present."""
+    """What EXIF says of the camera: Make, Model, LensModel, FocalLength, FocalLengthIn35mmFilm where
+    present."""
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -66,7 +75,9 @@ def probe_picture(path: Path) -> PictureFacts:
 
 
 def open_picture(path: Path) -> Picture:
-    """Decode a photo. Raises `ImageError` naming the file when it is missing, empty, truncated or no picture."""
+    """Decode a photo. Raises `ImageError` naming the file when it is missing, empty, truncated or no
+    picture.
+    """
     image, content = _decode(path)
     alpha = None
     if "A" in image.getbands() or "transparency" in image.info:
@@ -78,7 +89,8 @@ def open_picture(path: Path) -> Picture:
 def open_levels(path: Path) -> np.ndarray:
     """Decode a mask file to grey levels (H, W) in its own range, turned upright as its EXIF asks.
 
-    A picture whose alpha channel varies is a cut-out, and its alpha is the mask; else the brightest channel counts.
+    A picture whose alpha channel varies is a cut-out, and its alpha is the mask; else the brightest channel
+    counts.
     """
     image, _ = _decode(path)
     with _decoding(path):
@@ -98,13 +110,18 @@ def _open(path: Path) -> tuple[Image.Image, str]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ImageError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from error
+        raise ImageError(
+            f"{path}: cannot be read ({error.strerror}). Check the path and its permissions."
+        ) from error
     if not data:
         raise ImageError(f"{path}: the file is empty (0 bytes). Copy it again from the camera or remove it.")
     with _decoding(path):
         image = Image.open(io.BytesIO(data))
     if image.width * image.height > _MAX_PIXELS:
-        raise ImageError(f"{path}: {image.width}x{image.height} pixels are more than pointloom opens. Export it at a smaller size.")
+        raise ImageError(
+            f"{path}: {image.width}x{image.height} pixels are more than pointloom opens. Export it at a "
+            "smaller size."
+        )
     return image, hashlib.sha256(data).hexdigest()
 
 
@@ -117,13 +134,18 @@ def _decode(path: Path) -> tuple[Image.Image, str]:
 
 @contextmanager
 def _decoding(path: Path) -> Iterator[None]:
-    """Turn whatever Pillow raises of a damaged file into an `ImageError`; its warnings of odd but harmless EXIF blocks are no news."""
+    """Turn whatever Pillow raises of a damaged file into an `ImageError`; its warnings of odd but harmless
+    EXIF blocks are no news.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except _UNDECODABLE as error:
-        text = f"{path}: cannot be decoded ({type(error).__name__}). The file is damaged or no picture: export it again or remove it."
+        text = (
+            f"{path}: cannot be decoded ({type(error).__name__}). The file is damaged or no picture: "
+            "export it again or remove it."
+        )
         raise ImageError(text) from error
 
 
@@ -131,7 +153,9 @@ def _register_heic(path: Path) -> None:
     try:
         import pillow_heif
     except ImportError as error:
-        raise MissingExtraError(f"{path}: HEIC photos need the extra 'heic'. Run: pip install 'pointloom[heic]'") from error
+        raise MissingExtraError(
+            f"{path}: HEIC photos need the extra 'heic'. Run: pip install 'pointloom[heic]'"
+        ) from error
     pillow_heif.register_heif_opener()
 
 

@@ -1,7 +1,8 @@
 """The exact map between the pixels of a photo's file and the pixels that an algorithm sees.
 
-A map is a fixed chain: EXIF turn, integer crop, resize, integer trim, integer padding. Pixel centres lie at integers, so a resize by
-s takes x to (x + 1/2) s - 1/2. Every change of resolution goes through a `PixelMap`; nothing re-derives scale factors.
+A map is a fixed chain: EXIF turn, integer crop, resize, integer trim, integer padding. Pixel centres lie at
+integers, so a resize by s takes x to (x + 1/2) s - 1/2. Every change of resolution goes through a `PixelMap`;
+nothing re-derives scale factors.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-# Camera axes after the turn that EXIF orientation k asks for: x_upright = TURN[k] @ x_file. Orientations 2, 4, 5 and 7 are mirrored.
+# Camera axes after the turn that EXIF orientation k asks for: x_upright = TURN[k] @ x_file. Orientations 2,
+# 4, 5 and 7 are mirrored.
 _TURNS = {
     1: ((1, 0), (0, 1)),
     2: ((-1, 0), (0, 1)),
@@ -39,15 +41,24 @@ class PixelMap:
     pad: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Pixels added at the (left, top, right, bottom) after resizing."""
     trim: tuple[int, int, int, int] = (0, 0, 0, 0)
-    """Pixels cut off at the (left, top, right, bottom) after resizing, before padding: networks want whole patches of the resized photo."""
+    """Pixels cut off at the (left, top, right, bottom) after resizing, before padding: networks want whole
+    patches of the resized photo."""
 
     def __post_init__(self) -> None:
         if self.orientation not in _TURNS:
             raise ValueError(f"EXIF orientation {self.orientation} is not one of 1 to 8")
         x, y, w, h = self.crop
         upright_w, upright_h = self.upright_size
-        if min(w, h, *self.kept_size) < 1 or min(x, y, *self.pad, *self.trim) < 0 or x + w > upright_w or y + h > upright_h:
-            raise ValueError(f"crop {self.crop} of a {upright_w}x{upright_h} photo to {self.scaled_size} is not a pixel map")
+        if (
+            min(w, h, *self.kept_size) < 1
+            or min(x, y, *self.pad, *self.trim) < 0
+            or x + w > upright_w
+            or y + h > upright_h
+        ):
+            raise ValueError(
+                f"crop {self.crop} of a {upright_w}x{upright_h} photo to {self.scaled_size} is not a pixel "
+                "map"
+            )
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -74,7 +85,9 @@ class PixelMap:
 
     @property
     def axes_turn(self) -> np.ndarray:
-        """(3, 3) camera axes of the upright photo from those of the file; a mirrored file gives determinant -1."""
+        """(3, 3) camera axes of the upright photo from those of the file; a mirrored file gives determinant
+        -1.
+        """
         turn = np.eye(3)
         turn[:2, :2] = _TURNS[self.orientation]
         return turn
@@ -89,7 +102,9 @@ class PixelMap:
         turn[:2, 2] = upright_centre - turn[:2, :2] @ centre
         scale = np.array(self.scale)
         resize = np.diag([*scale, 1.0])
-        resize[:2, 2] = (0.5 - np.array(self.crop[:2])) * scale - 0.5 - np.array(self.trim[:2]) + np.array(self.pad[:2])
+        resize[:2, 2] = (
+            (0.5 - np.array(self.crop[:2])) * scale - 0.5 - np.array(self.trim[:2]) + np.array(self.pad[:2])
+        )
         return resize @ turn
 
     def upright(self) -> PixelMap:
@@ -106,7 +121,9 @@ def identity(size: tuple[int, int], orientation: int = 1) -> PixelMap:
 def fit_longest(size: tuple[int, int], longest: int) -> PixelMap:
     """Return the map that shrinks an upright picture to a longest side; it is never enlarged."""
     shrink = min(1.0, longest / max(size))
-    return PixelMap(size, 1, (0, 0, *size), (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))))
+    return PixelMap(
+        size, 1, (0, 0, *size), (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink)))
+    )
 
 
 def to_target(pixel_map: PixelMap, xy: np.ndarray) -> np.ndarray:
@@ -137,8 +154,9 @@ def intrinsics_to_source(pixel_map: PixelMap, K: np.ndarray) -> np.ndarray:
 def image_to_target(pixel_map: PixelMap, image: np.ndarray, fill: float = 0) -> np.ndarray:
     """Carry a picture (H, W) or (H, W, C) of the file to the target.
 
-    Shrinking averages areas, enlarging is bicubic (bilinear for boolean maps, so that no value overshoots); padding takes the value `fill`.
-    A boolean picture stays boolean: a target pixel is true when at least half of its area is.
+    Shrinking averages areas, enlarging is bicubic (bilinear for boolean maps, so that no value overshoots);
+    padding takes the value `fill`. A boolean picture stays boolean: a target pixel is true when at least half
+    of its area is.
     """
     upright = turn_upright(image, pixel_map.orientation)
     x, y, w, h = pixel_map.crop
@@ -150,20 +168,30 @@ def image_to_target(pixel_map: PixelMap, image: np.ndarray, fill: float = 0) -> 
     scaled = scaled[top : top + kept_h, left : left + kept_w]
     left, top, right, bottom = pixel_map.pad
     if any(pixel_map.pad):
-        scaled = np.pad(scaled, ((top, bottom), (left, right)) + ((0, 0),) * (scaled.ndim - 2), constant_values=fill)
+        scaled = np.pad(
+            scaled, ((top, bottom), (left, right)) + ((0, 0),) * (scaled.ndim - 2), constant_values=fill
+        )
     return scaled >= 0.5 if boolean else scaled
 
 
 def image_to_source(pixel_map: PixelMap, image: np.ndarray, fill: float = 0) -> np.ndarray:
-    """Carry a picture of the target back to the file's pixels; what crop and trim had cut away takes the value `fill`."""
+    """Carry a picture of the target back to the file's pixels; what crop and trim had cut away takes the
+    value `fill`.
+    """
     left, top, _, _ = pixel_map.pad
     x, y, w, h = pixel_map.crop
     kept_w, kept_h = pixel_map.kept_size
     part = np.ascontiguousarray(image[top : top + kept_h, left : left + kept_w])
     boolean = part.dtype == bool
-    resized = _resize(_untrimmed(part.astype(np.float32) if boolean else part, pixel_map), (w, h), smooth=boolean)
+    resized = _resize(
+        _untrimmed(part.astype(np.float32) if boolean else part, pixel_map), (w, h), smooth=boolean
+    )
     if any(pixel_map.trim):
-        resized = np.where(_kept(pixel_map).reshape(h, w, *[1] * (resized.ndim - 2)), resized, np.asarray(fill, resized.dtype))
+        resized = np.where(
+            _kept(pixel_map).reshape(h, w, *[1] * (resized.ndim - 2)),
+            resized,
+            np.asarray(fill, resized.dtype),
+        )
     upright_w, upright_h = pixel_map.upright_size
     upright = np.full((upright_h, upright_w, *resized.shape[2:]), fill, resized.dtype)
     upright[y : y + h, x : x + w] = resized
@@ -198,7 +226,9 @@ def _turn_back(image: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _untrimmed(part: np.ndarray, pixel_map: PixelMap) -> np.ndarray:
-    """Return the part with what was trimmed, as its nearest pixels: the fill must not bleed into the rim when it is resized."""
+    """Return the part with what was trimmed, as its nearest pixels: the fill must not bleed into the rim when
+    it is resized.
+    """
     left, top, right, bottom = pixel_map.trim
     if not any(pixel_map.trim):
         return part
@@ -209,7 +239,10 @@ def _kept(pixel_map: PixelMap) -> np.ndarray:
     """Return which pixels (h, w) of the crop have their centre in what the trim left."""
     left, top, right, bottom = pixel_map.trim
     inside = []
-    for side, scale, low, high in ((0, pixel_map.scale[0], left, right), (1, pixel_map.scale[1], top, bottom)):
+    for side, scale, low, high in (
+        (0, pixel_map.scale[0], left, right),
+        (1, pixel_map.scale[1], top, bottom),
+    ):
         at = (np.arange(pixel_map.crop[2 + side]) + 0.5) * scale
         inside.append((at >= low) & (at < pixel_map.scaled_size[side] - high))
     return inside[1][:, None] & inside[0][None]

@@ -10,9 +10,11 @@ from masks.errors import OutputError
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name in the same folder and rename it, making the folder when it is missing.
+    """Write a file under a temporary name in the same folder and rename it, making the folder when it is
+    missing.
 
-    A killed run leaves either the old file or the new one. Raises `OutputError` when the place cannot be written.
+    A killed run leaves either the old file or the new one. Raises `OutputError` when the place cannot be
+    written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -23,5 +25,11 @@ def write_whole(path: Path, content: bytes) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        remedy = "Free some space, or choose another place" if error.errno == errno.ENOSPC else "Choose another place"
-        raise OutputError(f"{path}: cannot be written ({error.strerror}). {remedy} for the results.") from error
+        remedy = (
+            "Free some space, or choose another place"
+            if error.errno == errno.ENOSPC
+            else "Choose another place"
+        )
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror}). {remedy} for the results."
+        ) from error

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-# Two threads that wait for each other's small products are ten times slower than one on a busy machine, and sums depend on their number.
+# Two threads that wait for each other's small products are ten times slower than one on a busy machine, and
+# sums depend on their number.
 for _library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_library, "1")
 
@@ -21,13 +22,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--golden",
         type=Path,
-        help="folder of golden cases, or folder of such folders (default: ../shared/golden beside the repository)",
+        help=(
+            "folder of golden cases, or folder of such folders (default: ../shared/golden beside the "
+            "repository)"
+        ),
     )
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
     """Count the golden cases that nothing was compared with."""
-    reasons = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)]
+    reasons = [
+        report.longrepr[2]
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    ]
     kinds = Counter(reason.partition(NOT_YET)[2] for reason in reasons if NOT_YET in reason)
     if kinds:
         listed = ", ".join(f"{kind} ({count})" for kind, count in sorted(kinds.items()))

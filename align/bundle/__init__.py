@@ -1,1 +1,3 @@
-"""Our aligner: bundle adjustment of poses, shared intrinsics and block depths over the matches of all pairs."""
+"""Our aligner: bundle adjustment of poses, shared intrinsics and block depths over the matches of
+all pairs.
+"""

@@ -17,8 +17,9 @@ _SMOOTH_BLOCKS = 0.6
 def block_depth(view: CanonicalView, log_size: float, log_offset: np.ndarray) -> Tensor:
     """Return the depth (H, W) = canonical depth x exp(log size + offset); NaN off the object.
 
-    Offsets (h, w) are those of the blocks' middles, bilinear between them and a little smoothed, since a network errs smoothly and a block holds
-    few matches. A block without one (NaN) has that of the nearest block with one.
+    Offsets (h, w) are those of the blocks' middles, bilinear between them and a little smoothed, since a
+    network errs smoothly and a block holds few matches. A block without one (NaN) has that of the nearest
+    block with one.
     """
     known = np.isfinite(log_offset)
     offset = extend_nearest(log_offset, known) if known.any() else np.zeros(log_offset.shape)

@@ -1,4 +1,6 @@
-"""The default aligner: averaged pair poses, then damped least squares with eliminated depths (the default aligner's design, chapter 2)."""
+"""The default aligner: averaged pair poses, then damped least squares with eliminated depths (the default
+aligner's design, chapter 2).
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,15 @@ from masks.progress import Progress, silent
 from pairs.views.cameras import Cameras
 
 _FROZEN_SHARE = 0.5
-"""Of the matches, within 2 px: true poses leave more, poses a degree off less (the default aligner's design, chapter 7.1)."""
+"""Of the matches, within 2 px: true poses leave more, poses a degree off less (the default aligner's design,
+chapter 7.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockSolution:
-    """Cameras, and what brings every view's canonical depth to the world: depth = canonical depth x exp(log size + offset of its block)."""
+    """Cameras, and what brings every view's canonical depth to the world: depth = canonical depth x exp(log
+    size + offset of its block).
+    """
 
     cam_from_world: np.ndarray  # (V, 4, 4)
     K: np.ndarray  # (V, 3, 3), pixels
@@ -44,36 +49,51 @@ class BlockSolution:
     """Numbers for the report, ready for JSON."""
 
 
-def gauss_newton_align(gathered: Gathered, options: GaussNewton, known: Known | None = None, progress: Progress = silent) -> BlockSolution:
+def gauss_newton_align(
+    gathered: Gathered, options: GaussNewton, known: Known | None = None, progress: Progress = silent
+) -> BlockSolution:
     """Return cameras and depths in which all pairs agree best.
 
-    Of what is known, K is held; given poses set the world, and are softly believed or stay; the depths of wholly frozen views stay.
-    Without given poses the world is the camera of one view, and its unit the mean distance of the object.
-    Raises `GraphError` when the pairs do not tie all views together.
+    Of what is known, K is held; given poses set the world, and are softly believed or stay; the depths of
+    wholly frozen views stay. Without given poses the world is the camera of one view, and its unit the mean
+    distance of the object. Raises `GraphError` when the pairs do not tie all views together.
     """
     known, names = known or Known(), [view.name for view in gathered.predictions.views]
     middle = middle_depths(gathered.views)
     sizes, offsets = known_depths(gathered.views, known)
-    log_distance = {view: size + float(np.log(middle[view])) for view, size in enumerate(sizes) if size is not None}
+    log_distance = {
+        view: size + float(np.log(middle[view])) for view, size in enumerate(sizes) if size is not None
+    }
     evidence, unit, notices = bundle_problem(gathered, middle, known, options, log_distance)
     held = held_of(evidence.obs, known, options, offsets)
     refined = refine(evidence.obs, evidence.lenses, evidence.start, held, options, progress)
     refined, consistency, moved = refined_again(refined, evidence, held, options, names)
     notices += (
-        moved + _broken_off(refined) + _frozen_doubt(consistency, held) + consistency_notices(consistency, evidence.pairs, evidence.start, names)
+        moved
+        + _broken_off(refined)
+        + _frozen_doubt(consistency, held)
+        + consistency_notices(consistency, evidence.pairs, evidence.start, names)
     )
     return BlockSolution(
-        cam_from_world=_poses(refined.state, unit, {view: pose for view, pose in known.cam_from_world.items() if held.pose[view]}),
+        cam_from_world=_poses(
+            refined.state,
+            unit,
+            {view: pose for view, pose in known.cam_from_world.items() if held.pose[view]},
+        ),
         K=evidence.lenses.K(refined.state.log_focal, refined.state.shift),
         log_size=refined.state.log_size + np.log(unit / middle),
-        log_offset=tuple(_offsets(*view) for view in zip(gathered.views, evidence.obs.block, refined.state.offset)),
+        log_offset=tuple(
+            _offsets(*view) for view in zip(gathered.views, evidence.obs.block, refined.state.offset)
+        ),
         notices=notices,
         figures=_figures(refined, unit) | consistency.figures(),
     )
 
 
 def middle_depths(views: Sequence[CanonicalView]) -> np.ndarray:
-    """Return the median canonical depth (V,) of every view's object: the unit in which its points are measured."""
+    """Return the median canonical depth (V,) of every view's object: the unit in which its points are
+    measured.
+    """
     return np.array([float(view.depth[view.valid].median()) for view in views])
 
 
@@ -87,7 +107,9 @@ def _poses(state: BlockState, unit: float, held: Mapping[int, torch.Tensor]) -> 
 
 
 def _offsets(view: CanonicalView, block: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """Return a view's offsets (h, w), one an anchor, from those of the blocks (B,) that hold an observation."""
+    """Return a view's offsets (h, w), one an anchor, from those of the blocks (B,) that hold an
+    observation.
+    """
     grid = np.full(view.anchor_depth.numel(), np.nan)
     grid[block[block >= 0]] = offset[block >= 0]
     return grid.reshape(view.anchor_depth.shape)
@@ -98,7 +120,12 @@ def _broken_off(refined: Refined) -> tuple[Notice, ...]:
     stopped = refined.descents[-1].stopped
     if stopped in ("small gain", "all steps used"):
         return ()
-    return (warning("alignment", f"the refinement broke off ({stopped}): the best state before is kept. Look at the predictions."),)
+    return (
+        warning(
+            "alignment",
+            f"the refinement broke off ({stopped}): the best state before is kept. Look at the predictions.",
+        ),
+    )
 
 
 def _frozen_doubt(consistency: Consistency, held: Held) -> tuple[Notice, ...]:
@@ -107,7 +134,13 @@ def _frozen_doubt(consistency: Consistency, held: Held) -> tuple[Notice, ...]:
         return ()
     share = f"{100 * consistency.near_share:.0f} %"
     return (
-        warning("poses", f"with the frozen ones only {share} of the matches agree within 2 px: they may be off. Believe them softly, or check them."),
+        warning(
+            "poses",
+            (
+                f"with the frozen ones only {share} of the matches agree within 2 px: they may be off. "
+                "Believe them softly, or check them."
+            ),
+        ),
     )
 
 
@@ -137,6 +170,8 @@ def bundle_align(gathered: Gathered, options: GaussNewton, known: Known, progres
     dense = []
     for k, view in enumerate(gathered.views):
         depth = block_depth(view, solution.log_size[k], solution.log_offset[k])
-        points = backproject(depth, torch.from_numpy(cameras.K[k]), torch.from_numpy(cameras.world_from_cam[k]))
+        points = backproject(
+            depth, torch.from_numpy(cameras.K[k]), torch.from_numpy(cameras.world_from_cam[k])
+        )
         dense.append(DenseView(points, depth, view.conf))
     return Aligned(cameras, tuple(dense), solution.notices, solution.figures)

@@ -35,7 +35,8 @@ class Consistency:
     rejected_share: float
     """Of all matches, those of rejected pairs."""
     open_share: float
-    """Of the triangles, those that miss closing by more than 20 degrees, each weighted by the fewest matches of its pairs."""
+    """Of the triangles, those that miss closing by more than 20 degrees, each weighted by the fewest matches
+    of its pairs."""
     open_pairs: np.ndarray  # (E,)
     """How much of `open_share` each pair has a part in."""
 
@@ -48,7 +49,9 @@ class Consistency:
 
     @property
     def contradictory(self) -> bool:
-        """Whether pairs disagree as they do on repeated sides: then the result is not to be trusted, however well it fits."""
+        """Whether pairs disagree as they do on repeated sides: then the result is not to be trusted, however
+        well it fits.
+        """
         return self.open_share > _MOST_OPEN or self.rejected_share > _MOST_REJECTED
 
     def figures(self) -> dict[str, Any]:
@@ -62,7 +65,14 @@ class Consistency:
         }
 
 
-def check_consistency(obs: Observations, lenses: Lenses, state: BlockState, pairs: MeasuredPairs, start: Start, triangles: Triangles) -> Consistency:
+def check_consistency(
+    obs: Observations,
+    lenses: Lenses,
+    state: BlockState,
+    pairs: MeasuredPairs,
+    start: Start,
+    triangles: Triangles,
+) -> Consistency:
     """Measure how far observations, pairs and triangles agree."""
     near = squared_errors(project(obs, lenses, state)) <= _NEAR_PX**2
     source = np.repeat(obs.direction[:, 0], np.diff(obs.direction_start))
@@ -80,35 +90,67 @@ def check_consistency(obs: Observations, lenses: Lenses, state: BlockState, pair
     )
 
 
-def consistency_notices(consistency: Consistency, pairs: MeasuredPairs, start: Start, names: Sequence[str]) -> tuple[Notice, ...]:
+def consistency_notices(
+    consistency: Consistency, pairs: MeasuredPairs, start: Start, names: Sequence[str]
+) -> tuple[Notice, ...]:
     """Return what the report must say: rejected pairs, contradictions and misplaced views, by name."""
     notices = []
     if consistency.contradictory:
         blamed = start.rejected if start.rejected.any() else _most_open(consistency)
         text = (
-            f"these pairs disagree: {_named(pairs.pair[blamed], names)}. The object may have sides that look alike: do not trust the result. "
+            f"these pairs disagree: {_named(pairs.pair[blamed], names)}. The object may have sides that "
+            "look alike: do not trust the result. "
             "Leave such pairs out, or mark the object so that its sides differ."
         )
         notices.append(warning("alignment", text))
     elif start.rejected.any():
-        text = f"the others contradict the turn of these by more than 10 degrees: {_named(pairs.pair[start.rejected], names)}."
+        text = (
+            "the others contradict the turn of these by more than 10 degrees: "
+            f"{_named(pairs.pair[start.rejected], names)}."
+        )
         notices.append(left_out("pairs", text))
     if consistency.near_share < _DOUBTFUL_SHARE:
         share = f"{100 * consistency.near_share:.0f} %"
-        text = f"only {share} of the matches agree with the scene within 2 px: it is doubtful. Check masks and predictions."
+        text = (
+            f"only {share} of the matches agree with the scene within 2 px: it is doubtful. Check masks "
+            "and predictions."
+        )
         notices.append(warning("alignment", text))
     if len(pairs.unmeasured):
-        text = f"no pose follows from the pointmaps of {_named(pairs.unmeasured, names)}: only their matches count. Look at what the network said."
+        text = (
+            f"no pose follows from the pointmaps of {_named(pairs.unmeasured, names)}: only their matches "
+            "count. Look at what the network said."
+        )
         notices.append(warning("pairs", text))
     if start.kept_whole:
-        notices.append(warning("pairs", "some contradict the others, but without them the views would fall apart: all were kept. Add pairs."))
-    usual = np.nanmedian(consistency.view_near_share) if np.isfinite(consistency.view_near_share).any() else np.nan
+        notices.append(
+            warning(
+                "pairs",
+                (
+                    "some contradict the others, but without them the views would fall apart: all were kept. "
+                    "Add pairs."
+                ),
+            )
+        )
+    usual = (
+        np.nanmedian(consistency.view_near_share)
+        if np.isfinite(consistency.view_near_share).any()
+        else np.nan
+    )
     for view in consistency.misplaced:
         share = 100 * consistency.view_near_share[view]
-        text = f"only {share:.0f} % of its matches agree with its place within 2 px ({100 * usual:.0f} % is usual): perhaps misplaced."
+        text = (
+            f"only {share:.0f} % of its matches agree with its place within 2 px ({100 * usual:.0f} % is "
+            "usual): perhaps misplaced."
+        )
         notices.append(warning(names[int(view)], text))
     for view in np.flatnonzero(np.isnan(consistency.view_near_share)):
-        notices.append(warning(names[int(view)], "has no matches: it stands where the pointmaps of its pairs put it, unchecked."))
+        notices.append(
+            warning(
+                names[int(view)],
+                "has no matches: it stands where the pointmaps of its pairs put it, unchecked.",
+            )
+        )
     return tuple(notices)
 
 

@@ -1,4 +1,6 @@
-"""Intrinsics before the refinement, and which views share a focal (the default aligner's design, chapters 2.2 and 7.2)."""
+"""Intrinsics before the refinement, and which views share a focal (the default aligner's design, chapters 2.2
+and 7.2).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ _ONE_CAMERA_SPREAD = 0.035
 
 @dataclass(frozen=True, slots=True)
 class Lenses:
-    """The intrinsics of V views of C cameras. Views of one camera share a focal; one whose K is known is a camera of its own."""
+    """The intrinsics of V views of C cameras. Views of one camera share a focal; one whose K is known is a
+    camera of its own.
+    """
 
     principal_point: np.ndarray  # (V, 2), pixels
     aspect: np.ndarray  # (V,)
@@ -30,38 +34,56 @@ class Lenses:
     """As the pointmaps suggest, or as known; pixels along x."""
     held: np.ndarray  # (C,) bool, known
     free_centre: bool = False
-    """Principal points may move, those of held cameras excepted: one shift (2,) a camera, in pixels along x."""
+    """Principal points may move, those of held cameras excepted: one shift (2,) a camera, in pixels
+    along x."""
 
     @property
     def width(self) -> int:
-        """How many numbers of a camera may move: the log focal, and both coordinates of the principal point."""
+        """How many numbers of a camera may move: the log focal, and both coordinates of the
+        principal point.
+        """
         return 3 if self.free_centre else 1
 
     def columns(self, first: int) -> np.ndarray:
-        """Return where the numbers of each view's camera stand (V, width) when all focals, then all principal points, stand from `first` on."""
+        """Return where the numbers of each view's camera stand (V, width) when all focals, then all principal
+        points, stand from `first` on.
+        """
         focal = first + self.camera[:, None]
         if not self.free_centre:
             return focal
         return np.concatenate([focal, first + len(self.log_focal) + 2 * self.camera[:, None] + [0, 1]], 1)
 
     def K(self, log_focal: np.ndarray, shift: np.ndarray) -> np.ndarray:
-        """Return the intrinsics (V, 3, 3) at the cameras' log focals (C,) and shifts of the principal point (C, 2)."""
+        """Return the intrinsics (V, 3, 3) at the cameras' log focals (C,) and shifts of the principal point
+        (C, 2).
+        """
         K = np.tile(np.eye(3), (len(self.camera), 1, 1))
         K[:, 0, 0] = np.exp(log_focal)[self.camera]
         K[:, 1, 1] = K[:, 0, 0] / self.aspect
-        K[:, :2, 2] = self.principal_point + shift[self.camera] / np.stack([np.ones(len(self.camera)), self.aspect], 1)
+        K[:, :2, 2] = self.principal_point + shift[self.camera] / np.stack(
+            [np.ones(len(self.camera)), self.aspect], 1
+        )
         return K
 
 
 def _grid_aspect(view: View) -> float:
-    """Return the focal along x over that along y on a view's grid: pixels of photos are square, those of a grid of whole patches not always."""
+    """Return the focal along x over that along y on a view's grid: pixels of photos are square, those of a
+    grid of whole patches not always.
+    """
     K = intrinsics_to_target(view.grid_from_photo, np.eye(3))
     return float(K[0, 0] / K[1, 1])
 
 
-def lenses_of(canonical: Sequence[CanonicalView], views: Sequence[View], principal_points: Tensor, known: Known) -> tuple[Lenses, tuple[Notice, ...]]:
-    """Return the lenses with the median focal of each camera's views, and a notice where these differ too much for one camera."""
-    centre, aspect = principal_points.double().numpy().copy(), np.array([_grid_aspect(view) for view in views])
+def lenses_of(
+    canonical: Sequence[CanonicalView], views: Sequence[View], principal_points: Tensor, known: Known
+) -> tuple[Lenses, tuple[Notice, ...]]:
+    """Return the lenses with the median focal of each camera's views, and a notice where these differ too
+    much for one camera.
+    """
+    centre, aspect = (
+        principal_points.double().numpy().copy(),
+        np.array([_grid_aspect(view) for view in views]),
+    )
     keys: list[tuple[str, float]] = [(view.camera, 0.0) for view in views]
     for view, K in known.K.items():
         keys[view] = (views[view].camera, float(K[0, 0]))
@@ -71,11 +93,16 @@ def lenses_of(canonical: Sequence[CanonicalView], views: Sequence[View], princip
     # The one focal of a pointmap lies between those along both axes.
     vote = np.log([float(view.focal) for view in canonical]) + np.log(aspect) / 2
     held = np.array([focal > 0 for _, focal in cameras])
-    log_focal = np.array([np.log(focal) if focal > 0 else np.median(vote[camera == c]) for c, (_, focal) in enumerate(cameras)])
+    log_focal = np.array(
+        [np.log(focal) if focal > 0 else np.median(vote[camera == c]) for c, (_, focal) in enumerate(cameras)]
+    )
     notices = []
     for c, (name, _) in enumerate(cameras):
         spread = float(np.std(vote[camera == c]))
         if not held[c] and spread > _ONE_CAMERA_SPREAD:
-            text = f"the predicted focals of its views spread by {100 * spread:.1f} %: these may be different lenses or zooms. State them as such."
+            text = (
+                f"the predicted focals of its views spread by {100 * spread:.1f} %: these may be different "
+                "lenses or zooms. State them as such."
+            )
             notices.append(warning(f"camera {name}" if name else "camera", text))
     return Lenses(centre, aspect, camera, log_focal, held), tuple(notices)

@@ -1,7 +1,8 @@
-"""The refinement as a model for damped least squares: robust reprojection errors, priors, and where each unknown's column is.
+"""The refinement as a model for damped least squares: robust reprojection errors, priors, and where each
+unknown's column is.
 
-Shared unknowns, in this order: six a view (turn, shift of the camera), one log size a view, one log focal a camera, and where principal points are
-free their two coordinates a camera. Lone ones: the blocks' offsets.
+Shared unknowns, in this order: six a view (turn, shift of the camera), one log size a view, one log focal a
+camera, and where principal points are free their two coordinates a camera. Lone ones: the blocks' offsets.
 """
 
 from __future__ import annotations
@@ -63,8 +64,13 @@ class BlockModel:
     def cost(self, state: BlockState) -> float:
         """Return the cost in squared pixels; overflow makes it infinite or NaN, which no descent accepts."""
         with np.errstate(over="ignore", invalid="ignore"):
-            errors = [robust_cost(squared_errors(project(piece, self.lenses, state)), piece.weight, self.cut) for piece in self.pieces]
-            return sum(errors) + sum(float(residual.ravel() @ residual.ravel()) / 2 for residual in prior_residuals(self, state))
+            errors = [
+                robust_cost(squared_errors(project(piece, self.lenses, state)), piece.weight, self.cut)
+                for piece in self.pieces
+            ]
+            return sum(errors) + sum(
+                float(residual.ravel() @ residual.ravel()) / 2 for residual in prior_residuals(self, state)
+            )
 
     def equations(self, state: BlockState) -> Equations:
         """Return the normal equations, matches with the weights that their errors leave them."""
@@ -91,7 +97,11 @@ def weighted_sums(model: BlockModel, state: BlockState) -> BlockSums:
     parts = []
     for piece in model.pieces:
         projection = project(piece, model.lenses, state)
-        parts.append(block_sums(piece, model.lenses, state, projection, robust_weights(projection, piece.weight, model.cut)))
+        parts.append(
+            block_sums(
+                piece, model.lenses, state, projection, robust_weights(projection, piece.weight, model.cut)
+            )
+        )
     return joined(parts, Rows(model.lenses.width))
 
 
@@ -103,7 +113,9 @@ def prior_residuals(model: BlockModel, state: BlockState) -> tuple[np.ndarray, n
     turn = roma.rotmat_to_rotvec(torch.from_numpy(turn)).numpy()
     centre = state.shift.ravel() if model.lenses.free_centre else np.zeros(0)
     pose = np.concatenate([turn, shift], 1).ravel()
-    residual = np.concatenate([pose, state.log_size - priors.log_size, state.log_focal - priors.log_focal, centre])
+    residual = np.concatenate(
+        [pose, state.log_size - priors.log_size, state.log_focal - priors.log_focal, centre]
+    )
     return residual / prior_sigmas(model), (state.offset - priors.offset) / priors.offset_sigma[:, None]
 
 
@@ -113,7 +125,14 @@ def prior_sigmas(model: BlockModel) -> np.ndarray:
     num_views = len(priors.log_size)
     centre = np.full(2 * num_cameras if model.lenses.free_centre else 0, priors.shift_sigma)
     pose = np.repeat(np.stack([priors.rotation_sigma, priors.place_sigma], 1), 3, axis=1)
-    return np.concatenate([pose.ravel(), np.full(num_views, priors.log_size_sigma), np.full(num_cameras, priors.log_focal_sigma), centre])
+    return np.concatenate(
+        [
+            pose.ravel(),
+            np.full(num_views, priors.log_size_sigma),
+            np.full(num_cameras, priors.log_focal_sigma),
+            centre,
+        ]
+    )
 
 
 def assemble(model: BlockModel, state: BlockState, sums: BlockSums) -> Equations:
@@ -122,17 +141,27 @@ def assemble(model: BlockModel, state: BlockState, sums: BlockSums) -> Equations
     size = 7 * len(state.log_size) + model.lenses.width * len(state.log_focal)
     shared, offset = prior_residuals(model, state)
     sigma, offset_sigma = prior_sigmas(model), model.priors.offset_sigma[:, None]
-    # The Jacobian is the identity for turns and shifts too: exactly so in the gradient, and near the prior in the matrix.
+    # The Jacobian is the identity for turns and shifts too: exactly so in the gradient, and near the prior in
+    # the matrix.
     rows, others = np.broadcast_arrays(columns[:, :, None], columns[:, None])
     diagonal = np.arange(size)
-    matrix = summed(np.append(rows.ravel(), diagonal), np.append(others.ravel(), diagonal), np.append(local.ravel(), sigma**-2), size)
+    matrix = summed(
+        np.append(rows.ravel(), diagonal),
+        np.append(others.ravel(), diagonal),
+        np.append(local.ravel(), sigma**-2),
+        size,
+    )
     gradient = spread(columns, local_gradient, size) + shared / sigma
     coupling, lone_diagonal, lone_gradient = block_equations(model, state, sums.by_run)
     lone_diagonal, lone_gradient = lone_diagonal + offset_sigma**-2, lone_gradient + offset / offset_sigma
-    return Equations(matrix, gradient, lone_diagonal, lone_gradient, coupling, block_columns(model.obs, model.lenses, size))
+    return Equations(
+        matrix, gradient, lone_diagonal, lone_gradient, coupling, block_columns(model.obs, model.lenses, size)
+    )
 
 
-def direction_equations(model: BlockModel, state: BlockState, sums: BlockSums) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def direction_equations(
+    model: BlockModel, state: BlockState, sums: BlockSums
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the columns (D, k), matrices (D, k, k) and gradients (D, k) of each direction.
 
     In this order: pose of the source, pose of the target, size of the source, lenses of both.
@@ -158,7 +187,9 @@ def direction_equations(model: BlockModel, state: BlockState, sums: BlockSums) -
 
 
 def source_from_relative(state: BlockState, direction: np.ndarray) -> np.ndarray:
-    """Return how a perturbation of the source's pose perturbs the relative one (D, 6, 6): minus its adjoint."""
+    """Return how a perturbation of the source's pose perturbs the relative one (D, 6, 6): minus its
+    adjoint.
+    """
     R, t = relative_poses(state, direction)
     cross = np.zeros_like(R)
     cross[:, [2, 0, 1], [1, 2, 0]], cross[:, [1, 2, 0], [2, 0, 1]] = t, -t
@@ -168,8 +199,12 @@ def source_from_relative(state: BlockState, direction: np.ndarray) -> np.ndarray
     return minus_adjoint
 
 
-def block_equations(model: BlockModel, state: BlockState, by_run: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return couplings (V, B, C), diagonal and gradient (V, B) of the blocks' offsets, from the matches alone."""
+def block_equations(
+    model: BlockModel, state: BlockState, by_run: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return couplings (V, B, C), diagonal and gradient (V, B) of the blocks' offsets, from the matches
+    alone.
+    """
     obs, rows = model.obs, Rows(model.lenses.width)
     num_views, num_lone, num_slots = *obs.block.shape, obs.num_slots
     placed = np.zeros((num_views, num_lone, num_slots, rows.depth + 1))
@@ -177,14 +212,20 @@ def block_equations(model: BlockModel, state: BlockState, by_run: np.ndarray) ->
     own_from_relative = np.zeros((num_views, num_slots, 6, 6))
     own_from_relative[obs.direction[:, 0], obs.direction_slot] = source_from_relative(state, obs.direction)
     total = placed.sum(2)
-    poses = placed[..., POSE].reshape(num_views, num_lone, 6 * num_slots) @ own_from_relative.reshape(num_views, 6 * num_slots, 6)
-    partners = np.concatenate([placed[..., POSE], placed[..., rows.target]], -1).reshape(num_views, num_lone, (6 + rows.width) * num_slots)
+    poses = placed[..., POSE].reshape(num_views, num_lone, 6 * num_slots) @ own_from_relative.reshape(
+        num_views, 6 * num_slots, 6
+    )
+    partners = np.concatenate([placed[..., POSE], placed[..., rows.target]], -1).reshape(
+        num_views, num_lone, (6 + rows.width) * num_slots
+    )
     coupling = np.concatenate([poses, total[..., [rows.depth]], total[..., rows.source], partners], 2)
     return coupling, total[..., rows.depth], total[..., rows.error]
 
 
 def block_columns(obs: Observations, lenses: Lenses, size: int) -> np.ndarray:
-    """Return the shared columns (V, C) that the blocks of each view couple with: its own, then its partners'; `size` where it has fewer of them."""
+    """Return the shared columns (V, C) that the blocks of each view couple with: its own, then its partners';
+    `size` where it has fewer of them.
+    """
     n = obs.num_views
     view = np.arange(n)[:, None]
     source, target = obs.direction.T

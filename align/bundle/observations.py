@@ -1,4 +1,6 @@
-"""Matches as directed observations in flat arrays, sorted so that every sum is one over runs (the default aligner's design, chapter 2.5)."""
+"""Matches as directed observations in flat arrays, sorted so that every sum is one over runs (the default
+aligner's design, chapter 2.5).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ _PIECE = 16384
 class Observations:
     """M observations of a pixel of one view, at its depth, in another, for V views with up to B blocks.
 
-    Ordered by direction (source, target), then by block: D directions, and U runs of one direction and block. Slot s of a view is its s-th partner.
+    Ordered by direction (source, target), then by block: D directions, and U runs of one direction and block.
+    Slot s of a view is its s-th partner.
     """
 
     ray: np.ndarray  # (2, M), source pixel less its principal point
@@ -55,8 +58,11 @@ class Observations:
         return int(self.direction_slot.max(initial=-1)) + 1
 
 
-def observe(views: Sequence[CanonicalView], middle: np.ndarray, records: Sequence[PairRecord], lenses: Lenses) -> Observations:
-    """Return every match of the records as two observations; a direction whose source has no depth at its pixel is left out.
+def observe(
+    views: Sequence[CanonicalView], middle: np.ndarray, records: Sequence[PairRecord], lenses: Lenses
+) -> Observations:
+    """Return every match of the records as two observations; a direction whose source has no depth at its
+    pixel is left out.
 
     A block is that of an anchor. `middle` (V,) are the views' median depths.
     """
@@ -66,7 +72,9 @@ def observe(views: Sequence[CanonicalView], middle: np.ndarray, records: Sequenc
     xy, seen = (np.concatenate([p[k] for p in parts] + [np.zeros((0, 2))]) for k in (5, 6))
     key = (source * len(views) + target) * (place.max(initial=0) + 1) + place
     order = np.argsort(key, kind="stable")
-    source, target, place, depth, conf, xy, seen = (x[order] for x in (source, target, place, depth, conf, xy, seen))
+    source, target, place, depth, conf, xy, seen = (
+        x[order] for x in (source, target, place, depth, conf, xy, seen)
+    )
     squeeze = np.stack([np.ones(len(views)), lenses.aspect], 1)
     direction_start = _starts(source, target)
     run_start = _starts(source, target, place)
@@ -91,10 +99,14 @@ def observe(views: Sequence[CanonicalView], middle: np.ndarray, records: Sequenc
 
 
 def in_pieces(obs: Observations) -> tuple[Observations, ...]:
-    """Return the same observations in pieces of whole directions, each small enough for what is made of it to stay in a processor's cache."""
+    """Return the same observations in pieces of whole directions, each small enough for what is made of it to
+    stay in a processor's cache.
+    """
     pieces, first, count = [], 0, len(obs.direction)
     while first < count:
-        fitting = int(np.searchsorted(obs.direction_start, obs.direction_start[first] + _PIECE, side="right")) - 1
+        fitting = (
+            int(np.searchsorted(obs.direction_start, obs.direction_start[first] + _PIECE, side="right")) - 1
+        )
         last = max(fitting, first + 1)
         pieces.append(_piece(obs, first, last))
         first = last
@@ -122,8 +134,12 @@ def _piece(obs: Observations, first: int, last: int) -> Observations:
     )
 
 
-def _both_ways(record: PairRecord, views: Sequence[CanonicalView], middle: np.ndarray) -> list[tuple[np.ndarray, ...]]:
-    """Return source, target, block, depth, confidence and both positions of a record's usable observations, once in each direction."""
+def _both_ways(
+    record: PairRecord, views: Sequence[CanonicalView], middle: np.ndarray
+) -> list[tuple[np.ndarray, ...]]:
+    """Return source, target, block, depth, confidence and both positions of a record's usable observations,
+    once in each direction.
+    """
     ways = []
     ends = ((record.a, record.xy_a), (record.b, record.xy_b))
     for (source, xy), (target, seen) in (ends, ends[::-1]):
@@ -147,7 +163,9 @@ def _starts(*keys: np.ndarray) -> np.ndarray:
 
 
 def _lone_blocks(view: np.ndarray, place: np.ndarray, num_views: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number (U,) of each run's block among those its view uses, and the places (V, B) of these, ascending."""
+    """Return the number (U,) of each run's block among those its view uses, and the places (V, B) of these,
+    ascending.
+    """
     stride = int(place.max(initial=0)) + 1
     used, inverse = np.unique(view * stride + place, return_inverse=True)
     owner = used // stride

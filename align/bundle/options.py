@@ -23,13 +23,15 @@ class GaussNewton:
     frozen_log_focal_sigma: float = 0.001
     """The same where all poses are frozen: small errors of theirs would end in the focal."""
     rotation_sigma_deg: float = 3.0
-    """About the start, each axis, of a view without matches: unseen where there are some, it holds a view without."""
+    """About the start, each axis, of a view without matches: unseen where there are some, it holds a view
+    without."""
     place_sigma: float = 0.05
     """Of a camera about the start, each axis, in units of the object's distance."""
     log_size_sigma: float = 0.1
     """About the start: for the same views."""
     principal_point_sigma: float | None = None
-    """Of free principal points about the stated ones, else the pictures' middle, as a share of the focal; none: they stay, as an object in the
+    """Of free principal points about the stated ones, else the pictures' middle, as a share of the focal;
+    none: they stay, as an object in the
     middle of its pictures demands, since a shift of them is nearly a turn of the camera."""
     freeze_given: bool = False
     """Given poses stay as they are; else they are believed as far as the next two say."""

@@ -1,4 +1,6 @@
-"""The bundle aligner's problem: measured pairs, a start, intrinsics, and the observations that are believed."""
+"""The bundle aligner's problem: measured pairs, a start, intrinsics, and the observations that are
+believed.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +42,20 @@ class BundleProblem:
 
 
 def bundle_problem(
-    gathered: Gathered, middle: np.ndarray, known: Known, options: GaussNewton, log_distance: Mapping[int, float]
+    gathered: Gathered,
+    middle: np.ndarray,
+    known: Known,
+    options: GaussNewton,
+    log_distance: Mapping[int, float],
 ) -> tuple[BundleProblem, float, tuple[Notice, ...]]:
     """Return the evidence, the unit of its start in the world, and notices about lenses.
 
     `middle` (V,) are the views' median depths as predicted, `log_distance` logs of the known ones.
     """
     views = gathered.predictions.views
-    principal_points = torch.stack([principal_point(view, gathered.predictions, k) for k, view in enumerate(views)])
+    principal_points = torch.stack(
+        [principal_point(view, gathered.predictions, k) for k, view in enumerate(views)]
+    )
     pairs = measure_pairs(gathered, middle, principal_points)
     triangles = triangles_of(pairs, len(views))
     start, unit = _start(pairs, triangles, len(views), known, log_distance)
@@ -55,10 +63,20 @@ def bundle_problem(
     lenses = replace(lenses, free_centre=options.principal_point_sigma is not None)
     rejected = {(int(a), int(b)) for a, b in pairs.pair[start.rejected]}
     kept = [record for record in gathered.records if (record.a, record.b) not in rejected]
-    return BundleProblem(pairs, triangles, start, lenses, observe(gathered.views, middle, kept, lenses)), unit, notices
+    return (
+        BundleProblem(pairs, triangles, start, lenses, observe(gathered.views, middle, kept, lenses)),
+        unit,
+        notices,
+    )
 
 
-def _start(pairs: MeasuredPairs, triangles: Triangles, num_views: int, known: Known, log_distance: Mapping[int, float]) -> tuple[Start, float]:
+def _start(
+    pairs: MeasuredPairs,
+    triangles: Triangles,
+    num_views: int,
+    known: Known,
+    log_distance: Mapping[int, float],
+) -> tuple[Start, float]:
     """Return the start, known depths in it, and its unit in the world: 1 without given poses."""
     if not known.cam_from_world:
         return averaged_start(pairs, triangles, num_views), 1.0

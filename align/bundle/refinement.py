@@ -1,4 +1,6 @@
-"""The damped least squares of the default aligner, from a start to the state of least cost (the default aligner's design, chapter 2.5)."""
+"""The damped least squares of the default aligner, from a start to the state of least cost (the default
+aligner's design, chapter 2.5).
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ class Refined:
     descents: tuple[Descent, ...]
 
 
-def held_of(obs: Observations, known: Known, options: GaussNewton, depths: Sequence[np.ndarray | None]) -> Held:
+def held_of(
+    obs: Observations, known: Known, options: GaussNewton, depths: Sequence[np.ndarray | None]
+) -> Held:
     """Return what stays. `depths` are the log offsets (h, w) of views whose depths are known."""
     freeze = known.freeze_of(obs.num_views).numpy()
     given = np.array([view in known.cam_from_world for view in range(obs.num_views)])
@@ -59,8 +63,12 @@ def held_of(obs: Observations, known: Known, options: GaussNewton, depths: Seque
     return Held(given, given & (options.freeze_given | (freeze > 0)), size, offset)
 
 
-def known_depths(views: Sequence[CanonicalView], known: Known) -> tuple[list[float | None], list[np.ndarray | None]]:
-    """Return what brings canonical depths of wholly frozen views to the known ones: log of the middle ratio, and how each anchor (h, w) differs."""
+def known_depths(
+    views: Sequence[CanonicalView], known: Known
+) -> tuple[list[float | None], list[np.ndarray | None]]:
+    """Return what brings canonical depths of wholly frozen views to the known ones: log of the middle ratio,
+    and how each anchor (h, w) differs.
+    """
     sizes: list[float | None] = [None] * len(views)
     offsets: list[np.ndarray | None] = [None] * len(views)
     for view, depth in known.anchor_depth.items():
@@ -73,10 +81,21 @@ def known_depths(views: Sequence[CanonicalView], known: Known) -> tuple[list[flo
     return sizes, offsets
 
 
-def refine(obs: Observations, lenses: Lenses, start: Start, held: Held, options: GaussNewton, progress: Progress) -> Refined:
+def refine(
+    obs: Observations, lenses: Lenses, start: Start, held: Held, options: GaussNewton, progress: Progress
+) -> Refined:
     """Return the state of least cost from the start, ever narrower robust functions one after the other."""
-    model = BlockModel(obs, in_pieces(obs), lenses, _priors(obs, lenses, start, held, options), options.cuts_px[0])
-    state = BlockState(start.R_cam_from_world, start.t_cam_from_world, start.log_size, lenses.log_focal, np.zeros((len(lenses.held), 2)), held.offset)
+    model = BlockModel(
+        obs, in_pieces(obs), lenses, _priors(obs, lenses, start, held, options), options.cuts_px[0]
+    )
+    state = BlockState(
+        start.R_cam_from_world,
+        start.t_cam_from_world,
+        start.log_size,
+        lenses.log_focal,
+        np.zeros((len(lenses.held), 2)),
+        held.offset,
+    )
     free = _free(lenses, start, held)
     descents: list[Descent] = []
     damping = options.early.first_damping
@@ -91,13 +110,16 @@ def refine(obs: Observations, lenses: Lenses, start: Start, held: Held, options:
 
 
 def _priors(obs: Observations, lenses: Lenses, start: Start, held: Held, options: GaussNewton) -> Priors:
-    """Return what is believed about the unknowns: much about given poses, little about averaged ones, ever less about views with many matches.
+    """Return what is believed about the unknowns: much about given poses, little about averaged ones, ever
+    less about views with many matches.
 
     Else the belief in the start, next to nothing for a view alone, would hold slow drifts of long rings.
     """
     count = np.bincount(obs.direction[:, 0], np.diff(obs.direction_start), obs.num_views)
     doubt = np.sqrt(1 + count / _OBSERVATIONS_OF_A_START)
-    rotation = np.where(held.given, options.given_rotation_sigma_deg / np.sqrt(3), options.rotation_sigma_deg * doubt)
+    rotation = np.where(
+        held.given, options.given_rotation_sigma_deg / np.sqrt(3), options.rotation_sigma_deg * doubt
+    )
     return Priors(
         log_focal=lenses.log_focal,
         log_focal_sigma=options.frozen_log_focal_sigma if held.pose.all() else options.log_focal_sigma,
@@ -114,7 +136,9 @@ def _priors(obs: Observations, lenses: Lenses, start: Start, held: Held, options
 
 
 def _free(lenses: Lenses, start: Start, held: Held) -> np.ndarray:
-    """Return which shared unknowns (N,) may move: not the root's pose and size, no held pose or size, no known focal."""
+    """Return which shared unknowns (N,) may move: not the root's pose and size, no held pose or size, no
+    known focal.
+    """
     free_pose, free_size = ~held.pose, ~held.size
     if start.root is not None:
         free_pose[start.root] = free_size[start.root] = False

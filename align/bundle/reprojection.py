@@ -1,6 +1,8 @@
-"""Reprojection errors with depths that hang on 8 x 8 blocks, and their equations (the default aligner's design, chapter 2.5).
+"""Reprojection errors with depths that hang on 8 x 8 blocks, and their equations (the default aligner's
+design, chapter 2.5).
 
-A pixel at its canonical depth times exp(log size of the view + offset of the block) goes into the partner view, where its match should be.
+A pixel at its canonical depth times exp(log size of the view + offset of the block) goes into the partner
+view, where its match should be.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ POSE = slice(0, 6)
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Which rows of an observation are derivatives by what: after the pose come both lenses (log focal, shift), and the error itself."""
+    """Which rows of an observation are derivatives by what: after the pose come both lenses (log focal,
+    shift), and the error itself.
+    """
 
     width: int
     """Numbers of a lens."""
@@ -102,7 +106,9 @@ def project(obs: Observations, lenses: Lenses, state: BlockState) -> Projection:
     ray, seen = obs.ray, obs.seen
     if lenses.free_centre:
         shift = state.shift[lenses.camera]
-        ray, seen = (pixel - np.repeat(shift[view].T, count, axis=1) for pixel, view in ((ray, source), (seen, target)))
+        ray, seen = (
+            pixel - np.repeat(shift[view].T, count, axis=1) for pixel, view in ((ray, source), (seen, target))
+        )
     # Rays are kept in pixels: the source's focal goes into the matrix, of which there is one a direction.
     by_pixel = R / np.stack([focal[source], focal[source], np.ones(len(source))], 1)[:, None]
     g = np.repeat(by_pixel.reshape(-1, 9).T, count, axis=1)
@@ -130,7 +136,9 @@ def robust_weights(projection: Projection, weight: np.ndarray, cut: float) -> np
     return np.where(projection.in_front, weight / (1 + squared_errors(projection) / cut**2), 0)
 
 
-def block_sums(obs: Observations, lenses: Lenses, state: BlockState, projection: Projection, weight: np.ndarray) -> BlockSums:
+def block_sums(
+    obs: Observations, lenses: Lenses, state: BlockState, projection: Projection, weight: np.ndarray
+) -> BlockSums:
     """Return the sums of products of all rows by direction, and of those with the depth by run."""
     rows, depth_row = _rows(obs, lenses, state, projection, np.sqrt(weight))
     num_rows = len(rows)
@@ -146,14 +154,18 @@ def joined(parts: Sequence[BlockSums], rows: Rows) -> BlockSums:
     """Return the sums of consecutive pieces of the observations as one."""
     if not parts:
         return BlockSums(np.zeros((0, rows.depth, rows.depth)), np.zeros((0, rows.depth + 1)))
-    return BlockSums(np.concatenate([part.by_direction for part in parts]), np.concatenate([part.by_run for part in parts]))
+    return BlockSums(
+        np.concatenate([part.by_direction for part in parts]), np.concatenate([part.by_run for part in parts])
+    )
 
 
 _Row = tuple[np.ndarray | None, np.ndarray | None]
 """Derivatives (M,) of the error along x and along y; none where it is always 0."""
 
 
-def _rows(obs: Observations, lenses: Lenses, state: BlockState, projection: Projection, root: np.ndarray) -> tuple[list[_Row], _Row]:
+def _rows(
+    obs: Observations, lenses: Lenses, state: BlockState, projection: Projection, root: np.ndarray
+) -> tuple[list[_Row], _Row]:
     """Return the rows and that of the log depth, scaled by the root of the weight (M,)."""
     count = np.diff(obs.direction_start)
     focal = np.exp(state.log_focal)[lenses.camera]
@@ -167,8 +179,14 @@ def _rows(obs: Observations, lenses: Lenses, state: BlockState, projection: Proj
     ax, ay, az = np.repeat(R[:, :, 2].T, count, axis=1) * projection.depth - projection.moved
     source_centre, target_centre = [], []
     if lenses.free_centre:
-        columns = np.repeat((R[:, :, :2] / focal[obs.direction[:, 0], None, None]).reshape(-1, 6).T, count, axis=1) * projection.depth
-        source_centre = [(s * (a * columns[4 + k] - columns[k]), s * (b * columns[4 + k] - columns[2 + k])) for k in range(2)]
+        columns = (
+            np.repeat((R[:, :, :2] / focal[obs.direction[:, 0], None, None]).reshape(-1, 6).T, count, axis=1)
+            * projection.depth
+        )
+        source_centre = [
+            (s * (a * columns[4 + k] - columns[k]), s * (b * columns[4 + k] - columns[2 + k]))
+            for k in range(2)
+        ]
         target_centre = [(root, None), (None, root)]
     rows: list[_Row] = [
         (-fab, -f - fb * b),

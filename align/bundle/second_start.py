@@ -1,4 +1,6 @@
-"""A view's camera from points of the others that it sees: the second try for a view that the pairs have put in a wrong place."""
+"""A view's camera from points of the others that it sees: the second try for a view that the pairs have put
+in a wrong place.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,14 @@ _UNUSUAL = 2.0
 """A wrong pose draws the right ones after it, which must not be blamed."""
 
 
-def resected_start(start: Start, views: Sequence[int], obs: Observations, lenses: Lenses, state: BlockState) -> Start:
-    """Return a start in which all views stand as in the state, but each of `views` where the points of the views beside these are seen best.
+def resected_start(
+    start: Start, views: Sequence[int], obs: Observations, lenses: Lenses, state: BlockState
+) -> Start:
+    """Return a start in which all views stand as in the state, but each of `views` where the points of the
+    views beside these are seen best.
 
-    A view that too few of those points are seen in stays where it is. The root stays the one that the world hangs on.
+    A view that too few of those points are seen in stays where it is. The root stays the one that the world
+    hangs on.
     """
     R, t = state.R_cam_from_world.copy(), state.t_cam_from_world.copy()
     for view in views:
@@ -50,8 +56,12 @@ def _hung_on(start: Start, root: int, R: np.ndarray, t: np.ndarray) -> tuple[np.
     return R, t
 
 
-def _seen_points(view: int, others: np.ndarray, obs: Observations, lenses: Lenses, state: BlockState) -> tuple[np.ndarray, np.ndarray]:
-    """Return the world points (N, 3) of other views that a view has matches for, and where it sees them (N, 2)."""
+def _seen_points(
+    view: int, others: np.ndarray, obs: Observations, lenses: Lenses, state: BlockState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the world points (N, 3) of other views that a view has matches for, and where it sees them (N,
+    2).
+    """
     source, target = obs.direction.T
     wanted = (target == view) & np.isin(source, others)
     count = np.diff(obs.direction_start)
@@ -60,19 +70,30 @@ def _seen_points(view: int, others: np.ndarray, obs: Observations, lenses: Lense
     size = np.exp(state.log_size[obs.run_view] + state.offset[obs.run_view, obs.run_lone])
     depth = (obs.depth * np.repeat(size, np.diff(obs.run_start)))[kept]
     focal = np.exp(state.log_focal[lenses.camera[of]])
-    in_camera = np.concatenate([(obs.ray[:, kept] - state.shift[lenses.camera[of]].T) / focal, np.ones((1, len(of)))]).T * depth[:, None]
+    in_camera = (
+        np.concatenate(
+            [(obs.ray[:, kept] - state.shift[lenses.camera[of]].T) / focal, np.ones((1, len(of)))]
+        ).T
+        * depth[:, None]
+    )
     points = np.einsum("nba,nb->na", state.R_cam_from_world[of], in_camera - state.t_cam_from_world[of])
-    return np.ascontiguousarray(points), (obs.seen[:, kept] - state.shift[lenses.camera[view]][:, None]).T.copy()
+    return np.ascontiguousarray(points), (
+        obs.seen[:, kept] - state.shift[lenses.camera[view]][:, None]
+    ).T.copy()
 
 
 def strayed(refined: Refined) -> np.ndarray:
-    """Return by how many standard deviations each view (V,) went from its start: belief in it may now pull the view off its matches."""
+    """Return by how many standard deviations each view (V,) went from its start: belief in it may now pull
+    the view off its matches.
+    """
     shared, _ = prior_residuals(refined.model, refined.state)
     return np.abs(shared[: 6 * len(refined.state.log_size)].reshape(-1, 6)).max(1)
 
 
 def contradicted_poses(stray: np.ndarray, held: Held) -> np.ndarray:
-    """Return which views (V,) bool strayed from given poses that may move, and farther than given poses usually do."""
+    """Return which views (V,) bool strayed from given poses that may move, and farther than given poses
+    usually do.
+    """
     movable = held.given & ~held.pose
     usual = np.median(stray[movable]) if movable.any() else 0.0
     return movable & (stray > max(STRAYED_SIGMAS, _UNUSUAL * usual))
@@ -83,8 +104,9 @@ def refined_again(
 ) -> tuple[Refined, Consistency, tuple[Notice, ...]]:
     """Return the result and how far it agrees, after a second descent where the first began in wrong places.
 
-    Views in a wrong place, or in one that contradicts their given pose, are placed anew, and such a pose is believed no more. Other given poses
-    are believed as before; what is believed of the other views is centred where the first descent ended.
+    Views in a wrong place, or in one that contradicts their given pose, are placed anew, and such a pose is
+    believed no more. Other given poses are believed as before; what is believed of the other views is centred
+    where the first descent ended.
     """
     consistency, stray = evidence.check(refined), strayed(refined)
     wrong = contradicted_poses(stray, held)
@@ -100,16 +122,33 @@ def refined_again(
     if not again.near_share >= consistency.near_share:
         return refined, consistency, ()
     cured = sorted(set(misplaced) - set(again.misplaced))
-    return second, again, tuple(_placed_anew(names[view], bool(held.given[view]) and view != start.root) for view in cured)
+    return (
+        second,
+        again,
+        tuple(_placed_anew(names[view], bool(held.given[view]) and view != start.root) for view in cured),
+    )
 
 
 def _with_poses_of(before: Start, start: Start, views: np.ndarray) -> Start:
     """Return a start with the poses of another one for some views (V,) bool."""
     R = np.where(views[:, None, None], before.R_cam_from_world, start.R_cam_from_world)
-    return replace(start, R_cam_from_world=R, t_cam_from_world=np.where(views[:, None], before.t_cam_from_world, start.t_cam_from_world))
+    return replace(
+        start,
+        R_cam_from_world=R,
+        t_cam_from_world=np.where(views[:, None], before.t_cam_from_world, start.t_cam_from_world),
+    )
 
 
 def _placed_anew(name: str, given: bool) -> Notice:
     if given:
-        return warning(name, "its given pose contradicts its matches; it was placed where it sees the points of the others. Check the pose.")
-    return info(name, "the pairs had put it in a wrong place; it was placed anew where it sees the points of the others.")
+        return warning(
+            name,
+            (
+                "its given pose contradicts its matches; it was placed where it sees the points of the "
+                "others. Check the pose."
+            ),
+        )
+    return info(
+        name,
+        "the pairs had put it in a wrong place; it was placed anew where it sees the points of the others.",
+    )

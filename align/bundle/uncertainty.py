@@ -12,7 +12,8 @@ from align.bundle.reprojection import BlockState, BlockSums, Rows
 from align.solver.least_squares import Equations, factorised, reduced
 
 _CALIBRATION = 2.0
-"""Errors of simulated scenes are larger by this factor, in all of them alike: what matches of different pairs share is left out of account."""
+"""Errors of simulated scenes are larger by this factor, in all of them alike: what matches of different pairs
+share is left out of account."""
 _LEAST_FOCAL = 0.01
 """The focal's error is a common bias of matches and pointmaps, which no spread shows."""
 _PART = 512  # right sides
@@ -20,7 +21,9 @@ _PART = 512  # right sides
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """Standard deviations; 0 for what was held, such as the root's pose, to which all others refer; infinite where nothing is known."""
+    """Standard deviations; 0 for what was held, such as the root's pose, to which all others refer; infinite
+    where nothing is known.
+    """
 
     rotation_rad: np.ndarray  # (V,), over all axes
     place: np.ndarray  # (V,), of the centre over all axes, in the state's unit
@@ -28,7 +31,9 @@ class Uncertainty:
 
 
 def uncertainty(model: BlockModel, state: BlockState, free: np.ndarray) -> Uncertainty:
-    """Return standard deviations that take the matches of one pair as one measurement: errors within a pair go together."""
+    """Return standard deviations that take the matches of one pair as one measurement: errors within a pair
+    go together.
+    """
     sums = weighted_sums(model, state)
     equations = assemble(model, state, sums)
     matrix, _ = reduced(equations, equations.lone_diagonal)
@@ -40,14 +45,20 @@ def uncertainty(model: BlockModel, state: BlockState, free: np.ndarray) -> Uncer
     if solver is None:
         sigma[kept] = np.inf
     else:
-        sigma[kept] = np.sqrt(sum((solver(side[:, kept].T) ** 2).sum(1) for side in _sides(inflation * pull, 1 / prior_sigmas(model))))
+        sigma[kept] = np.sqrt(
+            sum(
+                (solver(side[:, kept].T) ** 2).sum(1)
+                for side in _sides(inflation * pull, 1 / prior_sigmas(model))
+            )
+        )
     return _of(sigma, state, free)
 
 
 def _sides(pull: np.ndarray, prior: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the right sides (r, N) in parts: the pairs' pulls, and what the priors (N,) pull.
 
-    A view that no match holds is as uncertain as its prior. Solutions for all of them together would take as much memory as a dense matrix.
+    A view that no match holds is as uncertain as its prior. Solutions for all of them together would take as
+    much memory as a dense matrix.
     """
     for first in range(0, len(pull), _PART):
         yield pull[first : first + _PART]
@@ -66,13 +77,19 @@ def _of(sigma: np.ndarray, state: BlockState, free: np.ndarray) -> Uncertainty:
 
 
 def pair_pulls(model: BlockModel, state: BlockState, sums: BlockSums, equations: Equations) -> np.ndarray:
-    """Return each pair's part (P, N) of the reduced gradient: its own, less what the gradients of its blocks carry over."""
+    """Return each pair's part (P, N) of the reduced gradient: its own, less what the gradients of its blocks
+    carry over.
+    """
     obs, size = model.obs, len(equations.gradient)
     columns, _, own = direction_equations(model, state, sums)
     by_block = np.zeros((*obs.block.shape, obs.num_slots))
-    by_block[obs.run_view, obs.run_lone, obs.direction_slot[obs.run_direction]] = sums.by_run[:, Rows(model.lenses.width).error]
+    by_block[obs.run_view, obs.run_lone, obs.direction_slot[obs.run_direction]] = sums.by_run[
+        :, Rows(model.lenses.width).error
+    ]
     by_block /= equations.lone_diagonal[..., None]
-    carried = (by_block.transpose(0, 2, 1) @ equations.coupling)[obs.direction[:, 0], obs.direction_slot]  # (D, C)
+    carried = (by_block.transpose(0, 2, 1) @ equations.coupling)[
+        obs.direction[:, 0], obs.direction_slot
+    ]  # (D, C)
     low, high = np.sort(obs.direction, 1).T
     number, pair = np.unique(low * obs.num_views + high, return_inverse=True)
     columns = np.concatenate([columns, equations.columns[obs.direction[:, 0]]], 1)

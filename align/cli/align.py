@@ -37,21 +37,26 @@ class Align:
     preset: str = "pointloom"
     """Settings of the aligner: pointloom, or the reference's (mast3r, ...)."""
     solver: Literal["preset", "adam", "gauss-newton"] = "preset"
-    """How the reference's losses are minimised: adam, as the reference does, or gauss-newton, far faster. The preset pointloom has its own."""
+    """How the reference's losses are minimised: adam, as the reference does, or gauss-newton, far faster. The
+    preset pointloom has its own."""
     poses: Literal["soft", "frozen"] = "soft"
-    """What is done with the poses that views.json states, of all views or of some. soft: believed as far as the next two say; frozen: they stay."""
+    """What is done with the poses that views.json states, of all views or of some. soft: believed as far as
+    the next two say; frozen: they stay."""
     pose_sigma: Annotated[float, tyro.conf.arg(metavar="DEGREES")] = 1.0
     """Standard deviation of the stated rotations."""
     place_sigma: Annotated[float, tyro.conf.arg(metavar="SHARE")] = 0.01
     """Standard deviation of the stated camera centres, as a share of the object's distance."""
     principal_point: Literal["fixed", "free"] = "fixed"
-    """Whether principal points that views.json does not state may leave the middle of the picture. For an object in the middle of all its pictures
+    """Whether principal points that views.json does not state may leave the middle of the picture. For an
+    object in the middle of all its pictures
     they can hardly be told from a turn of the camera."""
     parts: Literal["each", "largest", "error"] = "each"
-    """When no matches tie all views together. each: a scene of every part, further ones in SCENE/part-2, ...; largest: of that alone;
+    """When no matches tie all views together. each: a scene of every part, further ones in SCENE/part-2, ...;
+    largest: of that alone;
     error: stop, also for a single view."""
     onto: Annotated[Path | None, tyro.conf.arg(metavar="SCENE")] = None
-    """A finished scene to place the folder's other views in: its views, known by their names, stay as they are."""
+    """A finished scene to place the folder's other views in: its views, known by their names, stay as they
+    are."""
 
     def run(self) -> None:
         """Align, save, and print what came out."""
@@ -62,39 +67,75 @@ class Align:
         with StageDisplay() as display:
             display("reading predictions", 0, 1)
             predictions = read_predictions(self.folder)
-            if known is None and self._given(*_OF_POSES) and all(view.cam_from_world is None for view in predictions.views):
-                raise UserError(f"{self._given(*_OF_POSES)}: {self.folder / 'views.json'} states no poses. State cam_from_world there, or omit it.")
-            scenes = {self.out: align_onto(known, predictions, preset, display)} if known is not None else self._aligned(predictions, preset, display)
+            if (
+                known is None
+                and self._given(*_OF_POSES)
+                and all(view.cam_from_world is None for view in predictions.views)
+            ):
+                raise UserError(
+                    f"{self._given(*_OF_POSES)}: {self.folder / 'views.json'} states no poses. State "
+                    "cam_from_world there, or omit it."
+                )
+            scenes = (
+                {self.out: align_onto(known, predictions, preset, display)}
+                if known is not None
+                else self._aligned(predictions, preset, display)
+            )
             display("saving", 0, 1)
             self._save(scenes)
-        display.show(tuple(dict.fromkeys(notice for scene in scenes.values() for notice in scene.report.notices)))
+        display.show(
+            tuple(dict.fromkeys(notice for scene in scenes.values() for notice in scene.report.notices))
+        )
         for folder, scene in scenes.items():
             print_result(summary(scene, folder))
 
     def _given(self, *names: str) -> str:
         """Return those of some options that are not as they are when omitted; nothing when all are."""
         default = {option.name: option.default for option in fields(self)}
-        return ", ".join(f"--{name.replace('_', '-')}" for name in names if getattr(self, name) != default[name])
+        return ", ".join(
+            f"--{name.replace('_', '-')}" for name in names if getattr(self, name) != default[name]
+        )
 
     def _refuse_unheard(self) -> None:
         """Raise `UserError` for options that would change nothing."""
         reference = not isinstance(preset_named(self.preset).cold, GaussNewton)
         if reference and (given := self._given(*_OF_POSES, "principal_point")):
-            raise UserError(f"{given}: the preset {self.preset} hears of no poses, and frees principal points by itself. Use --preset pointloom.")
+            raise UserError(
+                f"{given}: the preset {self.preset} hears of no poses, and frees principal points by "
+                "itself. Use --preset pointloom."
+            )
         if self.onto is not None and (given := self._given(*_OF_POSES, "parts")):
-            raise UserError(f"{given}: with --onto the scene's own poses stay, and one scene comes out. Omit it.")
+            raise UserError(
+                f"{given}: with --onto the scene's own poses stay, and one scene comes out. Omit it."
+            )
         if self.poses == "frozen" and (given := self._given(*_OF_POSES[1:])):
-            raise UserError(f"{given}: poses that stay have no standard deviation. Omit it, or --poses frozen.")
+            raise UserError(
+                f"{given}: poses that stay have no standard deviation. Omit it, or --poses frozen."
+            )
 
     def _preset(self) -> Preset:
         preset = preset_named(self.preset)
         if not (0 < self.pose_sigma < math.inf and 0 < self.place_sigma < math.inf):
-            raise UserError("--pose-sigma and --place-sigma must be above 0 and finite. To hold stated poses use --poses frozen.")
+            raise UserError(
+                "--pose-sigma and --place-sigma must be above 0 and finite. To hold stated poses use "
+                "--poses frozen."
+            )
         if not isinstance(preset.cold, GaussNewton):
-            return preset if self.solver == "preset" else replace(preset, cold=replace(preset.cold, solver=_SOLVERS[self.solver]))
+            return (
+                preset
+                if self.solver == "preset"
+                else replace(preset, cold=replace(preset.cold, solver=_SOLVERS[self.solver]))
+            )
         if self.solver == "adam":
-            raise UserError("--solver adam: the preset pointloom does not use it. Choose one of the reference's presets, such as --preset mast3r.")
-        given = {"given_rotation_sigma_deg": self.pose_sigma, "given_place_sigma": self.place_sigma, "freeze_given": self.poses == "frozen"}
+            raise UserError(
+                "--solver adam: the preset pointloom does not use it. Choose one of the reference's "
+                "presets, such as --preset mast3r."
+            )
+        given = {
+            "given_rotation_sigma_deg": self.pose_sigma,
+            "given_place_sigma": self.place_sigma,
+            "freeze_given": self.poses == "frozen",
+        }
         centre = _FREE_PRINCIPAL_POINT if self.principal_point == "free" else None
         return replace(preset, cold=replace(preset.cold, **given, principal_point_sigma=centre))
 
@@ -102,7 +143,11 @@ class Align:
         """Return the scenes by the folders to save them in: a part's is numbered as in the report."""
         if self.parts == "each":
             parts = sparse_align_parts(predictions, preset, display)
-            return {self.out if k == 1 else self.out / f"part-{k}": scene for k, scene in enumerate(parts, 1) if scene is not None}
+            return {
+                self.out if k == 1 else self.out / f"part-{k}": scene
+                for k, scene in enumerate(parts, 1)
+                if scene is not None
+            }
         align = sparse_align_whole if self.parts == "error" else sparse_align
         return {self.out: align(predictions, preset, display)}
 

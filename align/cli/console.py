@@ -11,7 +11,15 @@ from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from align.scene import Scene
 from masks.errors import OutputError
@@ -21,7 +29,8 @@ _STYLES = {Level.INFO: "dim", Level.WARNING: "yellow", Level.LEFT_OUT: "red"}
 
 
 class StageDisplay:
-    """A live display of stages on a terminal, plain lines elsewhere. Use as a context manager; call it as a `Progress`.
+    """A live display of stages on a terminal, plain lines elsewhere. Use as a context manager; call it as a
+    `Progress`.
 
     Results go to standard output; this goes to standard error, so that pipes stay clean.
     """
@@ -47,7 +56,9 @@ class StageDisplay:
         self._progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._close_stage()
         self._progress.stop()
 
@@ -67,7 +78,9 @@ class StageDisplay:
             return
         spent = time.perf_counter() - self._started
         self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + spent
-        if self._task is not None:  # also a stage that never said how far it was is done when the next one begins
+        if (
+            self._task is not None
+        ):  # also a stage that never said how far it was is done when the next one begins
             steps = max(1, int(self._progress.tasks[self._task].completed))
             self._progress.update(self._task, total=steps, completed=steps)
         if not self.console.is_terminal:
@@ -84,7 +97,9 @@ class StageDisplay:
 
 def print_error(message: str) -> None:
     """Print an error to standard error, unwrapped so that paths can be copied."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"pointloom: {message}", style="bold red", markup=False)
+    Console(stderr=True, highlight=False, soft_wrap=True).print(
+        f"pointloom: {message}", style="bold red", markup=False
+    )
 
 
 def print_result(text: str) -> None:
@@ -98,24 +113,35 @@ def print_result(text: str) -> None:
 
 
 def require_writable(folder: Path, option: str) -> None:
-    """Find out before an hour of work whether its result can be written; `option` is where the folder was named."""
+    """Find out before an hour of work whether its result can be written; `option` is where the folder was
+    named.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror}). Choose another folder with {option}.") from error
+        raise OutputError(
+            f"{folder}: cannot be written ({error.strerror}). Choose another folder with {option}."
+        ) from error
 
 
 def summary(scene: Scene, folder: Path) -> str:
     """Return the closing lines: how many views were placed, and what to do next."""
     placed, given = len(scene.views), len(scene.inputs)
     doubts = [notice for notice in scene.report.notices if notice.level is Level.WARNING]
-    told = f", {len(doubts)} warning{'s' if len(doubts) > 1 else ''} (see above, or: pointloom info)" if doubts else ""
+    told = (
+        f", {len(doubts)} warning{'s' if len(doubts) > 1 else ''} (see above, or: pointloom info)"
+        if doubts
+        else ""
+    )
     lines = [f"{placed} of {given} views placed{told}. Scene written to {folder}"]
     missing = sorted(set(scene.inputs) - {view.name for view in scene.views})
     if missing:
         lines.append(f"not placed: {', '.join(missing)}")
-    lines.append(f"next: pointloom export {shlex.quote(str(folder))} --format glb --out {shlex.quote(str(folder / 'object.glb'))}")
+    lines.append(
+        f"next: pointloom export {shlex.quote(str(folder))} --format glb --out "
+        f"{shlex.quote(str(folder / 'object.glb'))}"
+    )
     return "\n".join(lines)

@@ -1,4 +1,6 @@
-"""pointloom demo: a rendered turntable, reconstructed with and without its masks, and compared with its truth."""
+"""pointloom demo: a rendered turntable, reconstructed with and without its masks, and compared with its
+truth.
+"""
 
 from __future__ import annotations
 
@@ -44,18 +46,28 @@ class Demo:
         seconds: dict[str, Any] = {"rendering": display.seconds}
         runs: dict[str, _Run] = {}
         for name, masks in (("masked", str(self.out / "masks")), ("unmasked", "none")):
-            print_result(f"\n{name}: pointloom reconstruct {self.out / 'images'} --masks {masks} --out {self.out / name}")
+            print_result(
+                f"\n{name}: pointloom reconstruct {self.out / 'images'} --masks {masks} --out "
+                f"{self.out / name}"
+            )
             runs[name] = _reconstruct(self.out, name, masks)
             seconds[name] = runs[name].seconds
         scene = load_scene(self.out / "masked")
         EXPORTERS["glb"](scene, self.out / "scene.glb", DEFAULT_MIN_CONF)
-        write_scene_sheet(scene, self.out / "contact_sheet.png", DEFAULT_MIN_CONF, "pointloom demo: a coffee pot on a turntable, with masks")
+        write_scene_sheet(
+            scene,
+            self.out / "contact_sheet.png",
+            DEFAULT_MIN_CONF,
+            "pointloom demo: a coffee pot on a turntable, with masks",
+        )
         seconds["total"] = time.perf_counter() - started
         document = {name: as_document(run.evaluation) for name, run in runs.items()} | {"seconds": seconds}
         document["errors"] = {name: run.error for name, run in runs.items() if run.error}
         write_whole(self.out / "report.json", (json.dumps(document, indent=1) + "\n").encode())
         _print_table(runs)
-        print_result(f"\nLook at {self.out / 'contact_sheet.png'}, and open {self.out / 'scene.glb'} in any 3D viewer.")
+        print_result(
+            f"\nLook at {self.out / 'contact_sheet.png'}, and open {self.out / 'scene.glb'} in any 3D viewer."
+        )
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,9 @@ class _Run:
 
 
 def _reconstruct(folder: Path, name: str, masks: str) -> _Run:
-    """Run the road that `pointloom reconstruct` runs, and compare the scene with the truth; a loud failure is a result too."""
+    """Run the road that `pointloom reconstruct` runs, and compare the scene with the truth; a loud failure is
+    a result too.
+    """
     truth = read_cameras(folder / "cameras.json")
     display = StageDisplay()
     try:
@@ -95,10 +109,18 @@ def _print_table(runs: dict[str, _Run]) -> None:
     table.add_row("views registered", *(f"{e.registered} of {e.views}" for e in found))
     table.add_row("RRA@5, RTA@5", *(f"{e.rra['5']:.1f} %, {e.rta['5']:.1f} %" for e in found))
     table.add_row("AUC@30", *(f"{e.auc['30']:.1f} %" for e in found))
-    table.add_row("rotation error, median / max", *(_pair(e.rotation_error_deg["median"], e.rotation_error_deg["max"]) for e in found))
+    table.add_row(
+        "rotation error, median / max",
+        *(_pair(e.rotation_error_deg["median"], e.rotation_error_deg["max"]) for e in found),
+    )
     table.add_row("camera centres (ATE)", *("-" if e.ate is None else f"{100 * e.ate:.2f} %" for e in found))
-    table.add_row("focal error", *("-" if e.focal_error is None else f"{100 * e.focal_error:.2f} %" for e in found))
-    table.add_row("points that are the object", *("-" if run.on_object is None else f"{100 * run.on_object:.1f} %" for run in runs.values()))
+    table.add_row(
+        "focal error", *("-" if e.focal_error is None else f"{100 * e.focal_error:.2f} %" for e in found)
+    )
+    table.add_row(
+        "points that are the object",
+        *("-" if run.on_object is None else f"{100 * run.on_object:.1f} %" for run in runs.values()),
+    )
     table.add_row("seconds", *(f"{sum(run.seconds.values()):.0f}" for run in runs.values()))
     Console().print(table)
     for name, run in runs.items():

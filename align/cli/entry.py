@@ -6,7 +6,9 @@ import sys
 
 
 def run() -> int:
-    """Run the command line and return its exit code, also when Ctrl-C comes while the libraries are still being loaded."""
+    """Run the command line and return its exit code, also when Ctrl-C comes while the libraries are still
+    being loaded.
+    """
     try:
         from align.cli.main import main
 

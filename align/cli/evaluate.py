@@ -47,7 +47,9 @@ def as_text(evaluation: Evaluation) -> str:
     for name, shares in (("RRA", evaluation.rra), ("RTA", evaluation.rta), ("AUC", evaluation.auc)):
         lines += [f"{name}@{threshold:<18}{share:6.1f} %" for threshold, share in shares.items()]
     if rotation["median"] is not None and rotation["max"] is not None:
-        lines.append(f"rotation error        {rotation['median']:.3f} deg median, {rotation['max']:.3f} deg max")
+        lines.append(
+            f"rotation error        {rotation['median']:.3f} deg median, {rotation['max']:.3f} deg max"
+        )
     if evaluation.ate is not None:
         lines.append(f"camera centres (ATE)  {100 * evaluation.ate:.3f} % of their spread")
     if evaluation.focal_error is not None:

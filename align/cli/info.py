@@ -27,10 +27,13 @@ _SHOWN = ("torch", "numpy", "opencv-python-headless", "pycolmap", "trimesh", "pi
 
 @dataclass(frozen=True)
 class Info:
-    """Show versions and backends; given a scene, what it holds and everything its report says; given a checkpoint, which network it is."""
+    """Show versions and backends; given a scene, what it holds and everything its report says; given a
+    checkpoint, which network it is.
+    """
 
     path: Annotated[Path | None, tyro.conf.arg(metavar="SCENE|CHECKPOINT"), tyro.conf.Positional] = None
-    """Folder of a scene, a .pth file of DUSt3R or MASt3R, a .pt or .safetensors file of VGGT, or a folder with config.json and model.safetensors."""
+    """Folder of a scene, a .pth file of DUSt3R or MASt3R, a .pt or .safetensors file of VGGT, or a folder
+    with config.json and model.safetensors."""
 
     def run(self) -> None:
         """Print the facts."""
@@ -47,7 +50,10 @@ class Info:
 def _installation() -> str:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     lines = [
-        f"pointloom {version('pointloom')}, Python {platform.python_version()}, {platform.system()} {platform.machine()}",
+        (
+            f"pointloom {version('pointloom')}, Python {platform.python_version()}, {platform.system()} "
+            f"{platform.machine()}"
+        ),
         f"processors {os.cpu_count()}, accelerator {gpu}",
         f"backends   {', '.join(backend_names())}",
     ]
@@ -79,15 +85,26 @@ def describe_checkpoint(checkpoint: Checkpoint) -> str:
     config, found = checkpoint.config, fit(checkpoint)
     h, w = config.image_size
     widths = config.dpt
-    dpt = "" if widths is None else f", DPT of {' '.join(map(str, widths.layers))} channels, fused {widths.features}, last {widths.last}"
+    dpt = (
+        ""
+        if widths is None
+        else (
+            f", DPT of {' '.join(map(str, widths.layers))} channels, fused {widths.features}, last "
+            f"{widths.last}"
+        )
+    )
     lines = [
-        f"{'MASt3R' if config.kind == 'mast3r' else 'DUSt3R'}, {found.parameters:,} parameters ({4e-9 * found.parameters:.2f} GB in float32)",
+        (
+            f"{'MASt3R' if config.kind == 'mast3r' else 'DUSt3R'}, {found.parameters:,} parameters "
+            f"({4e-9 * found.parameters:.2f} GB in float32)"
+        ),
         f"encoder    {_stack(config.encoder)}",
         f"decoders   2 x {_stack(config.decoder)}",
         f"images     trained at {w}x{h}, patches of {config.patch_size} pixels",
         f"head       {config.head}{dpt}",
         f"outputs    {_outputs(config.outputs)}",
-        f"weights    {len(checkpoint.state)} tensors: " + ("they fit the network" if found.good else "THEY DO NOT FIT THE NETWORK"),
+        f"weights    {len(checkpoint.state)} tensors: "
+        + ("they fit the network" if found.good else "THEY DO NOT FIT THE NETWORK"),
     ]
     return "\n".join([*lines, *([f"           {misfit(found)}"] if misfit(found) else [])])
 
@@ -98,7 +115,10 @@ def describe_vggt(config: VggtConfig, found: Fit) -> str:
     heads = [name for name in ("camera", "depth", "points", "track") if getattr(config, name) is not None]
     lines = [
         f"VGGT, {found.parameters:,} parameters ({4e-9 * found.parameters:.2f} GB in float32)",
-        f"aggregator {aggregator.depth} frame and {aggregator.depth} global blocks of {aggregator.dim} channels, heads: {aggregator.heads}",
+        (
+            f"aggregator {aggregator.depth} frame and {aggregator.depth} global blocks of {aggregator.dim} "
+            f"channels, heads: {aggregator.heads}"
+        ),
         f"heads      {', '.join(heads)}",
         "weights    " + ("they fit the network" if found.good else "THEY DO NOT FIT THE NETWORK"),
     ]
@@ -114,7 +134,11 @@ def _outputs(modes: OutputModes) -> str:
     if modes.conf is not None:
         parts.append(f"confidence ({_mode(modes.conf)})")
     if modes.desc_dim:
-        own = f"confidence ({_mode(modes.desc_conf)})" if modes.desc_conf is not None else "the points' confidence"
+        own = (
+            f"confidence ({_mode(modes.desc_conf)})"
+            if modes.desc_conf is not None
+            else "the points' confidence"
+        )
         parts.append(f"descriptors of {modes.desc_dim} channels with {own}")
     return ", ".join(parts)
 

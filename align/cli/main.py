@@ -52,13 +52,21 @@ _Any = (
 
 def parse(arguments: Sequence[str]) -> Command:
     """Return the subcommand that the arguments ask for. Exits with code 2 on a wrong usage, 0 on --help."""
-    config = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.EnumChoicesFromValues)
+    config = (
+        tyro.conf.OmitSubcommandPrefixes,
+        tyro.conf.OmitArgPrefixes,
+        tyro.conf.FlagCreatePairsOff,
+        tyro.conf.EnumChoicesFromValues,
+    )
     return tyro.cli(_Any, prog="pointloom", description=_ABOUT, args=list(arguments), config=config)  # pyright: ignore[reportCallIssue,reportArgumentType]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code: 0 success, 2 the user's mistake, 1 our failure, 130 interrupted."""
-    # One thread: sums come out alike on every machine, and the aligner's many small products gain nothing from a second one.
+    """Run the command line; return the exit code: 0 success, 2 the user's mistake, 1 our failure, 130
+    interrupted.
+    """
+    # One thread: sums come out alike on every machine, and the aligner's many small products gain nothing
+    # from a second one.
     torch.set_num_threads(1)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     signal.signal(signal.SIGTERM, _interrupt)

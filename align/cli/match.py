@@ -48,14 +48,17 @@ class _Found:
 
 @dataclass(frozen=True)
 class Match:
-    """Show which points of two photos a backend takes for the same: what an alignment of them would build on."""
+    """Show which points of two photos a backend takes for the same: what an alignment of them would
+    build on.
+    """
 
     images: Annotated[tuple[Path, Path], tyro.conf.arg(metavar="A B"), tyro.conf.Positional]
     """The two photos."""
     save: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("matches.png")
     """The picture to write: PNG, JPEG or WebP."""
     masks: Annotated[str, tyro.conf.arg(metavar="DIR|auto|none")] = "auto"
-    """Folder of masks (PNG or JPEG, named as the photos). auto: masks beside the photos or in their alpha channels. none: ignore all masks."""
+    """Folder of masks (PNG or JPEG, named as the photos). auto: masks beside the photos or in their alpha
+    channels. none: ignore all masks."""
     mask_polarity: Polarity = Polarity.AUTO
     """Which side of a mask is the object; auto: the side that touches the border less."""
     backend: str = "classical"
@@ -63,7 +66,8 @@ class Match:
     fine: bool = False
     """Match crops at the photos' full resolution where the whole photos match; for mast3r."""
     weights: Annotated[str | None, tyro.conf.arg(metavar="FILE|NAME")] = None
-    """Checkpoint of a network: a .pth file, a Hugging Face folder, or a published name; default: the published one of the backend."""
+    """Checkpoint of a network: a .pth file, a Hugging Face folder, or a published name; default: the
+    published one of the backend."""
     device: str | None = None
     """Where a network runs: cpu, cuda; default: cuda where there is one."""
     lines: int = 60
@@ -85,7 +89,10 @@ class Match:
             if len(found.matches.conf) == 0:
                 names = " and ".join(view.name for view in views)
                 said = "".join(f" {notice.text}" for notice in found.notices)
-                raise ReconstructionError(f"{names}: no matches.{said} Use photos that show the same side of the object, and check their masks.")
+                raise ReconstructionError(
+                    f"{names}: no matches.{said} Use photos that show the same side of the object, and "
+                    "check their masks."
+                )
             display("drawing", 0, 1)
             a, b = (MatchSide(view, load_photo(view)) for view in found.views)
             write_match_picture(match_picture(a, b, found.matches, self.lines), self.save)
@@ -94,7 +101,10 @@ class Match:
 
     def _matcher(self) -> Callable[[tuple[View, View], Progress], _Found]:
         if self.fine and self.backend != "mast3r":
-            raise UserError(f"--fine: the backend {self.backend} has no descriptors of crops. Choose --backend mast3r, or omit it.")
+            raise UserError(
+                f"--fine: the backend {self.backend} has no descriptors of crops. Choose --backend mast3r, "
+                "or omit it."
+            )
         if self.backend in _NETWORKS:
             return self._by_network
         return self._by_features if self.backend == "classical" else self._by_backend
@@ -103,7 +113,9 @@ class Match:
         return BackendOptions(weights=self.weights, device=self.device)
 
     def _by_features(self, views: tuple[View, View], progress: Progress) -> _Found:
-        """Return what the classical backend starts from: the matches of a pair that makes no scene are worth seeing, too."""
+        """Return what the classical backend starts from: the matches of a pair that makes no scene are worth
+        seeing, too.
+        """
         refuse_network_options(self.backend, self._options())
         progress("matching", 0, 1)
         return _Found(views, *feature_matches(*views, SolveOptions()))
@@ -111,16 +123,25 @@ class Match:
     def _by_backend(self, views: tuple[View, View], progress: Progress) -> _Found:
         with TemporaryDirectory(prefix="pointloom-") as folder:
             backend = make_backend(self.backend, seed=0, options=self._options())
-            predictions = backend.predict(views, networkx.Graph([(0, 1)]), PredictionStore(Path(folder)), progress)
+            predictions = backend.predict(
+                views, networkx.Graph([(0, 1)]), PredictionStore(Path(folder)), progress
+            )
             a, b = predictions.edges[0]
             entry = predictions.load(0)
-        return _Found((predictions.views[a], predictions.views[b]), entry.matches or join_matches([]), predictions.notices)
+        return _Found(
+            (predictions.views[a], predictions.views[b]),
+            entry.matches or join_matches([]),
+            predictions.notices,
+        )
 
     def _by_network(self, views: tuple[View, View], progress: Progress) -> _Found:
         progress("loading the network", 0, 1)
         network = load_network(self.weights or self.backend, chosen_device(self._options()))
         if network.config.kind != self.backend:
-            raise UserError(f"--weights {self.weights}: a checkpoint of {network.config.kind}. Pass --backend {network.config.kind}.")
+            raise UserError(
+                f"--weights {self.weights}: a checkpoint of {network.config.kind}. Pass --backend "
+                f"{network.config.kind}."
+            )
         grid = grid_of(network.config)
         a, b = (on_network_grid(view, grid) for view in views)
         progress("matching", 0, 1)
@@ -133,5 +154,16 @@ def _finer(network: PairNetwork, coarse: _Found, progress: Progress) -> _Found:
     progress("matching crops", 0, 1)
     a, b = coarse.views
     fine = fine_matches(network, a, b, coarse.matches)
-    on_grids = replace(fine, xy_a=to_target(a.grid_from_photo, fine.xy_a), xy_b=to_target(b.grid_from_photo, fine.xy_b))
-    return _Found(coarse.views, on_grids, (info("fine matches", f"{len(coarse.matches.conf)} matches of the whole photos led to {len(fine.conf)}."),))
+    on_grids = replace(
+        fine, xy_a=to_target(a.grid_from_photo, fine.xy_a), xy_b=to_target(b.grid_from_photo, fine.xy_b)
+    )
+    return _Found(
+        coarse.views,
+        on_grids,
+        (
+            info(
+                "fine matches",
+                f"{len(coarse.matches.conf)} matches of the whole photos led to {len(fine.conf)}.",
+            ),
+        ),
+    )

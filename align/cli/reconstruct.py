@@ -34,16 +34,20 @@ class Reconstruct:
     out: Annotated[Path, tyro.conf.arg(metavar="SCENE")]
     """Folder of the scene to write."""
     masks: Annotated[str, tyro.conf.arg(metavar="DIR|auto|none")] = "auto"
-    """Folder of masks (PNG or JPEG, named as the photos). auto: masks beside the photos or in their alpha channels. none: ignore all masks."""
+    """Folder of masks (PNG or JPEG, named as the photos). auto: masks beside the photos or in their alpha
+    channels. none: ignore all masks."""
     mask_polarity: Polarity = Polarity.AUTO
     """Which side of a mask is the object; auto: the side that touches the border less."""
     mask_erode: Annotated[int, tyro.conf.arg(metavar="PX")] = 0
     """Shrink every mask by so many photo pixels, for masks that bleed into the background."""
     backend: str = "classical"
-    """What looks at the photos: classical needs no weights and no download. Networks: mast3r and dust3r see pairs; vggt sees all photos together
-    and its cameras are taken as they are; vggt-tracks refines these by points that it follows through the photos; vggt-pairs shows it pairs."""
+    """What looks at the photos: classical needs no weights and no download. Networks: mast3r and dust3r see
+    pairs; vggt sees all photos together
+    and its cameras are taken as they are; vggt-tracks refines these by points that it follows through the
+    photos; vggt-pairs shows it pairs."""
     weights: Annotated[str | None, tyro.conf.arg(metavar="FILE|NAME")] = None
-    """Checkpoint of a network: a .pth file, a Hugging Face folder, or a published name; default: the published one of the backend."""
+    """Checkpoint of a network: a .pth file, a Hugging Face folder, or a published name; default: the
+    published one of the backend."""
     device: str | None = None
     """Where a network runs: cpu, cuda; default: cuda where there is one."""
     precision: str | None = None
@@ -51,25 +55,32 @@ class Reconstruct:
     batch: Annotated[int | None, tyro.conf.arg(metavar="PAIRS")] = None
     """Pairs that a network decodes at once; halved, and said, when the memory does not suffice."""
     together: Annotated[str | None, tyro.conf.arg(metavar="auto|all|PHOTOS")] = None
-    """Photos that vggt and vggt-tracks look at in one pass. auto (default): all, or as many as the free memory allows, in overlapping groups that are
+    """Photos that vggt and vggt-tracks look at in one pass. auto (default): all, or as many as the free
+    memory allows, in overlapping groups that are
     joined by the photos they share; all: those or none; a number: so many."""
     fill: str | None = None
-    """What a network sees behind the object: mean (default; its mean colour), constant, blur, nearest, or keep (the background as it is)."""
+    """What a network sees behind the object: mean (default; its mean colour), constant, blur, nearest, or
+    keep (the background as it is)."""
     graph: Annotated[str, tyro.conf.arg(metavar="GRAPH")] = "auto"
-    """Which pairs are aligned: auto (the backend's choice), complete, ring, window:3, logwindow:4, star:0, file:PAIRS.txt,
+    """Which pairs are aligned: auto (the backend's choice), complete, ring, window:3, logwindow:4, star:0,
+    file:PAIRS.txt,
     retrieval:20,10 (20 key views, and every view with its 10 likest, by a network with --retrieval)."""
     retrieval: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Retrieval head that was made for the network, its codebook beside it: photos that are alike are paired."""
+    """Retrieval head that was made for the network, its codebook beside it: photos that are alike
+    are paired."""
     engine: str | None = None
-    """Where a network's pairs are predicted: process (this one, default), or ray (workers on a Ray cluster; extra distributed)."""
+    """Where a network's pairs are predicted: process (this one, default), or ray (workers on a Ray cluster;
+    extra distributed)."""
     preset: str = "pointloom"
     """Settings of the aligner: pointloom, or the reference's (mast3r, ...)."""
     poses: Literal["soft", "frozen"] = "soft"
-    """What the aligner does with camera poses of the backend, if it has any. soft: it improves them; frozen: they stay."""
+    """What the aligner does with camera poses of the backend, if it has any. soft: it improves them; frozen:
+    they stay."""
     longest: Annotated[int | None, tyro.conf.arg(metavar="PX")] = None
     """Longest side of the depth maps, 512 when not given; networks have grids of their own."""
     crop: bool = False
-    """Cut every photo down to its mask first: finer depth for an object that is small in its photos; not for networks."""
+    """Cut every photo down to its mask first: finer depth for an object that is small in its photos; not for
+    networks."""
     seed: int = 0
     """Seed of everything that draws at random."""
     store: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
@@ -101,18 +112,37 @@ class Reconstruct:
                 use_masks=self.masks != "none",
                 polarity=self.mask_polarity,
                 erode_px=self.mask_erode,
-                grid=GridOptions(crop_to_object=self.crop) if self.longest is None else GridOptions(self.longest, crop_to_object=self.crop),
+                grid=GridOptions(crop_to_object=self.crop)
+                if self.longest is None
+                else GridOptions(self.longest, crop_to_object=self.crop),
             ),
             backend=backend,
             graph=None if self.graph == "auto" else parse_graph(self.graph),
-            preset=preset_named(self.preset) if self.poses == "soft" else with_frozen_poses(preset_named(self.preset)),
+            preset=preset_named(self.preset)
+            if self.poses == "soft"
+            else with_frozen_poses(preset_named(self.preset)),
         )
         return reconstruct(self.images, masks, self.store or self.out / "store", options, display)
 
     def _backend(self) -> Backend:
-        options = BackendOptions(self.weights, self.device, self.precision, self.batch, self.fill, self.retrieval, self.engine, self.together)
+        options = BackendOptions(
+            self.weights,
+            self.device,
+            self.precision,
+            self.batch,
+            self.fill,
+            self.retrieval,
+            self.engine,
+            self.together,
+        )
         backend = make_backend(self.backend, self.seed, options)
-        given = [option for option, chosen in (("--longest", self.longest is not None), ("--crop", self.crop)) if chosen]
+        given = [
+            option
+            for option, chosen in (("--longest", self.longest is not None), ("--crop", self.crop))
+            if chosen
+        ]
         if given and backend.own_grid:
-            raise UserError(f"{', '.join(given)}: the backend {self.backend} predicts on {backend.own_grid}. Omit it.")
+            raise UserError(
+                f"{', '.join(given)}: the backend {self.backend} predicts on {backend.own_grid}. Omit it."
+            )
         return backend

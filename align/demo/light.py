@@ -1,4 +1,6 @@
-"""Light on the demo's object and on what it stands on: one lamp fixed in the room, a bright sky, some light from below."""
+"""Light on the demo's object and on what it stands on: one lamp fixed in the room, a bright sky, some light
+from below.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ _SHADOW_HARDNESS = 9.0
 
 
 def diffuse_light(shape: Shape, points: np.ndarray, outward: np.ndarray, lamp: np.ndarray) -> np.ndarray:
-    """Return how much light falls on surface points (N, 3) with normals (N, 3), about 0 to 1.4; all in the object's frame."""
+    """Return how much light falls on surface points (N, 3) with normals (N, 3), about 0 to 1.4; all in the
+    object's frame.
+    """
     facing = np.clip(outward @ lamp, 0, None)
     lit = np.flatnonzero(facing > 0)
     facing[lit] *= unshadowed(shape, points[lit] + 0.01 * outward[lit], lamp)
@@ -32,16 +36,20 @@ def gloss(outward: np.ndarray, towards_eye: np.ndarray, lamp: np.ndarray) -> np.
 
 
 def ground_light(shape: Shape, points: np.ndarray, lamp: np.ndarray) -> np.ndarray:
-    """Return the share (N,) of light that the object leaves to ground points (N, 3), both in the object's frame."""
+    """Return the share (N,) of light that the object leaves to ground points (N, 3), both in the object's
+    frame.
+    """
     lamp_share = _LAMP / (_LAMP + _SKY)
     contact = np.clip(0.25 + shape.distance(points) / 0.5, 0, 1)
     return lamp_share * unshadowed(shape, points, lamp) + (1 - lamp_share) * contact
 
 
 def unshadowed(shape: Shape, points: np.ndarray, lamp: np.ndarray) -> np.ndarray:
-    """Return the share (N,) of the lamp that points (N, 3) see past the object: 0 in its shadow, 1 outside, smooth between.
+    """Return the share (N,) of the lamp that points (N, 3) see past the object: 0 in its shadow, 1 outside,
+    smooth between.
 
-    The ratio of clearance to way along the ray towards the lamp estimates how much of an extended lamp is hidden.
+    The ratio of clearance to way along the ray towards the lamp estimates how much of an extended lamp is
+    hidden.
     """
     share = np.ones(len(points))
     way = np.full(len(points), 0.02)
@@ -54,7 +62,9 @@ def unshadowed(shape: Shape, points: np.ndarray, lamp: np.ndarray) -> np.ndarray
 
 
 def _openness(shape: Shape, points: np.ndarray, outward: np.ndarray) -> np.ndarray:
-    """Return how open the surroundings are, 0.2 to 1: a point in a corner has surface nearer than the step away from its own."""
+    """Return how open the surroundings are, 0.2 to 1: a point in a corner has surface nearer than the step
+    away from its own.
+    """
     open_share = np.ones(len(points))
     for step, weight in ((0.05, 2.0), (0.16, 1.2)):
         above = points + step * outward

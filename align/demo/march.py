@@ -8,15 +8,19 @@ from align.demo.shape import Shape
 
 _STEPS = 500
 _TOLERANCE = 1e-7  # scene units
-_LEAST_STEP = 2e-4  # scene units: a ray that grazes the surface would else creep along it for thousands of steps
+_LEAST_STEP = (
+    2e-4  # scene units: a ray that grazes the surface would else creep along it for thousands of steps
+)
 
 
-def first_hits(shape: Shape, origin: np.ndarray, directions: np.ndarray, start: np.ndarray | float = 0.0) -> np.ndarray:
+def first_hits(
+    shape: Shape, origin: np.ndarray, directions: np.ndarray, start: np.ndarray | float = 0.0
+) -> np.ndarray:
     """Return the distance along each ray to the surface; infinite where it misses.
 
-    origin (3,) and directions (N, 3) are in the object's frame; distances (N,) are in units of a direction's length.
-    `start` (N,) says up to where a ray is known to meet nothing. Hits are right to 2e-5 scene units, at
-    grazing rays; elsewhere far better.
+    origin (3,) and directions (N, 3) are in the object's frame; distances (N,) are in units of a direction's
+    length. `start` (N,) says up to where a ray is known to meet nothing. Hits are right to 2e-5 scene units,
+    at grazing rays; elsewhere far better.
     """
     near, far = _box_span(shape, origin, directions)
     near = np.maximum(near, start)

@@ -1,7 +1,7 @@
 """The room behind the demo's object: a book shelf, a patterned cloth, a plain turning plate.
 
-Everything here but the plate is loud and stands still, as the rooms behind turntable photographs do: feature matches of the
-room outnumber those of the object and all say that nothing moved.
+Everything here but the plate is loud and stands still, as the rooms behind turntable photographs do: feature
+matches of the room outnumber those of the object and all say that nothing moved.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _TABLE = (-3.4, -3.2, 6.8, 5.9)  # x, y, width, depth
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Pictures of the static surfaces, linear light; rows run downwards on the wall and towards the camera on the table."""
+    """Pictures of the static surfaces, linear light; rows run downwards on the wall and towards the camera on
+    the table.
+    """
 
     wall: np.ndarray  # (Hw, Ww, 3) float32
     table: np.ndarray  # (Ht, Wt, 3) float32
@@ -35,17 +37,24 @@ class Room:
 def furnish(texels_seen: float, seed: int) -> Room:
     """Draw shelf and cloth; `texels_seen` is the camera's number of pixels per scene unit at the wall.
 
-    The pictures are shrunk to about the camera's own resolution, so that sampling them a few times a pixel does not flicker.
+    The pictures are shrunk to about the camera's own resolution, so that sampling them a few times a pixel
+    does not flicker.
     """
     rng = np.random.default_rng(seed)
     shrink = min(1.0, 1.5 * texels_seen / _TEXELS)
     pictures = (_shelf(rng), _cloth(rng))
-    wall, table = (cv2.resize(((p / 255.0) ** 2.2).astype(np.float32), None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) for p in pictures)
+    wall, table = (
+        cv2.resize(
+            ((p / 255.0) ** 2.2).astype(np.float32), None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA
+        )
+        for p in pictures
+    )
     return Room(wall, table)
 
 
 def meet(origin: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where rays first meet the room: points (N, 3), room frame, and what they meet (N,): 0 wall, 1 table, 2 plate.
+    """Return where rays first meet the room: points (N, 3), room frame, and what they meet (N,): 0 wall, 1
+    table, 2 plate.
 
     Rays start at origin (3,) in front of the wall and above the table.
     """
@@ -60,14 +69,23 @@ def meet(origin: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.nda
 def colour_at(room: Room, points: np.ndarray, what: np.ndarray) -> np.ndarray:
     """Return the linear colour (N, 3) of points of the room's surfaces."""
     colour = np.tile(_PLATE_COLOUR, (len(points), 1))
-    for number, picture, (left, low, width, depth), axis in ((0, room.wall, _WALL, 2), (1, room.table, _TABLE, 1)):
+    for number, picture, (left, low, width, depth), axis in (
+        (0, room.wall, _WALL, 2),
+        (1, room.table, _TABLE, 1),
+    ):
         here = what == number
         h, w = picture.shape[:2]
         x = ((points[here, 0] - left) / width * w - 0.5).astype(np.float32)
         y = ((low + depth - points[here, axis]) / depth * h - 0.5).astype(np.float32)
         # OpenCV limits a side of the map to 2^15: rows of one pixel in pieces.
         pieces = [
-            cv2.remap(picture, x[i : i + 30000, None], y[i : i + 30000, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)[:, 0]
+            cv2.remap(
+                picture,
+                x[i : i + 30000, None],
+                y[i : i + 30000, None],
+                cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REFLECT,
+            )[:, 0]
             for i in range(0, len(x), 30000)
         ]
         if pieces:
@@ -105,10 +123,14 @@ def _shelf(rng: np.random.Generator) -> np.ndarray:
 
 
 def _book(picture: np.ndarray, spine: tuple[int, int, int, int], rng: np.random.Generator) -> None:
-    """Draw one spine with bands, a label and marks instead of letters; `spine` is (left, top, width, bottom)."""
+    """Draw one spine with bands, a label and marks instead of letters; `spine` is (left, top, width,
+    bottom).
+    """
     left, top, width, bottom = spine
     hue, light = rng.uniform(0, 180), rng.uniform(60, 225)
-    cover = cv2.cvtColor(np.array([[[hue, rng.uniform(30, 130), light]]]).astype(np.uint8), cv2.COLOR_HSV2RGB)[0, 0]
+    cover = cv2.cvtColor(
+        np.array([[[hue, rng.uniform(30, 130), light]]]).astype(np.uint8), cv2.COLOR_HSV2RGB
+    )[0, 0]
     ink = (238, 226, 196) if light < 150 else (44, 36, 40)
     right = left + width - 2
     cv2.rectangle(picture, (left, top), (right, bottom), tuple(map(int, cover)), -1)
@@ -135,7 +157,11 @@ def _cloth(rng: np.random.Generator) -> np.ndarray:
         size = int(rng.integers(5, 20))
         if rng.random() < 0.4:
             cv2.circle(picture, (x, y), size // 2 + 2, ink, -1, cv2.LINE_AA)
-            cv2.circle(picture, (x - size // 6, y - size // 6), max(1, size // 6), (250, 244, 230), -1, cv2.LINE_AA)
+            cv2.circle(
+                picture, (x - size // 6, y - size // 6), max(1, size // 6), (250, 244, 230), -1, cv2.LINE_AA
+            )
         else:
-            cv2.ellipse(picture, (x, y), (size + 6, size // 2 + 1), rng.uniform(0, 180), 0, 360, ink, -1, cv2.LINE_AA)
+            cv2.ellipse(
+                picture, (x, y), (size + 6, size // 2 + 1), rng.uniform(0, 180), 0, 360, ink, -1, cv2.LINE_AA
+            )
     return picture

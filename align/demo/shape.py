@@ -1,7 +1,8 @@
 """The demo's object, a coffee pot, as a signed distance function.
 
-Object frame = world: +z is the axis of the turntable, lengths in scene units (the pot is two units high). A handle, a spout and a
-rosette make it different from every side; the hole of the handle and the necks of lid and knob are the concave details.
+Object frame = world: +z is the axis of the turntable, lengths in scene units (the pot is two units high). A
+handle, a spout and a rosette make it different from every side; the hole of the handle and the necks of lid
+and knob are the concave details.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ def _pot_distance_of_block(points: np.ndarray) -> np.ndarray:
 
 
 def _body(x: np.ndarray, y: np.ndarray, z: np.ndarray, rho: np.ndarray) -> np.ndarray:
-    """Return the distance to the turned body, which a slow three-fold twist keeps from being a perfect solid of revolution."""
+    """Return the distance to the turned body, which a slow three-fold twist keeps from being a perfect solid
+    of revolution.
+    """
     at = np.clip((z - _PROFILE_Z[0]) * _TABLE_SCALE, 0, _PROFILE_SAMPLES - 1.001)
     low = at.astype(np.intp)
     share = at - low
@@ -110,7 +113,12 @@ def _rosette(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 def _capsule(
-    x: np.ndarray, y: np.ndarray, z: np.ndarray, start: tuple[float, float, float], end: tuple[float, float, float], radii: tuple[float, float]
+    x: np.ndarray,
+    y: np.ndarray,
+    z: np.ndarray,
+    start: tuple[float, float, float],
+    end: tuple[float, float, float],
+    radii: tuple[float, float],
 ) -> np.ndarray:
     along = np.subtract(end, start)
     px, py, pz = x - start[0], y - start[1], z - start[2]
@@ -129,7 +137,9 @@ def _smooth_intersection(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarr
 
 
 def _profile_table() -> tuple[np.ndarray, np.ndarray]:
-    """Return radius and slope factor of the body, densely sampled from a monotone cubic through the profile."""
+    """Return radius and slope factor of the body, densely sampled from a monotone cubic through the
+    profile.
+    """
     z = np.linspace(_PROFILE_Z[0], _PROFILE_Z[-1], _PROFILE_SAMPLES)
     profile = PchipInterpolator(_PROFILE_Z, _PROFILE_R)
     # A slanted wall is nearer than its horizontal gap: the cosine of the slant turns the gap into a distance.

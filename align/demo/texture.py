@@ -1,7 +1,8 @@
 """The coat of the demo's object: a mosaic of glazed tiles, fixed to its surface.
 
-Tiles are the Voronoi cells of points scattered evenly over the surface. Their corners and their many colours give a feature detector
-something to hold on to at every place and several scales, as printed or painted objects do.
+Tiles are the Voronoi cells of points scattered evenly over the surface. Their corners and their many colours
+give a feature detector something to hold on to at every place and several scales, as printed or painted
+objects do.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ _JOINT_COLOUR = np.array([0.80, 0.77, 0.70])
 _GRAIN_CELLS = 32
 _GRAIN_SIZE = 0.025  # edge of a cell of the glaze's grain, scene units
 
-# sRGB of the glazes, by region: sea, sun, leaf, clay, cream. The last tone of each is the rare contrasting tile.
+# sRGB of the glazes, by region: sea, sun, leaf, clay, cream. The last tone of each is the rare contrasting
+# tile.
 _GLAZES = np.array(
     [
         [(24, 62, 122), (38, 96, 160), (66, 134, 188), (20, 42, 86), (226, 226, 214)],
@@ -82,13 +84,21 @@ def _scatter(shape: Shape, rng: np.random.Generator) -> np.ndarray:
 
 
 def _region(centres: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the glaze family of each tile: bands over the height whose borders wave, a sun on the belly, a clay handle."""
+    """Return the glaze family of each tile: bands over the height whose borders wave, a sun on the belly, a
+    clay handle.
+    """
     x, y, z = centres.T
     azimuth = np.arctan2(y, x)
-    height = z + 0.10 * np.sin(3 * azimuth + 0.8) + 0.05 * np.sin(7 * azimuth) + 0.02 * rng.standard_normal(len(z))
+    height = (
+        z + 0.10 * np.sin(3 * azimuth + 0.8) + 0.05 * np.sin(7 * azimuth) + 0.02 * rng.standard_normal(len(z))
+    )
     region = np.searchsorted((-0.80, -0.42, 0.02, 0.30, 0.62), height)
     region = np.array([3, 0, 4, 2, 3, 0])[region]
-    for centre, size, family in (((0.16, -0.60, -0.30), 0.30, 1), ((-0.1, 0.62, -0.16), 0.34, 3), ((0.35, 0.5, -0.55), 0.2, 1)):
+    for centre, size, family in (
+        ((0.16, -0.60, -0.30), 0.30, 1),
+        ((-0.1, 0.62, -0.16), 0.34, 3),
+        ((0.35, 0.5, -0.55), 0.2, 1),
+    ):
         region[np.linalg.norm(centres - np.array(centre), axis=1) < size] = family
     region[(x < -0.6) & (np.abs(y) < 0.12)] = 1
     region[(x > 0.66) & (np.abs(y) < 0.2)] = 0

@@ -1,4 +1,6 @@
-"""The demo's photo set: a coffee pot on a turntable before a loud, static room, with exact masks and cameras."""
+"""The demo's photo set: a coffee pot on a turntable before a loud, static room, with exact masks and
+cameras.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,11 @@ class TurntableOptions:
     """Of tiles, books, cloth and noise."""
 
 
-def render_turntable(folder: Path, options: TurntableOptions | None = None, progress: Progress = silent) -> None:
-    """Write images/000.png ..., masks/000.png ... (255 = object) and cameras.json, whose world is the object's frame.
+def render_turntable(
+    folder: Path, options: TurntableOptions | None = None, progress: Progress = silent
+) -> None:
+    """Write images/000.png ..., masks/000.png ... (255 = object) and cameras.json, whose world is the
+    object's frame.
 
     Files of these names are replaced. Raises `OutputError` when the folder cannot be written.
     """
@@ -55,7 +60,13 @@ def render_turntable(folder: Path, options: TurntableOptions | None = None, prog
     write_cameras(
         folder / "cameras.json",
         [
-            PhotoCamera(f"{k:03d}.png", *options.size, cameras.K[k], cameras.cam_from_world[k, :3, :3], cameras.cam_from_world[k, :3, 3])
+            PhotoCamera(
+                f"{k:03d}.png",
+                *options.size,
+                cameras.K[k],
+                cameras.cam_from_world[k, :3, :3],
+                cameras.cam_from_world[k, :3, 3],
+            )
             for k in range(options.num_views)
         ],
     )
@@ -94,7 +105,9 @@ def _camera(options: TurntableOptions) -> Camera:
     # Aimed a little above the pot's middle, so that its foot keeps some distance from the lower edge.
     cam_from_room[:3, 3] = cam_from_room[:3, :3] @ (options.distance * forward - np.array([0.0, 0.0, 0.02]))
     focal = options.focal * w
-    return Camera(w, h, np.array([[focal, 0, (w - 1) / 2], [0, focal, (h - 1) / 2], [0, 0, 1.0]]), cam_from_room)
+    return Camera(
+        w, h, np.array([[focal, 0, (w - 1) / 2], [0, focal, (h - 1) / 2], [0, 0, 1.0]]), cam_from_room
+    )
 
 
 def _png(picture: np.ndarray) -> bytes:

@@ -1,4 +1,6 @@
-"""Lower the confidence of points that stand in front of what another view sees (the sparse aligner's specification, chapter 12)."""
+"""Lower the confidence of points that stand in front of what another view sees (the sparse aligner's
+specification, chapter 12).
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,10 @@ def clean(
 ) -> list[DenseView]:
     """Return the views with the confidence of contradicted points lowered to `bad_conf`.
 
-    A point of view i is contradicted by view j when it lies more than `tolerance` (a share of the depth) in front of what j sees there
-    with a higher confidence. Views are taken in order and confidences already lowered count as such, so the result depends on the order.
-    Pixels without a point (NaN) neither contradict nor are contradicted. Time grows with the square of the number of views.
+    A point of view i is contradicted by view j when it lies more than `tolerance` (a share of the depth) in
+    front of what j sees there with a higher confidence. Views are taken in order and confidences already
+    lowered count as such, so the result depends on the order. Pixels without a point (NaN) neither contradict
+    nor are contradicted. Time grows with the square of the number of views.
     """
     # Only pixels with a point are carried from view to view: of a masked photo that is a small part.
     held = [torch.isfinite(view.points).all(-1) for view in dense]
@@ -34,7 +37,9 @@ def clean(
         for j, other in enumerate(dense):
             if i == j:
                 continue
-            visible, pixel, z = seen_at(points[i], K[j], cam_from_world[j], (other.depth.shape[1], other.depth.shape[0]))
+            visible, pixel, z = seen_at(
+                points[i], K[j], cam_from_world[j], (other.depth.shape[1], other.depth.shape[0])
+            )
             in_front = z < (1 - tolerance) * other.depth.flatten()[pixel]
             bad = visible & in_front & (conf < confs[j].flatten()[pixel])
             conf = torch.where(bad, conf.clamp(max=bad_conf), conf)

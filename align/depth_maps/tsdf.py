@@ -1,4 +1,6 @@
-"""Depths refined by a truncated signed distance that all views vote on (the sparse aligner's specification, chapter 13)."""
+"""Depths refined by a truncated signed distance that all views vote on (the sparse aligner's specification,
+chapter 13).
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,11 @@ class Field:
 
 
 def query(field: Field, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the signed distances (N,) of world points (N, 3), positive in front of the surface, and whether any view sees them.
+    """Return the signed distances (N,) of world points (N, 3), positive in front of the surface, and whether
+    any view sees them.
 
-    The mean over the views weighs by the exponential of the confidence. As in the reference, a point behind a camera counts by its
-    mirrored projection. Points that nobody sees have distance 0.
+    The mean over the views weighs by the exponential of the confidence. As in the reference, a point behind a
+    camera counts by its mirrored projection. Points that nobody sees have distance 0.
     """
     total = torch.zeros_like(points[:, 0])
     weights = torch.zeros_like(total)
@@ -48,9 +51,9 @@ def query(field: Field, points: Tensor) -> tuple[Tensor, Tensor]:
 def refine(field: Field, noise: Sequence[Tensor], threshold: float | None = None) -> list[DenseView]:
     """Return the views with every depth moved to the sample with the least absolute distance.
 
-    `noise` holds standard normal samples (H, W, S) a view. A sample is the depth plus (noise - 1) times `threshold` (the field's by
-    default): a bias towards the camera that the reference has. All views are refined against the unrefined field. A pixel whose samples
-    all lie at the truncation keeps its depth.
+    `noise` holds standard normal samples (H, W, S) a view. A sample is the depth plus (noise - 1) times
+    `threshold` (the field's by default): a bias towards the camera that the reference has. All views are
+    refined against the unrefined field. A pixel whose samples all lie at the truncation keeps its depth.
     """
     threshold = field.threshold if threshold is None else threshold
     world_from_cam = torch.linalg.inv(field.cam_from_world)
@@ -64,7 +67,10 @@ def refine(field: Field, noise: Sequence[Tensor], threshold: float | None = None
 def draw_noise(dense: Sequence[DenseView], num_samples: int = 1000, seed: int = 0) -> list[Tensor]:
     """Return standard normal samples (H, W, S) for every view, the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(*view.depth.shape, num_samples, generator=generator, dtype=view.depth.dtype) for view in dense]
+    return [
+        torch.randn(*view.depth.shape, num_samples, generator=generator, dtype=view.depth.dtype)
+        for view in dense
+    ]
 
 
 def _refined_depth(field: Field, depth: Tensor, K: Tensor, world_from_cam: Tensor, offsets: Tensor) -> Tensor:

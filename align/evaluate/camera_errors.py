@@ -1,7 +1,8 @@
 """How far a scene's cameras are from the truth.
 
-RRA and RTA are the shares of pairs whose relative rotation, and direction of relative translation, are off by less than so many degrees; AUC@30
-is the mean share over thresholds of 1 to 30 degrees of both at once. A pair with a view that was not placed counts as failed.
+RRA and RTA are the shares of pairs whose relative rotation, and direction of relative translation, are off by
+less than so many degrees; AUC@30 is the mean share over thresholds of 1 to 30 degrees of both at once. A pair
+with a view that was not placed counts as failed.
 """
 
 from __future__ import annotations
@@ -35,9 +36,11 @@ class Evaluation:
     rta: dict[str, float]
     auc: dict[str, float]
     rotation_error_deg: dict[str, float | None]
-    """Median and largest error of a view after the best common rotation; none when fewer than two views were placed."""
+    """Median and largest error of a view after the best common rotation; none when fewer than two views were
+    placed."""
     ate: float | None
-    """RMS distance of the camera centres after the best similarity, as a fraction of their mean distance from their mean."""
+    """RMS distance of the camera centres after the best similarity, as a fraction of their mean distance from
+    their mean."""
     focal_error: float | None
     """Median of |f / f_true - 1|."""
 
@@ -45,15 +48,16 @@ class Evaluation:
 def evaluate(scene: Scene, truth: Sequence[PhotoCamera]) -> Evaluation:
     """Compare a scene's cameras with true ones, matched by file name.
 
-    True cameras of photos that were not given to the reconstruction do not count; photos that were given and not placed do, as failures.
-    Raises `FormatError` when no photo of the scene has a true camera.
+    True cameras of photos that were not given to the reconstruction do not count; photos that were given and
+    not placed do, as failures. Raises `FormatError` when no photo of the scene has a true camera.
     """
     by_name = {PurePosixPath(camera.file.replace("\\", "/")).name: camera for camera in truth}
     names = [name for name in scene.inputs if name in by_name]
     if len(names) < 2:
         known = ", ".join(list(by_name)[:3])
         raise FormatError(
-            f"the true cameras ({known}, ...) name fewer than two photos of this scene ({', '.join(scene.inputs[:3])}, ...). Check the files."
+            f"the true cameras ({known}, ...) name fewer than two photos of this scene "
+            f"({', '.join(scene.inputs[:3])}, ...). Check the files."
         )
     position = {view.name: k for k, view in enumerate(scene.views)}
     placed = [n for n, name in enumerate(names) if name in position]
@@ -65,7 +69,10 @@ def evaluate(scene: Scene, truth: Sequence[PhotoCamera]) -> Evaluation:
     rotation, direction = pair_errors(pose, true_pose)
     both = np.maximum(rotation, direction)[~np.isnan(direction)]
     aligned = _aligned_errors(pose[placed], true_pose[placed]) if len(placed) >= 2 else None
-    focals = [_focal_ratio(found.K[k], scene.views[k].pixel_map.upright_size, by_name[names[n]]) for n, k in zip(placed, chosen)]
+    focals = [
+        _focal_ratio(found.K[k], scene.views[k].pixel_map.upright_size, by_name[names[n]])
+        for n, k in zip(placed, chosen)
+    ]
     return Evaluation(
         views=len(names),
         registered=len(placed),
@@ -85,15 +92,19 @@ def failure(num_views: int) -> Evaluation:
 
 
 def pair_errors(cam_from_world: np.ndarray, true_cam_from_world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for all pairs a < b, the errors of relative rotation and of the direction of relative translation in degrees (E,).
+    """Return, for all pairs a < b, the errors of relative rotation and of the direction of relative
+    translation in degrees (E,).
 
-    NaN poses (views that were not placed) give infinite errors; pairs that truly share one place give a NaN direction.
+    NaN poses (views that were not placed) give infinite errors; pairs that truly share one place give a NaN
+    direction.
     """
     a, b = np.triu_indices(len(true_cam_from_world), 1)
     R, t = _relative(cam_from_world, a, b)
     R_true, t_true = _relative(true_cam_from_world, a, b)
     rotation = _angles_deg(R, R_true)
-    cosine = (t * t_true).sum(-1) / np.maximum(np.linalg.norm(t, axis=-1) * np.linalg.norm(t_true, axis=-1), 1e-300)
+    cosine = (t * t_true).sum(-1) / np.maximum(
+        np.linalg.norm(t, axis=-1) * np.linalg.norm(t_true, axis=-1), 1e-300
+    )
     direction = np.rad2deg(np.arccos(np.clip(cosine, -1, 1)))
     missing = np.isnan(cam_from_world[:, 0, 0])
     failed = missing[a] | missing[b]
@@ -105,16 +116,22 @@ def pair_errors(cam_from_world: np.ndarray, true_cam_from_world: np.ndarray) -> 
 
 
 def rotation_errors_deg(cam_from_world: np.ndarray, true_cam_from_world: np.ndarray) -> np.ndarray:
-    """Return each view's rotation error (V,) in degrees after the best common rotation of the world (chordal mean)."""
+    """Return each view's rotation error (V,) in degrees after the best common rotation of the world (chordal
+    mean).
+    """
     R, R_true = cam_from_world[:, :3, :3], true_cam_from_world[:, :3, :3]
     mean = np.einsum("vji,vjk->ik", R, R_true)  # sum of world_from_true over the views
     common = roma.special_procrustes(torch.from_numpy(mean)).numpy()
     return _angles_deg(R @ common, R_true)
 
 
-def _aligned_errors(cam_from_world: np.ndarray, true_cam_from_world: np.ndarray) -> tuple[float, float, float]:
+def _aligned_errors(
+    cam_from_world: np.ndarray, true_cam_from_world: np.ndarray
+) -> tuple[float, float, float]:
     errors = rotation_errors_deg(cam_from_world, true_cam_from_world)
-    centres, true_centres = (torch.from_numpy(camera_centres(poses)) for poses in (cam_from_world, true_cam_from_world))
+    centres, true_centres = (
+        torch.from_numpy(camera_centres(poses)) for poses in (cam_from_world, true_cam_from_world)
+    )
     spread = torch.linalg.norm(true_centres - true_centres.mean(0), dim=-1).mean()
     R, t, scale = roma.rigid_points_registration(centres, true_centres, compute_scaling=True)
     rest = scale * centres @ R.T + t - true_centres

@@ -1,7 +1,7 @@
 """The pose figures that multi-view networks are published with (VGGT's specification, chapter 17.1).
 
-They differ from `align.evaluate.camera_errors` in small ways: the sign of a translation does not count, pairs without a baseline do,
-and the area under the curve is that of a histogram.
+They differ from `align.evaluate.camera_errors` in small ways: the sign of a translation does not count, pairs
+without a baseline do, and the area under the curve is that of a histogram.
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ _LEAST_SINE2 = 1e-15
 _FAILED_RAD = 1e6  # error of what is no number
 
 
-def pair_errors_deg(cam_from_world: np.ndarray, true_cam_from_world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for all pairs a < b, the errors of relative rotation and of the line of relative translation in degrees (E,), of poses (V, 4, 4)."""
+def pair_errors_deg(
+    cam_from_world: np.ndarray, true_cam_from_world: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for all pairs a < b, the errors of relative rotation and of the line of relative translation in
+    degrees (E,), of poses (V, 4, 4).
+    """
     a, b = np.triu_indices(len(cam_from_world), 1)
     found, true = (poses[a] @ np.linalg.inv(poses[b]) for poses in (cam_from_world, true_cam_from_world))
-    return np.rad2deg(_rotation_errors(found[:, :3, :3], true[:, :3, :3])), _line_errors_deg(found[:, :3, 3], true[:, :3, 3])
+    return np.rad2deg(_rotation_errors(found[:, :3, :3], true[:, :3, :3])), _line_errors_deg(
+        found[:, :3, 3], true[:, :3, 3]
+    )
 
 
 def _rotation_errors(R: np.ndarray, R_true: np.ndarray) -> np.ndarray:
@@ -37,7 +43,9 @@ def _line_errors_deg(t: np.ndarray, t_true: np.ndarray) -> np.ndarray:
 
 
 def pose_auc(rotation_deg: np.ndarray, translation_deg: np.ndarray, threshold_deg: int) -> float:
-    """Return the area (0 to 1) under the share of pairs (E,) whose two errors are below a threshold, from 0 to `threshold_deg` by whole degrees."""
+    """Return the area (0 to 1) under the share of pairs (E,) whose two errors are below a threshold, from 0
+    to `threshold_deg` by whole degrees.
+    """
     worse = np.maximum(rotation_deg, translation_deg)
     counts, _ = np.histogram(worse, bins=np.arange(threshold_deg + 1))
     return float(np.mean(np.cumsum(counts / len(worse)))) if len(worse) else 0.0

@@ -1,7 +1,8 @@
 """`cameras.json`: cameras of photographs for other programs, and its strict reader.
 
-A list of {"file", "width", "height", "K", "R", "t"}: OpenCV axes, x_cam = R x_world + t, pixels of the upright photo, pixel centres at integers.
-Numbers are written with as many digits as a float64 needs to come back bit for bit.
+A list of {"file", "width", "height", "K", "R", "t"}: OpenCV axes, x_cam = R x_world + t, pixels of the
+upright photo, pixel centres at integers. Numbers are written with as many digits as a float64 needs to come
+back bit for bit.
 """
 
 from __future__ import annotations
@@ -63,20 +64,31 @@ def write_cameras(path: Path, cameras: Sequence[PhotoCamera]) -> None:
 
 
 def read_cameras(path: Path) -> tuple[PhotoCamera, ...]:
-    """Read and check cameras. Raises `FormatError` naming the file, the entry, what is wrong with it and what is right."""
+    """Read and check cameras. Raises `FormatError` naming the file, the entry, what is wrong with it and what
+    is right.
+    """
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror}). Give the cameras.json of a reconstruction.") from error
+        raise FormatError(
+            f"{path}: cannot be read ({error.strerror}). Give the cameras.json of a reconstruction."
+        ) from error
     except ValueError as error:
-        raise FormatError(f"{path}: is not JSON ({error}). Write it again, or give another cameras.json.") from error
+        raise FormatError(
+            f"{path}: is not JSON ({error}). Write it again, or give another cameras.json."
+        ) from error
     if not isinstance(entries, list):
-        raise FormatError(f"{path}: holds {type(entries).__name__}, not a list. cameras.json is a list with one entry per photo.")
+        raise FormatError(
+            f"{path}: holds {type(entries).__name__}, not a list. cameras.json is a list with one entry "
+            "per photo."
+        )
     cameras = tuple(_camera(entry, f"{path}: entry {k}") for k, entry in enumerate(entries))
     seen: set[str] = set()
     for k, camera in enumerate(cameras):
         if camera.file in seen:
-            raise FormatError(f"{path}: entry {k} names {camera.file} a second time. Keep one camera per photo.")
+            raise FormatError(
+                f"{path}: entry {k} names {camera.file} a second time. Keep one camera per photo."
+            )
         seen.add(camera.file)
     return cameras
 
@@ -86,18 +98,32 @@ def _camera(entry: object, where: str) -> PhotoCamera:
         raise FormatError(f"{where} is not an object. Each entry needs the keys {', '.join(_KEYS)}.")
     missing = [key for key in _KEYS if key not in entry]
     if missing:
-        raise FormatError(f"{where} lacks {', '.join(missing)}. Each entry needs the keys {', '.join(_KEYS)}.")
+        raise FormatError(
+            f"{where} lacks {', '.join(missing)}. Each entry needs the keys {', '.join(_KEYS)}."
+        )
     if not isinstance(entry["file"], str) or not entry["file"]:
         raise FormatError(f"{where}: file is {entry['file']!r}. Give the name of the photo's file.")
     where = f"{where} ({entry['file']})"
     width, height = entry["width"], entry["height"]
     if not all(type(size) is int and size > 0 for size in (width, height)):
-        raise FormatError(f"{where}: width and height are {width!r} and {height!r}. Give the photo's size in whole pixels.")
-    K, R, t = _array(entry, "K", (3, 3), where), _array(entry, "R", (3, 3), where), _array(entry, "t", (3,), where)
+        raise FormatError(
+            f"{where}: width and height are {width!r} and {height!r}. Give the photo's size in whole pixels."
+        )
+    K, R, t = (
+        _array(entry, "K", (3, 3), where),
+        _array(entry, "R", (3, 3), where),
+        _array(entry, "t", (3,), where),
+    )
     if min(K[0, 0], K[1, 1]) <= 0 or K[1, 0] != 0 or (K[2] != (0, 0, 1)).any():
-        raise FormatError(f"{where}: K is not a pinhole's. Give [[fx, s, cx], [0, fy, cy], [0, 0, 1]] in pixels, fx and fy positive.")
+        raise FormatError(
+            f"{where}: K is not a pinhole's. Give [[fx, s, cx], [0, fy, cy], [0, 0, 1]] in pixels, fx and "
+            "fy positive."
+        )
     if np.abs(R @ R.T - np.eye(3)).max() > _ROTATION_TOLERANCE or np.linalg.det(R) < 0:
-        raise FormatError(f"{where}: R is not a rotation. Give the 3x3 rotation of cam_from_world (orthonormal, determinant +1, six digits or more).")
+        raise FormatError(
+            f"{where}: R is not a rotation. Give the 3x3 rotation of cam_from_world (orthonormal, "
+            "determinant +1, six digits or more)."
+        )
     return PhotoCamera(entry["file"], width, height, K, R, t)
 
 
@@ -110,5 +136,7 @@ def _array(entry: dict[str, object], key: str, shape: tuple[int, ...], where: st
     if value.shape != shape:
         raise FormatError(f"{where}: {key} has shape {value.shape}. Give {wanted} numbers.")
     if not np.isfinite(value).all():
-        raise FormatError(f"{where}: {key} holds a number that is not finite. Leave out photos whose camera is unknown.")
+        raise FormatError(
+            f"{where}: {key} holds a number that is not finite. Leave out photos whose camera is unknown."
+        )
     return value

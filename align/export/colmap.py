@@ -15,7 +15,9 @@ from pairs.views.cameras import Cameras
 
 @dataclass(frozen=True, slots=True)
 class TrackedModel:
-    """A COLMAP model as arrays. COLMAP's ids are indices plus one; pixels are those of the tracks, without COLMAP's half pixel."""
+    """A COLMAP model as arrays. COLMAP's ids are indices plus one; pixels are those of the tracks, without
+    COLMAP's half pixel.
+    """
 
     camera: Literal["PINHOLE", "SIMPLE_PINHOLE"]
     params: np.ndarray  # (C, 3 or 4): one or two focals, principal point
@@ -33,20 +35,30 @@ class TrackedModel:
         return np.bincount(self.point, minlength=len(self.points))
 
 
-def write_colmap(model: TrackedModel, names: Sequence[str], folder: Path, colours: np.ndarray | None = None) -> None:
-    """Write the model in COLMAP's binary form; `names` are those of the images, `colours` (P, 3) uint8 those of the points."""
+def write_colmap(
+    model: TrackedModel, names: Sequence[str], folder: Path, colours: np.ndarray | None = None
+) -> None:
+    """Write the model in COLMAP's binary form; `names` are those of the images, `colours` (P, 3) uint8 those
+    of the points.
+    """
     import pycolmap
 
     if len(names) != len(model.cam_from_world):
-        raise ValueError(f"a model of {len(model.cam_from_world)} images needs as many names, not {len(names)}")
+        raise ValueError(
+            f"a model of {len(model.cam_from_world)} images needs as many names, not {len(names)}"
+        )
     written = pycolmap.Reconstruction()
     for c, (params, size) in enumerate(zip(model.params, model.size)):
-        camera = pycolmap.Camera(camera_id=c + 1, model=model.camera, width=int(size[0]), height=int(size[1]), params=params)
+        camera = pycolmap.Camera(
+            camera_id=c + 1, model=model.camera, width=int(size[0]), height=int(size[1]), params=params
+        )
         written.add_camera_with_trivial_rig(camera)
     for v, name in enumerate(names):
         own = model.image == v
         places = pycolmap.Point2DList([pycolmap.Point2D(xy) for xy in model.xy[own]])
-        image = pycolmap.Image(name=name, points2D=places, camera_id=int(model.camera_of_image[v]) + 1, image_id=v + 1)
+        image = pycolmap.Image(
+            name=name, points2D=places, camera_id=int(model.camera_of_image[v]) + 1, image_id=v + 1
+        )
         written.add_image_with_trivial_frame(image, pycolmap.Rigid3d(model.cam_from_world[v, :3]))
     place_in_image = np.arange(len(model.image)) - np.searchsorted(model.image, model.image)
     by_point = np.split(np.argsort(model.point, kind="stable"), np.cumsum(model.track_lengths)[:-1])
@@ -58,11 +70,15 @@ def write_colmap(model: TrackedModel, names: Sequence[str], folder: Path, colour
         folder.mkdir(parents=True, exist_ok=True)
         written.write(folder)
     except OSError as error:
-        raise OutputError(f"{folder}: the COLMAP model cannot be written ({error.strerror or error}). Choose another folder.") from error
+        raise OutputError(
+            f"{folder}: the COLMAP model cannot be written ({error.strerror or error}). Choose another "
+            "folder."
+        ) from error
 
 
 def read_colmap(folder: Path) -> tuple[Cameras, np.ndarray]:
-    """Return the cameras (V) of a COLMAP model's images by their ids, and its points (P, 3): point id k is in row k - 1, and gaps stay zero.
+    """Return the cameras (V) of a COLMAP model's images by their ids, and its points (P, 3): point id k is in
+    row k - 1, and gaps stay zero.
 
     Raises `FormatError` when there is no model in the folder.
     """
@@ -71,7 +87,10 @@ def read_colmap(folder: Path) -> tuple[Cameras, np.ndarray]:
     try:
         model = pycolmap.Reconstruction(folder)
     except (ValueError, RuntimeError) as error:
-        raise FormatError(f"{folder}: holds no COLMAP model ({str(error)[:120]}). Name the folder of its cameras, images and points3D.") from error
+        raise FormatError(
+            f"{folder}: holds no COLMAP model ({str(error)[:120]}). Name the folder of its cameras, images "
+            "and points3D."
+        ) from error
     images = [model.images[key] for key in sorted(model.images)]
     cam_from_world = np.tile(np.eye(4), (len(images), 1, 1))
     for v, image in enumerate(images):
@@ -79,5 +98,9 @@ def read_colmap(folder: Path) -> tuple[Cameras, np.ndarray]:
     points = np.zeros((max(model.points3D, default=0), 3))
     for key, point in model.points3D.items():
         points[key - 1] = point.xyz
-    K = np.stack([model.cameras[image.camera_id].calibration_matrix() for image in images]) if images else np.zeros((0, 3, 3))
+    K = (
+        np.stack([model.cameras[image.camera_id].calibration_matrix() for image in images])
+        if images
+        else np.zeros((0, 3, 3))
+    )
     return Cameras(K, cam_from_world), points

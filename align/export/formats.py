@@ -25,7 +25,10 @@ def _confident(scene: Scene, min_conf: float) -> PointCloud:
     cloud = cloud_of(scene, min_conf)
     if len(cloud.points) == 0:
         surest = max(float(view.conf.max()) for view in scene.views)
-        raise UserError(f"--min-conf {min_conf:g}: no point of this scene is so sure (the surest has {surest:.3g}). Choose a smaller number.")
+        raise UserError(
+            f"--min-conf {min_conf:g}: no point of this scene is so sure (the surest has {surest:.3g}). "
+            "Choose a smaller number."
+        )
     return cloud
 
 
@@ -42,4 +45,8 @@ def photo_cameras(scene: Scene) -> list[PhotoCamera]:
     ]
 
 
-EXPORTERS: Mapping[str, Callable[[Scene, Path, float], None]] = {"glb": _glb, "ply": _ply, "cameras": _cameras}
+EXPORTERS: Mapping[str, Callable[[Scene, Path, float], None]] = {
+    "glb": _glb,
+    "ply": _ply,
+    "cameras": _cameras,
+}

@@ -1,4 +1,6 @@
-"""Cameras drawn as pyramids: what a viewer shows where a photo was taken (the sparse aligner's specification, chapter 15)."""
+"""Cameras drawn as pyramids: what a viewer shows where a photo was taken (the sparse aligner's specification,
+chapter 15).
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ class DrawnCameras:
     sizes: tuple[tuple[int, int], ...]
     """(width, height) of the pixel grid that each K belongs to."""
     camera_size: float | None = None
-    """Height of a pyramid's base in scene units; none: half the median distance to the nearest other camera."""
+    """Height of a pyramid's base in scene units; none: half the median distance to the nearest other
+    camera."""
 
     def __post_init__(self) -> None:
         if len(self.sizes) != len(self.cameras.K):
@@ -55,14 +58,20 @@ class DrawnCameras:
 class Frustum:
     """A pyramid with its apex at the optical centre."""
 
-    corners: np.ndarray  # (5, 3), world: apex, then the base's (-x, +y), (+x, +y), (+x, -y), (-x, -y) in camera axes
+    corners: (
+        np.ndarray
+    )  # (5, 3), world: apex, then the base's (-x, +y), (+x, +y), (+x, -y), (-x, -y) in camera axes
     edge_vertices: np.ndarray  # (N, 3), world
     edge_faces: np.ndarray  # (F, 3)
     colour: np.ndarray  # (3,) uint8
 
 
-def frustum(number: int, world_from_cam: np.ndarray, size: tuple[int, int], focal: float, camera_size: float) -> Frustum:
-    """Return the drawing of camera `number` with pose (4, 4), image size (width, height), focal in pixels, and height of the base in scene units."""
+def frustum(
+    number: int, world_from_cam: np.ndarray, size: tuple[int, int], focal: float, camera_size: float
+) -> Frustum:
+    """Return the drawing of camera `number` with pose (4, 4), image size (width, height), focal in pixels,
+    and height of the base in scene units.
+    """
     w, h = size
     depth = max(camera_size / 10, focal * camera_size / h)
     x, y = camera_size * w / (2 * h), camera_size / 2
@@ -80,7 +89,9 @@ def frusta(drawn: DrawnCameras) -> tuple[Frustum, ...]:
 
 
 def automatic_camera_size(centres: np.ndarray) -> float:
-    """Return the size for cameras at (V, 3): the median distance to the nearest other camera; 1 where there is none at a distance."""
+    """Return the size for cameras at (V, 3): the median distance to the nearest other camera; 1 where there
+    is none at a distance.
+    """
     gaps = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
     np.fill_diagonal(gaps, np.inf)
     nearest = gaps.min(axis=1, initial=np.inf)
@@ -89,13 +100,17 @@ def automatic_camera_size(centres: np.ndarray) -> float:
 
 
 def scene_transform(world_from_cam_0: np.ndarray) -> np.ndarray:
-    """Return the transform (4, 4) that puts camera 0 at the origin, +y up, looking along +z: OpenGL axes after half a turn."""
+    """Return the transform (4, 4) that puts camera 0 at the origin, +y up, looking along +z: OpenGL axes
+    after half a turn.
+    """
     flip_yz, half_turn = np.diag([1.0, -1.0, -1.0, 1.0]), np.diag([-1.0, 1.0, -1.0, 1.0])
     return np.linalg.inv(world_from_cam_0 @ flip_yz @ half_turn)
 
 
 def _edge_strips(corners: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return thin triangles along the edges, two crossed ones an edge and each from both sides; they stay inside the pyramid's box."""
+    """Return thin triangles along the edges, two crossed ones an edge and each from both sides; they stay
+    inside the pyramid's box.
+    """
     middle = corners.mean(axis=0)
     vertices, faces = [], []
     for start, end in EDGES:
@@ -104,7 +119,8 @@ def _edge_strips(corners: np.ndarray, width: float) -> tuple[np.ndarray, np.ndar
         along = (b - a) / np.linalg.norm(b - a)
         inward -= (inward @ along) * along
         inward *= width / np.linalg.norm(inward)
-        # A strip that leans towards the middle of the pyramid, narrowed at its ends so that it does not leave the box.
+        # A strip that leans towards the middle of the pyramid, narrowed at its ends so that it does not leave
+        # the box.
         share = 0.05
         k = len(vertices)
         vertices += [a, b, b + share * (a - b) + inward, a + share * (b - a) + inward]

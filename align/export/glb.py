@@ -1,4 +1,5 @@
-"""GLB: the scene as one file that every 3D viewer and browser opens, points or mesh with the cameras drawn (sparse_spec chapter 15).
+"""GLB: the scene as one file that every 3D viewer and browser opens, points or mesh with the cameras drawn
+(sparse_spec chapter 15).
 
 Geometry is stored in world coordinates; one transform above it puts camera 0 at the origin in OpenGL axes.
 """
@@ -25,8 +26,14 @@ from pairs.views.cameras import Cameras
 _LONGEST_THUMBNAIL = 256
 
 
-def write_glb(path: Path, geometry: PointCloud | PointmapMesh | trimesh.Trimesh, cameras: Cameras, images: Sequence[np.ndarray]) -> None:
-    """Write geometry and cameras; `images` (H, W, 3) uint8 are the views' own, on the grids that the K belong to.
+def write_glb(
+    path: Path,
+    geometry: PointCloud | PointmapMesh | trimesh.Trimesh,
+    cameras: Cameras,
+    images: Sequence[np.ndarray],
+) -> None:
+    """Write geometry and cameras; `images` (H, W, 3) uint8 are the views' own, on the grids that the K belong
+    to.
 
     Points that are not finite are left out. Raises `OutputError` when the place cannot be written.
     """
@@ -35,9 +42,13 @@ def write_glb(path: Path, geometry: PointCloud | PointmapMesh | trimesh.Trimesh,
 
 
 def glb_scene(
-    geometry: PointCloud | PointmapMesh | trimesh.Trimesh, drawn: DrawnCameras, images: Sequence[np.ndarray] | None = None
+    geometry: PointCloud | PointmapMesh | trimesh.Trimesh,
+    drawn: DrawnCameras,
+    images: Sequence[np.ndarray] | None = None,
 ) -> trimesh.Scene:
-    """Return the scene: node `object`, then `camera_k` and, with images, `photo_k` for each camera, under the viewer's transform."""
+    """Return the scene: node `object`, then `camera_k` and, with images, `photo_k` for each camera, under the
+    viewer's transform.
+    """
     scene = trimesh.Scene()
     scene.add_geometry(_drawable(geometry), node_name="object", geom_name="object")
     for k, shape in enumerate(frusta(drawn)):
@@ -50,15 +61,21 @@ def glb_scene(
 
 
 def read_glb(path: Path) -> PointCloud:
-    """Read the points of a GLB that `write_glb` made from a cloud, in world coordinates. Raises `FormatError` for other files."""
+    """Read the points of a GLB that `write_glb` made from a cloud, in world coordinates. Raises `FormatError`
+    for other files.
+    """
     try:
         scene = trimesh.load_scene(BytesIO(path.read_bytes()), file_type="glb", process=False)
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise FormatError(f"{path}: is not a readable GLB ({error}). Export the scene again.") from error
     cloud = scene.geometry.get("object")
     if not isinstance(cloud, trimesh.PointCloud):
-        raise FormatError(f"{path}: holds no cloud named 'object'. Give a GLB that pointloom wrote from points.")
-    return PointCloud(np.asarray(cloud.vertices, np.float64), np.asarray(cloud.colors)[:, :3].astype(np.uint8))
+        raise FormatError(
+            f"{path}: holds no cloud named 'object'. Give a GLB that pointloom wrote from points."
+        )
+    return PointCloud(
+        np.asarray(cloud.vertices, np.float64), np.asarray(cloud.colors)[:, :3].astype(np.uint8)
+    )
 
 
 def _drawable(geometry: PointCloud | PointmapMesh | trimesh.Trimesh) -> trimesh.PointCloud | trimesh.Trimesh:
@@ -67,7 +84,9 @@ def _drawable(geometry: PointCloud | PointmapMesh | trimesh.Trimesh) -> trimesh.
         return trimesh.PointCloud(cloud.points, colors=_opaque(cloud.colours))
     if isinstance(geometry, PointmapMesh):
         colours = geometry.face_colours
-        levels = colours if colours.dtype == np.uint8 else np.rint(np.clip(colours, 0, 1) * 255).astype(np.uint8)
+        levels = (
+            colours if colours.dtype == np.uint8 else np.rint(np.clip(colours, 0, 1) * 255).astype(np.uint8)
+        )
         return trimesh.Trimesh(geometry.vertices, geometry.faces, face_colors=_opaque(levels), process=False)
     return geometry
 
@@ -81,7 +100,9 @@ def _photo_mesh(shape: Frustum, image: np.ndarray) -> trimesh.Trimesh:
     thumbnail = Image.fromarray(image)
     thumbnail.thumbnail((_LONGEST_THUMBNAIL, _LONGEST_THUMBNAIL))
     material = PBRMaterial(baseColorTexture=thumbnail, metallicFactor=0.0, roughnessFactor=1.0)
-    return trimesh.Trimesh(shape.corners[1:], IMAGE_FACES, visual=TextureVisuals(uv=IMAGE_UV, material=material), process=False)
+    return trimesh.Trimesh(
+        shape.corners[1:], IMAGE_FACES, visual=TextureVisuals(uv=IMAGE_UV, material=material), process=False
+    )
 
 
 def _opaque(colours: np.ndarray) -> np.ndarray:

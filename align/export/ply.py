@@ -1,6 +1,8 @@
-"""PLY point clouds: binary little-endian, float32 positions, uchar colours, an optional confidence; and their reader.
+"""PLY point clouds: binary little-endian, float32 positions, uchar colours, an optional confidence; and their
+reader.
 
-MeshLab, CloudCompare and Blender open the files as they are. The reader takes binary and text files of other programs, of either byte order.
+MeshLab, CloudCompare and Blender open the files as they are. The reader takes binary and text files of other
+programs, of either byte order.
 """
 
 from __future__ import annotations
@@ -15,8 +17,26 @@ from masks.errors import FormatError
 from masks.whole_file import write_whole
 
 _TYPES = {
-    **{"char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2", "uint16": "u2"},
-    **{"int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4", "float": "f4", "float32": "f4", "double": "f8", "float64": "f8"},
+    **{
+        "char": "i1",
+        "int8": "i1",
+        "uchar": "u1",
+        "uint8": "u1",
+        "short": "i2",
+        "int16": "i2",
+        "ushort": "u2",
+        "uint16": "u2",
+    },
+    **{
+        "int": "i4",
+        "int32": "i4",
+        "uint": "u4",
+        "uint32": "u4",
+        "float": "f4",
+        "float32": "f4",
+        "double": "f8",
+        "float64": "f8",
+    },
 }
 _ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": "="}
 _LONGEST_HEADER = 1 << 16
@@ -33,7 +53,9 @@ class _Header:
 
 
 def write_ply(path: Path, cloud: PointCloud) -> None:
-    """Write a cloud. Positions are float32 and lose digits below a ten-millionth of their size; colours and order stay as they are."""
+    """Write a cloud. Positions are float32 and lose digits below a ten-millionth of their size; colours and
+    order stay as they are.
+    """
     columns = [("x", "<f4", "float"), ("y", "<f4", "float"), ("z", "<f4", "float")]
     columns += [(name, "u1", "uchar") for name in ("red", "green", "blue")]
     if cloud.conf is not None:
@@ -60,14 +82,24 @@ def read_ply(path: Path) -> PointCloud:
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror}). {_REMEDY}") from error
     header = _header(content, path)
-    table = _text_table(content, header, path) if header.layout == "ascii" else _binary_table(content, header, path)
+    table = (
+        _text_table(content, header, path)
+        if header.layout == "ascii"
+        else _binary_table(content, header, path)
+    )
     points = np.stack([table[axis] for axis in "xyz"], axis=1).astype(np.float64)
     if not np.isfinite(points).all():
-        raise FormatError(f"{path}: holds points that are not finite. Remove them in the program that wrote the file.")
+        raise FormatError(
+            f"{path}: holds points that are not finite. Remove them in the program that wrote the file."
+        )
     colours = np.full(points.shape, 160, np.uint8)
     if {"red", "green", "blue"} <= set(table.dtype.names or ()):
         levels = np.stack([table[name] for name in ("red", "green", "blue")], axis=1)
-        colours = levels.astype(np.uint8) if levels.dtype.kind in "ui" else np.rint(np.clip(levels, 0, 1) * 255).astype(np.uint8)
+        colours = (
+            levels.astype(np.uint8)
+            if levels.dtype.kind in "ui"
+            else np.rint(np.clip(levels, 0, 1) * 255).astype(np.uint8)
+        )
     conf = table["confidence"].astype(np.float64) if "confidence" in (table.dtype.names or ()) else None
     return PointCloud(points, colours, conf)
 
@@ -80,12 +112,22 @@ def _header(content: bytes, path: Path) -> _Header:
     words = [line.split() for line in content[:end].decode("ascii", "replace").splitlines()]
     layout = next((line[1] for line in words if line[:1] == ["format"] and len(line) > 1), "")
     elements = [line for line in words if line[:1] == ["element"]]
-    if layout not in _ORDERS or not elements or elements[0][1:2] != ["vertex"] or len(elements[0]) != 3 or not elements[0][2].isdigit():
-        raise FormatError(f"{path}: its PLY header has no known format or does not begin with vertices. {_REMEDY}")
+    if (
+        layout not in _ORDERS
+        or not elements
+        or elements[0][1:2] != ["vertex"]
+        or len(elements[0]) != 3
+        or not elements[0][2].isdigit()
+    ):
+        raise FormatError(
+            f"{path}: its PLY header has no known format or does not begin with vertices. {_REMEDY}"
+        )
     start = words.index(elements[0]) + 1
     stop = words.index(elements[1]) if len(elements) > 1 else len(words)
     properties = [line for line in words[start:stop] if line[:1] == ["property"]]
-    if any(len(line) != 3 or line[1] not in _TYPES for line in properties) or not set("xyz") <= {line[-1] for line in properties}:
+    if any(len(line) != 3 or line[1] not in _TYPES for line in properties) or not set("xyz") <= {
+        line[-1] for line in properties
+    }:
         raise FormatError(f"{path}: its vertices have no plain x, y, z. {_REMEDY}")
     names = [line[2] for line in properties]
     if len(set(names)) != len(names):
@@ -96,7 +138,10 @@ def _header(content: bytes, path: Path) -> _Header:
 
 def _binary_table(content: bytes, header: _Header, path: Path) -> np.ndarray:
     if len(content) - header.size < header.count * header.fields.itemsize:
-        raise FormatError(f"{path}: promises {header.count} points and ends before the last. It was cut short: write or copy it again.")
+        raise FormatError(
+            f"{path}: promises {header.count} points and ends before the last. It was cut short: write or "
+            "copy it again."
+        )
     return np.frombuffer(content, header.fields, header.count, header.size)
 
 
@@ -106,9 +151,14 @@ def _text_table(content: bytes, header: _Header, path: Path) -> np.ndarray:
     try:
         values = np.array([row.split()[: len(names)] for row in rows], np.float64).reshape(-1, len(names))
     except ValueError as error:
-        raise FormatError(f"{path}: a line of its points does not hold {len(names)} numbers. {_REMEDY}") from error
+        raise FormatError(
+            f"{path}: a line of its points does not hold {len(names)} numbers. {_REMEDY}"
+        ) from error
     if len(values) < header.count:
-        raise FormatError(f"{path}: promises {header.count} points and ends before the last. It was cut short: write or copy it again.")
+        raise FormatError(
+            f"{path}: promises {header.count} points and ends before the last. It was cut short: write or "
+            "copy it again."
+        )
     table = np.empty(header.count, header.fields)
     for column, name in enumerate(names):
         table[name] = values[:, column]

@@ -1,4 +1,5 @@
-"""Meshes straight from pointmaps: two triangles per square of pixels (the sparse aligner's specification, chapter 15).
+"""Meshes straight from pointmaps: two triangles per square of pixels (the sparse aligner's specification,
+chapter 15).
 
 They show each view's own surface without merging the views; a closed mesh of the object is made elsewhere.
 """
@@ -23,8 +24,9 @@ class PointmapMesh:
 def mesh_from_pointmap(image: np.ndarray, pointmap: np.ndarray, valid: np.ndarray) -> PointmapMesh:
     """Return the mesh of one view from its image (H, W, 3), pointmap (H, W, 3) and valid pixels (H, W).
 
-    Each square of pixels gives two triangles, each in both orientations, so that it shows from both sides; triangles with an invalid corner or one
-    that is not finite are left out. A triangle has the colour of its square's top-left or bottom-right pixel.
+    Each square of pixels gives two triangles, each in both orientations, so that it shows from both sides;
+    triangles with an invalid corner or one that is not finite are left out. A triangle has the colour of its
+    square's top-left or bottom-right pixel.
     """
     h, w = valid.shape
     number = np.arange(h * w).reshape(h, w)

@@ -1,4 +1,6 @@
-"""Cameras, points and tracks of a network as a COLMAP model (VGGT's specification, chapters 15.2 and 15.3)."""
+"""Cameras, points and tracks of a network as a COLMAP model (VGGT's specification, chapters 15.2 and
+15.3).
+"""
 
 from __future__ import annotations
 
@@ -45,13 +47,17 @@ class ModelOptions:
 
 
 def consistent_tracks(tracks: FoundTracks, cameras: Cameras, most_error_px: float) -> np.ndarray:
-    """Return the observations (V, P) bool that are visible and near their point's projection. Points behind a camera project as well."""
+    """Return the observations (V, P) bool that are visible and near their point's projection. Points behind a
+    camera project as well.
+    """
     projected, _ = project(cameras, tracks.points)
     # A projection that is no number compares false, so that it is dropped.
     return tracks.visible & (np.linalg.norm(projected - tracks.xy, axis=-1) < most_error_px)
 
 
-def tracked_model(tracks: FoundTracks, cameras: Cameras, size: tuple[int, int], options: ModelOptions) -> TrackedModel:
+def tracked_model(
+    tracks: FoundTracks, cameras: Cameras, size: tuple[int, int], options: ModelOptions
+) -> TrackedModel:
     """Return the model of points that are observed twice at least, in images of `size` (width, height).
 
     Raises `ReconstructionError` when an image has too few observations.
@@ -60,7 +66,8 @@ def tracked_model(tracks: FoundTracks, cameras: Cameras, size: tuple[int, int], 
     least = int(seen.sum(1).min())
     if least < options.least_seen:
         raise ReconstructionError(
-            f"image {int(seen.sum(1).argmin()) + 1} sees only {least} of the tracked points within {options.most_error_px:g} pixels, and needs "
+            f"image {int(seen.sum(1).argmin()) + 1} sees only {least} of the tracked points within "
+            f"{options.most_error_px:g} pixels, and needs "
             f"{options.least_seen}. Track more points, or allow a larger error."
         )
     valid = seen.sum(0) >= 2
@@ -87,9 +94,11 @@ def _params(K: np.ndarray, camera: str) -> np.ndarray:
 
 
 def at_photo_size(model: TrackedModel, frames: Sequence[SquareFrame], side: int) -> TrackedModel:
-    """Return a model of square images in pixels of the photos; `frames` say where each photo lies in a square of `side` pixels.
+    """Return a model of square images in pixels of the photos; `frames` say where each photo lies in a square
+    of `side` pixels.
 
-    The principal point becomes the middle of each photo. A shared camera is that of the first photo, whose scale then goes for all observations.
+    The principal point becomes the middle of each photo. A shared camera is that of the first photo, whose
+    scale then goes for all observations.
     """
     ratio = np.array([max(frame.photo_size) / side for frame in frames])
     first_of_camera = [int(np.flatnonzero(model.camera_of_image == c)[0]) for c in range(len(model.params))]

@@ -10,38 +10,61 @@ import roma
 import torch
 
 from align.initial.loop_consistency import Triangles, edge_weights
-from align.initial.motion_averaging import averaged_sizes, averaged_start, contradicted, place_differences, rotation_residuals
+from align.initial.motion_averaging import (
+    averaged_sizes,
+    averaged_start,
+    contradicted,
+    place_differences,
+    rotation_residuals,
+)
 from align.initial.relative_poses import MeasuredPairs
 from align.initial.start import Start
 from masks.errors import UserError
 from pairs.views.cameras import camera_centres
 
-_NO_SCALE = "the given cameras do not stand as the pair predictions say, at any scale. Check their poses, or align without them."
+_NO_SCALE = (
+    "the given cameras do not stand as the pair predictions say, at any scale. Check their poses, or align "
+    "without them."
+)
 
 
 def given_start(
-    pairs: MeasuredPairs, triangles: Triangles, given: Mapping[int, np.ndarray], num_views: int, log_distance: Mapping[int, float]
+    pairs: MeasuredPairs,
+    triangles: Triangles,
+    given: Mapping[int, np.ndarray],
+    num_views: int,
+    log_distance: Mapping[int, float],
 ) -> tuple[Start, float]:
-    """Return given poses (4, 4), by view, and those of the other views in one world; in the unit of a start, with that unit in the given world.
+    """Return given poses (4, 4), by view, and those of the other views in one world; in the unit of a start,
+    with that unit in the given world.
 
-    `log_distance` are logs of the median depths that are known of views, in the given world: where poses are given of some views only, they set
-    the unit, which short baselines would set badly, and one camera not at all. Raises `UserError` when the cameras do not stand where any scale of
-    the predictions would put them, `GraphError` when the pairs do not tie all views together.
+    `log_distance` are logs of the median depths that are known of views, in the given world: where poses are
+    given of some views only, they set the unit, which short baselines would set badly, and one camera not at
+    all. Raises `UserError` when the cameras do not stand where any scale of the predictions would put them,
+    `GraphError` when the pairs do not tie all views together.
     """
     if len(given) == num_views:
         return _all_given(pairs, triangles, np.stack([given[view] for view in range(num_views)]))
     start = averaged_start(pairs, triangles, num_views)
     views = sorted(given)
     poses = np.stack([given[view] for view in views])
-    unit = float(np.exp(np.median([log - start.log_size[view] for view, log in log_distance.items()]))) if log_distance else None
+    unit = (
+        float(np.exp(np.median([log - start.log_size[view] for view, log in log_distance.items()])))
+        if log_distance
+        else None
+    )
     R, t, unit = _brought_to(start, views, poses, unit)
     R[views], t[views] = poses[:, :3, :3], poses[:, :3, 3] / unit
     # One camera alone says nothing about the place of any other: it is the one that the world hangs on.
-    return replace(start, R_cam_from_world=R, t_cam_from_world=t, root=views[0] if len(views) == 1 else None), unit
+    return replace(
+        start, R_cam_from_world=R, t_cam_from_world=t, root=views[0] if len(views) == 1 else None
+    ), unit
 
 
 def _all_given(pairs: MeasuredPairs, triangles: Triangles, cam_from_world: np.ndarray) -> tuple[Start, float]:
-    """Return the start with the poses (V, 4, 4): sizes from the pairs, the unit from pairs and poses together."""
+    """Return the start with the poses (V, 4, 4): sizes from the pairs, the unit from pairs and poses
+    together.
+    """
     R, t, num_views = cam_from_world[:, :3, :3], cam_from_world[:, :3, 3], len(cam_from_world)
     weight = edge_weights(pairs, triangles)
     rejected, whole = contradicted(pairs, np.linalg.norm(rotation_residuals(pairs, R), axis=1), num_views)
@@ -59,10 +82,14 @@ def _all_given(pairs: MeasuredPairs, triangles: Triangles, cam_from_world: np.nd
     return Start(R, t / unit, log_size, None, rejected, not whole), unit
 
 
-def _brought_to(start: Start, views: list[int], poses: np.ndarray, unit: float | None) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return rotations (V, 3, 3) and translations (V, 3) of a start, in its unit, in the world of the given poses (G, 4, 4), and the unit there.
+def _brought_to(
+    start: Start, views: list[int], poses: np.ndarray, unit: float | None
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return rotations (V, 3, 3) and translations (V, 3) of a start, in its unit, in the world of the given
+    poses (G, 4, 4), and the unit there.
 
-    A unit that is not known follows from the given cameras' distances; one camera fixes none, and it is then 1.
+    A unit that is not known follows from the given cameras' distances; one camera fixes none, and it is then
+    1.
     """
     R, t = start.R_cam_from_world, start.t_cam_from_world
     turns = poses[:, :3, :3].transpose(0, 2, 1) @ R[views]

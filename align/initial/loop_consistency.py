@@ -27,8 +27,14 @@ class Triangles:
 
 
 def edge_weights(pairs: MeasuredPairs, triangles: Triangles) -> np.ndarray:
-    """Return a weight (E,) for each pair, 1 for the best: from its matches, its confidence, its two runs and the loops it takes part in."""
-    score = (pairs.num_matches + _UNMATCHED) * pairs.conf / (1 + (pairs.disagreement_rad / _DISAGREEMENT_RAD) ** 2)
+    """Return a weight (E,) for each pair, 1 for the best: from its matches, its confidence, its two runs and
+    the loops it takes part in.
+    """
+    score = (
+        (pairs.num_matches + _UNMATCHED)
+        * pairs.conf
+        / (1 + (pairs.disagreement_rad / _DISAGREEMENT_RAD) ** 2)
+    )
     score = score * (_LEAST_CONSISTENCY + consistency(triangles, score)) ** 2
     return score / score.max() if len(score) else score
 
@@ -49,7 +55,9 @@ def triangles_of(pairs: MeasuredPairs, num_views: int) -> Triangles:
 
 
 def consistency(triangles: Triangles, score: np.ndarray) -> np.ndarray:
-    """Return (E,) how well the loops through each pair close, from 0 to 1, loops of good other pairs first; 0.5 without a loop."""
+    """Return (E,) how well the loops through each pair close, from 0 to 1, loops of good other pairs first;
+    0.5 without a loop.
+    """
     closed = (1 + (triangles.angle_rad / _LOOP_RAD) ** 2) ** -2.0
     others = score[triangles.edges]  # (T, 3)
     weight = np.stack([others[:, [1, 2]].min(1), others[:, [0, 2]].min(1), others[:, [0, 1]].min(1)], 1)

@@ -1,4 +1,6 @@
-"""A start without given cameras: rotations, sizes and places of all views averaged over all pairs (the default aligner's design, chapter 2.4)."""
+"""A start without given cameras: rotations, sizes and places of all views averaged over all pairs (the
+default aligner's design, chapter 2.4).
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ _TIE = 1e-12
 
 
 def averaged_start(pairs: MeasuredPairs, triangles: Triangles, num_views: int) -> Start:
-    """Return where the views stand by robust averages over all pairs. Raises `GraphError` when the pairs do not tie all views together."""
+    """Return where the views stand by robust averages over all pairs. Raises `GraphError` when the pairs do
+    not tie all views together.
+    """
     weight = edge_weights(pairs, triangles)
     scores = np.zeros((num_views, num_views))
     i, j = pairs.pair.T
@@ -44,14 +48,17 @@ def averaged_start(pairs: MeasuredPairs, triangles: Triangles, num_views: int) -
 
 
 def contradicted(pairs: MeasuredPairs, error: np.ndarray, num_views: int) -> tuple[np.ndarray, bool]:
-    """Return which pairs (E,) to reject for their errors (E,) in radians: none where the graph would fall apart, which is also told."""
+    """Return which pairs (E,) to reject for their errors (E,) in radians: none where the graph would fall
+    apart, which is also told.
+    """
     rejected = error >= _REJECT_RAD
     whole = hangs_together(np.concatenate([pairs.pair[~rejected], pairs.unmeasured]), num_views)
     return rejected & whole, whole
 
 
 def chained(pairs: MeasuredPairs, scores: np.ndarray, root: int) -> np.ndarray:
-    """Return rotations (V, 3, 3) along the maximum spanning tree of the symmetric scores (V, V); the root's camera is the world.
+    """Return rotations (V, 3, 3) along the maximum spanning tree of the symmetric scores (V, V); the root's
+    camera is the world.
 
     Along a pair that is not measured the rotation stays: such a view waits there for a second try.
     """
@@ -71,8 +78,12 @@ def hangs_together(pair: np.ndarray, num_views: int) -> bool:
     return bool((leader == leader[0]).all())
 
 
-def averaged_rotations(pairs: MeasuredPairs, weight: np.ndarray, R: np.ndarray, root: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return rotations (V, 3, 3) and by what angle (E,) each pair differs from them; robust, from wide to narrow; the root stays."""
+def averaged_rotations(
+    pairs: MeasuredPairs, weight: np.ndarray, R: np.ndarray, root: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return rotations (V, 3, 3) and by what angle (E,) each pair differs from them; robust, from wide to
+    narrow; the root stays.
+    """
     scale = _FIRST_RAD
     for _ in range(_ROUNDS):
         residual = rotation_residuals(pairs, R)
@@ -103,10 +114,13 @@ def averaged_sizes(pairs: MeasuredPairs, weight: np.ndarray, num_views: int) -> 
     return size - size.mean()
 
 
-def averaged_places(pairs: MeasuredPairs, weight: np.ndarray, R: np.ndarray, log_size: np.ndarray, root: int) -> np.ndarray:
+def averaged_places(
+    pairs: MeasuredPairs, weight: np.ndarray, R: np.ndarray, log_size: np.ndarray, root: int
+) -> np.ndarray:
     """Return translations (V, 3), the root's 0, such that the middles of the object coincide, robust.
 
-    Each run names one physical point in both frames: a rotation that averaging has changed so turns about the object, not about the camera.
+    Each run names one physical point in both frames: a rotation that averaging has changed so turns about the
+    object, not about the camera.
     """
     pair, offset = place_differences(pairs, R, log_size)
     w = np.repeat(weight, 2)[pairs.usable.ravel()]
@@ -118,12 +132,22 @@ def averaged_places(pairs: MeasuredPairs, weight: np.ndarray, R: np.ndarray, log
     return np.einsum("vab,vb->va", R, u - u[root])
 
 
-def place_differences(pairs: MeasuredPairs, R: np.ndarray, log_size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the views (r, 2) of every usable run and what it says of R_i^T t_i - R_j^T t_j (r, 3), in the world's axes."""
+def place_differences(
+    pairs: MeasuredPairs, R: np.ndarray, log_size: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the views (r, 2) of every usable run and what it says of R_i^T t_i - R_j^T t_j (r, 3), in the
+    world's axes.
+    """
     pair, present, size = np.repeat(pairs.pair, 2, 0), pairs.usable.ravel(), np.exp(log_size)
     pair = pair[present]
-    (i, j), point_i, point_j = pair.T, pairs.point_i.reshape(-1, 3)[present], pairs.point_j.reshape(-1, 3)[present]
-    return pair, np.einsum("eba,eb->ea", R[i], size[i, None] * point_i) - np.einsum("eba,eb->ea", R[j], size[j, None] * point_j)
+    (i, j), point_i, point_j = (
+        pair.T,
+        pairs.point_i.reshape(-1, 3)[present],
+        pairs.point_j.reshape(-1, 3)[present],
+    )
+    return pair, np.einsum("eba,eb->ea", R[i], size[i, None] * point_i) - np.einsum(
+        "eba,eb->ea", R[j], size[j, None] * point_j
+    )
 
 
 def _redescending(residual: np.ndarray, scale: float) -> np.ndarray:
@@ -132,13 +156,18 @@ def _redescending(residual: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _solve_graph(pair: np.ndarray, weight: np.ndarray, difference: np.ndarray, num_views: int) -> np.ndarray:
-    """Return x (V, k) with x_i - x_j = difference (E, k) in the least squares, by the weighted graph Laplacian.
+    """Return x (V, k) with x_i - x_j = difference (E, k) in the least squares, by the weighted graph
+    Laplacian.
 
     Only differences of x mean anything.
     """
     i, j = pair.T
     cells = np.concatenate([i * num_views + i, j * num_views + j, i * num_views + j, j * num_views + i])
-    laplacian = np.bincount(cells, np.concatenate([weight, weight, -weight, -weight]), num_views**2).reshape(num_views, num_views).astype(float)
+    laplacian = (
+        np.bincount(cells, np.concatenate([weight, weight, -weight, -weight]), num_views**2)
+        .reshape(num_views, num_views)
+        .astype(float)
+    )
     # A view whose pairs have all lost their weight, or the whole of it, would make the matrix singular.
     laplacian[np.diag_indices(num_views)] += _TIE * max(float(np.diagonal(laplacian).max()), 1e-30)
     flow = weight[:, None] * difference

@@ -1,4 +1,6 @@
-"""What the pointmaps of all pairs say of relative poses and sizes (the default aligner's design, chapter 2.2), as flat arrays over the pairs."""
+"""What the pointmaps of all pairs say of relative poses and sizes (the default aligner's design, chapter
+2.2), as flat arrays over the pairs.
+"""
 
 from __future__ import annotations
 
@@ -45,14 +47,21 @@ class MeasuredPairs:
 
 
 def measure_pairs(gathered: Gathered, middle: np.ndarray, principal_points: Tensor) -> MeasuredPairs:
-    """Return the poses of all pairs with a usable run, in the order of the records; of others only whether they have matches.
+    """Return the poses of all pairs with a usable run, in the order of the records; of others only whether
+    they have matches.
 
-    A pair that lacks a run is measured by its matches, at their canonical depths. `middle` (V,) are the views' median depths.
+    A pair that lacks a run is measured by its matches, at their canonical depths. `middle` (V,) are the
+    views' median depths.
     """
     # A canonical view may have a margin beyond the predictions' grid.
     sizes = [view.pixel_map.target_size for view in gathered.predictions.views]
-    canonical = [coarse_grid(view.depth[:height, :width]) for view, (width, height) in zip(gathered.views, sizes)]
-    samples = [_present(_Sample(s.frame, s.other, s.own, s.seen, s.weight, canonical[s.other].numpy())) for s in gathered.samples]
+    canonical = [
+        coarse_grid(view.depth[:height, :width]) for view, (width, height) in zip(gathered.views, sizes)
+    ]
+    samples = [
+        _present(_Sample(s.frame, s.other, s.own, s.seen, s.weight, canonical[s.other].numpy()))
+        for s in gathered.samples
+    ]
     behind = {frozenset((s.frame, s.other)) for s in samples if not _in_front(s)}
     samples = [s for s in samples if frozenset((s.frame, s.other)) not in behind]
     sampled = {(s.frame, s.other) for s in samples}
@@ -67,9 +76,14 @@ def measure_pairs(gathered: Gathered, middle: np.ndarray, principal_points: Tens
     kept = usable.any(1)
     records, runs, usable = [r for r, keep in zip(records, kept) if keep], runs[kept], usable[kept]
     measured = {(r.a, r.b) for r in records}
-    # The sample in whose frame a view stands does not hold that view's own points: its unit is that of the reverse sample.
+    # The sample in whose frame a view stands does not hold that view's own points: its unit is that of the
+    # reverse sample.
     unit_i, unit_j = unit[runs[:, 1], None], unit[runs[:, 0], None]
-    scale, source, target = fits.scale.numpy()[runs], fits.source_mean.numpy()[runs], fits.target_mean.numpy()[runs]
+    scale, source, target = (
+        fits.scale.numpy()[runs],
+        fits.source_mean.numpy()[runs],
+        fits.target_mean.numpy()[runs],
+    )
     R, disagreement = _together(fits, runs, usable)
     return MeasuredPairs(
         pair=np.array([(r.a, r.b) for r in records], int).reshape(-1, 2),
@@ -81,7 +95,9 @@ def measure_pairs(gathered: Gathered, middle: np.ndarray, principal_points: Tens
         point_j=np.stack([source[:, 0], target[:, 1]], 1) / unit_j[..., None],
         num_matches=np.array([len(r.conf) for r in records], float),
         conf=np.array([_conf(r) for r in records]),
-        unmeasured=np.array([(r.a, r.b) for r in gathered.records if len(r.conf) and (r.a, r.b) not in measured], int).reshape(-1, 2),
+        unmeasured=np.array(
+            [(r.a, r.b) for r in gathered.records if len(r.conf) and (r.a, r.b) not in measured], int
+        ).reshape(-1, 2),
     )
 
 
@@ -98,10 +114,19 @@ class _Sample:
 
 
 def _present(sample: _Sample) -> _Sample:
-    """Return the sample without its absent points: most of the grid may lie off the object. One stays where all are absent."""
+    """Return the sample without its absent points: most of the grid may lie off the object. One stays where
+    all are absent.
+    """
     kept = sample.weight > 0
     kept[:1] |= not kept.any()
-    return _Sample(sample.frame, sample.other, sample.own[kept], sample.seen[kept], sample.weight[kept], sample.canonical[kept])
+    return _Sample(
+        sample.frame,
+        sample.other,
+        sample.own[kept],
+        sample.seen[kept],
+        sample.weight[kept],
+        sample.canonical[kept],
+    )
 
 
 def _in_front(sample: _Sample) -> bool:
@@ -109,7 +134,9 @@ def _in_front(sample: _Sample) -> bool:
     return float(np.median(np.where(sample.weight > 0, sample.own[:, 2], 0))) > 0
 
 
-def _matched_samples(record: PairRecord, views: Sequence[CanonicalView], principal_points: Tensor) -> list[_Sample]:
+def _matched_samples(
+    record: PairRecord, views: Sequence[CanonicalView], principal_points: Tensor
+) -> list[_Sample]:
     """Return the canonical points at both ends of a pair's matches as samples of two runs."""
     points, present = [], torch.ones(len(record.conf), dtype=torch.bool)
     for number, xy in ((record.a, record.xy_a), (record.b, record.xy_b)):
@@ -120,16 +147,26 @@ def _matched_samples(record: PairRecord, views: Sequence[CanonicalView], princip
         ray = torch.cat([(xy - principal_points[number]) / view.focal, torch.ones_like(xy[:, :1])], 1)
         points.append((ray * depth[:, None]).numpy())
     weight, (in_a, in_b) = torch.where(present, record.conf, 0).numpy(), points
-    return [_Sample(record.a, record.b, in_b, in_a, weight, in_b[:, 2]), _Sample(record.b, record.a, in_a, in_b, weight, in_a[:, 2])]
+    return [
+        _Sample(record.a, record.b, in_b, in_a, weight, in_b[:, 2]),
+        _Sample(record.b, record.a, in_a, in_b, weight, in_a[:, 2]),
+    ]
 
 
 def _fit(samples: Sequence[_Sample], middle: np.ndarray) -> tuple[Similarities, np.ndarray]:
-    """Return the similarities of all samples and the unit (R,) of each sample's own points, in which the canonical median is 1."""
+    """Return the similarities of all samples and the unit (R,) of each sample's own points, in which the
+    canonical median is 1.
+    """
     if not samples:
         empty = torch.zeros(0, 1, 3, dtype=torch.float64)
         return similarities(PointPairs(empty, empty, empty[..., 0])), np.zeros(0)
-    own, seen, weight = (pad_sequence([torch.from_numpy(getattr(s, name)) for s in samples], batch_first=True) for name in ("own", "seen", "weight"))
-    canonical = pad_sequence([torch.from_numpy(s.canonical) / middle[s.other] for s in samples], batch_first=True)
+    own, seen, weight = (
+        pad_sequence([torch.from_numpy(getattr(s, name)) for s in samples], batch_first=True)
+        for name in ("own", "seen", "weight")
+    )
+    canonical = pad_sequence(
+        [torch.from_numpy(s.canonical) / middle[s.other] for s in samples], batch_first=True
+    )
     ratio = own[..., 2] / canonical
     counted = (weight > 0) & torch.isfinite(ratio)
     unit = weighted_median(torch.where(counted, ratio, 0), counted.to(ratio)).numpy()
@@ -137,15 +174,25 @@ def _fit(samples: Sequence[_Sample], middle: np.ndarray) -> tuple[Similarities, 
 
 
 def _together(fits: Similarities, runs: np.ndarray, usable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return i_from_j (E, 3, 3), each run weighted by how well a rigid body explains it, and the angle (E,) between both runs."""
+    """Return i_from_j (E, 3, 3), each run weighted by how well a rigid body explains it, and the angle (E,)
+    between both runs.
+    """
     trust = torch.where(torch.from_numpy(usable), fits.spread.clamp(min=_LEAST_SPREAD)[runs] ** -2, 0)
     R_0, R_1 = fits.R[runs[:, 0]], fits.R[runs[:, 1]].mT
-    R = roma.special_procrustes(trust[:, 0, None, None] * R_0 + trust[:, 1, None, None] * R_1) if len(runs) else R_0
+    R = (
+        roma.special_procrustes(trust[:, 0, None, None] * R_0 + trust[:, 1, None, None] * R_1)
+        if len(runs)
+        else R_0
+    )
     angle = torch.where(torch.from_numpy(usable.all(1)), roma.rotmat_geodesic_distance(R_0, R_1), 0)
     return R.numpy(), angle.numpy()
 
 
 def _conf(record: PairRecord) -> float:
-    """Return the smaller of both runs' mean confidence above 1 over the mask of the view that is seen from the other."""
-    seen: list[Tensor] = [run.conf[torch.isfinite(run.conf)] for run in (record.b_in_a, record.a_in_b) if run is not None]
+    """Return the smaller of both runs' mean confidence above 1 over the mask of the view that is seen from
+    the other.
+    """
+    seen: list[Tensor] = [
+        run.conf[torch.isfinite(run.conf)] for run in (record.b_in_a, record.a_in_b) if run is not None
+    ]
     return max(min((float((conf - 1).mean()) for conf in seen if len(conf)), default=0.0), _LEAST_CONF)

@@ -18,14 +18,21 @@ _SURE = 0.9999
 
 
 def resect(points: np.ndarray, pixels: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the rotation (3, 3) and translation (3,) of a camera that sees points (N, 3) at pixels (N, 2) less its principal point.
+    """Return the rotation (3, 3) and translation (3,) of a camera that sees points (N, 3) at pixels (N, 2)
+    less its principal point.
 
-    By random samples and perspective-n-point, robust against wrong matches. Returns nothing when no camera sees enough of them.
+    By random samples and perspective-n-point, robust against wrong matches. Returns nothing when no camera
+    sees enough of them.
     """
     if len(points) < _LEAST_POINTS:
         return None
     K = np.diag([focal, focal, 1.0])
-    options = {"iterationsCount": _TRIES, "reprojectionError": _ERROR_PX, "confidence": _SURE, "flags": cv2.SOLVEPNP_SQPNP}
+    options = {
+        "iterationsCount": _TRIES,
+        "reprojectionError": _ERROR_PX,
+        "confidence": _SURE,
+        "flags": cv2.SOLVEPNP_SQPNP,
+    }
     found, turn, t, inliers = cv2.solvePnPRansac(points, pixels, K, None, **options)
     if not found or inliers is None or len(inliers) < _LEAST_POINTS:
         return None

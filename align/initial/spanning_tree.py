@@ -36,13 +36,16 @@ def build_tree(scores: np.ndarray, sizes: np.ndarray, mode: str = "hclust-ward",
     """Return the tree of the reference: `mst`, or `hclust-` and the name of a linkage.
 
     `scores` (V, V) are symmetric numbers of matches, 0 without a pair; `sizes` (V, 2) are (width, height).
-    Raises `GraphError` when `mst` meets a graph of several parts; `hclust` links the parts although nothing ties them.
+    Raises `GraphError` when `mst` meets a graph of several parts; `hclust` links the parts although nothing
+    ties them.
     """
     if mode == "mst":
         return maximum_spanning_tree(scores)
     method = mode.removeprefix("hclust-")
     if method == mode or method not in LINKAGES:
-        raise ValueError(f"kinematic mode {mode!r} is not one of mst, {', '.join('hclust-' + name for name in LINKAGES)}")
+        raise ValueError(
+            f"kinematic mode {mode!r} is not one of mst, {', '.join('hclust-' + name for name in LINKAGES)}"
+        )
     return clustered_tree(scores, sizes, method, subsample)
 
 
@@ -59,21 +62,32 @@ def maximum_spanning_tree(scores: np.ndarray) -> Tree:
             edges.append((int(row), int(column)))
     if len(edges) != len(scores) - 1:
         parts = len(scores) - len(edges)
-        raise GraphError(f"the matched pairs leave the views in {parts} separate parts. Add pairs between them, or align each part alone.")
+        raise GraphError(
+            f"the matched pairs leave the views in {parts} separate parts. Add pairs between them, or "
+            "align each part alone."
+        )
     return rooted(len(scores), edges)
 
 
 def clustered_tree(scores: np.ndarray, sizes: np.ndarray, method: str = "ward", subsample: int = 8) -> Tree:
-    """Return the tree of an agglomerative clustering: each merge links the representatives of the two clusters."""
+    """Return the tree of an agglomerative clustering: each merge links the representatives of the two
+    clusters.
+    """
     num_anchors = (sizes // subsample).prod(axis=1)
     # Python's scalar division keeps the dtype of the scores, which decides ties in the clustering.
-    certainty = np.minimum(1, scores / (_ENOUGH_SHARE * np.minimum.outer(num_anchors, num_anchors)).astype(scores.dtype))
+    certainty = np.minimum(
+        1, scores / (_ENOUGH_SHARE * np.minimum.outer(num_anchors, num_anchors)).astype(scores.dtype)
+    )
     np.fill_diagonal(certainty, 1)
     distance = np.where(certainty != 0, 1 - certainty, 2)
     np.fill_diagonal(distance, 0)
     representative = list(range(len(scores)))
     edges = []
-    for x, y in linkage(squareform(distance, checks=False), method=method)[:, :2].astype(int) if len(scores) > 1 else ():
+    for x, y in (
+        linkage(squareform(distance, checks=False), method=method)[:, :2].astype(int)
+        if len(scores) > 1
+        else ()
+    ):
         a, b = representative[x], representative[y]
         edges.append((min(a, b), max(a, b)))
         better = a if certainty[a].sum() > certainty[b].sum() else b
@@ -85,8 +99,8 @@ def clustered_tree(scores: np.ndarray, sizes: np.ndarray, method: str = "ward", 
 def rooted(num_views: int, edges: Iterable[tuple[int, int]]) -> Tree:
     """Return the tree of directed `edges` with the reference's root.
 
-    The root is the view with the largest smaller rank from both ends of a longest walk, where a rank is a position in
-    breadth-first order and not a number of hops.
+    The root is the view with the largest smaller rank from both ends of a longest walk, where a rank is a
+    position in breadth-first order and not a number of hops.
     """
     neighbours = _neighbours(num_views, edges)
     last = _breadth_first(neighbours, 0)[-1][1]
@@ -105,7 +119,9 @@ def rooted_at(root: int, num_views: int, edges: Iterable[tuple[int, int]]) -> Tr
 
 
 def _neighbours(num_views: int, edges: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Return every view's neighbours: targets of its outgoing edges ascending, then sources of the incoming ones ascending."""
+    """Return every view's neighbours: targets of its outgoing edges ascending, then sources of the incoming
+    ones ascending.
+    """
     edges = list(edges)
     outgoing = [sorted(child for parent, child in edges if parent == view) for view in range(num_views)]
     incoming = [sorted(parent for parent, child in edges if child == view) for view in range(num_views)]

@@ -1,4 +1,6 @@
-"""Sparse depth carriers: one anchor a block, and how every pixel hangs on its block's anchor (chapter 4.2 of the specification)."""
+"""Sparse depth carriers: one anchor a block, and how every pixel hangs on its block's anchor (chapter 4.2 of
+the specification).
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ def anchored_ratio(
     at = at_anchors(relative_depth, subsample)
     if not bool((at > 0).all()):
         raise SolverError(
-            f"{int((~(at > 0)).sum())} of {at.numel()} anchors have no positive canonical depth: the predictions are zero or not finite "
+            f"{int((~(at > 0)).sum())} of {at.numel()} anchors have no positive canonical depth: the "
+            "predictions are zero or not finite "
             "there. Give masks instead of zeroed backgrounds, so that these pixels are left out."
         )
     index = anchor_of_pixel(xy, relative_depth.shape[-1], subsample)
@@ -52,5 +55,7 @@ def anchored_ratio(
 
 def all_pixels(height: int, width: int, device: torch.device) -> Tensor:
     """Return the integer pixels (H W, 2), row by row."""
-    y, x = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
+    y, x = torch.meshgrid(
+        torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij"
+    )
     return torch.stack([x, y], dim=-1).reshape(-1, 2)

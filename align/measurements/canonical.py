@@ -8,13 +8,22 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from align.measurements.anchors import all_pixels, anchor_grid, anchor_of_pixel, anchored_ratio, at_anchors, spread_blocks
+from align.measurements.anchors import (
+    all_pixels,
+    anchor_grid,
+    anchor_of_pixel,
+    anchored_ratio,
+    at_anchors,
+    spread_blocks,
+)
 from align.measurements.focal import estimate_focal, masked_focal
 from masks.errors import SolverError
 
 AverageMode = Literal["avg-angle", "avg-reldepth"]
 
-_CONF_FLOOR = 0.999  # the network's confidence starts at 1: this leaves a pixel without confidence a weight of 0.001
+_CONF_FLOOR = (
+    0.999  # the network's confidence starts at 1: this leaves a pixel without confidence a weight of 0.001
+)
 _EDGE = 0.05  # neighbouring pixels whose depths differ by more than this share lie on different surfaces
 _LEAST_RADIUS = 1e-8  # scene units; keeps the slope of a pixel that coincides with its anchor finite
 
@@ -38,7 +47,9 @@ class CanonicalView:
         height, width = self.depth.shape
         grid = (anchor_grid(height, self.subsample), anchor_grid(width, self.subsample))
         if height % self.subsample or width % self.subsample or self.anchor_depth.shape != grid:
-            raise ValueError(f"a {width}x{height} view has no whole grid of anchors every {self.subsample} pixels")
+            raise ValueError(
+                f"a {width}x{height} view has no whole grid of anchors every {self.subsample} pixels"
+            )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -53,7 +64,9 @@ def canonical_view(
     subsample: int = 8,
     mode: AverageMode = "avg-angle",
 ) -> CanonicalView:
-    """Return the reference's canonical view: every pixel counts, maps are averaged in the scale they come in."""
+    """Return the reference's canonical view: every pixel counts, maps are averaged in the scale they
+    come in.
+    """
     points, conf = average_points(pointmaps, confs)
     relative = relative_depth(pointmaps, confs, subsample, mode)
     height, width = conf.shape
@@ -76,11 +89,13 @@ def average_points(pointmaps: Tensor, confs: Tensor) -> tuple[Tensor, Tensor]:
     return (weight[..., None] * pointmaps).sum(0) / total[..., None], (weight * weight).sum(0) / total
 
 
-def relative_depth(pointmaps: Tensor, confs: Tensor, subsample: int, mode: AverageMode = "avg-angle") -> Tensor:
+def relative_depth(
+    pointmaps: Tensor, confs: Tensor, subsample: int, mode: AverageMode = "avg-angle"
+) -> Tensor:
     """Return the depth (H, W) of every pixel over that of its block's anchor, averaged over the maps.
 
-    `avg-reldepth` averages the ratios themselves; `avg-angle` averages the slope angle between anchor and pixel, so that
-    one map with a depth edge in between does not dominate.
+    `avg-reldepth` averages the ratios themselves; `avg-angle` averages the slope angle between anchor and
+    pixel, so that one map with a depth edge in between does not dominate.
     """
     if mode not in ("avg-angle", "avg-reldepth"):
         raise ValueError(f"canonical mode {mode!r} is not one of avg-angle, avg-reldepth")
@@ -107,16 +122,20 @@ def masked_canonical_view(
 ) -> CanonicalView:
     """Return the canonical view of the object alone; what lies outside the mask is never read.
 
-    Maps are brought to one scale by their median depth over the object before they are averaged, and the result is put back to the
-    mean (geometric) of these medians: a network without metric scale answers every pair in another one. The anchor of a block is the
-    object pixel nearest to its centre (first in reading order on ties); a block without object has none.
-    Raises `SolverError` when no pixel of the object has a positive depth in every map.
+    Maps are brought to one scale by their median depth over the object before they are averaged, and the
+    result is put back to the mean (geometric) of these medians: a network without metric scale answers every
+    pair in another one. The anchor of a block is the object pixel nearest to its centre (first in reading
+    order on ties); a block without object has none. Raises `SolverError` when no pixel of the object has a
+    positive depth in every map.
     """
     z = pointmaps[..., 2]
-    # Comparisons with NaN are false, so a pixel that one network run could not answer is absent like the background.
+    # Comparisons with NaN are false, so a pixel that one network run could not answer is absent like the
+    # background.
     valid = mask & (z > 0).all(0) & torch.isfinite(pointmaps).all(-1).all(0) & torch.isfinite(confs).all(0)
     if not bool(valid.any()):
-        raise SolverError("no pixel of the object has a positive predicted depth. Look at the mask, or leave this view out.")
+        raise SolverError(
+            "no pixel of the object has a positive predicted depth. Look at the mask, or leave this view out."
+        )
     seen = z[:, valid]  # (B, N)
     weight = (confs[:, valid] - _CONF_FLOOR).clamp(min=1 - _CONF_FLOOR)
     median = seen.median(dim=1).values
@@ -131,7 +150,9 @@ def masked_canonical_view(
 
 
 def _masked_anchors(depth: Tensor, valid: Tensor, subsample: int) -> tuple[Tensor, Tensor]:
-    """Return anchor depths (h, w) and depth ratios (H, W), with the valid pixel nearest to the block's centre as anchor."""
+    """Return anchor depths (h, w) and depth ratios (H, W), with the valid pixel nearest to the block's centre
+    as anchor.
+    """
     height, width = depth.shape
     rows, columns = height // subsample, width // subsample
     offset = torch.arange(subsample, device=depth.device) - subsample // 2
@@ -148,8 +169,9 @@ def _masked_anchors(depth: Tensor, valid: Tensor, subsample: int) -> tuple[Tenso
 def anchor_at(view: CanonicalView, xy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return anchor numbers (N,), depth ratios (N,) and usability (N,) of pixel positions (N, 2).
 
-    The anchor is that of the nearest pixel. Between pixels the depth is bilinear, where the four around lie on one surface: on a slope the
-    depth of the nearest pixel would be off by up to half a pixel's worth, which other views see as a shift.
+    The anchor is that of the nearest pixel. Between pixels the depth is bilinear, where the four around lie
+    on one surface: on a slope the depth of the nearest pixel would be off by up to half a pixel's worth,
+    which other views see as a shift.
     """
     width, height = view.size
     limit = torch.tensor([width - 1, height - 1])
@@ -166,14 +188,18 @@ def anchor_at(view: CanonicalView, xy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _bilinear_depth(view: CanonicalView, xy: Tensor) -> Tensor:
-    """Return the depth (N,) between pixels; NaN across an edge of the surface, of the object, or of the picture."""
+    """Return the depth (N,) between pixels; NaN across an edge of the surface, of the object, or of the
+    picture.
+    """
     width, height = view.size
     corner = xy.floor().long()
     inside = ((corner >= 0) & (corner < torch.tensor([width - 1, height - 1]))).all(-1)
     x, y = torch.where(inside[:, None], corner, 0).unbind(-1)
     depth = spread_blocks(view.anchor_depth, view.subsample) * view.depth_ratio
     around = torch.stack([depth[y, x], depth[y, x + 1], depth[y + 1, x], depth[y + 1, x + 1]], -1)  # (N, 4)
-    held = torch.stack([view.valid[y, x], view.valid[y, x + 1], view.valid[y + 1, x], view.valid[y + 1, x + 1]], -1).all(-1)
+    held = torch.stack(
+        [view.valid[y, x], view.valid[y, x + 1], view.valid[y + 1, x], view.valid[y + 1, x + 1]], -1
+    ).all(-1)
     u, v = (xy - corner).unbind(-1)
     weight = torch.stack([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v], -1)
     one_surface = around.amax(-1) < (1 + _EDGE) * around.amin(-1)

@@ -12,12 +12,15 @@ from masks.errors import GraphError
 from masks.notice import Level, Notice, first_few, left_out, warning
 
 _LEAST_MATCHES = 8
-"""A few wrong matches must not tie two parts: a pair with fewer counts only inside a part that holds together without it."""
+"""A few wrong matches must not tie two parts: a pair with fewer counts only inside a part that holds together
+without it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Sets of views that matches tie together, the largest first, of equal ones that of the first view; ascending indices."""
+    """Sets of views that matches tie together, the largest first, of equal ones that of the first view;
+    ascending indices.
+    """
 
     views: tuple[tuple[int, ...], ...]
     notices: tuple[Notice, ...]
@@ -34,17 +37,38 @@ def tied_parts(gathered: Gathered) -> Parts:
     counts = [graph.edges[pair]["matches"] for pair in weak]
     graph.remove_edges_from(weak)
     notices = [
-        warning("pairs", f"{names[a]} and {names[b]}: {count} matches alone are not enough to tie their parts. Add pairs that link them.")
+        warning(
+            "pairs",
+            (
+                f"{names[a]} and {names[b]}: {count} matches alone are not enough to tie their parts. Add "
+                "pairs that link them."
+            ),
+        )
         for (a, b), count in zip(weak, counts)
     ]
-    components = sorted((tuple(sorted(c)) for c in networkx.connected_components(graph)), key=lambda c: (-len(c), c))
+    components = sorted(
+        (tuple(sorted(c)) for c in networkx.connected_components(graph)), key=lambda c: (-len(c), c)
+    )
     for (alone,) in (c for c in components if len(c) == 1):
-        notices.append(left_out(names[alone], "no matches tie it to any other view. Check its mask and its pairs, or add pairs that link it."))
+        notices.append(
+            left_out(
+                names[alone],
+                (
+                    "no matches tie it to any other view. Check its mask and its pairs, or add pairs that "
+                    "link it."
+                ),
+            )
+        )
     parts = tuple(c for c in components if len(c) > 1)
     if not parts:
         weakly_tied = [n for n in notices if n.level is Level.WARNING]
         reasons = " ".join(f"{n.subject}: {n.text}" for n in (*weakly_tied[:3], *gathered.notices[:3]))
-        raise GraphError(f"no two views are tied by matches inside the masks. Check the masks, the pairs and the predictions. {reasons}".strip())
+        raise GraphError(
+            (
+                "no two views are tied by matches inside the masks. Check the masks, the pairs and "
+                f"the predictions. {reasons}"
+            ).strip()
+        )
     return Parts(parts, tuple(notices))
 
 
@@ -52,9 +76,15 @@ def other_parts(parts: Parts, chosen: int, names: Sequence[str]) -> list[Notice]
     """Return what the report of one part says of the others."""
     if len(parts.views) == 1:
         return []
-    others = [f"part {k + 1} has {len(part)} ({first_few([names[v] for v in part])})" for k, part in enumerate(parts.views) if k != chosen]
+    others = [
+        f"part {k + 1} has {len(part)} ({first_few([names[v] for v in part])})"
+        for k, part in enumerate(parts.views)
+        if k != chosen
+    ]
     text = (
-        f"no matches tie the views together: they fall into {len(parts.views)} parts, each in a world and a scale of its own. "
-        f"This is part {chosen + 1} with {len(parts.views[chosen])} views; {'; '.join(others)}. Add pairs that link them."
+        f"no matches tie the views together: they fall into {len(parts.views)} parts, each in a world and "
+        "a scale of its own. "
+        f"This is part {chosen + 1} with {len(parts.views[chosen])} views; {'; '.join(others)}. Add pairs "
+        "that link them."
     )
     return [warning("parts", text)]

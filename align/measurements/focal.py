@@ -23,7 +23,8 @@ def estimate_focal(
 ) -> Tensor:
     """Return the focal (B,) in pixels that best projects every point onto its own pixel.
 
-    `limits` are multiples of the focal of a 60 degree lens on the longer side. All pixels count, and none has a weight.
+    `limits` are multiples of the focal of a 60 degree lens on the longer side. All pixels count, and none has
+    a weight.
     """
     height, width = pointmap.shape[-3:-1]
     pixels = pixel_grid(height, width, pointmap) - principal_point.to(pointmap).reshape(-1, 1, 2)  # (B, N, 2)
@@ -38,7 +39,9 @@ def masked_focal(
     mask: Tensor,  # (H, W) bool
     limits: tuple[float, float] = (0.5, 3.5),
 ) -> Tensor:
-    """Return the focal () of the object's pixels alone; what lies outside the mask is never read. An empty mask gives NaN."""
+    """Return the focal () of the object's pixels alone; what lies outside the mask is never read. An empty
+    mask gives NaN.
+    """
     height, width = mask.shape
     pixels = (pixel_grid(height, width, pointmap) - principal_point.to(pointmap)).reshape(height, width, 2)
     focal = weiszfeld_focal(pointmap[mask][None], pixels[mask][None])
@@ -55,7 +58,9 @@ def median_focal(points: Tensor, pixels: Tensor) -> Tensor:
 
 
 def weiszfeld_focal(points: Tensor, pixels: Tensor) -> Tensor:
-    """Return the focal (B,) with the least sum of pixel distances, by ten reweighted least squares. Shapes as in `median_focal`."""
+    """Return the focal (B,) with the least sum of pixel distances, by ten reweighted least squares. Shapes as
+    in `median_focal`.
+    """
     # A point without depth has no direction: its ray counts as the optical axis, as in the reference.
     rays = (points[..., :2] / points[..., 2:]).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
     along, square = (rays * pixels).sum(-1), (rays * rays).sum(-1)  # (B, N)

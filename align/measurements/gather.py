@@ -1,4 +1,6 @@
-"""From streamed predictions to what the aligner keeps of them: canonical views, pair records, and pairwise similarities' points."""
+"""From streamed predictions to what the aligner keeps of them: canonical views, pair records, and pairwise
+similarities' points.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from align.measurements.canonical import CanonicalView, canonical_view, masked_canonical_view
-from align.measurements.gathered import Gathered, OffFrame, PairRecord, Reading, RunSample, _kept_pairs, coarse_grid
+from align.measurements.gathered import (
+    Gathered,
+    OffFrame,
+    PairRecord,
+    Reading,
+    RunSample,
+    _kept_pairs,
+    coarse_grid,
+)
 from align.measurements.known_cameras import principal_point
 from masks.errors import FormatError, SolverError
 from masks.notice import Notice, first_few, left_out
@@ -23,7 +33,8 @@ from pairs.views.view import View, grid_mask
 def gather(predictions: Predictions, reading: Reading, progress: Progress) -> Gathered:
     """Read every pair once and keep what the aligner needs of it, in float64.
 
-    Memory grows with the number of pairs by one pointmap a run, and not at all where a view's own pointmaps are all the same.
+    Memory grows with the number of pairs by one pointmap a run, and not at all where a view's own pointmaps
+    are all the same.
     """
     require_sound(predictions)
     masks = [grid_mask(view) for view in predictions.views]
@@ -34,7 +45,11 @@ def gather(predictions: Predictions, reading: Reading, progress: Progress) -> Ga
         require_fitting(entry, predictions.views[a], predictions.views[b])
         unusable += _keep_own((a, b), entry, own, masks, reading)
         matches = _inside(entry.matches, masks[a], masks[b])
-        records.append(_record(a, b, entry, on_pixels(matches) if reading.whole_pixels else matches, masks, reading.subsample))
+        records.append(
+            _record(
+                a, b, entry, on_pixels(matches) if reading.whole_pixels else matches, masks, reading.subsample
+            )
+        )
         samples += _run_samples(a, b, entry, masks)
         progress("reading pairs", k + 1, len(predictions.edges))
     views, notices = {}, _unusable_runs(unusable, predictions.views)
@@ -51,14 +66,20 @@ def gather(predictions: Predictions, reading: Reading, progress: Progress) -> Ga
 
 
 class _OwnMaps:
-    """A view's own pointmaps. Equal ones from the first on are kept once: a weighted mean of copies is the map itself."""
+    """A view's own pointmaps. Equal ones from the first on are kept once: a weighted mean of copies is the
+    map itself.
+    """
 
     def __init__(self) -> None:
         self.maps: list[tuple[np.ndarray, np.ndarray]] = []
         self.copies = 1
 
     def add(self, points: np.ndarray, conf: np.ndarray) -> None:
-        if len(self.maps) == 1 and np.array_equal(points, self.maps[0][0], equal_nan=True) and np.array_equal(conf, self.maps[0][1]):
+        if (
+            len(self.maps) == 1
+            and np.array_equal(points, self.maps[0][0], equal_nan=True)
+            and np.array_equal(conf, self.maps[0][1])
+        ):
             self.copies += 1
             return
         if len(self.maps) == 1:
@@ -67,9 +88,15 @@ class _OwnMaps:
 
 
 def _keep_own(
-    pair: tuple[int, int], entry: PairEntry, own: Sequence[_OwnMaps], masks: Sequence[np.ndarray], reading: Reading
+    pair: tuple[int, int],
+    entry: PairEntry,
+    own: Sequence[_OwnMaps],
+    masks: Sequence[np.ndarray],
+    reading: Reading,
 ) -> list[tuple[int, int]]:
-    """Add the own pointmaps of a pair's runs to those of their views; return the runs (frame, other) of which a pointmap cannot be used."""
+    """Add the own pointmaps of a pair's runs to those of their views; return the runs (frame, other) of which
+    a pointmap cannot be used.
+    """
     unusable = []
     for (view, other), run in ((pair, entry.ab), (pair[::-1], entry.ba)):
         if run is None or not (masks[view].any() and masks[other].any()):
@@ -83,7 +110,9 @@ def _keep_own(
 
 
 def _usable(points: np.ndarray, mask: np.ndarray, reading: Reading) -> bool:
-    """Tell whether a pointmap (H, W, 3) holds a point of the object: a finite one, and, but for the reference, one in front of the camera."""
+    """Tell whether a pointmap (H, W, 3) holds a point of the object: a finite one, and, but for the
+    reference, one in front of the camera.
+    """
     inside = points[mask]
     kept = np.isfinite(inside).all(1)
     return bool((kept & (inside[:, 2] > 0)).any() if reading.average == "object" else kept.any())
@@ -93,16 +122,27 @@ def _unusable_runs(runs: Sequence[tuple[int, int]], views: Sequence[View]) -> li
     if not runs:
         return []
     names = first_few([f"{views[view].name} with {views[other].name}" for view, other in runs])
-    text = f"of {len(runs)} a pointmap holds no finite point of the object before the camera, and is not used: {names}."
+    text = (
+        f"of {len(runs)} a pointmap holds no finite point of the object before the camera, and is not "
+        f"used: {names}."
+    )
     return [left_out("runs", f"{text} Look at what the network said of these.")]
 
 
-def _canonical(view: View, own: _OwnMaps, mask: np.ndarray, pp: Tensor, reading: Reading) -> CanonicalView | Notice:
+def _canonical(
+    view: View, own: _OwnMaps, mask: np.ndarray, pp: Tensor, reading: Reading
+) -> CanonicalView | Notice:
     """Return the canonical view, or why there is none."""
     if not mask.any():
         return left_out(view.name, "its mask is empty on the grid. Paint the object, or leave the view out.")
     if not own.maps:
-        return left_out(view.name, "no run predicts it in its own frame with finite points. Every view must come first in at least one run.")
+        return left_out(
+            view.name,
+            (
+                "no run predicts it in its own frame with finite points. Every view must come first in at "
+                "least one run."
+            ),
+        )
     points = torch.from_numpy(np.stack([points for points, _ in own.maps])).double()
     conf = torch.from_numpy(np.stack([conf for _, conf in own.maps])).double()
     inside = torch.from_numpy(mask)
@@ -114,11 +154,14 @@ def _canonical(view: View, own: _OwnMaps, mask: np.ndarray, pp: Tensor, reading:
     if any(side % reading.subsample for side in mask.shape):
         size = f"{mask.shape[1]}x{mask.shape[0]}"
         raise FormatError(
-            f"{view.name}: the reference's presets need sides that are multiples of {reading.subsample}, not {size}. Use --preset pointloom."
+            f"{view.name}: the reference's presets need sides that are multiples of {reading.subsample}, "
+            f"not {size}. Use --preset pointloom."
         )
     # The reference knows no masks: a background without confidence is the least harmful thing to tell it.
     mode = reading.average
-    return _with_focal(view, lambda: canonical_view(points, torch.where(inside, conf, 1.0), pp, reading.subsample, mode))
+    return _with_focal(
+        view, lambda: canonical_view(points, torch.where(inside, conf, 1.0), pp, reading.subsample, mode)
+    )
 
 
 def _with_focal(view: View, average: Callable[[], CanonicalView]) -> CanonicalView | Notice:
@@ -128,11 +171,20 @@ def _with_focal(view: View, average: Callable[[], CanonicalView]) -> CanonicalVi
     except SolverError as error:
         return left_out(view.name, str(error))
     if not bool(torch.isfinite(canonical.focal)):
-        return left_out(view.name, "no focal follows from its pointmaps: all their points lie in one direction. Look at what the network said of it.")
+        return left_out(
+            view.name,
+            (
+                "no focal follows from its pointmaps: all their points lie in one direction. Look at what "
+                "the "
+                "network said of it."
+            ),
+        )
     return canonical
 
 
-def _record(a: int, b: int, entry: PairEntry, matches: Matches, masks: Sequence[np.ndarray], subsample: int) -> PairRecord:
+def _record(
+    a: int, b: int, entry: PairEntry, matches: Matches, masks: Sequence[np.ndarray], subsample: int
+) -> PairRecord:
     off_frame = [_off_frame(run, masks[other], subsample) for run, other in ((entry.ab, b), (entry.ba, a))]
     xy_a, xy_b, conf = (torch.from_numpy(x).double() for x in (matches.xy_a, matches.xy_b, matches.conf))
     return PairRecord(a, b, xy_a, xy_b, conf, b_in_a=off_frame[0], a_in_b=off_frame[1])
@@ -150,8 +202,11 @@ def on_pixels(matches: Matches) -> Matches:
 def _off_frame(run: PairPrediction | None, mask: np.ndarray, subsample: int) -> OffFrame | None:
     if run is None:
         return None
-    # Sampled before anything is converted: whole maps in double precision between small arrays that stay would tear the heap apart.
-    sample = sample_off_frame(torch.from_numpy(run.b_in_a), torch.from_numpy(run.b_conf), subsample, torch.from_numpy(mask))
+    # Sampled before anything is converted: whole maps in double precision between small arrays that stay
+    # would tear the heap apart.
+    sample = sample_off_frame(
+        torch.from_numpy(run.b_in_a), torch.from_numpy(run.b_conf), subsample, torch.from_numpy(mask)
+    )
     return OffFrame(sample.points.double(), sample.conf.double())
 
 
@@ -169,24 +224,34 @@ def _at(mask: np.ndarray, xy: np.ndarray) -> np.ndarray:
 
 
 def _run_samples(a: int, b: int, entry: PairEntry, masks: Sequence[np.ndarray]) -> list[RunSample]:
-    """Return the points of both runs; a pair with one run has none, since the other view's own frame is not in it."""
+    """Return the points of both runs; a pair with one run has none, since the other view's own frame is not
+    in it.
+    """
     if entry.ab is None or entry.ba is None:
         return []
     samples = []
     for frame, other, run, reverse in ((a, b, entry.ab, entry.ba), (b, a, entry.ba, entry.ab)):
         own, seen = (np.asarray(coarse_grid(p), np.float64) for p in (reverse.a_in_a, run.b_in_a))
-        conf = [np.maximum(np.asarray(coarse_grid(c), np.float64) - 0.999, 0) for c in (reverse.a_conf, run.b_conf)]
-        usable = coarse_grid(masks[other]) & np.isfinite(np.concatenate([own, seen, np.stack(conf, 1)], 1)).all(1)
+        conf = [
+            np.maximum(np.asarray(coarse_grid(c), np.float64) - 0.999, 0)
+            for c in (reverse.a_conf, run.b_conf)
+        ]
+        usable = coarse_grid(masks[other]) & np.isfinite(
+            np.concatenate([own, seen, np.stack(conf, 1)], 1)
+        ).all(1)
         samples.append(RunSample(frame, other, own, seen, np.where(usable, np.sqrt(conf[0] * conf[1]), 0)))
     return samples
 
 
 def sample_off_frame(pointmap: Tensor, conf: Tensor, subsample: int, mask: Tensor | None = None) -> OffFrame:
-    """Return every `subsample`-th pixel of a pointmap (H, W, 3) and its confidence (H, W), starting at the top left one.
+    """Return every `subsample`-th pixel of a pointmap (H, W, 3) and its confidence (H, W), starting at the
+    top left one.
 
-    The sample of a block is its corner and not its anchor: so it is in the reference. Outside a `mask` (H, W) of the predicted view the
-    confidence is NaN, which makes the sample absent.
+    The sample of a block is its corner and not its anchor: so it is in the reference. Outside a `mask` (H, W)
+    of the predicted view the confidence is NaN, which makes the sample absent.
     """
     if mask is not None:
         conf = torch.where(mask, conf, torch.nan)
-    return OffFrame(pointmap[::subsample, ::subsample].reshape(-1, 3), conf[::subsample, ::subsample].reshape(-1))
+    return OffFrame(
+        pointmap[::subsample, ::subsample].reshape(-1, 3), conf[::subsample, ::subsample].reshape(-1)
+    )

@@ -81,14 +81,18 @@ class Gathered:
 
 def keep_views(gathered: Gathered, part: Sequence[int]) -> Gathered:
     """Return what was gathered for a part of the views, ascending."""
-    predictions, records, samples = _kept_pairs(gathered.predictions, gathered.records, gathered.samples, part)
+    predictions, records, samples = _kept_pairs(
+        gathered.predictions, gathered.records, gathered.samples, part
+    )
     return Gathered(predictions, tuple(gathered.views[k] for k in part), records, samples, gathered.notices)
 
 
 def _kept_pairs(
     predictions: Predictions, records: Sequence[PairRecord], samples: Sequence[RunSample], part: Sequence[int]
 ) -> tuple[Predictions, tuple[PairRecord, ...], tuple[RunSample, ...]]:
-    """Return predictions, records and samples of the pairs within a part of the views, which is numbered anew."""
+    """Return predictions, records and samples of the pairs within a part of the views, which is numbered
+    anew.
+    """
     position = {view: k for k, view in enumerate(part)}
     kept = [k for k, (a, b) in enumerate(predictions.edges) if a in position and b in position]
     cameras = predictions.cameras
@@ -97,15 +101,27 @@ def _kept_pairs(
         views=tuple(predictions.views[k] for k in part),
         edges=tuple((position[a], position[b]) for a, b in (predictions.edges[k] for k in kept)),
         load=lambda k: predictions.load(kept[k]),
-        cameras=Cameras(cameras.K[list(part)], cameras.cam_from_world[list(part)]) if cameras is not None else None,
+        cameras=Cameras(cameras.K[list(part)], cameras.cam_from_world[list(part)])
+        if cameras is not None
+        else None,
     )
     return (
         smaller,
-        tuple(replace(r, a=position[r.a], b=position[r.b]) for r in records if r.a in position and r.b in position),
-        tuple(replace(s, frame=position[s.frame], other=position[s.other]) for s in samples if s.frame in position and s.other in position),
+        tuple(
+            replace(r, a=position[r.a], b=position[r.b])
+            for r in records
+            if r.a in position and r.b in position
+        ),
+        tuple(
+            replace(s, frame=position[s.frame], other=position[s.other])
+            for s in samples
+            if s.frame in position and s.other in position
+        ),
     )
 
 
 def coarse_grid(array: np.ndarray | Tensor) -> np.ndarray | Tensor:
     """Return the pixels (S, ...) of a map (H, W, ...) that stand for the whole in a pair's similarity."""
-    return array[POSE_STRIDE // 2 :: POSE_STRIDE, POSE_STRIDE // 2 :: POSE_STRIDE].reshape(-1, *array.shape[2:])
+    return array[POSE_STRIDE // 2 :: POSE_STRIDE, POSE_STRIDE // 2 :: POSE_STRIDE].reshape(
+        -1, *array.shape[2:]
+    )

@@ -33,7 +33,9 @@ class Known:
 
 
 def principal_point(view: View, predictions: Predictions, index: int) -> Tensor:
-    """Return where the optical axis meets the view's grid (2,): as the backend or the user states, else the networks' (W/2, H/2)."""
+    """Return where the optical axis meets the view's grid (2,): as the backend or the user states, else the
+    networks' (W/2, H/2).
+    """
     K = predictions.cameras.K[index] if predictions.cameras is not None else grid_K(view)
     if K is not None:
         return torch.from_numpy(K[:2, 2].copy())
@@ -42,19 +44,30 @@ def principal_point(view: View, predictions: Predictions, index: int) -> Tensor:
 
 
 def with_shared_K(views: Sequence[View]) -> tuple[View, ...]:
-    """Return the views, the K that is stated for some of a camera stated for its others of that size; not where what is stated differs."""
+    """Return the views, the K that is stated for some of a camera stated for its others of that size; not
+    where what is stated differs.
+    """
     stated: dict[tuple[str, tuple[int, int]], list[np.ndarray]] = {}
     for view in views:
         if view.K is not None:
             stated.setdefault((view.camera, view.photo_size), []).append(view.K)
-    shared = {key: found[0] for key, found in stated.items() if all(np.array_equal(K, found[0]) for K in found)}
-    return tuple(view if view.K is not None else replace(view, K=shared.get((view.camera, view.photo_size))) for view in views)
+    shared = {
+        key: found[0] for key, found in stated.items() if all(np.array_equal(K, found[0]) for K in found)
+    }
+    return tuple(
+        view if view.K is not None else replace(view, K=shared.get((view.camera, view.photo_size)))
+        for view in views
+    )
 
 
 def stated_cameras(predictions: Predictions) -> Known:
     """Return what the user states of cameras, and the backend's poses where they are the start."""
     views = predictions.views
-    poses = [view.cam_from_world for view in views] if predictions.cameras is None else predictions.cameras.cam_from_world
+    poses = (
+        [view.cam_from_world for view in views]
+        if predictions.cameras is None
+        else predictions.cameras.cam_from_world
+    )
     return Known(
         K={k: torch.from_numpy(K) for k, view in enumerate(views) if (K := grid_K(view)) is not None},
         cam_from_world={k: torch.from_numpy(pose) for k, pose in enumerate(poses) if pose is not None},
@@ -66,5 +79,13 @@ def backend_cameras(gathered: Gathered) -> Known:
     predictions = gathered.predictions
     if predictions.cameras is not None:
         K = {k: torch.from_numpy(K) for k, K in enumerate(predictions.cameras.K)}
-        return Known(K=K, cam_from_world=dict(enumerate(torch.from_numpy(predictions.cameras.cam_from_world))))
-    return Known(K={k: torch.from_numpy(K) for k, view in enumerate(predictions.views) if (K := grid_K(view)) is not None})
+        return Known(
+            K=K, cam_from_world=dict(enumerate(torch.from_numpy(predictions.cameras.cam_from_world)))
+        )
+    return Known(
+        K={
+            k: torch.from_numpy(K)
+            for k, view in enumerate(predictions.views)
+            if (K := grid_K(view)) is not None
+        }
+    )

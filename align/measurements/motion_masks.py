@@ -1,7 +1,9 @@
-"""A still scene behind a turning object, found in unmasked predictions (the default aligner's design, chapter 6).
+"""A still scene behind a turning object, found in unmasked predictions (the default aligner's design, chapter
+6).
 
-On a turntable before a static backdrop most pixels say that the camera never moved, and they agree with one another perfectly: only a test
-for a second motion can tell. "Nothing moved" is tested as a hypothesis, since a plain robust fit mixes both motions where neither is small.
+On a turntable before a static backdrop most pixels say that the camera never moved, and they agree with one
+another perfectly: only a test for a second motion can tell. "Nothing moved" is tested as a hypothesis, since
+a plain robust fit mixes both motions where neither is small.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ _MASK_SOURCE = "two motions"
 
 @dataclass(frozen=True, slots=True)
 class Motions:
-    """What each of R runs says of the camera's motion: frame_from_other by what stands still, and by the rest."""
+    """What each of R runs says of the camera's motion: frame_from_other by what stands still, and by the
+    rest.
+    """
 
     run: tuple[tuple[int, int], ...]
     """(frame, other) of every run."""
@@ -54,8 +58,11 @@ class Motions:
         return float(self.two.double().mean()) if len(self.two) else 0.0
 
 
-def masked_by_motion(predictions: Predictions, samples: Sequence[RunSample]) -> tuple[Predictions, tuple[Notice, ...]]:
-    """Return unmasked predictions of a turntable with masks of what turns, and a warning that says so; others as they are.
+def masked_by_motion(
+    predictions: Predictions, samples: Sequence[RunSample]
+) -> tuple[Predictions, tuple[Notice, ...]]:
+    """Return unmasked predictions of a turntable with masks of what turns, and a warning that says so; others
+    as they are.
 
     `samples` are those of the predictions. Reads every pair once more where masks are made.
     """
@@ -65,9 +72,13 @@ def masked_by_motion(predictions: Predictions, samples: Sequence[RunSample]) -> 
     if motions.share <= _ALARMING_SHARE:
         return predictions, ()
     masks = object_masks(predictions, motions)
-    views = [replace(view, mask=Mask(image_to_source(view.grid_from_photo, mask), _MASK_SOURCE)) for view, mask in zip(predictions.views, masks)]
+    views = [
+        replace(view, mask=Mask(image_to_source(view.grid_from_photo, mask), _MASK_SOURCE))
+        for view, mask in zip(predictions.views, masks)
+    ]
     text = (
-        f"an object turns before a backdrop that stands still: {100 * motions.share:.0f} % of the pair predictions show both. What turns was cut out "
+        f"an object turns before a backdrop that stands still: {100 * motions.share:.0f} % of the pair "
+        "predictions show both. What turns was cut out "
         "and aligned alone. Give masks to decide for yourself."
     )
     return replace(predictions, views=tuple(views)), (warning("masks", text),)
@@ -75,7 +86,10 @@ def masked_by_motion(predictions: Predictions, samples: Sequence[RunSample]) -> 
 
 def find_motions(samples: Sequence[RunSample]) -> Motions:
     """Return both motions of every run. Samples must not be masked."""
-    own, seen = (pad_sequence([torch.from_numpy(getattr(s, name)) for s in samples], batch_first=True) for name in ("own", "seen"))
+    own, seen = (
+        pad_sequence([torch.from_numpy(getattr(s, name)) for s in samples], batch_first=True)
+        for name in ("own", "seen")
+    )
     weight = pad_sequence([torch.from_numpy(s.weight) for s in samples], batch_first=True)
     present = (weight > _LEAST_WEIGHT) & (own.norm(dim=-1) > 0) & (seen.norm(dim=-1) > 0)
     weight = torch.where(present, weight, 0)
@@ -87,7 +101,11 @@ def find_motions(samples: Sequence[RunSample]) -> Motions:
     explained = rest & (relative_errors(moving, own, seen) < _EXPLAINED)
     count, left_over = present.sum(1).clamp(min=1).double(), rest.sum(1).clamp(min=1).double()
     still_share, moving_share = 1 - rest.sum(1) / count, explained.sum(1) / count
-    two = (_angle(still.R) < _STILL_RAD) & (still_share > _LEAST_STILL) & (_angle(still.R.mT @ moving.R) > _APART_RAD)
+    two = (
+        (_angle(still.R) < _STILL_RAD)
+        & (still_share > _LEAST_STILL)
+        & (_angle(still.R.mT @ moving.R) > _APART_RAD)
+    )
     two &= (moving_share > _LEAST_MOVING) & (explained.sum(1) / left_over > _LEAST_OF_REST) & present.any(1)
     return Motions(tuple((s.frame, s.other) for s in samples), still, moving, two, still_share, moving_share)
 
@@ -98,7 +116,9 @@ def _still(own: Tensor, seen: Tensor, weight: Tensor) -> Similarities:
     log_ratio = (seen.norm(dim=-1) / length).log()
     best = weight.new_zeros(len(weight)), weight.new_zeros(len(weight))
     for x in _LOG_SCALES:
-        stays = ((log_ratio - x).abs() < _SAME_LOG_SCALE) & ((seen * (-x).exp() - own).norm(dim=-1) < _SAME_PLACE * length)
+        stays = ((log_ratio - x).abs() < _SAME_LOG_SCALE) & (
+            (seen * (-x).exp() - own).norm(dim=-1) < _SAME_PLACE * length
+        )
         held = (weight * stays).sum(1)
         better = held > best[0]
         best = torch.where(better, held, best[0]), torch.where(better, x, best[1])
@@ -116,7 +136,9 @@ def _settled(fitted: Similarities, own: Tensor, seen: Tensor, weight: Tensor, ro
 
 
 def relative_errors(fitted: Similarities, own: Tensor, seen: Tensor) -> Tensor:
-    """Return the distances (R, S) of moved points (R, S, 3) from where they were seen, over the distance of these."""
+    """Return the distances (R, S) of moved points (R, S, 3) from where they were seen, over the distance of
+    these.
+    """
     return distances(fitted, own, seen) / seen.norm(dim=-1)
 
 
@@ -125,7 +147,8 @@ def _angle(R: Tensor) -> Tensor:
 
 
 def object_masks(predictions: Predictions, motions: Motions) -> tuple[np.ndarray, ...]:
-    """Return per view the pixels (H, W) bool that follow the second motion, by the votes of all runs that show two.
+    """Return per view the pixels (H, W) bool that follow the second motion, by the votes of all runs that
+    show two.
 
     Reads every pair once more. A view without such a run keeps all its pixels.
     """
@@ -141,13 +164,23 @@ def object_masks(predictions: Predictions, motions: Motions) -> tuple[np.ndarray
                 before = votes[other]
                 votes[other] = vote if before is None else before + vote
     sizes = [view.pixel_map.target_size for view in predictions.views]
-    return tuple(np.ones((h, w), bool) if vote is None else (vote > 0).numpy() for vote, (w, h) in zip(votes, sizes))
+    return tuple(
+        np.ones((h, w), bool) if vote is None else (vote > 0).numpy() for vote, (w, h) in zip(votes, sizes)
+    )
 
 
 def _vote(motions: Motions, number: int, run: PairPrediction, reverse: PairPrediction) -> Tensor:
-    """Return for each pixel (H, W) of the run's other view how much better the second motion explains it; 0 where nothing is known."""
-    own, seen = (torch.from_numpy(np.asarray(points, np.float64)).reshape(1, -1, 3) for points in (reverse.a_in_a, run.b_in_a))
-    errors = [relative_errors(_only(motion, number), own, seen).clamp(min=_LEAST_ERROR) for motion in (motions.still, motions.moving)]
+    """Return for each pixel (H, W) of the run's other view how much better the second motion explains it; 0
+    where nothing is known.
+    """
+    own, seen = (
+        torch.from_numpy(np.asarray(points, np.float64)).reshape(1, -1, 3)
+        for points in (reverse.a_in_a, run.b_in_a)
+    )
+    errors = [
+        relative_errors(_only(motion, number), own, seen).clamp(min=_LEAST_ERROR)
+        for motion in (motions.still, motions.moving)
+    ]
     vote = (errors[0] / errors[1]).log().clamp(-_LARGEST_VOTE, _LARGEST_VOTE)
     return torch.where(torch.isfinite(vote), vote, 0).reshape(run.b_conf.shape)
 

@@ -1,6 +1,8 @@
-"""Relative poses and sizes of pairs from their pointmaps alone (the default aligner's design, chapter 2.2), all pairs at once.
+"""Relative poses and sizes of pairs from their pointmaps alone (the default aligner's design, chapter 2.2),
+all pairs at once.
 
-A pixel of view j has a point in j's own frame and one in i's frame: the same physical point twice, so a similarity i_from_j follows without matches.
+A pixel of view j has a point in j's own frame and one in i's frame: the same physical point twice, so a
+similarity i_from_j follows without matches.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ class Similarities:
 
 
 def similarities(points: PointPairs) -> Similarities:
-    """Return robust weighted similarities, scale symmetric in both sides (Umeyama's rotation; Horn's symmetric scale).
+    """Return robust weighted similarities, scale symmetric in both sides (Umeyama's rotation; Horn's
+    symmetric scale).
 
     A list without three weighted points gives the identity with an infinite spread.
     """
@@ -65,7 +68,8 @@ def similarities(points: PointPairs) -> Similarities:
 
 
 def fit_similarities(source: Tensor, target: Tensor, weight: Tensor) -> Similarities:
-    """Return the weighted fits to lists of points (R, S, 3) with weights (R, S); `spread` is the target's standard deviation.
+    """Return the weighted fits to lists of points (R, S, 3) with weights (R, S); `spread` is the target's
+    standard deviation.
 
     Points without weight are multiplied by 0: they must be finite.
     """
@@ -79,7 +83,9 @@ def fit_similarities(source: Tensor, target: Tensor, weight: Tensor) -> Similari
 
 def distances(fitted: Similarities, source: Tensor, target: Tensor) -> Tensor:
     """Return how far (R, S) the moved source points (R, S, 3) lie from the target."""
-    moved = (source - fitted.source_mean[:, None]) @ (fitted.scale[:, None, None] * fitted.R).mT + fitted.target_mean[:, None]
+    moved = (source - fitted.source_mean[:, None]) @ (
+        fitted.scale[:, None, None] * fitted.R
+    ).mT + fitted.target_mean[:, None]
     return (moved - target).norm(dim=-1)
 
 

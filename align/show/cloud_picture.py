@@ -34,12 +34,18 @@ _LINE_POINTS = 160  # points along an edge of a drawn camera
 
 
 def draw_cloud(
-    cloud: PointCloud, cam_from_world: np.ndarray, K: np.ndarray, size: tuple[int, int], background: tuple[int, int, int] = WHITE
+    cloud: PointCloud,
+    cam_from_world: np.ndarray,
+    K: np.ndarray,
+    size: tuple[int, int],
+    background: tuple[int, int, int] = WHITE,
 ) -> np.ndarray:
-    """Return the picture (H, W, 3) uint8 of a finite cloud from a camera with pose (4, 4) and K (3, 3) in pixels of `size` (width, height).
+    """Return the picture (H, W, 3) uint8 of a finite cloud from a camera with pose (4, 4) and K (3, 3) in
+    pixels of `size` (width, height).
 
-    A point becomes a dot as large as the usual gap between neighbours, so that a dense surface has no holes. A pixel shows the mean of the
-    dots of the nearest surface, those in its middle counting most: the noise of single points averages out and the texture stays.
+    A point becomes a dot as large as the usual gap between neighbours, so that a dense surface has no holes.
+    A pixel shows the mean of the dots of the nearest surface, those in its middle counting most: the noise of
+    single points averages out and the texture stays.
     """
     fine_size = (_OVERSAMPLE * size[0], _OVERSAMPLE * size[1])
     K_fine = np.diag([_OVERSAMPLE, _OVERSAMPLE, 1.0]) @ K
@@ -62,31 +68,46 @@ def draw_cloud(
     return np.rint(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)).astype(np.uint8)
 
 
-def four_sides(cloud: PointCloud, size: tuple[int, int], cameras: Cameras | None = None) -> tuple[np.ndarray, ...]:
-    """Return four pictures (H, W, 3) uint8 of a cloud, a quarter turn apart around its up axis and slightly from above.
+def four_sides(
+    cloud: PointCloud, size: tuple[int, int], cameras: Cameras | None = None
+) -> tuple[np.ndarray, ...]:
+    """Return four pictures (H, W, 3) uint8 of a cloud, a quarter turn apart around its up axis and slightly
+    from above.
 
-    All have one scale. "Up" is that of the cameras, and the first picture shows the side that the first camera saw; without cameras z is up.
+    All have one scale. "Up" is that of the cameras, and the first picture shows the side that the first
+    camera saw; without cameras z is up.
     """
     cloud = _thinned(finite_part(cloud))
     return _sides(cloud, _without_outliers(cloud.points), size, cameras)
 
 
-def four_sides_with_cameras(cloud: PointCloud, size: tuple[int, int], drawn: DrawnCameras) -> tuple[np.ndarray, ...]:
-    """Return the pictures of `four_sides` with every camera drawn as a small coloured pyramid, all of them in sight."""
+def four_sides_with_cameras(
+    cloud: PointCloud, size: tuple[int, int], drawn: DrawnCameras
+) -> tuple[np.ndarray, ...]:
+    """Return the pictures of `four_sides` with every camera drawn as a small coloured pyramid, all of them in
+    sight.
+    """
     cloud = _thinned(finite_part(cloud))
     pyramids = frusta(drawn)
     share = np.linspace(0, 1, _LINE_POINTS)[:, None]
-    lines = [(1 - share) * shape.corners[a] + share * shape.corners[b] for shape in pyramids for a, b in EDGES]
+    lines = [
+        (1 - share) * shape.corners[a] + share * shape.corners[b] for shape in pyramids for a, b in EDGES
+    ]
     colours = np.repeat([shape.colour for shape in pyramids], len(EDGES) * _LINE_POINTS, axis=0)
-    both = PointCloud(np.concatenate([cloud.points, *lines]), np.concatenate([cloud.colours, colours.reshape(-1, 3)]).astype(np.uint8))
+    both = PointCloud(
+        np.concatenate([cloud.points, *lines]),
+        np.concatenate([cloud.colours, colours.reshape(-1, 3)]).astype(np.uint8),
+    )
     shown = np.concatenate([_without_outliers(cloud.points), *(shape.corners for shape in pyramids)])
     return _sides(both, shown, size, drawn.cameras)
 
 
 def up_of_cameras(cameras: Cameras) -> np.ndarray:
-    """Return the unit normal (3,) of the best plane through the camera centres, on the side of the cameras' own up.
+    """Return the unit normal (3,) of the best plane through the camera centres, on the side of the cameras'
+    own up.
 
-    Where the centres define no such plane (fewer than three, on a line, or above one another), the cameras' mean up is returned.
+    Where the centres define no such plane (fewer than three, on a line, or above one another), the cameras'
+    mean up is returned.
     """
     mean_up = -cameras.cam_from_world[:, 1, :3].mean(axis=0)
     mean_up /= max(np.linalg.norm(mean_up), np.finfo(float).tiny)
@@ -99,7 +120,9 @@ def up_of_cameras(cameras: Cameras) -> np.ndarray:
     return normal if flat and agrees else mean_up
 
 
-def _sides(cloud: PointCloud, shown: np.ndarray, size: tuple[int, int], cameras: Cameras | None) -> tuple[np.ndarray, ...]:
+def _sides(
+    cloud: PointCloud, shown: np.ndarray, size: tuple[int, int], cameras: Cameras | None
+) -> tuple[np.ndarray, ...]:
     """Draw four sides; `shown` (N, 3) is what has to be in the picture."""
     if not len(cloud.points):
         return tuple(np.full((size[1], size[0], 3), 255, np.uint8) for _ in range(_SIDES))
@@ -107,7 +130,9 @@ def _sides(cloud: PointCloud, shown: np.ndarray, size: tuple[int, int], cameras:
     centre, radius = (low + high) / 2, max(float(np.linalg.norm(high - low)) / 2, np.finfo(float).tiny)
     up = np.array([0.0, 0.0, 1.0]) if cameras is None else up_of_cameras(cameras)
     start = np.array([0.0, -1.0, 0.0]) if cameras is None else cameras.centres[0] - centre
-    poses = [_side_pose(centre, _DISTANCE * radius, up, start, side * 2 * np.pi / _SIDES) for side in range(_SIDES)]
+    poses = [
+        _side_pose(centre, _DISTANCE * radius, up, start, side * 2 * np.pi / _SIDES) for side in range(_SIDES)
+    ]
     boxes = []
     for pose in poses:
         in_cam = shown @ pose[:3, :3].T + pose[:3, 3]
@@ -123,8 +148,12 @@ def _sides(cloud: PointCloud, shown: np.ndarray, size: tuple[int, int], cameras:
     return tuple(pictures)
 
 
-def _side_pose(centre: np.ndarray, distance: float, up: np.ndarray, start: np.ndarray, turn_rad: float) -> np.ndarray:
-    """Return cam_from_world (4, 4) of an eye that looks at the centre from the direction `start`, turned about `up` and raised a little."""
+def _side_pose(
+    centre: np.ndarray, distance: float, up: np.ndarray, start: np.ndarray, turn_rad: float
+) -> np.ndarray:
+    """Return cam_from_world (4, 4) of an eye that looks at the centre from the direction `start`, turned
+    about `up` and raised a little.
+    """
     level = start - (start @ up) * up
     if np.linalg.norm(level) < 1e-6 * max(np.linalg.norm(start), 1.0):
         level = np.eye(3)[np.abs(up).argmin()]
@@ -139,8 +168,12 @@ def _side_pose(centre: np.ndarray, distance: float, up: np.ndarray, start: np.nd
     return pose
 
 
-def _dots(xy: np.ndarray, width: int, size: tuple[int, int]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield, for each of the places that a pixel can have in a dot, the pixels covered (flat), the points that cover them and their offset."""
+def _dots(
+    xy: np.ndarray, width: int, size: tuple[int, int]
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield, for each of the places that a pixel can have in a dot, the pixels covered (flat), the points
+    that cover them and their offset.
+    """
     w, h = size
     corner = np.floor(xy - (width - 1) / 2 + 0.5).astype(np.int64)
     for dy in range(width):
@@ -159,8 +192,12 @@ def _nearest_surface(xy: np.ndarray, depth: np.ndarray, width: int, size: tuple[
     return zbuffer.reshape(size[1], size[0])
 
 
-def _surface_colour(xy: np.ndarray, depth: np.ndarray, colours: np.ndarray, zbuffer: np.ndarray, width: int, thickness: float) -> np.ndarray:
-    """Return the mean colour (H, W, 3) of the dots that lie at most `thickness` behind the nearest; 0 where there is none."""
+def _surface_colour(
+    xy: np.ndarray, depth: np.ndarray, colours: np.ndarray, zbuffer: np.ndarray, width: int, thickness: float
+) -> np.ndarray:
+    """Return the mean colour (H, W, 3) of the dots that lie at most `thickness` behind the nearest; 0 where
+    there is none.
+    """
     h, w = zbuffer.shape
     total, weights = np.zeros((h * w, 3)), np.zeros(h * w)
     for pixels, points, off in _dots(xy, width, (w, h)):
@@ -174,16 +211,22 @@ def _surface_colour(xy: np.ndarray, depth: np.ndarray, colours: np.ndarray, zbuf
 
 
 def _without_pinholes(zbuffer: np.ndarray, colour: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Fill gaps narrower than a dot from the nearest filled pixel; larger ones are holes of the cloud and stay."""
+    """Fill gaps narrower than a dot from the nearest filled pixel; larger ones are holes of the cloud and
+    stay.
+    """
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width + 1, width + 1))
     hit = np.isfinite(zbuffer).astype(np.uint8)
     closed = cv2.morphologyEx(hit, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
     row, column = np.asarray(distance_transform_edt(hit == 0, return_distances=False, return_indices=True))
-    return np.where(closed, zbuffer[row, column], zbuffer), np.where(closed[..., None], colour[row, column], colour)
+    return np.where(closed, zbuffer[row, column], zbuffer), np.where(
+        closed[..., None], colour[row, column], colour
+    )
 
 
 def _shade(zbuffer: np.ndarray, reach: int) -> np.ndarray:
-    """Return the light (H, W), 0.35 to 1, of each pixel: less where its surroundings are nearer to the eye ("eye-dome lighting")."""
+    """Return the light (H, W), 0.35 to 1, of each pixel: less where its surroundings are nearer to the eye
+    ("eye-dome lighting").
+    """
     finite = zbuffer[np.isfinite(zbuffer)]
     low, high = np.quantile(finite, (0.02, 0.98))
     steps = np.array([(1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1)])
@@ -199,7 +242,9 @@ def _shade(zbuffer: np.ndarray, reach: int) -> np.ndarray:
 
 
 def _usual_gap(points: np.ndarray) -> float:
-    """Return the distance of a point to its third neighbour, scene units: that of nine points in ten is smaller."""
+    """Return the distance of a point to its third neighbour, scene units: that of nine points in ten is
+    smaller.
+    """
     if len(points) < 8:
         return 0.0
     asked = points[:: max(1, len(points) // _GAP_SAMPLE)]
@@ -207,7 +252,9 @@ def _usual_gap(points: np.ndarray) -> float:
 
 
 def _thinned(cloud: PointCloud) -> PointCloud:
-    """Return a random part of a cloud that is larger than a picture can show: every n-th point would show as stripes."""
+    """Return a random part of a cloud that is larger than a picture can show: every n-th point would show as
+    stripes.
+    """
     if len(cloud.points) <= _MOST_POINTS:
         return cloud
     kept = np.sort(np.random.default_rng(0).choice(len(cloud.points), _MOST_POINTS, replace=False))
@@ -215,7 +262,9 @@ def _thinned(cloud: PointCloud) -> PointCloud:
 
 
 def _without_outliers(points: np.ndarray) -> np.ndarray:
-    """Return the points inside a box that holds the middle 99 % along each axis and a tenth of their span more."""
+    """Return the points inside a box that holds the middle 99 % along each axis and a tenth of their span
+    more.
+    """
     if not len(points):
         return points
     low, high = np.quantile(points, (0.005, 0.995), axis=0)

@@ -1,4 +1,6 @@
-"""One picture that shows a reconstruction at a glance: photos, masks, depth, and the cloud from four sides."""
+"""One picture that shows a reconstruction at a glance: photos, masks, depth, and the cloud from four
+sides.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ _EMPTY = (238, 239, 241)
 
 @dataclass(frozen=True, slots=True)
 class SheetView:
-    """What the sheet shows of one view; mask and depth may be of other sizes than the photo, as long as they show the same part."""
+    """What the sheet shows of one view; mask and depth may be of other sizes than the photo, as long as they
+    show the same part.
+    """
 
     name: str
     photo: np.ndarray  # (H, W, 3) uint8
@@ -33,10 +37,13 @@ class SheetView:
     depth: np.ndarray | None = None  # (h, w); not finite or <= 0 where nothing is known
 
 
-def contact_sheet(views: Sequence[SheetView], cloud: PointCloud | None, cameras: Cameras | None = None, title: str = "") -> np.ndarray:
+def contact_sheet(
+    views: Sequence[SheetView], cloud: PointCloud | None, cameras: Cameras | None = None, title: str = ""
+) -> np.ndarray:
     """Return the sheet (H, W, 3) uint8: up to eight views, evenly chosen, above the cloud from four sides.
 
-    A row whose things are missing in all views is left out; a single missing one is an empty field. All depths share one scale of colours.
+    A row whose things are missing in all views is left out; a single missing one is an empty field. All
+    depths share one scale of colours.
     """
     chosen = evenly_chosen(views, _MOST_COLUMNS)
     tile_h = max((_fitted(view.photo.shape[:2])[0] for view in chosen), default=0)
@@ -50,12 +57,27 @@ def contact_sheet(views: Sequence[SheetView], cloud: PointCloud | None, cameras:
         blocks += [_text("Masks", width, _HEADING_SIZE, _INK), _row(pictures, tile_h, width)]
     near, far = _depth_span(chosen)
     if far > 0:
-        pictures = [None if view.depth is None else depth_picture(_shown_depth(view), near, far) for view in chosen]
-        blocks += [_text(f"Depth, {near:.3g} (bright) to {far:.3g}", width, _HEADING_SIZE, _INK), _row(pictures, tile_h, width)]
+        pictures = [
+            None if view.depth is None else depth_picture(_shown_depth(view), near, far) for view in chosen
+        ]
+        blocks += [
+            _text(f"Depth, {near:.3g} (bright) to {far:.3g}", width, _HEADING_SIZE, _INK),
+            _row(pictures, tile_h, width),
+        ]
     if cloud is not None and len(cloud.points):
         side_w = (width - 3 * _GAP) // 4
-        sides = np.hstack([_padded(side, side_w + _GAP) for side in four_sides(cloud, (side_w, round(0.85 * side_w)), cameras)])[:, :width]
-        blocks += [_text(f"Reconstruction from four sides: {len(cloud.points):,} points", width, _HEADING_SIZE, _INK), _padded(sides, width)]
+        sides = np.hstack(
+            [
+                _padded(side, side_w + _GAP)
+                for side in four_sides(cloud, (side_w, round(0.85 * side_w)), cameras)
+            ]
+        )[:, :width]
+        blocks += [
+            _text(
+                f"Reconstruction from four sides: {len(cloud.points):,} points", width, _HEADING_SIZE, _INK
+            ),
+            _padded(sides, width),
+        ]
     return np.pad(np.vstack(blocks), ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), constant_values=255)
 
 
@@ -110,7 +132,9 @@ def _depth_span(views: Sequence[SheetView]) -> tuple[float, float]:
 
 
 def _row(pictures: Sequence[np.ndarray | None], tile_h: int, width: int) -> np.ndarray:
-    """Return pictures side by side, each shrunk to its field and centred in it; a missing one is an empty field."""
+    """Return pictures side by side, each shrunk to its field and centred in it; a missing one is an empty
+    field.
+    """
     row = np.full((tile_h, width, 3), 255, np.uint8)
     for k, picture in enumerate(pictures):
         left = k * (_TILE + _GAP)
@@ -139,7 +163,9 @@ def _names(names: Sequence[str], width: int) -> np.ndarray:
     return line
 
 
-def _text(words: str, width: int, size: int, ink: tuple[int, int, int], space: tuple[int, int] | None = None) -> np.ndarray:
+def _text(
+    words: str, width: int, size: int, ink: tuple[int, int, int], space: tuple[int, int] | None = None
+) -> np.ndarray:
     """Return a line of text (h, width, 3) on white, with free pixels above and below."""
     above, below = space or (size // 2 + 4, size // 2)
     line = Image.new("RGB", (width, above + size + below), (255, 255, 255))

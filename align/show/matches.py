@@ -32,13 +32,17 @@ class MatchSide:
 
 
 def match_picture(a: MatchSide, b: MatchSide, matches: Matches, lines: int = 60) -> np.ndarray:
-    """Return the picture (H, W, 3) uint8 of matches on the views' grids: a dot for each, and lines for some that are spread over the first photo.
+    """Return the picture (H, W, 3) uint8 of matches on the views' grids: a dot for each, and lines for some
+    that are spread over the first photo.
 
-    Both dots of a match have one colour, which goes with its place in the first photo. What a mask hides is greyed.
+    Both dots of a match have one colour, which goes with its place in the first photo. What a mask hides is
+    greyed.
     """
     shown_a, shown_b = _shown(a), _shown(b)
     height = max(len(shown_a), len(shown_b))
-    canvas = np.hstack([_centred(shown_a, height), np.full((height, _GAP, 3), 255, np.uint8), _centred(shown_b, height)])
+    canvas = np.hstack(
+        [_centred(shown_a, height), np.full((height, _GAP, 3), 255, np.uint8), _centred(shown_b, height)]
+    )
     xy_a = _in_picture(a, matches.xy_a) + np.array([0, (height - len(shown_a)) // 2])
     xy_b = _in_picture(b, matches.xy_b) + np.array([shown_a.shape[1] + _GAP, (height - len(shown_b)) // 2])
     colours = place_colours(xy_a)
@@ -58,7 +62,9 @@ def match_picture(a: MatchSide, b: MatchSide, matches: Matches, lines: int = 60)
 
 
 def spread_matches(matches: Matches, most: int) -> np.ndarray:
-    """Return the indices of at most so many matches, spread over the first photo: of every cell of a grid the surest one, the first on ties."""
+    """Return the indices of at most so many matches, spread over the first photo: of every cell of a grid the
+    surest one, the first on ties.
+    """
     if most < 1:
         return np.zeros(0, int)
     if len(matches.conf) <= most:
@@ -72,7 +78,9 @@ def spread_matches(matches: Matches, most: int) -> np.ndarray:
 
 
 def place_colours(xy: np.ndarray) -> list[tuple[int, int, int]]:
-    """Return a colour for each position (M, 2): its hue goes around their middle, and far from it is stronger than near."""
+    """Return a colour for each position (M, 2): its hue goes around their middle, and far from it is stronger
+    than near.
+    """
     if len(xy) == 0:
         return []
     offset = xy - xy.mean(0)
@@ -83,7 +91,9 @@ def place_colours(xy: np.ndarray) -> list[tuple[int, int, int]]:
 
 
 def write_match_picture(picture: np.ndarray, path: Path) -> None:
-    """Write a picture (H, W, 3) uint8 in the format that the file's name asks for. Raises `OutputError` when it cannot be written."""
+    """Write a picture (H, W, 3) uint8 in the format that the file's name asks for. Raises `OutputError` when
+    it cannot be written.
+    """
     require_picture_name(path)
     _, encoded = cv2.imencode(path.suffix.lower(), picture[..., ::-1])
     write_whole(path, encoded.tobytes())
@@ -92,7 +102,9 @@ def write_match_picture(picture: np.ndarray, path: Path) -> None:
 def require_picture_name(path: Path) -> None:
     """Raise `OutputError` unless the file's name ends as a picture's does."""
     if path.suffix.lower() not in PICTURE_SUFFIXES:
-        raise OutputError(f"{path}: its ending names no picture format. Use one of {', '.join(PICTURE_SUFFIXES)}.")
+        raise OutputError(
+            f"{path}: its ending names no picture format. Use one of {', '.join(PICTURE_SUFFIXES)}."
+        )
 
 
 def _shown(side: MatchSide) -> np.ndarray:

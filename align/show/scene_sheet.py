@@ -13,9 +13,13 @@ from masks.whole_file import write_whole
 
 
 def write_scene_sheet(scene: Scene, path: Path, min_conf: float, title: str) -> None:
-    """Write a PNG with photos, masks, depth, and the cloud from four sides. Raises `OutputError` when the place cannot be written."""
+    """Write a PNG with photos, masks, depth, and the cloud from four sides. Raises `OutputError` when the
+    place cannot be written.
+    """
     masked = not all(view.mask.all() for view in scene.views)
-    views = [SheetView(v.name, v.image, v.mask if masked else None, v.depth * (v.conf > 0)) for v in scene.views]
+    views = [
+        SheetView(v.name, v.image, v.mask if masked else None, v.depth * (v.conf > 0)) for v in scene.views
+    ]
     sheet = contact_sheet(views, cloud_of(scene, min_conf), scene.cameras, title)
     _, encoded = cv2.imencode(".png", sheet[..., ::-1])
     write_whole(path, encoded.tobytes())

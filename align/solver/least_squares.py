@@ -1,7 +1,9 @@
-"""Damped least squares with unknowns that couple with a few shared ones only and are eliminated (Levenberg, Marquardt; Schur complement).
+"""Damped least squares with unknowns that couple with a few shared ones only and are eliminated (Levenberg,
+Marquardt; Schur complement).
 
-A model knows its cost and its equations; here are the step, its control and the reason for stopping. A step that ends in a cost that is not
-finite is refused like one that ends higher, so what is returned is finite whenever the start is.
+A model knows its cost and its equations; here are the step, its control and the reason for stopping. A step
+that ends in a cost that is not finite is refused like one that ends higher, so what is returned is finite
+whenever the start is.
 """
 
 from __future__ import annotations
@@ -21,15 +23,18 @@ Matrix = np.ndarray | csc_array
 Stopped = Literal["small gain", "all steps used", "no step lowers the cost", "cost not finite"]
 
 _SPARSE_FROM = 2000
-"""Shared unknowns, some 300 views: from here on a sparse factorisation is faster, and a dense matrix would fill the memory."""
+"""Shared unknowns, some 300 views: from here on a sparse factorisation is faster, and a dense matrix would
+fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Equations:
-    """Normal equations in N shared unknowns and, in G groups, up to B lone ones each, which never couple with one another.
+    """Normal equations in N shared unknowns and, in G groups, up to B lone ones each, which never couple with
+    one another.
 
-    The lone unknowns of a group couple with the same C columns of the shared ones; one column may be named twice, its couplings then add up.
-    Padding: a lone unknown with diagonal 1, gradient 0 and no coupling; a column with the number N.
+    The lone unknowns of a group couple with the same C columns of the shared ones; one column may be named
+    twice, its couplings then add up. Padding: a lone unknown with diagonal 1, gradient 0 and no coupling; a
+    column with the number N.
     """
 
     matrix: Matrix  # (N, N)
@@ -41,8 +46,15 @@ class Equations:
 
     def __post_init__(self) -> None:
         num_groups, num_lone = self.lone_diagonal.shape
-        if self.coupling.shape != (num_groups, num_lone, self.columns.shape[1]) or self.lone_gradient.shape != (num_groups, num_lone):
-            raise ValueError(f"couplings {self.coupling.shape} do not fit lone unknowns {self.lone_diagonal.shape} and columns {self.columns.shape}")
+        if self.coupling.shape != (
+            num_groups,
+            num_lone,
+            self.columns.shape[1],
+        ) or self.lone_gradient.shape != (num_groups, num_lone):
+            raise ValueError(
+                f"couplings {self.coupling.shape} do not fit lone unknowns {self.lone_diagonal.shape} and "
+                f"columns {self.columns.shape}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,9 @@ class Model(Protocol[State]):
         ...
 
     def equations(self, state: State) -> Equations:
-        """Return the gradient of the cost and a positive semidefinite matrix close to its second derivative."""
+        """Return the gradient of the cost and a positive semidefinite matrix close to its second
+        derivative.
+        """
         ...
 
     def moved(self, state: State, step: Step) -> State:
@@ -100,7 +114,9 @@ class Descent:
 
 
 def minimise(model: Model[State], state: State, free: np.ndarray, control: Control) -> tuple[State, Descent]:
-    """Return the state of least cost that was met and how it was found. `free` (N,) bool holds the shared unknowns of the gauge."""
+    """Return the state of least cost that was met and how it was found. `free` (N,) bool holds the shared
+    unknowns of the gauge.
+    """
     cost, damping = model.cost(state), control.first_damping
     costs = [cost]
     if not np.isfinite(cost):
@@ -110,14 +126,19 @@ def minimise(model: Model[State], state: State, free: np.ndarray, control: Contr
         found, hoped_for = None, 0.0
         for _ in range(control.max_tries):
             step = solve(equations, free, damping)
-            found, hoped_for = _lower(model, state, cost, step), max(hoped_for, expected_gain(equations, step))
+            found, hoped_for = (
+                _lower(model, state, cost, step),
+                max(hoped_for, expected_gain(equations, step)),
+            )
             if found is not None:
                 break
             damping = max(damping * control.tighten, control.least_tightened)
         if found is None:
             # At the bottom rounding alone decides whether a step leads lower.
             at_bottom = hoped_for <= control.least_gain * cost
-            return state, Descent(tuple(costs), "small gain" if at_bottom else "no step lowers the cost", damping)
+            return state, Descent(
+                tuple(costs), "small gain" if at_bottom else "no step lowers the cost", damping
+            )
         damping = max(damping * control.ease, control.least_damping)
         previous, (state, cost) = cost, found
         costs.append(cost)
@@ -137,14 +158,17 @@ def _lower(model: Model[State], state: State, cost: float, step: Step | None) ->
 
 
 def expected_gain(equations: Equations, step: Step | None) -> float:
-    """Return by how much a full step would lower the cost if it were the parabola of the equations; infinite without a step."""
+    """Return by how much a full step would lower the cost if it were the parabola of the equations; infinite
+    without a step.
+    """
     if step is None:
         return np.inf
     return float(-(equations.gradient @ step.shared) - (equations.lone_gradient * step.lone).sum()) / 2
 
 
 def solve(equations: Equations, free: np.ndarray, damping: float = 0.0) -> Step | None:
-    """Return the step that solves the equations with their diagonal times (1 + damping); shared unknowns that are not free stay.
+    """Return the step that solves the equations with their diagonal times (1 + damping); shared unknowns that
+    are not free stay.
 
     Returns nothing when the equations are not finite or not positive definite.
     """
@@ -160,8 +184,11 @@ def solve(equations: Equations, free: np.ndarray, damping: float = 0.0) -> Step 
     return Step(shared, lone) if np.isfinite(shared).all() and np.isfinite(lone).all() else None
 
 
-def factorised(matrix: Matrix, kept: np.ndarray, added: np.ndarray | float = 0.0) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Return what solves the rows and columns `kept` (K,) of a matrix whose diagonal is added to, for right sides (K,) or (K, R).
+def factorised(
+    matrix: Matrix, kept: np.ndarray, added: np.ndarray | float = 0.0
+) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return what solves the rows and columns `kept` (K,) of a matrix whose diagonal is added to, for right
+    sides (K,) or (K, R).
 
     Returns nothing when that matrix is not finite or not positive definite.
     """
@@ -178,24 +205,36 @@ def factorised(matrix: Matrix, kept: np.ndarray, added: np.ndarray | float = 0.0
     if not np.isfinite(part.data).all():
         return None
     try:
-        # Without pivoting the factors are those of Cholesky, and their diagonal tells whether the matrix is positive definite.
-        lu = splu(csc_array(part + diags_array(added)), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        # Without pivoting the factors are those of Cholesky, and their diagonal tells whether the matrix is
+        # positive definite.
+        lu = splu(
+            csc_array(part + diags_array(added)),
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )
     except RuntimeError:  # exactly singular
         return None
     return lu.solve if (lu.U.diagonal() > 0).all() else None
 
 
 def summed(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, size: int) -> Matrix:
-    """Return the matrix (size, size) of sums of values by their cell; rows and columns numbered `size` are padding."""
+    """Return the matrix (size, size) of sums of values by their cell; rows and columns numbered `size` are
+    padding.
+    """
     rows, columns, values = rows.ravel(), columns.ravel(), values.ravel()
     if size < _SPARSE_FROM:
-        return np.bincount(rows * (size + 1) + columns, values, (size + 1) ** 2).reshape(size + 1, size + 1)[:size, :size]
+        return np.bincount(rows * (size + 1) + columns, values, (size + 1) ** 2).reshape(size + 1, size + 1)[
+            :size, :size
+        ]
     inside = (rows < size) & (columns < size)
     return csc_array(coo_array((values[inside], (rows[inside], columns[inside])), (size, size)))
 
 
 def reduced(equations: Equations, lone_diagonal: np.ndarray) -> tuple[Matrix, np.ndarray]:
-    """Return the matrix (N, N) and gradient (N,) of the shared unknowns after the lone ones are eliminated."""
+    """Return the matrix (N, N) and gradient (N,) of the shared unknowns after the lone ones are
+    eliminated.
+    """
     columns, size = equations.columns, len(equations.gradient)
     weighted = equations.coupling / lone_diagonal[..., None]
     by_matrix = weighted.transpose(0, 2, 1) @ equations.coupling  # (G, C, C)

@@ -1,1 +1,3 @@
-"""The sparse global aligner: poses, focals and anchor depths that fit the pair predictions of all views at once."""
+"""The sparse global aligner: poses, focals and anchor depths that fit the pair predictions of all views at
+once.
+"""

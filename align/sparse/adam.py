@@ -61,12 +61,18 @@ class Descent:
 
 
 def descend(
-    problem: Problem, start: Parameters, chain: CameraChain, options: ReferenceOptions, known: Known | None = None, progress: Progress = silent
+    problem: Problem,
+    start: Parameters,
+    chain: CameraChain,
+    options: ReferenceOptions,
+    known: Known | None = None,
+    progress: Progress = silent,
 ) -> Descent:
     """Run the coarse stage, then the fine one from where it ended.
 
-    Stops early, and says so, when a loss is not finite; the placement is then the last one with a finite loss. Memory grows with the
-    number of matches. On a processor equal input gives equal bytes; a GPU sums the gradients of shared anchors in no fixed order.
+    Stops early, and says so, when a loss is not finite; the placement is then the last one with a finite
+    loss. Memory grows with the number of matches. On a processor equal input gives equal bytes; a GPU sums
+    the gradients of shared anchors in no fixed order.
     """
     freeze = (known or Known()).freeze_of(problem.num_views).to(start.trans)
     terms = _terms(problem, start, chain, options, freeze)
@@ -74,10 +80,16 @@ def descend(
     first = run_stage(start, chain, options.coarse, coarse, _named(progress, "coarse"))
     if options.fine.steps == 0 or first.stopped != "finished":
         return first
-    copies = int((freeze < 1).sum()) if options.intrinsics.steps_per_view and options.intrinsics.share == "all" else 1
+    copies = (
+        int((freeze < 1).sum())
+        if options.intrinsics.steps_per_view and options.intrinsics.share == "all"
+        else 1
+    )
     fine = StageTask(_fine_loss(chain, options, terms), fine_free(start, chain, options, freeze), copies)
     second = run_stage(first.parameters, chain, options.fine, fine, _named(progress, "fine"))
-    return replace(second, losses=torch.cat([first.losses, second.losses]), rates=torch.cat([first.rates, second.rates]))
+    return replace(
+        second, losses=torch.cat([first.losses, second.losses]), rates=torch.cat([first.rates, second.rates])
+    )
 
 
 def run_stage(
@@ -138,10 +150,18 @@ class _Moments:
         self.first.mul_(_BETA).add_(gradient, alpha=1 - _BETA)
         self.second.mul_(_BETA).addcmul_(gradient, gradient, value=1 - _BETA)
         bias = 1 - _BETA**self.count
-        return value.addcdiv(self.first, (self.second.sqrt() / math.sqrt(bias)).add_(_EPSILON), value=-rate / bias)
+        return value.addcdiv(
+            self.first, (self.second.sqrt() / math.sqrt(bias)).add_(_EPSILON), value=-rate / bias
+        )
 
 
-def _stepped(parameters: Parameters, task: StageTask, moments: dict[str, _Moments], gradients: dict[str, Tensor | None], rate: float) -> Parameters:
+def _stepped(
+    parameters: Parameters,
+    task: StageTask,
+    moments: dict[str, _Moments],
+    gradients: dict[str, Tensor | None],
+    rate: float,
+) -> Parameters:
     """Return the parameters after one iteration: Adam, then unit quaternions."""
     moved = {}
     for name, gradient in gradients.items():
@@ -160,18 +180,29 @@ def _stepped(parameters: Parameters, task: StageTask, moments: dict[str, _Moment
     return replace(parameters, **moved)
 
 
-def coarse_free(start: Parameters, chain: CameraChain, options: ReferenceOptions, freeze: Tensor) -> Parameters:
+def coarse_free(
+    start: Parameters, chain: CameraChain, options: ReferenceOptions, freeze: Tensor
+) -> Parameters:
     """Return what the coarse stage may move: poses and sizes of the views that aren't frozen."""
     free = freeze == 0
     posed = free.clone()
     if options.fix_root:
         posed[chain.tree.root] = False
-    none = {name: torch.zeros_like(getattr(start, name), dtype=torch.bool) for name in ("log_focal", "pp", "core")}
-    return Parameters(quat=posed[:, None].expand_as(start.quat), trans=posed[:, None].expand_as(start.trans), log_size=free, **none)
+    none = {
+        name: torch.zeros_like(getattr(start, name), dtype=torch.bool) for name in ("log_focal", "pp", "core")
+    }
+    return Parameters(
+        quat=posed[:, None].expand_as(start.quat),
+        trans=posed[:, None].expand_as(start.trans),
+        log_size=free,
+        **none,
+    )
 
 
 def fine_free(start: Parameters, chain: CameraChain, options: ReferenceOptions, freeze: Tensor) -> Parameters:
-    """Return what the fine stage may move: also focals, principal points and depths of the views that aren't wholly frozen."""
+    """Return what the fine stage may move: also focals, principal points and depths of the views that aren't
+    wholly frozen.
+    """
     free = freeze < 1
     camera = torch.zeros_like(start.log_focal, dtype=torch.bool)
     camera[chain.camera[free]] = True
@@ -194,22 +225,33 @@ class _Terms:
 
     def lift(self, placement: Placement, chain: CameraChain) -> tuple[Tensor | None, Tensor | None]:
         """Return the depths of matches and of the fallback's points."""
-        matches, fallback = (None if terms is None else lift(terms.ends, placement, chain) for terms in (self.matches, self.fallback))
+        matches, fallback = (
+            None if terms is None else lift(terms.ends, placement, chain)
+            for terms in (self.matches, self.fallback)
+        )
         return matches, fallback
 
 
-def _terms(problem: Problem, start: Parameters, chain: CameraChain, options: ReferenceOptions, freeze: Tensor) -> _Terms:
+def _terms(
+    problem: Problem, start: Parameters, chain: CameraChain, options: ReferenceOptions, freeze: Tensor
+) -> _Terms:
     matches = match_terms(problem, options.good_conf, freeze)
     prior = None
     if options.priors.any:
         placement = place(start, chain)
         observations = matches.num_observations if matches is not None else torch.ones((), dtype=torch.int64)
-        prior = PriorTerms(options.priors, start.log_focal, placement.R_world_from_cam, placement.centre, observations)
+        prior = PriorTerms(
+            options.priors, start.log_focal, placement.R_world_from_cam, placement.centre, observations
+        )
     return _Terms(matches, fallback_terms(problem, options.good_conf, freeze), prior)
 
 
-def _coarse_loss(start: Parameters, chain: CameraChain, options: ReferenceOptions, terms: _Terms) -> StageLoss:
-    """Return the loss of the coarse stage; focals and depths stand still, so the points are lifted here once."""
+def _coarse_loss(
+    start: Parameters, chain: CameraChain, options: ReferenceOptions, terms: _Terms
+) -> StageLoss:
+    """Return the loss of the coarse stage; focals and depths stand still, so the points are lifted
+    here once.
+    """
     depth, fallback_depth = terms.lift(place(start, chain), chain)
 
     def loss(parameters: Parameters, placement: Placement, progress: float) -> Tensor:
@@ -234,16 +276,26 @@ def _fine_loss(chain: CameraChain, options: ReferenceOptions, terms: _Terms) -> 
     return loss
 
 
-def _side_loss(terms: _Terms, depth: Tensor | None, parameters: Parameters, placement: Placement, options: ReferenceOptions) -> Tensor:
+def _side_loss(
+    terms: _Terms,
+    depth: Tensor | None,
+    parameters: Parameters,
+    placement: Placement,
+    options: ReferenceOptions,
+) -> Tensor:
     """Return what both stages have in common: the fallback and the priors."""
     total = placement.centre.new_zeros(())
     if terms.fallback is not None and depth is not None:
-        total = total + options.fallback_weight * loss_fallback(terms.fallback, depth, placement, options.fallback)
+        total = total + options.fallback_weight * loss_fallback(
+            terms.fallback, depth, placement, options.fallback
+        )
     return total if terms.prior is None else total + loss_priors(terms.prior, parameters, placement)
 
 
 def _detached(placement: Placement) -> Placement:
-    return replace(placement, **{field.name: getattr(placement, field.name).detach() for field in fields(placement)})
+    return replace(
+        placement, **{field.name: getattr(placement, field.name).detach() for field in fields(placement)}
+    )
 
 
 def _named(progress: Progress, stage: str) -> Callable[[int, int], None]:

@@ -1,6 +1,8 @@
-"""From parameters to cameras and anchor depths, and back (the sparse aligner's specification, chapters 7.1, 7.2 and 17.3).
+"""From parameters to cameras and anchor depths, and back (the sparse aligner's specification, chapters 7.1,
+7.2 and 17.3).
 
-Every view turns about its pivot, the point at its median depth behind the image centre; poses are chained along a tree.
+Every view turns about its pivot, the point at its median depth behind the image centre; poses are chained
+along a tree.
 """
 
 from __future__ import annotations
@@ -99,13 +101,18 @@ def place(parameters: Parameters, chain: CameraChain) -> Placement:
     """Return cameras and depths of the parameters; differentiable."""
     K, focal, offset = _intrinsics(parameters, chain)
     size = parameters.log_size.exp()
-    # amin shares its gradient among ties: at the start all sizes are equal, and a single winner would be pushed alone.
+    # amin shares its gradient among ties: at the start all sizes are equal, and a single winner would be
+    # pushed alone.
     depth_scale = size / size.amin() * chain.pivot_depth
     stretch = focal / chain.base_focal
     R, pivot = _chained(parameters, chain)
-    pivot_in_cam = torch.cat([offset, torch.ones_like(offset[:, :1])], 1) * (size * chain.pivot_depth * stretch)[:, None]
+    pivot_in_cam = (
+        torch.cat([offset, torch.ones_like(offset[:, :1])], 1) * (size * chain.pivot_depth * stretch)[:, None]
+    )
     centre = (pivot - (R @ pivot_in_cam[..., None])[..., 0]) / size.amin()
-    return Placement(K, R, centre, depth_scale, _depth_shape(parameters.core, stretch, chain), chain.anchor_view)
+    return Placement(
+        K, R, centre, depth_scale, _depth_shape(parameters.core, stretch, chain), chain.anchor_view
+    )
 
 
 def _intrinsics(parameters: Parameters, chain: CameraChain) -> tuple[Tensor, Tensor, Tensor]:
@@ -116,12 +123,16 @@ def _intrinsics(parameters: Parameters, chain: CameraChain) -> tuple[Tensor, Ten
     pp = parameters.pp[chain.camera]
     centre = pp * chain.size
     zero, one = torch.zeros_like(focal), torch.ones_like(focal)
-    K = torch.stack([focal, zero, centre[:, 0], zero, focal, centre[:, 1], zero, zero, one], 1).reshape(-1, 3, 3)
+    K = torch.stack([focal, zero, centre[:, 0], zero, focal, centre[:, 1], zero, zero, one], 1).reshape(
+        -1, 3, 3
+    )
     return K, focal, chain.size / focal[:, None] * (0.5 - pp)
 
 
 def _chained(parameters: Parameters, chain: CameraChain) -> tuple[Tensor, Tensor]:
-    """Return rotations (V, 3, 3) and positions (V, 3) of the pivots, composed along the tree in log2(depth) batched products."""
+    """Return rotations (V, 3, 3) and positions (V, 3) of the pivots, composed along the tree in log2(depth)
+    batched products.
+    """
     unit = parameters.quat / parameters.quat.norm(dim=1, keepdim=True)
     # One more row stands above the root: the identity, its own ancestor.
     R = torch.cat([roma.unitquat_to_rotmat(unit), torch.eye(3).to(unit)[None]])
@@ -134,7 +145,9 @@ def _chained(parameters: Parameters, chain: CameraChain) -> tuple[Tensor, Tensor
 
 
 def _depth_shape(core: Tensor, stretch: Tensor, chain: CameraChain) -> Tensor:
-    """Return the depth (A,) of every anchor over its view's scale; `stretch` (V,) is focal over base focal."""
+    """Return the depth (A,) of every anchor over its view's scale; `stretch` (V,) is focal over base
+    focal.
+    """
     deviation = core.exp() if chain.depth_model.exponential else core
     if chain.basis is not None:
         num_anchors, num_core = chain.anchor_start.diff(), chain.core_start.diff()
@@ -155,7 +168,9 @@ def _ragged(lengths: Tensor) -> tuple[Tensor, Tensor]:
 def anchored_points(placement: Placement, chain: CameraChain, problem: Problem) -> Tensor:
     """Return the world points (N, 3) of the problem's anchored points (chapter 7.2)."""
     xy, view = problem.point_xy, problem.point_view
-    return lifted_points(placement, chain, view, xy, placement.anchor_depth[problem.point_anchor], problem.point_ratio)[0]
+    return lifted_points(
+        placement, chain, view, xy, placement.anchor_depth[problem.point_anchor], problem.point_ratio
+    )[0]
 
 
 def lifted_points(
@@ -178,14 +193,21 @@ def lifted_points(
 
 
 def start_from_poses(
-    parameters: Parameters, chain: CameraChain, cam_from_world: Tensor, anchor_depth: Tensor, anchor_valid: Tensor
+    parameters: Parameters,
+    chain: CameraChain,
+    cam_from_world: Tensor,
+    anchor_depth: Tensor,
+    anchor_valid: Tensor,
 ) -> tuple[Parameters, CameraChain]:
-    """Return parameters and a chain that place the cameras exactly at `cam_from_world` (V, 4, 4) with the given anchor depths (A,).
+    """Return parameters and a chain that place the cameras exactly at `cam_from_world` (V, 4, 4) with the
+    given anchor depths (A,).
 
-    Intrinsics are kept. Every view pivots on the median of its given depths where `anchor_valid`, all sizes are 1. The depths are
-    reproduced exactly except in a low-rank basis, where they are fitted.
+    Intrinsics are kept. Every view pivots on the median of its given depths where `anchor_valid`, all sizes
+    are 1. The depths are reproduced exactly except in a low-rank basis, where they are fitted.
     """
-    depth_per_view = [depth[keep] for depth, keep in zip(_by_view(anchor_depth, chain), _by_view(anchor_valid, chain))]
+    depth_per_view = [
+        depth[keep] for depth, keep in zip(_by_view(anchor_depth, chain), _by_view(anchor_valid, chain))
+    ]
     pivot_depth = torch.stack([depth.median() for depth in depth_per_view])
     chain = replace(chain, pivot_depth=pivot_depth)
     _, focal, offset = _intrinsics(parameters, chain)
@@ -204,7 +226,9 @@ def start_from_poses(
     shape = anchor_depth / pivot_depth[chain.anchor_view]
     core = _core_of(1 + (shape - along) if chain.depth_model.combine == "add" else shape / along, chain)
     quat = roma.rotmat_to_unitquat(R_relative)
-    return replace(parameters, quat=quat, trans=trans, log_size=torch.zeros_like(parameters.log_size), core=core), chain
+    return replace(
+        parameters, quat=quat, trans=trans, log_size=torch.zeros_like(parameters.log_size), core=core
+    ), chain
 
 
 def _core_of(deviation: Tensor, chain: CameraChain) -> Tensor:
@@ -212,7 +236,9 @@ def _core_of(deviation: Tensor, chain: CameraChain) -> Tensor:
     if chain.basis is not None:
         fits = [
             torch.linalg.pinv(basis[: len(values), :count]) @ values
-            for basis, values, count in zip(chain.basis, _by_view(deviation, chain), chain.core_start.diff().tolist())
+            for basis, values, count in zip(
+                chain.basis, _by_view(deviation, chain), chain.core_start.diff().tolist()
+            )
         ]
         deviation = torch.cat(fits)
     return log_deviation(deviation) if chain.depth_model.exponential else deviation

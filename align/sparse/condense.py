@@ -1,4 +1,6 @@
-"""From canonical views and pair records to the flat problem (the sparse aligner's specification, chapters 4.3 and 5)."""
+"""From canonical views and pair records to the flat problem (the sparse aligner's specification, chapters 4.3
+and 5).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from align.sparse.problem import Problem, bounds
 
 
 def fold_pairs(edges: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
-    """Return (a, b, count) for a directed list of pairs: one entry an unordered pair, in the order and direction of its first appearance.
+    """Return (a, b, count) for a directed list of pairs: one entry an unordered pair, in the order and
+    direction of its first appearance.
 
     The losses are means, and a copy of a pair, reversed or not, says the same again: it becomes a weight.
     """
@@ -24,11 +27,14 @@ def fold_pairs(edges: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
     return [(a, b, count) for (a, b), count in counts.items()]
 
 
-def condense(views: Sequence[CanonicalView], records: Sequence[PairRecord], principal_points: Tensor | None = None) -> Problem:
+def condense(
+    views: Sequence[CanonicalView], records: Sequence[PairRecord], principal_points: Tensor | None = None
+) -> Problem:
     """Return the flat problem in the dtype of the canonical views.
 
-    A view's anchored points are ordered by record, which is the reference's order when the records are in the order of its list of pairs.
-    Matches that start or end where a view has no usable depth are left out. `principal_points` are (V, 2); the image centre by default.
+    A view's anchored points are ordered by record, which is the reference's order when the records are in the
+    order of its list of pairs. Matches that start or end where a view has no usable depth are left out.
+    `principal_points` are (V, 2); the image centre by default.
     """
     like = views[0].anchor_depth
     anchor_start = bounds([view.anchor_depth.numel() for view in views])
@@ -37,7 +43,13 @@ def condense(views: Sequence[CanonicalView], records: Sequence[PairRecord], prin
     point_start = bounds([sum(stop - start for start, stop in ranges[v].values()) for v in range(len(views))])
     points = [_points_of(v, views[v], records) for v in range(len(views))]
     matches = [
-        torch.stack([torch.arange(*ranges[r.a][k]) + point_start[r.a], torch.arange(*ranges[r.b][k]) + point_start[r.b]], 1)
+        torch.stack(
+            [
+                torch.arange(*ranges[r.a][k]) + point_start[r.a],
+                torch.arange(*ranges[r.b][k]) + point_start[r.b],
+            ],
+            1,
+        )
         for k, r in enumerate(records)
     ]
     size = torch.tensor([view.size for view in views])
@@ -64,7 +76,9 @@ def condense(views: Sequence[CanonicalView], records: Sequence[PairRecord], prin
         point_ratio=_cat([ratio for _, _, ratio in points], like),
         pair=torch.tensor([(r.a, r.b) for r in records]).reshape(-1, 2),
         pair_count=torch.tensor([r.count for r in records], dtype=like.dtype),
-        pair_best_conf=torch.tensor([float(r.conf.max()) if len(r.conf) else -torch.inf for r in records], dtype=like.dtype),
+        pair_best_conf=torch.tensor(
+            [float(r.conf.max()) if len(r.conf) else -torch.inf for r in records], dtype=like.dtype
+        ),
         match_start=bounds([len(r.conf) for r in records]),
         match_points=torch.cat(matches) if matches else torch.zeros(0, 2, dtype=torch.int64),
         match_conf=_cat([r.conf for r in records], like),
@@ -81,7 +95,16 @@ def _usable(views: Sequence[CanonicalView], record: PairRecord) -> PairRecord:
     keep = anchor_at(views[record.a], record.xy_a)[2] & anchor_at(views[record.b], record.xy_b)[2]
     if bool(keep.all()):
         return record
-    return PairRecord(record.a, record.b, record.xy_a[keep], record.xy_b[keep], record.conf[keep], record.b_in_a, record.a_in_b, record.count)
+    return PairRecord(
+        record.a,
+        record.b,
+        record.xy_a[keep],
+        record.xy_b[keep],
+        record.conf[keep],
+        record.b_in_a,
+        record.a_in_b,
+        record.count,
+    )
 
 
 def _point_ranges(num_views: int, records: Sequence[PairRecord]) -> list[dict[int, tuple[int, int]]]:
@@ -94,9 +117,17 @@ def _point_ranges(num_views: int, records: Sequence[PairRecord]) -> list[dict[in
     return ranges
 
 
-def _points_of(number: int, view: CanonicalView, records: Sequence[PairRecord]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return positions (N, 2), anchors of the view (N,) and depth ratios (N,) of one view's points, record by record."""
-    ends = [record.xy_a if record.a == number else record.xy_b for record in records if number in (record.a, record.b)]
+def _points_of(
+    number: int, view: CanonicalView, records: Sequence[PairRecord]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return positions (N, 2), anchors of the view (N,) and depth ratios (N,) of one view's points, record by
+    record.
+    """
+    ends = [
+        record.xy_a if record.a == number else record.xy_b
+        for record in records
+        if number in (record.a, record.b)
+    ]
     xy = _cat(ends, view.depth, (2,))
     index, ratio, _ = anchor_at(view, xy)
     return xy, index, ratio

@@ -15,15 +15,26 @@ from align.sparse.camera_chain import CameraChain, Placement
 
 
 def densify(views: Sequence[CanonicalView], placement: Placement, chain: CameraChain) -> list[DenseView]:
-    """Return every view's points: depths follow the anchors' by the canonical ratios, at the solver's own base focals."""
+    """Return every view's points: depths follow the anchors' by the canonical ratios, at the solver's own
+    base focals.
+    """
     depths = placement.anchor_depth.split(chain.anchor_start.diff().tolist())
-    return [densify_view(view, placement.K[v], placement.world_from_cam[v], depths[v], chain.base_focal[v]) for v, view in enumerate(views)]
+    return [
+        densify_view(view, placement.K[v], placement.world_from_cam[v], depths[v], chain.base_focal[v])
+        for v, view in enumerate(views)
+    ]
 
 
-def densify_view(view: CanonicalView, K: Tensor, world_from_cam: Tensor, anchor_depth: Tensor, base_focal: Tensor) -> DenseView:
-    """Return the points of one view with anchor depths (h w,), in the way of the anchored points (chapter 7.2)."""
+def densify_view(
+    view: CanonicalView, K: Tensor, world_from_cam: Tensor, anchor_depth: Tensor, base_focal: Tensor
+) -> DenseView:
+    """Return the points of one view with anchor depths (h w,), in the way of the anchored points (chapter
+    7.2).
+    """
     width, height = view.size
     flatten = base_focal / K[0, 0]
-    blocks = spread_blocks(anchor_depth.reshape(height // view.subsample, width // view.subsample), view.subsample)
+    blocks = spread_blocks(
+        anchor_depth.reshape(height // view.subsample, width // view.subsample), view.subsample
+    )
     depth = torch.where(view.valid, blocks * (1 + (view.depth_ratio - 1) * flatten), torch.nan)
     return DenseView(backproject(depth, K, world_from_cam), depth, view.conf)

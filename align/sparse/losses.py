@@ -1,8 +1,8 @@
 """The losses of the sparse aligner (the specification's chapter 9), over all pairs at once.
 
-The depth of an end of a match is kept in units of its view's scale. One 3x3 matrix a tile, made of scales, rotations and intrinsics,
-then carries depth (x, y, 1) to the world or into another view's pixels: what changes in an iteration of the coarse stage are these
-matrices only.
+The depth of an end of a match is kept in units of its view's scale. One 3x3 matrix a tile, made of scales,
+rotations and intrinsics, then carries depth (x, y, 1) to the world or into another view's pixels: what
+changes in an iteration of the coarse stage are these matrices only.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from align.sparse.tiles import Tiling, tiling, to_tiles
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Anchored points in tiles; E is 2 for the two ends of matches and 1 for single points. G groups are pairs or runs."""
+    """Anchored points in tiles; E is 2 for the two ends of matches and 1 for single points. G groups are
+    pairs or runs.
+    """
 
     view: Tensor  # (G, E) int
     group: Tensor  # (T,) int
@@ -60,7 +62,9 @@ class FallbackTerms:
 
 
 def good_pairs(problem: Problem, good_conf: float) -> Tensor:
-    """Return which pairs (P,) have a match of more than that confidence (chapter 9.2); NaN is no confidence."""
+    """Return which pairs (P,) have a match of more than that confidence (chapter 9.2); NaN is no
+    confidence.
+    """
     return problem.pair_best_conf > good_conf
 
 
@@ -87,7 +91,8 @@ def match_terms(problem: Problem, good_conf: float, freeze: Tensor) -> MatchTerm
 def fallback_terms(problem: Problem, good_conf: float, freeze: Tensor) -> FallbackTerms | None:
     """Return the terms of the pairs that are not good; none when there are no samples in them.
 
-    All anchored points of the predicted view count, those of its other pairs too, at the sample of their block.
+    All anchored points of the predicted view count, those of its other pairs too, at the sample of their
+    block.
     """
     freeze = freeze.to(problem.run_conf)
     moving = (freeze[problem.run] == 0).any(1)
@@ -95,7 +100,9 @@ def fallback_terms(problem: Problem, good_conf: float, freeze: Tensor) -> Fallba
     of = problem.run[runs, 1]
     lengths = problem.point_start.diff()[of]
     run = torch.repeat_interleave(runs, lengths)
-    place = torch.arange(len(run), device=run.device) - torch.repeat_interleave(lengths.cumsum(0) - lengths, lengths)
+    place = torch.arange(len(run), device=run.device) - torch.repeat_interleave(
+        lengths.cumsum(0) - lengths, lengths
+    )
     point = place + problem.point_start[problem.run[run, 1]]
     sample = problem.run_start[run] + problem.point_anchor[point] - problem.anchor_start[problem.run[run, 1]]
     # What a run could not predict is absent, not zero.
@@ -113,12 +120,21 @@ def fallback_terms(problem: Problem, good_conf: float, freeze: Tensor) -> Fallba
 
 
 def _ends(problem: Problem, view: Tensor, tiles: Tiling, points: Tensor) -> Ends:
-    """Return the ends of groups with views (G, E) at anchored points (M, E); padding repeats the first point of all: finite values."""
+    """Return the ends of groups with views (G, E) at anchored points (M, E); padding repeats the first point
+    of all: finite values.
+    """
     point = to_tiles(tiles, points)  # (T, E, S)
     xy = problem.point_xy[point].movedim(-1, 2)  # (T, E, 2, S)
     pixel = torch.cat([xy, torch.ones_like(xy[:, :, :1])], 2).contiguous()
     relief = problem.point_ratio[point] - 1
-    return Ends(view, tiles.group, pixel, problem.point_anchor[point].contiguous(), relief.contiguous(), not bool(relief.any()))
+    return Ends(
+        view,
+        tiles.group,
+        pixel,
+        problem.point_anchor[point].contiguous(),
+        relief.contiguous(),
+        not bool(relief.any()),
+    )
 
 
 def lift(ends: Ends, placement: Placement, chain: CameraChain) -> Tensor:
@@ -134,16 +150,23 @@ def lift(ends: Ends, placement: Placement, chain: CameraChain) -> Tensor:
 
 
 def loss_3d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robust) -> Tensor:
-    """Return the weighted mean of rho(distance between the two ends in the world), chapter 9.3. Depths are (T, 2, S), from `lift`."""
+    """Return the weighted mean of rho(distance between the two ends in the world), chapter 9.3. Depths are
+    (T, 2, S), from `lift`.
+    """
     matrix, centre = _world_from_pixel(placement), placement.centre
     (a, b), group = terms.ends.view.unbind(1), terms.ends.group
     both = torch.cat([matrix[a], -matrix[b]], 2).index_select(0, group)  # (T, 3, 6)
     lifted = (terms.ends.pixel * depth[:, :, None]).flatten(1, 2)  # (T, 6, S)
-    return distance_sum(both, (centre[a] - centre[b]).index_select(0, group), lifted, terms.weight, robust) / terms.weight.sum()
+    return (
+        distance_sum(both, (centre[a] - centre[b]).index_select(0, group), lifted, terms.weight, robust)
+        / terms.weight.sum()
+    )
 
 
 def loss_2d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robust) -> Tensor:
-    """Return the weighted mean of rho(pixel distance of each end from its match, seen by the other view), chapter 9.4."""
+    """Return the weighted mean of rho(pixel distance of each end from its match, seen by the other view),
+    chapter 9.4.
+    """
     view, group = terms.ends.view, terms.ends.group
     other = view.flip(1)  # (P, 2)
     matrix, centre = _world_from_pixel(placement), placement.centre
@@ -151,24 +174,35 @@ def loss_2d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robu
     offset = (into @ (centre[view] - centre[other])[..., None])[..., 0]
     # One gather of the finished products a pair, and not one of each factor a tile.
     matrices, offsets = (each.index_select(0, group).flatten(0, 1) for each in (into @ matrix[view], offset))
-    pixel, target, weight = (each.flatten(0, 1) for each in (terms.ends.pixel, terms.target, terms.pixel_weight))
-    return projection_sum(matrices, offsets, depth.flatten(0, 1), pixel, target, weight, robust) / weight.sum()
+    pixel, target, weight = (
+        each.flatten(0, 1) for each in (terms.ends.pixel, terms.target, terms.pixel_weight)
+    )
+    return (
+        projection_sum(matrices, offsets, depth.flatten(0, 1), pixel, target, weight, robust) / weight.sum()
+    )
 
 
 def loss_fallback(terms: FallbackTerms, depth: Tensor, placement: Placement, robust: Robust) -> Tensor:
-    """Return the weighted mean of rho(distance in the world between a point and its prediction), chapter 9.5. Depths are (T, 1, S)."""
+    """Return the weighted mean of rho(distance in the world between a point and its prediction), chapter 9.5.
+    Depths are (T, 1, S).
+    """
     matrix, centre = _world_from_pixel(placement), placement.centre
     of, frame, group = terms.ends.view[:, 0], terms.frame, terms.ends.group
     both = torch.cat([matrix[of], -placement.R_world_from_cam[frame]], 2).index_select(0, group)  # (T, 3, 6)
     lifted = torch.cat([terms.ends.pixel[:, 0] * depth, terms.prediction], 1)  # (T, 6, S)
-    return distance_sum(both, (centre[of] - centre[frame]).index_select(0, group), lifted, terms.weight, robust) / terms.weight.sum()
+    return (
+        distance_sum(both, (centre[of] - centre[frame]).index_select(0, group), lifted, terms.weight, robust)
+        / terms.weight.sum()
+    )
 
 
 def _world_from_pixel(placement: Placement) -> Tensor:
     """Return the matrices (V, 3, 3) that carry depth (x, y, 1) to the world, up to the camera centre."""
     focal, (x, y) = placement.K[:, 0, 0], placement.K[:, :2, 2].unbind(1)
     zero, one = torch.zeros_like(focal), torch.ones_like(focal)
-    inverse = torch.stack([one / focal, zero, -x / focal, zero, one / focal, -y / focal, zero, zero, one], 1).reshape(-1, 3, 3)
+    inverse = torch.stack(
+        [one / focal, zero, -x / focal, zero, one / focal, -y / focal, zero, zero, one], 1
+    ).reshape(-1, 3, 3)
     return placement.depth_scale[:, None, None] * (placement.R_world_from_cam @ inverse)
 
 
@@ -184,7 +218,9 @@ class PriorTerms:
 
 
 def loss_priors(terms: PriorTerms, parameters: Parameters, placement: Placement) -> Tensor:
-    """Return the negative log likelihood of the priors, divided by the number of matches that the loss is a mean of."""
+    """Return the negative log likelihood of the priors, divided by the number of matches that the loss is a
+    mean of.
+    """
     total = placement.centre.new_zeros(())
     priors = terms.priors
     if priors.log_focal_sigma is not None:

@@ -12,7 +12,9 @@ from align.pinhole import pixel_grid
 
 @dataclass(frozen=True, slots=True)
 class LowRank:
-    """Options of the basis; the reference's own suggestion is 96 coefficients, sharpness 15, least norm 0.5."""
+    """Options of the basis; the reference's own suggestion is 96 coefficients, sharpness 15, least
+    norm 0.5.
+    """
 
     num_coefficients: int = 64
     sharpness: float = 7.0
@@ -49,7 +51,9 @@ def likeness(positions: Tensor, sharpness: float) -> Tensor:
 
 
 def graph_spectrum(weights: Tensor, normalized_cuts: bool) -> tuple[Tensor, Tensor]:
-    """Return ascending eigenvalues (A,) and eigenvectors (A, A) of the Laplacian of a graph without self-loops."""
+    """Return ascending eigenvalues (A,) and eigenvectors (A, A) of the Laplacian of a graph without
+    self-loops.
+    """
     degree = weights.sum(1)
     laplacian = degree.diag() - weights
     if normalized_cuts:

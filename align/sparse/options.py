@@ -1,4 +1,6 @@
-"""Options of the sparse aligner as data, and the reference's sets of them (the sparse aligner's specification, chapter 10)."""
+"""Options of the sparse aligner as data, and the reference's sets of them (the sparse aligner's
+specification, chapter 10).
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,8 @@ class Intrinsics:
 class Priors:
     """Soft ties to the start, as negative log likelihoods beside that of the matches; none by default.
 
-    A term counts as much as one match: the loss is a mean over matches, so priors are divided by their number.
+    A term counts as much as one match: the loss is a mean over matches, so priors are divided by their
+    number.
     """
 
     log_focal_sigma: float | None = None
@@ -53,7 +56,9 @@ class Priors:
     @property
     def any(self) -> bool:
         """Whether there is a prior at all."""
-        return not (self.log_focal_sigma is None and self.rotation_sigma_rad is None and self.centre_sigma is None)
+        return not (
+            self.log_focal_sigma is None and self.rotation_sigma_rad is None and self.centre_sigma is None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,8 @@ class Stage:
     """Learning rate at the start."""
     steps: int
     robust: Schedule
-    """Function of the distance between what should coincide: scene units in the coarse stage, pixels in the fine one."""
+    """Function of the distance between what should coincide: scene units in the coarse stage, pixels in the
+    fine one."""
     schedule: Literal["cosine", "linear"] = "cosine"
     """How the rate falls to `final_rate`."""
     final_rate: float = 0.0
@@ -75,7 +81,8 @@ class ReferenceOptions:
     """The reference's problem, its two stages, and what minimises them."""
 
     solver: Literal["adam", "gauss_newton"] = "adam"
-    """Adam as in the reference, or damped least squares on the same losses, which end by convergence: of a stage they know the function alone."""
+    """Adam as in the reference, or damped least squares on the same losses, which end by convergence: of a
+    stage they know the function alone."""
     coarse: Stage = field(default_factory=lambda: Stage(0.07, 300, Gamma(1.5)))
     """Poses and sizes, by distances between matched points in space."""
     fine: Stage = field(default_factory=lambda: Stage(0.01, 300, Gamma(0.5)))
@@ -92,9 +99,11 @@ class ReferenceOptions:
     intrinsics: Intrinsics = field(default_factory=Intrinsics)
     priors: Priors = field(default_factory=Priors)
     fix_root: bool = True
-    """Hold the root's pose. The losses don't depend on it, and Adam would turn its rounding noise into a drift."""
+    """Hold the root's pose. The losses don't depend on it, and Adam would turn its rounding noise into a
+    drift."""
     average: AverageMode | Literal["object"] = "avg-angle"
-    """How a view's own maps are averaged: as the reference does, or over the object's pixels alone, which then also gives the pivots."""
+    """How a view's own maps are averaged: as the reference does, or over the object's pixels alone, which
+    then also gives the pivots."""
     subsample: int = 8
     """Pixels from anchor to anchor."""
 
@@ -105,5 +114,11 @@ ALIGNER_FUNCTION = ReferenceOptions()
 MAST3R = ReferenceOptions(good_conf=0.0)
 """The reference's interactive demo at its level "refine+depth"."""
 
-MAST3R_2024 = ReferenceOptions(coarse=Stage(0.2, 500, Gamma(1.1)), fine=Stage(0.02, 500, Gamma(0.4)), fallback=Gamma(1.1), good_conf=5.0, tree="mst")
+MAST3R_2024 = ReferenceOptions(
+    coarse=Stage(0.2, 500, Gamma(1.1)),
+    fine=Stage(0.02, 500, Gamma(0.4)),
+    fallback=Gamma(1.1),
+    good_conf=5.0,
+    tree="mst",
+)
 """The first public version, July 2024."""

@@ -1,4 +1,6 @@
-"""The alignment problem as flat index arrays over all views and pairs at once (the specification's chapters 4.3 and 5)."""
+"""The alignment problem as flat index arrays over all views and pairs at once (the specification's chapters
+4.3 and 5).
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,12 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """V views with A anchors, N anchored points, P pairs with M matches, and R off-frame predictions with Q samples.
+    """V views with A anchors, N anchored points, P pairs with M matches, and R off-frame predictions with Q
+    samples.
 
-    An anchored point is one end of a match: a pixel of a view whose depth hangs on an anchor. Anchors and points are ordered by view,
-    matches by pair, samples by run. A pair stands for all the directed copies of it in the list of pairs; `pair_count` says how many.
+    An anchored point is one end of a match: a pixel of a view whose depth hangs on an anchor. Anchors and
+    points are ordered by view, matches by pair, samples by run. A pair stands for all the directed copies of
+    it in the list of pairs; `pair_count` says how many.
     """
 
     size: Tensor  # (V, 2) int, (width, height)
@@ -26,7 +30,8 @@ class Problem:
     """Anchors of view v are anchor_start[v] to anchor_start[v + 1], row-major."""
     anchor_depth: Tensor  # (A,), finite
     anchor_valid: Tensor  # (A,) bool
-    """False where the anchor's block holds nothing of the object: its depth means nothing and nothing hangs on it."""
+    """False where the anchor's block holds nothing of the object: its depth means nothing and nothing hangs
+    on it."""
     point_start: Tensor  # (V + 1,) int
     point_xy: Tensor  # (N, 2), pixels
     point_anchor: Tensor  # (N,) int, into the A anchors
@@ -48,7 +53,14 @@ class Problem:
 
     def __post_init__(self) -> None:
         lengths = {
-            "a view": (self.size, self.principal_point, self.base_focal, self.mean_conf, self.anchor_start[1:], self.point_start[1:]),
+            "a view": (
+                self.size,
+                self.principal_point,
+                self.base_focal,
+                self.mean_conf,
+                self.anchor_start[1:],
+                self.point_start[1:],
+            ),
             "an anchor": (self.anchor_depth, self.anchor_valid),
             "a point": (self.point_xy, self.point_anchor, self.point_ratio),
             "a pair": (self.pair, self.pair_count, self.pair_best_conf, self.match_start[1:]),
@@ -58,7 +70,9 @@ class Problem:
         }
         for thing, arrays in lengths.items():
             if len({len(array) for array in arrays}) != 1:
-                raise ValueError(f"arrays with one entry {thing} differ in length: {[len(array) for array in arrays]}")
+                raise ValueError(
+                    f"arrays with one entry {thing} differ in length: {[len(array) for array in arrays]}"
+                )
 
     @property
     def num_views(self) -> int:
@@ -90,7 +104,9 @@ class Problem:
 
 
 def owner(start: Tensor) -> Tensor:
-    """Return for every element of consecutive ranges the number of its range, from the ranges' bounds (K + 1,)."""
+    """Return for every element of consecutive ranges the number of its range, from the ranges' bounds (K +
+    1,).
+    """
     return torch.repeat_interleave(torch.arange(len(start) - 1, device=start.device), start.diff())
 
 
@@ -100,7 +116,9 @@ def bounds(lengths: list[int] | Tensor) -> Tensor:
     return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
 
 
-def moved(problem: Problem, dtype: torch.dtype | None = None, device: torch.device | str | None = None) -> Problem:
+def moved(
+    problem: Problem, dtype: torch.dtype | None = None, device: torch.device | str | None = None
+) -> Problem:
     """Return the problem with its real numbers in another dtype, on another device."""
     changes = {}
     for field in fields(problem):

@@ -11,7 +11,9 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Gamma:
-    """(factor min(d, clip) + offset)^gamma - offset^gamma, with slope `factor` at 0 unless an offset is given; gamma 1 is d itself."""
+    """(factor min(d, clip) + offset)^gamma - offset^gamma, with slope `factor` at 0 unless an offset is
+    given; gamma 1 is d itself.
+    """
 
     gamma: float
     factor: float = 1.0
@@ -36,7 +38,9 @@ class SquareRoot:
 
 @dataclass(frozen=True, slots=True)
 class Sharpening:
-    """The distance itself at the start of a stage, falling towards gamma 0 at its end (the reference's `meta` loss)."""
+    """The distance itself at the start of a stage, falling towards gamma 0 at its end (the reference's `meta`
+    loss).
+    """
 
 
 Robust = Gamma | SquareRoot
@@ -54,7 +58,10 @@ def robust_value(robust: Robust, distance: Tensor) -> Tensor:
         return distance.sqrt()
     if robust.is_identity:
         return distance
-    return _power(robust.factor * distance.clamp(max=robust.clip) + robust.shift, robust.gamma) - robust.shift**robust.gamma
+    return (
+        _power(robust.factor * distance.clamp(max=robust.clip) + robust.shift, robust.gamma)
+        - robust.shift**robust.gamma
+    )
 
 
 def robust_slope(robust: Robust, distance: Tensor) -> Tensor:
@@ -63,12 +70,18 @@ def robust_slope(robust: Robust, distance: Tensor) -> Tensor:
         return 0.5 / distance.sqrt()
     if robust.is_identity:
         return torch.ones_like(distance)
-    slope = robust.gamma * robust.factor * _power(robust.factor * distance.clamp(max=robust.clip) + robust.shift, robust.gamma - 1)
+    slope = (
+        robust.gamma
+        * robust.factor
+        * _power(robust.factor * distance.clamp(max=robust.clip) + robust.shift, robust.gamma - 1)
+    )
     return slope if math.isinf(robust.clip) else torch.where(distance <= robust.clip, slope, 0)
 
 
 def _power(base: Tensor, exponent: float) -> Tensor:
-    """Return base ** exponent; the two halves in daily use cost a root instead of a logarithm and an exponential."""
+    """Return base ** exponent; the two halves in daily use cost a root instead of a logarithm and an
+    exponential.
+    """
     if exponent == 0.5:
         return base.sqrt()
     if exponent == 1.5:

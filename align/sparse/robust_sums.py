@@ -1,7 +1,7 @@
 """Sums of robust distances over tiles, with their gradients written out.
 
-The generic chain of small tensor operations costs several times the memory traffic, and that is what an iteration spends its time on.
-The tests hold these functions against the plain chain.
+The generic chain of small tensor operations costs several times the memory traffic, and that is what an
+iteration spends its time on. The tests hold these functions against the plain chain.
 """
 
 from __future__ import annotations
@@ -14,17 +14,21 @@ from torch import Tensor
 from align.sparse.robust import Robust, robust_slope, robust_value
 
 LEAST_DEPTH = 1e-3
-"""Scene units: a point nearer to the camera than this, or behind it, is projected from here and has no gradient by its depth."""
+"""Scene units: a point nearer to the camera than this, or behind it, is projected from here and has no
+gradient by its depth."""
 FAR_PX = (-1000.0, 2000.0)
 """Projections are cut at these coordinates and have no gradient beyond."""
 
-_CHUNK = 128  # tiles; what is between reading matches and writing gradients then stays in the processor's cache
+_CHUNK = (
+    128  # tiles; what is between reading matches and writing gradients then stays in the processor's cache
+)
 
 
 def distance_sum(matrix: Tensor, offset: Tensor, lifted: Tensor, weight: Tensor, robust: Robust) -> Tensor:
     """Return sum weight rho(|matrix lifted + offset|).
 
-    `matrix` is (T, 3, C), `offset` (T, 3), `lifted` (T, C, S), `weight` (T, S) is constant. At distance 0 the gradient is 0.
+    `matrix` is (T, 3, C), `offset` (T, 3), `lifted` (T, C, S), `weight` (T, S) is constant. At distance 0 the
+    gradient is 0.
     """
     return _DistanceSum.apply(matrix, offset, lifted, weight, robust)
 
@@ -43,26 +47,50 @@ def projection_sum(
 
 
 class _DistanceSum(torch.autograd.Function):
-    """Value and gradients in one pass: what a second one would need again is larger than the gradients themselves."""
+    """Value and gradients in one pass: what a second one would need again is larger than the gradients
+    themselves.
+    """
 
     @staticmethod
-    def forward(ctx, matrix: Tensor, offset: Tensor, lifted: Tensor, weight: Tensor, robust: Robust) -> Tensor:
+    def forward(
+        ctx, matrix: Tensor, offset: Tensor, lifted: Tensor, weight: Tensor, robust: Robust
+    ) -> Tensor:
         by_points = ctx.needs_input_grad[2]
-        values, *gradients = zip(*(_distance_part(*part, robust=robust, by_points=by_points) for part in _parts(matrix, offset, lifted, weight)))
+        values, *gradients = zip(
+            *(
+                _distance_part(*part, robust=robust, by_points=by_points)
+                for part in _parts(matrix, offset, lifted, weight)
+            )
+        )
         ctx.save_for_backward(*(torch.cat(gradient) for gradient in gradients))
         return torch.stack(values).sum()
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         by_matrix, by_offset, by_lifted = ctx.saved_tensors
-        return grad * by_matrix, grad * by_offset, grad * by_lifted if ctx.needs_input_grad[2] else None, None, None
+        return (
+            grad * by_matrix,
+            grad * by_offset,
+            grad * by_lifted if ctx.needs_input_grad[2] else None,
+            None,
+            None,
+        )
 
 
 class _ProjectionSum(torch.autograd.Function):
     """As `_DistanceSum`."""
 
     @staticmethod
-    def forward(ctx, matrix: Tensor, offset: Tensor, depth: Tensor, pixel: Tensor, target: Tensor, weight: Tensor, robust: Robust) -> Tensor:
+    def forward(
+        ctx,
+        matrix: Tensor,
+        offset: Tensor,
+        depth: Tensor,
+        pixel: Tensor,
+        target: Tensor,
+        weight: Tensor,
+        robust: Robust,
+    ) -> Tensor:
         parts = _parts(matrix, offset, depth, pixel, target, weight)
         values, *gradients = zip(*(_projection_part(*part, robust=robust) for part in parts))
         ctx.save_for_backward(*(torch.cat(gradient) for gradient in gradients))
@@ -75,7 +103,9 @@ class _ProjectionSum(torch.autograd.Function):
 
 
 def _parts(*arrays: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Yield the arrays in runs of tiles small enough for a processor's cache; whole where there is no such cache to keep to."""
+    """Yield the arrays in runs of tiles small enough for a processor's cache; whole where there is no such
+    cache to keep to.
+    """
     step = _CHUNK if arrays[0].device.type == "cpu" else max(1, len(arrays[0]))
     return zip(*(array.split(step) for array in arrays))
 
@@ -93,7 +123,13 @@ def _distance_part(
 
 
 def _projection_part(
-    matrix: Tensor, offset: Tensor, depth: Tensor, pixel: Tensor, target: Tensor, weight: Tensor, robust: Robust
+    matrix: Tensor,
+    offset: Tensor,
+    depth: Tensor,
+    pixel: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    robust: Robust,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the sum over some tiles, and its gradients by matrix, offset and depth."""
     ray = torch.bmm(matrix, pixel)  # (T, 3, S)

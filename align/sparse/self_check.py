@@ -25,7 +25,8 @@ class SelfCheck:
 
     median_px: float
     cut_mean_px: float
-    """Mean of the errors, each cut at two pixels: wrong matches, which no placement explains, have no say in it."""
+    """Mean of the errors, each cut at two pixels: wrong matches, which no placement explains, have no say in
+    it."""
     near_share: float
     """Share within two pixels."""
     view_near_share: tuple[float, ...]
@@ -40,17 +41,26 @@ def self_check(problem: Problem, chain: CameraChain, placement: Placement) -> Se
     near = (error < _NEAR_PX).to(error)
     total = torch.zeros(problem.num_views).to(error).index_add_(0, view, near)
     count = torch.bincount(view, minlength=problem.num_views)
-    return SelfCheck(float(error.median()), float(error.clamp(max=_NEAR_PX).mean()), float(near.mean()), tuple((total / count).tolist()))
+    return SelfCheck(
+        float(error.median()),
+        float(error.clamp(max=_NEAR_PX).mean()),
+        float(near.mean()),
+        tuple((total / count).tolist()),
+    )
 
 
 def is_worse(after: SelfCheck, before: SelfCheck) -> bool:
-    """Tell whether a placement explains the matches less well: on the whole, or those of any one view clearly."""
+    """Tell whether a placement explains the matches less well: on the whole, or those of any one view
+    clearly.
+    """
     losing = any(b - a > _LOST_SHARE for a, b in zip(after.view_near_share, before.view_near_share))
     return after.cut_mean_px > before.cut_mean_px + _SAME_PX or losing
 
 
 def reprojection_errors(problem: Problem, chain: CameraChain, placement: Placement) -> tuple[Tensor, Tensor]:
-    """Return the errors (2 M,) of every match's ends, each seen by the other end's view, and the view (2 M,) that owns the point."""
+    """Return the errors (2 M,) of every match's ends, each seen by the other end's view, and the view (2 M,)
+    that owns the point.
+    """
     points = anchored_points(placement, chain, problem)
     source = problem.match_points.flatten()
     seen_at = problem.match_points.flip(1).flatten()

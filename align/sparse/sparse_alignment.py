@@ -29,11 +29,14 @@ from pairs.views.cameras import Cameras
 from pairs.views.view import View
 
 _LEAST_SHARE = 0.15
-"""A view of whose matches fewer agree is misplaced, however the others do (the default aligner's design, chapter 5)."""
+"""A view of whose matches fewer agree is misplaced, however the others do (the default aligner's design,
+chapter 5)."""
 _DOUBTFUL_SHARE = 0.4
-"""Solved scenes have 0.42 and more even with twice the usual noise (the default aligner's design, chapter 5)."""
+"""Solved scenes have 0.42 and more even with twice the usual noise (the default aligner's design,
+chapter 5)."""
 _UNMATCHED_SCORE = 1e-3
-"""Score of a pair without matches whose cameras are known: the chain must reach every view, through such a pair last of all."""
+"""Score of a pair without matches whose cameras are known: the chain must reach every view, through such a
+pair last of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ class _Solved:
 
 
 def align_as_reference(gathered: Gathered, options: ReferenceOptions, progress: Progress) -> Aligned:
-    """Descend from the backend's own cameras, whose K is held, where the predictions have some; else as the reference does, from one place.
+    """Descend from the backend's own cameras, whose K is held, where the predictions have some; else as the
+    reference does, from one place.
 
     A descent that ends worse than its start by its own matches is thrown away, and a warning says so.
     """
@@ -74,7 +78,14 @@ def _solve(gathered: Gathered, options: ReferenceOptions, progress: Progress) ->
     parameters, chain = start(problem, tree, options, known)
     begin = place(parameters, chain)
     solver = descend if options.solver == "adam" else descend_by_least_squares
-    descent = solver(problem, parameters, chain, options, known, lambda stage, done, total: progress(f"aligning, {stage}", done, total))
+    descent = solver(
+        problem,
+        parameters,
+        chain,
+        options,
+        known,
+        lambda stage, done, total: progress(f"aligning, {stage}", done, total),
+    )
     before, after = self_check(problem, chain, begin), self_check(problem, chain, descent.placement)
     kept = bool(descent.stopped == "finished" and not is_worse(after, before))
     return _Solved(problem, chain, descent.placement if kept else begin, before, after, descent, kept)
@@ -82,25 +93,42 @@ def _solve(gathered: Gathered, options: ReferenceOptions, progress: Progress) ->
 
 def _verdict(solved: _Solved, views: Sequence[View]) -> list[Notice]:
     before, after = solved.before, solved.after
-    figures = f"mean reprojection error, cut at 2 px: {before.cut_mean_px:.3f} -> {after.cut_mean_px:.3f} px of the grid"
+    figures = (
+        f"mean reprojection error, cut at 2 px: {before.cut_mean_px:.3f} -> {after.cut_mean_px:.3f} px of "
+        "the grid"
+    )
     notices = []
     if solved.kept:
-        notices.append(info("alignment", f"{figures}; within 2 px: {100 * after.near_share:.0f} % of the matches."))
+        notices.append(
+            info("alignment", f"{figures}; within 2 px: {100 * after.near_share:.0f} % of the matches.")
+        )
     elif solved.descent.stopped != "finished":
-        notices.append(warning("alignment", f"the refinement broke off ({solved.descent.stopped}): its start is kept."))
+        notices.append(
+            warning("alignment", f"the refinement broke off ({solved.descent.stopped}): its start is kept.")
+        )
     else:
-        notices.append(warning("alignment", f"the refinement ended worse than it began ({figures}): its start is kept."))
+        notices.append(
+            warning("alignment", f"the refinement ended worse than it began ({figures}): its start is kept.")
+        )
     chosen = after if solved.kept else before
     if chosen.near_share < _DOUBTFUL_SHARE:
-        text = f"only {100 * chosen.near_share:.0f} % of the matches agree with the scene within 2 px: it is doubtful. Check masks and predictions."
+        text = (
+            f"only {100 * chosen.near_share:.0f} % of the matches agree with the scene within 2 px: it is "
+            "doubtful. Check masks and predictions."
+        )
         notices.append(warning("alignment", text))
     shares = np.array(chosen.view_near_share)
     typical = np.nanmedian(shares) if not np.isnan(shares).all() else np.nan
     for view, share in zip(views, shares):
         if np.isnan(share):
-            notices.append(warning(view.name, "has no matches: its camera is where the backend put it, unchecked."))
+            notices.append(
+                warning(view.name, "has no matches: its camera is where the backend put it, unchecked.")
+            )
         elif share < max(_LEAST_SHARE, typical / 2):
-            text = f"only {100 * share:.0f} % of its matches agree with its place within 2 px ({100 * typical:.0f} % is usual): perhaps misplaced."
+            text = (
+                f"only {100 * share:.0f} % of its matches agree with its place within 2 px "
+                f"({100 * typical:.0f} % is usual): perhaps misplaced."
+            )
             notices.append(warning(view.name, text))
     return notices
 
@@ -114,7 +142,10 @@ def _figures(solved: _Solved) -> dict[str, Any]:
         "final loss": _number(losses[-1]) if len(losses) else None,
         "matches": int(solved.problem.match_start[-1]),
         "median reprojection error px": {"start": _number(before.median_px), "end": _number(after.median_px)},
-        "mean reprojection error cut at 2 px": {"start": _number(before.cut_mean_px), "end": _number(after.cut_mean_px)},
+        "mean reprojection error cut at 2 px": {
+            "start": _number(before.cut_mean_px),
+            "end": _number(after.cut_mean_px),
+        },
         "share within 2 px": {"start": _number(before.near_share), "end": _number(after.near_share)},
     }
 

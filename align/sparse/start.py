@@ -15,7 +15,9 @@ from align.sparse.problem import Problem, bounds
 _FOCAL_LIMITS = (0.25, 10.0)  # of the image diagonal
 
 
-def start(problem: Problem, tree: Tree, options: ReferenceOptions, known: Known | None = None) -> tuple[Parameters, CameraChain]:
+def start(
+    problem: Problem, tree: Tree, options: ReferenceOptions, known: Known | None = None
+) -> tuple[Parameters, CameraChain]:
     """Return the parameters at the start and what stays constant.
 
     Without given poses all views look at one pivot from the same side, each from its own median depth.
@@ -26,8 +28,14 @@ def start(problem: Problem, tree: Tree, options: ReferenceOptions, known: Known 
     valid = problem.anchor_valid.split(problem.anchor_start.diff().tolist())
     pivot_depth = torch.stack([depth[keep].median() for depth, keep in zip(depths, valid)])
     pp = centre / problem.size
-    bases = _bases(problem, options, focal, centre, [depth / pivot for depth, pivot in zip(depths, pivot_depth)])
-    cores = [depth / pivot for depth, pivot in zip(depths, pivot_depth)] if bases is None else [basis.coefficients for basis in bases]
+    bases = _bases(
+        problem, options, focal, centre, [depth / pivot for depth, pivot in zip(depths, pivot_depth)]
+    )
+    cores = (
+        [depth / pivot for depth, pivot in zip(depths, pivot_depth)]
+        if bases is None
+        else [basis.coefficients for basis in bases]
+    )
     core = torch.cat(cores)
     camera, log_focal, pp = _cameras(problem, options, focal, pp)
     num_views = problem.num_views
@@ -61,7 +69,9 @@ def start(problem: Problem, tree: Tree, options: ReferenceOptions, known: Known 
 
 def padded_basis(columns: list[Tensor]) -> Tensor:
     """Return the bases (A_v, k_v) of all views in one zero-padded array (V, A_max, k_max)."""
-    padded = columns[0].new_zeros(len(columns), max(len(part) for part in columns), max(part.shape[1] for part in columns))
+    padded = columns[0].new_zeros(
+        len(columns), max(len(part) for part in columns), max(part.shape[1] for part in columns)
+    )
     for view, part in enumerate(columns):
         padded[view, : part.shape[0], : part.shape[1]] = part
     return padded
@@ -86,7 +96,9 @@ def _known_depths(problem: Problem, known: Known) -> list[Tensor]:
     return depths
 
 
-def _bases(problem: Problem, options: ReferenceOptions, focal: Tensor, centre: Tensor, depths: list[Tensor]) -> list[Basis] | None:
+def _bases(
+    problem: Problem, options: ReferenceOptions, focal: Tensor, centre: Tensor, depths: list[Tensor]
+) -> list[Basis] | None:
     """Return every view's low-rank basis, made with the intrinsics at the start; none without that option."""
     if options.depth.low_rank is None:
         return None
@@ -100,7 +112,9 @@ def _bases(problem: Problem, options: ReferenceOptions, focal: Tensor, centre: T
     return bases
 
 
-def _cameras(problem: Problem, options: ReferenceOptions, focal: Tensor, pp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _cameras(
+    problem: Problem, options: ReferenceOptions, focal: Tensor, pp: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return the camera (V,) of every view, and log focals (C,) and principal points (C, 2) of the cameras.
 
     Shared intrinsics start at the mean over the views, weighted by their canonical confidence.
@@ -110,7 +124,11 @@ def _cameras(problem: Problem, options: ReferenceOptions, focal: Tensor, pp: Ten
     if options.intrinsics.share == "none":
         return views, focal.log(), pp
     weight = problem.mean_conf / problem.mean_conf.sum()
-    return torch.zeros_like(views), (weight * focal).sum(0, keepdim=True).log(), (weight[:, None] * pp).sum(0, keepdim=True)
+    return (
+        torch.zeros_like(views),
+        (weight * focal).sum(0, keepdim=True).log(),
+        (weight[:, None] * pp).sum(0, keepdim=True),
+    )
 
 
 def _focal_limits(problem: Problem) -> Tensor:

@@ -1,7 +1,7 @@
 """Ragged lists of matches as rectangular tiles, so that one batched product serves all pairs of views.
 
-A tile holds up to 128 entries of one group (a pair, or a run). What a group leaves of its last tile is padding of weight 0: at most 127
-entries a group, however unequal the groups are.
+A tile holds up to 128 entries of one group (a pair, or a run). What a group leaves of its last tile is
+padding of weight 0: at most 127 entries a group, however unequal the groups are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 TILE = 128
-"""Entries a tile: large enough for the batched product, small enough to waste little on pairs with a few hundred matches."""
+"""Entries a tile: large enough for the batched product, small enough to waste little on pairs with a few
+hundred matches."""
 
 
 @dataclass(frozen=True, slots=True)

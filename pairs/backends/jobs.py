@@ -1,4 +1,5 @@
-"""Where a pair model meets the store: one photo is looked at once, one batch of pairs is decoded, and what is finished is kept.
+"""Where a pair model meets the store: one photo is looked at once, one batch of pairs is decoded, and what is
+finished is kept.
 
 Everything here can be sent to another process, which then does a part of the work.
 """
@@ -44,9 +45,11 @@ class PairModel(Protocol):
         ...
 
     def decode(self, pairs: Sequence[tuple[Encoding, Encoding]]) -> Sequence[PairEntry]:
-        """Return both runs of every pair (a, b), and its matches where the model has a way of its own to find them.
+        """Return both runs of every pair (a, b), and its matches where the model has a way of its own to find
+        them.
 
-        All first photos of a batch have one size, and so have all second ones. A pair's numbers depend on the others of its batch by rounding only.
+        All first photos of a batch have one size, and so have all second ones. A pair's numbers depend on the
+        others of its batch by rounding only.
         """
         ...
 
@@ -85,7 +88,10 @@ def load_entry(job: PairJob, number: int) -> PairEntry:
     a, b = (job.views[view] for view in job.edges[number])
     path, arrays = job.store.path(_PAIRS, job.pair_key(number)), job.store.get(_PAIRS, job.pair_key(number))
     if arrays is None:
-        raise FormatError(f"{path}: the pair {a.name} and {b.name} was removed from the store while the program ran. Start it again.")
+        raise FormatError(
+            f"{path}: the pair {a.name} and {b.name} was removed from the store while the program ran. "
+            "Start it again."
+        )
     return entry_from_arrays(arrays, a.pixel_map.target_size, b.pixel_map.target_size, path)
 
 
@@ -94,12 +100,17 @@ def load_encoding(job: PairJob, number: int) -> Encoding:
     found = job.store.get(_ENCODINGS, job.encoding_key(number))
     if found is None:
         path = job.store.path(_ENCODINGS, job.encoding_key(number))
-        raise FormatError(f"{path}: the photo {job.views[number].name} was removed from the store while the program ran. Start it again.")
+        raise FormatError(
+            f"{path}: the photo {job.views[number].name} was removed from the store while the program ran. "
+            "Start it again."
+        )
     return found
 
 
 class PairWorker:
-    """A process's model at work on a job. `most` falls when the memory does not suffice for a batch, and stays there."""
+    """A process's model at work on a job. `most` falls when the memory does not suffice for a batch, and
+    stays there.
+    """
 
     def __init__(self, job: PairJob) -> None:
         self.job = job
@@ -107,7 +118,9 @@ class PairWorker:
         self.most: int | None = None
 
     def encode(self, number: int) -> None:
-        """Look at a view, and keep what is to be remembered of it, unless an equal one was looked at before."""
+        """Look at a view, and keep what is to be remembered of it, unless an equal one was looked at
+        before.
+        """
         if self.job.is_encoded(number):
             return
         view = self.job.views[number]
@@ -117,10 +130,12 @@ class PairWorker:
         self.job.store.put(_ENCODINGS, self.job.encoding_key(number), found)
 
     def predict(self, batch: Sequence[int]) -> tuple[Notice, ...]:
-        """Decode a batch of edges whose views are encoded, and keep what is not kept yet. Returns what has to be reported.
+        """Decode a batch of edges whose views are encoded, and keep what is not kept yet. Returns what has to
+        be reported.
 
-        The batch is decoded whole even if some of it was kept before: in a smaller one numbers are rounded otherwise, and a run that goes on
-        would not give the bytes of one that was never stopped. It is kept at once, so hardly any kill leaves a part of it.
+        The batch is decoded whole even if some of it was kept before: in a smaller one numbers are rounded
+        otherwise, and a run that goes on would not give the bytes of one that was never stopped. It is kept
+        at once, so hardly any kill leaves a part of it.
         """
         notices: list[Notice] = []
         entries = self._in_parts(batch, notices)
@@ -145,15 +160,21 @@ class PairWorker:
             raise UserError(f"{a} and {b}: the memory does not suffice for one pair. {_SMALLER}")
         self.most = len(batch) // 2
         text = (
-            f"did not suffice for {len(batch)} pairs at a time: at most {self.most} from then on. Pairs of a smaller batch are the same to rounding."
+            f"did not suffice for {len(batch)} pairs at a time: at most {self.most} from then on. Pairs of "
+            "a smaller batch are the same to rounding."
         )
         return warning("memory", text)
 
     def _decode(self, batch: Sequence[int]) -> list[PairEntry]:
         edges = [self.job.edges[number] for number in batch]
-        remembered = {view: load_encoding(self.job, view) for view in sorted({view for edge in edges for view in edge})}
+        remembered = {
+            view: load_encoding(self.job, view) for view in sorted({view for edge in edges for view in edge})
+        }
         entries = self.model.decode([(remembered[a], remembered[b]) for a, b in edges])
-        return [with_matches(entry, self.job.views[a], self.job.views[b]) for entry, (a, b) in zip(entries, edges, strict=True)]
+        return [
+            with_matches(entry, self.job.views[a], self.job.views[b])
+            for entry, (a, b) in zip(entries, edges, strict=True)
+        ]
 
 
 def within_memory(work: Callable[[], _T]) -> _T | None:
@@ -171,12 +192,20 @@ def within_memory(work: Callable[[], _T]) -> _T | None:
 
 def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
     """Tell whether an error is that of an accelerator's memory or of the machine's."""
-    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or any(words in str(error) for words in _SHORT_OF_MEMORY)
+    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or any(
+        words in str(error) for words in _SHORT_OF_MEMORY
+    )
 
 
 def pair_batches(sizes: Sequence[tuple[int, ...]], pairs: Sequence[Pair], batch_size: int) -> list[list[int]]:
-    """Return the numbers of the pairs in batches: pairs whose first images have one size and whose second images have one size, in order."""
+    """Return the numbers of the pairs in batches: pairs whose first images have one size and whose second
+    images have one size, in order.
+    """
     alike: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
     for number, (a, b) in enumerate(pairs):
         alike.setdefault((sizes[a], sizes[b]), []).append(number)
-    return [numbers[start : start + batch_size] for numbers in alike.values() for start in range(0, len(numbers), batch_size)]
+    return [
+        numbers[start : start + batch_size]
+        for numbers in alike.values()
+        for start in range(0, len(numbers), batch_size)
+    ]

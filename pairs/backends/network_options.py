@@ -1,4 +1,6 @@
-"""What a user chooses about a network, whichever it is: checked, and with the usual choice in the place of none."""
+"""What a user chooses about a network, whichever it is: checked, and with the usual choice in the place of
+none.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 """Of encoder and decoders, by the names that the command line takes."""
 
 _FILL = "mean"
-"""A background of the object's mean colour carries no descriptor of its own and no loud edge along the silhouette."""
+"""A background of the object's mean colour carries no descriptor of its own and no loud edge along the
+silhouette."""
 
 
 def chosen_device(options: BackendOptions) -> str:
@@ -40,5 +43,10 @@ def chosen_fill(options: BackendOptions) -> str:
 
 
 def libraries() -> str:
-    """Return the releases of what computes: another one rounds otherwise, and a store that outlives an upgrade must not mix the two."""
-    return f"torch {torch.__version__}, opencv {cv2.__version__}, pillow {PIL.__version__}, numpy {np.__version__}"
+    """Return the releases of what computes: another one rounds otherwise, and a store that outlives an
+    upgrade must not mix the two.
+    """
+    return (
+        f"torch {torch.__version__}, opencv {cv2.__version__}, pillow {PIL.__version__}, numpy "
+        f"{np.__version__}"
+    )

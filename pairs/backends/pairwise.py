@@ -1,4 +1,5 @@
-"""Any model of pairs as a backend: each photo is encoded once, pairs are decoded in batches and both orders, and finished ones are kept.
+"""Any model of pairs as a backend: each photo is encoded once, pairs are decoded in batches and both orders,
+and finished ones are kept.
 
 Memory: one batch. What is remembered of a photo, and what is predicted of a pair, lies in the store.
 """
@@ -28,7 +29,9 @@ _COMPLETE_UP_TO = 24
 """Views: beyond, not all pairs are predicted unless asked for."""
 _LIKENESS = "likeness"
 """Folder of the store."""
-_UNTIED = "no pair of the scene graph ties it to another view, so nothing was predicted of it. Add such a pair."
+_UNTIED = (
+    "no pair of the scene graph ties it to another view, so nothing was predicted of it. Add such a pair."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ class PairwiseBackend:
     to_grid: Callable[[View], View]
     """Puts a view on that grid."""
     open_model: Callable[[], PairModel]
-    """Reads the weights. Called only when something is missing in the store; can be sent to another process."""
+    """Reads the weights. Called only when something is missing in the store; can be sent to another
+    process."""
     batch: int = 1
     """Edges that are decoded at once. It changes numbers by rounding only, and is no part of any key."""
     engine: Engine = in_this_process
@@ -64,8 +68,11 @@ class PairwiseBackend:
         if self.batch < 1:
             raise ValueError(f"a batch of {self.batch} pairs: at least one pair is decoded at a time")
 
-    def predict(self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress) -> Predictions:
-        """Predict both runs and the matches of all pairs of `graph`. Without a graph: all pairs, or of many views those that are alike, or those
+    def predict(
+        self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress
+    ) -> Predictions:
+        """Predict both runs and the matches of all pairs of `graph`. Without a graph: all pairs, or of many
+        views those that are alike, or those
         next to each other in the order of files.
 
         Views without a pair are left out by name. Raises `GraphError` when there is no pair at all.
@@ -74,7 +81,9 @@ class PairwiseBackend:
         graph, notices = (graph, ()) if graph is not None else self._usual_graph(views, store, progress)
         tied, edges = tied_views(pairs_of(graph))
         notices = (*notices, *(left_out(name, _UNTIED) for k, name in enumerate(names) if k not in tied))
-        job = PairJob(self.key, self.open_model, self._on_grid([views[k] for k in tied], progress), edges, store)
+        job = PairJob(
+            self.key, self.open_model, self._on_grid([views[k] for k in tied], progress), edges, store
+        )
         notices += self.engine(job, missing(job, self.batch), progress)
         return Predictions(job.views, edges, functools.partial(load_entry, job), None, notices)
 
@@ -82,7 +91,8 @@ class PairwiseBackend:
         """Return how alike the views are (V, V), by the photos as the model sees them."""
         if self.looks is None:
             raise UserError(
-                "a graph by likeness needs a retrieval model. Name one with --retrieval FILE, or choose another graph, as in --graph ring."
+                "a graph by likeness needs a retrieval model. Name one with --retrieval FILE, or choose "
+                "another graph, as in --graph ring."
             )
         job = PairJob(self.key, self.open_model, self._on_grid(views, progress), (), store)
         key = digest(self.looks.key, *(job.encoding_key(k) for k in range(len(views))))
@@ -95,12 +105,17 @@ class PairwiseBackend:
         store.put(_LIKENESS, key, {"similarity": similarity})
         return similarity
 
-    def _usual_graph(self, views: Sequence[View], store: PredictionStore, progress: Progress) -> tuple[networkx.Graph, tuple[Notice, ...]]:
+    def _usual_graph(
+        self, views: Sequence[View], store: PredictionStore, progress: Progress
+    ) -> tuple[networkx.Graph, tuple[Notice, ...]]:
         names = [view.name for view in views]
         if self.looks is None or len(views) <= _COMPLETE_UP_TO:
             return usual_graph(names)
         graph = ByLikeness().with_similarity(self.likeness(views, store, progress)).edges(names)
-        text = f"of {len(names)} views {graph.number_of_edges()} pairs that are alike are predicted (--graph complete for all)."
+        text = (
+            f"of {len(names)} views {graph.number_of_edges()} pairs that are alike are predicted (--graph "
+            "complete for all)."
+        )
         return graph, (info("scene graph", text),)
 
     def _on_grid(self, views: Sequence[View], progress: Progress) -> tuple[View, ...]:
@@ -125,7 +140,9 @@ def usual_graph(names: Sequence[str]) -> tuple[networkx.Graph, tuple[Notice, ...
         return Complete().edges(names), ()
     graph = LogWindow().edges(names)
     text = (
-        f"{len(names)} views have {len(names) * (len(names) - 1) // 2} pairs. {graph.number_of_edges()} of them are predicted: views 1, 2, 4 and 8 "
-        "apart in the order of their files. If that order means nothing, choose --graph complete, or name a --retrieval model."
+        f"{len(names)} views have {len(names) * (len(names) - 1) // 2} pairs. {graph.number_of_edges()} of "
+        "them are predicted: views 1, 2, 4 and 8 "
+        "apart in the order of their files. If that order means nothing, choose --graph complete, or name "
+        "a --retrieval model."
     )
     return graph, (info("scene graph", text),)

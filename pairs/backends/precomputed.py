@@ -49,9 +49,14 @@ def read_predictions(folder: Path) -> Predictions:
     masks = [view.mask.pixels for view in views if view.mask is not None]
     # Where the object fills every picture, white all over is right.
     if not all(mask.all() for mask in masks) and choose_polarity(masks)[0]:
-        text = "white fills most of their border, and white is the object in a folder of predictions: they look inverted. Write the object as 255."
+        text = (
+            "white fills most of their border, and white is the object in a folder of predictions: they "
+            "look inverted. Write the object as 255."
+        )
         notices.append(warning("masks", text))
-    return Predictions(views, edges, lambda k: _read_pair(paths[k], *(views[v] for v in edges[k])), None, tuple(notices))
+    return Predictions(
+        views, edges, lambda k: _read_pair(paths[k], *(views[v] for v in edges[k])), None, tuple(notices)
+    )
 
 
 def write_predictions(predictions: Predictions, folder: Path) -> None:
@@ -62,16 +67,31 @@ def write_predictions(predictions: Predictions, folder: Path) -> None:
     document = []
     for view in predictions.views:
         w, h = view.pixel_map.target_size
-        entry: dict[str, Any] = {"name": view.name, "width": w, "height": h, "image": f"images/{view.name}.png", "camera": view.camera}
+        entry: dict[str, Any] = {
+            "name": view.name,
+            "width": w,
+            "height": h,
+            "image": f"images/{view.name}.png",
+            "camera": view.camera,
+        }
         write_whole(folder / entry["image"], _png(view.image[..., ::-1]))
         if view.mask is not None:
             entry["mask"] = f"masks/{view.name}.png"
             write_whole(folder / entry["mask"], _png(grid_mask(view).astype(np.uint8) * 255))
-        entry |= {key: array.tolist() for key, array in (("K", grid_K(view)), ("cam_from_world", view.cam_from_world)) if array is not None}
+        entry |= {
+            key: array.tolist()
+            for key, array in (("K", grid_K(view)), ("cam_from_world", view.cam_from_world))
+            if array is not None
+        }
         document.append(entry)
     for k, (a, b) in enumerate(predictions.edges):
-        arrays = {name: np.ascontiguousarray(array) for name, array in entry_to_arrays(predictions.load(k)).items()}
-        write_whole(folder / "pairs" / f"{predictions.views[a].name}--{predictions.views[b].name}.safetensors", save(arrays))
+        arrays = {
+            name: np.ascontiguousarray(array) for name, array in entry_to_arrays(predictions.load(k)).items()
+        }
+        write_whole(
+            folder / "pairs" / f"{predictions.views[a].name}--{predictions.views[b].name}.safetensors",
+            save(arrays),
+        )
     write_whole(folder / "views.json", (json.dumps(document, indent=1) + "\n").encode())
 
 
@@ -83,7 +103,9 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror}). A folder of predictions has a views.json.") from error
+        raise FormatError(
+            f"{path}: cannot be read ({error.strerror}). A folder of predictions has a views.json."
+        ) from error
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: is not JSON ({error}).") from error
 
@@ -97,7 +119,10 @@ def _view(folder: Path, index: int, entry: Any) -> View:
     if not isinstance(name, str) or not name or any(c in name for c in "/\\\0"):
         raise FormatError(f"{where}: {name!r} is no name. A name is a file name without folders.")
     if min(size) < 1 or size[0] * size[1] > _MOST_PIXELS:
-        raise FormatError(f"{where} ({name}): a grid of {size[0]}x{size[1]} cannot be. Give the size of the network's output.")
+        raise FormatError(
+            f"{where} ({name}): a grid of {size[0]}x{size[1]} cannot be. Give the size of the network's "
+            "output."
+        )
     K = _matrix(entry, "K", (3, 3), where)
     if K is not None and (fault := fault_of_K(K, size)):
         raise FormatError(f"{where} ({name}): {fault}")
@@ -126,22 +151,31 @@ def _matrix(entry: Mapping[str, Any], key: str, shape: tuple[int, int], where: s
     except (TypeError, ValueError) as error:
         raise FormatError(f"{where}: {key} is not a matrix of numbers ({error}).") from error
     if matrix.shape != shape or not np.isfinite(matrix).all():
-        raise FormatError(f"{where}: {key} should be {shape[0]}x{shape[1]} finite numbers, not {matrix.shape}.")
+        raise FormatError(
+            f"{where}: {key} should be {shape[0]}x{shape[1]} finite numbers, not {matrix.shape}."
+        )
     return matrix
 
 
 def _inside(folder: Path, relative: object, where: str) -> Path:
     if not isinstance(relative, str):
-        raise FormatError(f"{where}: {relative!r} is no path. Give image and mask as paths inside the folder.")
+        raise FormatError(
+            f"{where}: {relative!r} is no path. Give image and mask as paths inside the folder."
+        )
     path = (folder / relative).resolve()
     if not path.is_relative_to(folder.resolve()):
-        raise FormatError(f"{where}: {relative} lies outside of the folder. Paths in views.json stay inside it.")
+        raise FormatError(
+            f"{where}: {relative} lies outside of the folder. Paths in views.json stay inside it."
+        )
     return path
 
 
 def _require_size(array: np.ndarray, size: tuple[int, int], name: str, where: str) -> None:
     if array.shape[:2] != (size[1], size[0]):
-        raise FormatError(f"{where}: {name} is {array.shape[1]}x{array.shape[0]}, but the view's grid is {size[0]}x{size[1]}.")
+        raise FormatError(
+            f"{where}: {name} is {array.shape[1]}x{array.shape[0]}, but the view's grid is "
+            f"{size[0]}x{size[1]}."
+        )
 
 
 def _pair_files(folder: Path, names: list[str]) -> tuple[dict[tuple[int, int], Path], list[Path]]:
@@ -154,17 +188,27 @@ def _pair_files(folder: Path, names: list[str]) -> tuple[dict[tuple[int, int], P
         if edge is None:
             unknown.append(path)
         elif edge in found or edge[::-1] in found:
-            raise FormatError(f"{path}: the pair is there twice, once in each order. Keep one file; it has room for both runs.")
+            raise FormatError(
+                f"{path}: the pair is there twice, once in each order. Keep one file; it has room for both "
+                "runs."
+            )
         else:
             found[edge] = path
     if not found:
-        raise FormatError(f"{folder / 'pairs'}: no pair file <a>--<b>.safetensors names two views of views.json.")
+        raise FormatError(
+            f"{folder / 'pairs'}: no pair file <a>--<b>.safetensors names two views of views.json."
+        )
     return dict(sorted(found.items())), unknown
 
 
 def _read_pair(path: Path, a: View, b: View) -> PairEntry:
     try:
         arrays = load_file(path)
-    except (SafetensorError, OSError, ValueError, TypeError) as error:  # a TypeError: numbers that numpy does not know, such as bfloat16
+    except (
+        SafetensorError,
+        OSError,
+        ValueError,
+        TypeError,
+    ) as error:  # a TypeError: numbers that numpy does not know, such as bfloat16
         raise FormatError(f"{path}: cannot be read ({error}). Write it again, as float32.") from error
     return with_matches(entry_from_arrays(arrays, a.photo_size, b.photo_size, path), a, b)

@@ -18,25 +18,34 @@ from pairs.views.view import View
 
 
 class Backend(Protocol):
-    """Answers for the pairs of a graph. Equal inputs give equal predictions, in whatever order they are asked for."""
+    """Answers for the pairs of a graph. Equal inputs give equal predictions, in whatever order they are asked
+    for.
+    """
 
     @property
     def key(self) -> str:
         """Name, version and options in one line: equal lines and equal views give equal predictions.
 
-        Keys of the store begin with name and version, and hold of the options only those that can change the entry.
+        Keys of the store begin with name and version, and hold of the options only those that can change the
+        entry.
         """
         ...
 
     @property
     def own_grid(self) -> str:
-        """In words the grid that pairs are predicted on, whatever grid the views come on; empty: it is that of the views."""
+        """In words the grid that pairs are predicted on, whatever grid the views come on; empty: it is that
+        of the views.
+        """
         ...
 
-    def predict(self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress) -> Predictions:
-        """Predict the pairs of `graph` (nodes are indices into `views`), reading from and writing to `store` what is finished.
+    def predict(
+        self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress
+    ) -> Predictions:
+        """Predict the pairs of `graph` (nodes are indices into `views`), reading from and writing to `store`
+        what is finished.
 
-        Without a graph the backend chooses the pairs. The views of the predictions are on the grid of the predictions.
+        Without a graph the backend chooses the pairs. The views of the predictions are on the grid of the
+        predictions.
         """
         ...
 
@@ -46,7 +55,9 @@ class ByLooks(Protocol):
     """What a backend offers beside that can tell how alike photos are, before any pair is predicted."""
 
     def likeness(self, views: Sequence[View], store: PredictionStore, progress: Progress) -> np.ndarray:
-        """Return how alike the views are (V, V), row: asked for, column: found. Raises `UserError` when it was given no model for that."""
+        """Return how alike the views are (V, V), row: asked for, column: found. Raises `UserError` when it
+        was given no model for that.
+        """
         ...
 
 
@@ -75,16 +86,23 @@ class BackendOptions:
 def refuse_network_options(name: str, options: BackendOptions) -> None:
     """Raise `UserError` when something was chosen that the backend of that name has not."""
     if given := _chosen(options, ()):
-        raise UserError(f"{given}: the backend {name} is no network and has no weights. Choose one, as in --backend mast3r, or omit this.")
+        raise UserError(
+            f"{given}: the backend {name} is no network and has no weights. Choose one, as in --backend "
+            "mast3r, or omit this."
+        )
 
 
 def refuse_other_options(name: str, options: BackendOptions, heard: Collection[str]) -> None:
-    """Raise `UserError` when something was chosen beside what the backend of that name, a network, hears of."""
+    """Raise `UserError` when something was chosen beside what the backend of that name, a network,
+    hears of.
+    """
     if given := _chosen(options, heard):
         raise UserError(f"{given}: means nothing to the backend {name}. Omit it, or choose another backend.")
 
 
 def _chosen(options: BackendOptions, heard: Collection[str]) -> str:
     """Return what was chosen, as on the command line, without the fields that are heard of."""
-    chosen = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in heard}
+    chosen = {
+        field.name: getattr(options, field.name) for field in fields(options) if field.name not in heard
+    }
     return ", ".join(f"--{name} {value}" for name, value in chosen.items() if value is not None)

@@ -25,10 +25,16 @@ Engine = Callable[[PairJob, Todo, Progress], tuple[Notice, ...]]
 
 
 def missing(job: PairJob, batch: int) -> Todo:
-    """Return what of a job is to be done, in batches of at most so many edges between views of equal sizes."""
+    """Return what of a job is to be done, in batches of at most so many edges between views of equal
+    sizes.
+    """
     sizes = [view.pixel_map.target_size for view in job.views]
     unfinished = {number for number in range(len(job.edges)) if not job.is_finished(number)}
-    batches = tuple(tuple(numbers) for numbers in pair_batches(sizes, job.edges, batch) if not unfinished.isdisjoint(numbers))
+    batches = tuple(
+        tuple(numbers)
+        for numbers in pair_batches(sizes, job.edges, batch)
+        if not unfinished.isdisjoint(numbers)
+    )
     needed = sorted({view for numbers in batches for number in numbers for view in job.edges[number]})
     return Todo(tuple(view for view in needed if not job.is_encoded(view)), batches)
 

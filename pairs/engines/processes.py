@@ -1,10 +1,12 @@
 """Functions run in other processes: a small pool of fresh Python interpreters.
 
-Each worker is started as `python -m pairs.engines.processes` and speaks pickles over its standard input and output. Unlike a forked child it
-inherits no locks of torch's or OpenCV's threads. A worker ends by itself when its standard input closes, whatever became of the parent.
+Each worker is started as `python -m pairs.engines.processes` and speaks pickles over its standard input and
+output. Unlike a forked child it inherits no locks of torch's or OpenCV's threads. A worker ends by itself
+when its standard input closes, whatever became of the parent.
 
-The pools of `concurrent.futures` and loky would not do: the former's spawned processes run the caller's main program again, so that a script without
-a main guard fails, and neither hands over what a process wrote before it crashed, which is all that one learns of an abort inside the mapper.
+The pools of `concurrent.futures` and loky would not do: the former's spawned processes run the caller's main
+program again, so that a script without a main guard fails, and neither hands over what a process wrote before
+it crashed, which is all that one learns of an abort inside the mapper.
 """
 
 from __future__ import annotations
@@ -29,10 +31,16 @@ from masks.errors import SolverError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1"}
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+}
 _STDERR_LINES = 12
 _MOST_WORKERS = 8
-"""Each worker holds whole photos: more of them fill the memory of a large machine sooner than they save time."""
+"""Each worker holds whole photos: more of them fill the memory of a large machine sooner than they
+save time."""
 
 
 def default_workers() -> int:
@@ -42,7 +50,9 @@ def default_workers() -> int:
 
 
 class WorkerPool:
-    """Runs module-level functions on many tasks. One worker means this very process; results come in the order of the tasks either way."""
+    """Runs module-level functions on many tasks. One worker means this very process; results come in the
+    order of the tasks either way.
+    """
 
     def __init__(self, num_workers: int) -> None:
         self._num_workers = num_workers
@@ -52,12 +62,16 @@ class WorkerPool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for worker in self._workers:
             worker.stop()
 
     def map(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
-        """Yield function(task) for every task, in order. What a task raises is raised here; the death of a worker is a `SolverError`."""
+        """Yield function(task) for every task, in order. What a task raises is raised here; the death of a
+        worker is a `SolverError`.
+        """
         if self._num_workers == 1 or len(tasks) < 2:
             with single_threaded():
                 yield from map(function, tasks)
@@ -71,7 +85,8 @@ class WorkerPool:
                 threads.shutdown(wait=False, cancel_futures=True)
                 raise
             except BaseException:
-                # On Ctrl-C or a failed task nobody waits for the rest: the threads come back as soon as their workers are gone.
+                # On Ctrl-C or a failed task nobody waits for the rest: the threads come back as soon as their
+                # workers are gone.
                 threads.shutdown(wait=False, cancel_futures=True)
                 self.__exit__(None, None, None)
                 raise
@@ -98,7 +113,11 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            env={**os.environ, **_ONE_THREAD, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+            env={
+                **os.environ,
+                **_ONE_THREAD,
+                "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+            },
         )
         if process.stdin is None or process.stdout is None:
             raise SolverError("a worker process has no pipes. This is a fault of the Python installation.")
@@ -110,7 +129,9 @@ class Worker:
         return self._process.poll() is None
 
     def call(self, function: Callable[[Task], Result], task: Task) -> Result:
-        """Return function(task), computed over there. Raises what the function raised, or `SolverError` with its last words when it died."""
+        """Return function(task), computed over there. Raises what the function raised, or `SolverError` with
+        its last words when it died.
+        """
         try:
             pickle.dump((function, task), self._tasks, protocol=pickle.HIGHEST_PROTOCOL)
             self._tasks.flush()
@@ -118,7 +139,8 @@ class Worker:
         except (EOFError, BrokenPipeError, pickle.UnpicklingError) as broken:
             code = self._process.wait()
             raise SolverError(
-                f"{function.__name__}: its process ended unexpectedly (exit code {code}). This is memory running out or a crash in a library; "
+                f"{function.__name__}: its process ended unexpectedly (exit code {code}). This is memory "
+                "running out or a crash in a library; "
                 f"try again with fewer workers or smaller photos. Its last words:\n{self.last_words()}"
             ) from broken
         if error is not None:

@@ -1,7 +1,8 @@
-"""Predictions on a Ray cluster: every worker holds a model, takes what is next, and writes into the same store.
+"""Predictions on a Ray cluster: every worker holds a model, takes what is next, and writes into the same
+store.
 
-The store, the photos and the weights must lie under the same paths on all machines. A worker that dies is started again and repeats what it
-was at; nothing that is in the store is lost.
+The store, the photos and the weights must lie under the same paths on all machines. A worker that dies is
+started again and repeats what it was at; nothing that is in the store is lost.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from pairs.prediction.store import PredictionStore
 
 
 def in_ray(device: str = "cpu", workers: int | None = None) -> Engine:
-    """Return the engine with so many workers, each with one accelerator where `device` is one; without a number: as many as the cluster has room for.
+    """Return the engine with so many workers, each with one accelerator where `device` is one; without a
+    number: as many as the cluster has room for.
 
-    The cluster is the running one, that of the environment variable RAY_ADDRESS, or one of this machine that lives as long as the work.
-    Raises `MissingExtraError` without the package ray.
+    The cluster is the running one, that of the environment variable RAY_ADDRESS, or one of this machine that
+    lives as long as the work. Raises `MissingExtraError` without the package ray.
     """
     _ray()
     return functools.partial(_run, device != "cpu", workers)
@@ -37,11 +39,15 @@ def _ray() -> ModuleType:
     try:
         import ray
     except ImportError as error:
-        raise MissingExtraError("--engine ray: the package ray is not installed. Run 'pip install pointloom[distributed]'.") from error
+        raise MissingExtraError(
+            "--engine ray: the package ray is not installed. Run 'pip install pointloom[distributed]'."
+        ) from error
     return ray
 
 
-def _run(accelerated: bool, workers: int | None, job: PairJob, todo: Todo, progress: Progress) -> tuple[Notice, ...]:
+def _run(
+    accelerated: bool, workers: int | None, job: PairJob, todo: Todo, progress: Progress
+) -> tuple[Notice, ...]:
     if not todo.encode and not todo.predict:
         return ()
     ray = _ray()
@@ -61,7 +67,9 @@ def _run(accelerated: bool, workers: int | None, job: PairJob, todo: Todo, progr
 
 
 def _workers(ray: ModuleType, accelerated: bool, workers: int | None, shared: Any) -> list[Any]:
-    """Return workers with as many threads each as this process has: sums of another number of threads are rounded otherwise."""
+    """Return workers with as many threads each as this process has: sums of another number of threads are
+    rounded otherwise.
+    """
     threads = torch.get_num_threads()
     room = ray.cluster_resources()
     count = workers or int(room.get("GPU", 0) if accelerated else room.get("CPU", 1) // threads)
@@ -76,9 +84,13 @@ def _by_workers(ray: ModuleType, workers: list[Any], todo: Todo, progress: Progr
     pool = ActorPool(workers)
     notices: dict[Sequence[int], tuple[Notice, ...]] = {}
     try:
-        for k, _ in enumerate(pool.map_unordered(lambda worker, view: worker.encode.remote(view), todo.encode)):
+        for k, _ in enumerate(
+            pool.map_unordered(lambda worker, view: worker.encode.remote(view), todo.encode)
+        ):
             progress("encoding photos", k + 1, len(todo.encode))
-        for k, (batch, said) in enumerate(pool.map_unordered(lambda worker, batch: worker.tell.remote(batch), todo.predict)):
+        for k, (batch, said) in enumerate(
+            pool.map_unordered(lambda worker, batch: worker.tell.remote(batch), todo.predict)
+        ):
             notices[batch] = said
             progress("predicting pairs", *pairs_done(todo.predict, k))
     except ray.exceptions.RayTaskError as error:
@@ -103,5 +115,7 @@ class _ThreadedWorker(PairWorker):
 
 def _anywhere(job: PairJob) -> PairJob:
     """Return the job with paths that do not depend on the folder that a process was started in."""
-    views = tuple(replace(view, path=view.path.absolute()) if view.path is not None else view for view in job.views)
+    views = tuple(
+        replace(view, path=view.path.absolute()) if view.path is not None else view for view in job.views
+    )
     return replace(job, views=views, store=PredictionStore(job.store.folder.absolute()))

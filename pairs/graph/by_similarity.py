@@ -16,7 +16,9 @@ from masks.errors import GraphError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Retrieval:
-    """Key views with each other, every other view with its nearest key, and every view with its most alike ones."""
+    """Key views with each other, every other view with its nearest key, and every view with its most alike
+    ones.
+    """
 
     similarity: np.ndarray  # (V, V), 1 for equal views
     num_anchors: int = 20
@@ -27,10 +29,15 @@ class Retrieval:
     """Chooses the first key view."""
 
     def edges(self, names: Sequence[str]) -> networkx.Graph:
-        """Return the pairs. Raises `GraphError` when the similarities are those of another number of views."""
+        """Return the pairs. Raises `GraphError` when the similarities are those of another number of
+        views.
+        """
         num_views = len(names)
         if self.similarity.shape != (num_views, num_views):
-            raise GraphError(f"similarities are {self.similarity.shape}, but there are {num_views} views. Compute them for these views.")
+            raise GraphError(
+                f"similarities are {self.similarity.shape}, but there are {num_views} views. Compute them "
+                "for these views."
+            )
         first = int(np.random.default_rng(self.seed).integers(num_views))
         graph = networkx.Graph()
         graph.add_nodes_from(range(num_views))
@@ -53,14 +60,16 @@ class ByLikeness:
     def __post_init__(self) -> None:
         if self.num_anchors < 2 and self.num_neighbours < 2:
             raise GraphError(
-                f"retrieval:{self.num_anchors},{self.num_neighbours} pairs nothing: give two key views or more, or two neighbours or more "
+                f"retrieval:{self.num_anchors},{self.num_neighbours} pairs nothing: give two key views or "
+                "more, or two neighbours or more "
                 "(a view is the first of its own neighbours), as in retrieval:20,10."
             )
 
     def edges(self, names: Sequence[str]) -> networkx.Graph:
         """Raise `GraphError`: only a backend that knows how alike the views are can answer."""
         raise GraphError(
-            f"retrieval:{self.num_anchors},{self.num_neighbours} needs to know how alike the {len(names)} views are. "
+            f"retrieval:{self.num_anchors},{self.num_neighbours} needs to know how alike the {len(names)} "
+            "views are. "
             "Choose a backend that has a retrieval model, or another graph such as complete."
         )
 
@@ -70,7 +79,9 @@ class ByLikeness:
 
 
 def parse_retrieval(fields: str) -> ByLikeness | None:
-    """Return the graph of `KEYS,NEIGHBOURS`, as in `20,10`, or of an empty text; none when it is written otherwise."""
+    """Return the graph of `KEYS,NEIGHBOURS`, as in `20,10`, or of an empty text; none when it is written
+    otherwise.
+    """
     numbers = fields.split(",") if fields else []
     if len(numbers) not in (0, 2) or not all(number.isascii() and number.isdigit() for number in numbers):
         return None
@@ -78,9 +89,15 @@ def parse_retrieval(fields: str) -> ByLikeness | None:
 
 
 def retrieval_pairs(
-    similarity: np.ndarray, num_anchors: int, num_neighbours: int, first_anchor: int, least_distance: float = -np.inf
+    similarity: np.ndarray,
+    num_anchors: int,
+    num_neighbours: int,
+    first_anchor: int,
+    least_distance: float = -np.inf,
 ) -> list[tuple[int, int]]:
-    """Return the reference's pairs in its order; pairs of key views come in the order of their selection and are not sorted."""
+    """Return the reference's pairs in its order; pairs of key views come in the order of their selection and
+    are not sorted.
+    """
     distance = 1 - similarity
     pairs: dict[tuple[int, int], None] = {}
     if num_anchors:
@@ -102,10 +119,14 @@ def spread_views(distance: np.ndarray, count: int, first: int, least_distance: f
     return [view for view, _ in farthest_views(distance, count, first, least_distance)]
 
 
-def farthest_views(distance: np.ndarray, count: int, first: int, least_distance: float = -np.inf) -> list[tuple[int, float]]:
-    """Return `count` views (all, if there are fewer), each the farthest from those before it, with that distance; the first one wins ties.
+def farthest_views(
+    distance: np.ndarray, count: int, first: int, least_distance: float = -np.inf
+) -> list[tuple[int, float]]:
+    """Return `count` views (all, if there are fewer), each the farthest from those before it, with that
+    distance; the first one wins ties.
 
-    Ends early when the next view is nearer than `least_distance`. Distances (V, V) are read by rows of those before; the first view has 0.
+    Ends early when the next view is nearer than `least_distance`. Distances (V, V) are read by rows of those
+    before; the first view has 0.
     """
     chosen = [(first, 0.0)]
     nearest = distance[first].copy()

@@ -1,4 +1,5 @@
-"""The reference's own pair lists, in its own grammar and order (the sparse aligner's specification, chapter 1).
+"""The reference's own pair lists, in its own grammar and order (the sparse aligner's specification, chapter
+1).
 
 For comparing runs with published ones; `pairs.graph.scene_graphs` is what the rest of the program uses.
 """
@@ -25,10 +26,12 @@ def reference_pairs(
     similarity: np.ndarray | None = None,
     first_anchor: int = 0,
 ) -> Pairs:
-    """Return the ordered pairs of a scene-graph string such as `complete`, `swin-5-noncyclic`, `oneref-2` or `retrieval-20-10`.
+    """Return the ordered pairs of a scene-graph string such as `complete`, `swin-5-noncyclic`, `oneref-2` or
+    `retrieval-20-10`.
 
-    Windowed lists are in ascending order. A cyclic window that reaches around to the view itself pairs it with itself, as in the
-    reference. `prefilter` is `seq<t>` or `cyc<t>`; `similarity` (V, V) and `first_anchor` serve retrieval only.
+    Windowed lists are in ascending order. A cyclic window that reaches around to the view itself pairs it
+    with itself, as in the reference. `prefilter` is `seq<t>` or `cyc<t>`; `similarity` (V, V) and
+    `first_anchor` serve retrieval only.
     """
     if text == "complete":
         pairs = [(a, b) for a in range(num_views) for b in range(a)]
@@ -38,14 +41,21 @@ def reference_pairs(
     elif text.startswith("logwin"):
         size, cyclic = _window(text)
         powers = [2**k for k in range(size)]
-        pairs = [pair for pair in _windowed(num_views, [*powers, *(-power for power in powers)], cyclic) if pair[0] != pair[1]]
+        pairs = [
+            pair
+            for pair in _windowed(num_views, [*powers, *(-power for power in powers)], cyclic)
+            if pair[0] != pair[1]
+        ]
     elif text.startswith("oneref"):
         centre = _integer(text, 1) if "-" in text else 0
         pairs = [(centre, view) for view in range(num_views) if view != centre]
     elif text.startswith("retrieval"):
         pairs = _retrieved(text, similarity, first_anchor)
     else:
-        raise GraphError(f"{text!r} is not a scene graph of the reference. It knows complete, swin, logwin, oneref and retrieval.")
+        raise GraphError(
+            f"{text!r} is not a scene graph of the reference. It knows complete, swin, logwin, oneref and "
+            "retrieval."
+        )
     if symmetrize:
         pairs = pairs + [(b, a) for a, b in pairs]
     return _filtered(pairs, prefilter) if prefilter else pairs
@@ -75,7 +85,9 @@ def _windowed(num_views: int, offsets: Iterable[int], cyclic: bool) -> Pairs:
 def _retrieved(text: str, similarity: np.ndarray | None, first_anchor: int) -> Pairs:
     fields = text.split("-")
     if len(fields) != 3 or similarity is None:
-        raise GraphError(f"{text!r}: retrieval is written retrieval-KEYS-NEIGHBOURS and needs a similarity matrix.")
+        raise GraphError(
+            f"{text!r}: retrieval is written retrieval-KEYS-NEIGHBOURS and needs a similarity matrix."
+        )
     return retrieval_pairs(similarity, _integer(text, 1), _integer(text, 2), first_anchor)
 
 
@@ -85,7 +97,9 @@ def _integer(text: str, position: int) -> int:
     try:
         return int(field)
     except ValueError:
-        raise GraphError(f"{text!r}: {field!r} is not a number. Write it as in oneref-2 or retrieval-20-10.") from None
+        raise GraphError(
+            f"{text!r}: {field!r} is not a number. Write it as in oneref-2 or retrieval-20-10."
+        ) from None
 
 
 def _filtered(pairs: Pairs, prefilter: str) -> Pairs:

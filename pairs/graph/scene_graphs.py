@@ -1,6 +1,7 @@
 """Which pairs of views to look at.
 
-A scene graph is data with one method; nodes are positions in the list of views, whose order is the natural order of the file names.
+A scene graph is data with one method; nodes are positions in the list of views, whose order is the natural
+order of the file names.
 """
 
 from __future__ import annotations
@@ -65,7 +66,10 @@ class LogWindow:
 
     def __post_init__(self) -> None:
         if self.size < 1:
-            raise GraphError(f"a logarithmic window of {self.size} distances holds no pair. Give 1 or more, as in logwindow:4.")
+            raise GraphError(
+                f"a logarithmic window of {self.size} distances holds no pair. Give 1 or more, as in "
+                "logwindow:4."
+            )
 
     def edges(self, names: Sequence[str]) -> networkx.Graph:
         """Return the pairs of views a power of two apart."""
@@ -83,16 +87,21 @@ class Star:
         """Return the pairs with the centre. Raises `GraphError` when there is no such view."""
         num_views = len(names)
         if not 0 <= self.centre < num_views:
-            raise GraphError(f"star:{self.centre}: there are {num_views} views, numbered 0 to {num_views - 1}. Choose one of these.")
+            raise GraphError(
+                f"star:{self.centre}: there are {num_views} views, numbered 0 to {num_views - 1}. Choose "
+                "one of these."
+            )
         return _graph(num_views, ((self.centre, view) for view in range(num_views)))
 
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """Views around an object in the order of their files, closed: every view with its three next neighbours on either side.
+    """Views around an object in the order of their files, closed: every view with its three next neighbours
+    on either side.
 
-    Neighbours at distance one alone would do for a perfect sequence. But then a single bad pair opens the ring, no triangle shows which
-    pair is bad, and errors add up around the loop; at distance three every view is in nine triangles.
+    Neighbours at distance one alone would do for a perfect sequence. But then a single bad pair opens the
+    ring, no triangle shows which pair is bad, and errors add up around the loop; at distance three every view
+    is in nine triangles.
     """
 
     reach: int = 3
@@ -105,7 +114,8 @@ class Ring:
 
 @dataclass(frozen=True, slots=True)
 class FromFile:
-    """The pairs listed in a text file, two view names a line; empty lines and lines beginning with # are skipped.
+    """The pairs listed in a text file, two view names a line; empty lines and lines beginning with # are
+    skipped.
 
     Names with spaces are separated by a tab.
     """
@@ -113,13 +123,22 @@ class FromFile:
     path: Path
 
     def edges(self, names: Sequence[str]) -> networkx.Graph:
-        """Return the listed pairs. Raises `GraphError`, naming file and line, for a line that isn't two known, different names."""
+        """Return the listed pairs. Raises `GraphError`, naming file and line, for a line that isn't two
+        known, different names.
+        """
         try:
             lines = self.path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise GraphError(f"{self.path}: cannot read the list of pairs ({error}). Give a text file with two view names a line.") from error
+            raise GraphError(
+                f"{self.path}: cannot read the list of pairs ({error}). Give a text file with two view "
+                "names a line."
+            ) from error
         number = {name: k for k, name in enumerate(names)}
-        pairs = [self._pair(line, k + 1, number) for k, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
+        pairs = [
+            self._pair(line, k + 1, number)
+            for k, line in enumerate(lines)
+            if line.strip() and not line.lstrip().startswith("#")
+        ]
         if not pairs:
             raise GraphError(f"{self.path}: no pairs. Write two view names a line, or choose another graph.")
         return _graph(len(names), pairs)
@@ -128,17 +147,28 @@ class FromFile:
         fields = [part.strip() for part in (line.split("\t") if "\t" in line else line.split())]
         where = f"{self.path}, line {line_number}"
         if len(fields) != 2:
-            raise GraphError(f"{where}: {len(fields)} names, but a pair has two. Separate names that contain spaces by a tab.")
+            raise GraphError(
+                f"{where}: {len(fields)} names, but a pair has two. Separate names that contain spaces by "
+                "a tab."
+            )
         for name in fields:
             if name not in number:
                 known = ", ".join(list(number)[:5]) + (", ..." if len(number) > 5 else "")
-                raise GraphError(f"{where}: there is no view {name!r}. The views are {known}; correct the line or delete it.")
+                raise GraphError(
+                    f"{where}: there is no view {name!r}. The views are {known}; correct the line or "
+                    "delete it."
+                )
         if fields[0] == fields[1]:
-            raise GraphError(f"{where}: view {fields[0]!r} is paired with itself. Correct the line or delete it.")
+            raise GraphError(
+                f"{where}: view {fields[0]!r} is paired with itself. Correct the line or delete it."
+            )
         return number[fields[0]], number[fields[1]]
 
 
-GRAPH_CHOICES = "complete, ring, window:3, window:3:open, logwindow:4, logwindow:4:open, star:0, retrieval:20,10, file:PAIRS.txt"
+GRAPH_CHOICES = (
+    "complete, ring, window:3, window:3:open, logwindow:4, logwindow:4:open, star:0, retrieval:20,10, "
+    "file:PAIRS.txt"
+)
 """What `parse_graph` understands, by example."""
 
 
@@ -156,7 +186,9 @@ def parse_graph(text: str) -> SceneGraph:
         "window": lambda fields: _window(Window, fields),
         "logwindow": lambda fields: _window(LogWindow, fields),
         "retrieval": lambda fields: parse_retrieval(rest),
-        "star": lambda fields: Star(int(fields[0]) if fields else 0) if len(fields) < 2 and _numeric(fields[:1]) else None,
+        "star": lambda fields: (
+            Star(int(fields[0]) if fields else 0) if len(fields) < 2 and _numeric(fields[:1]) else None
+        ),
     }
     graph = readers.get(kind, lambda fields: None)(rest.split(":") if rest else [])
     if graph is None:

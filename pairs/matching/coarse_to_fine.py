@@ -1,4 +1,5 @@
-"""Matches at full resolution: windows that coarse matches point to are matched on their own (the pair network's specification, chapter 11.5).
+"""Matches at full resolution: windows that coarse matches point to are matched on their own (the pair
+network's specification, chapter 11.5).
 
 What matches two crops is a callable: a network in a program, anything in a test.
 """
@@ -36,12 +37,16 @@ class FineOptions:
     """Largest number of pairs of crops that are matched at once: bounds the memory."""
 
 
-def coarse_to_fine(a: FullPhoto, b: FullPhoto, coarse: Matches, match_crops: MatchCrops, options: FineOptions | None = None) -> Matches:
-    """Return matches of two photos at their full resolution from coarse ones, which are in the photos' pixels as well (see `in_photos`).
+def coarse_to_fine(
+    a: FullPhoto, b: FullPhoto, coarse: Matches, match_crops: MatchCrops, options: FineOptions | None = None
+) -> Matches:
+    """Return matches of two photos at their full resolution from coarse ones, which are in the photos' pixels
+    as well (see `in_photos`).
 
-    Every crop has the network's standard size that suits its photo. No window with enough coarse matches: no matches. Only matches inside the
-    masks are returned, from overlapping windows in the order of the windows; one that two windows found stands twice, as published.
-    Raises `ImageError` for a photo that is smaller than a crop: there is nothing finer in it.
+    Every crop has the network's standard size that suits its photo. No window with enough coarse matches: no
+    matches. Only matches inside the masks are returned, from overlapping windows in the order of the windows;
+    one that two windows found stands twice, as published. Raises `ImageError` for a photo that is smaller
+    than a crop: there is nothing finer in it.
     """
     options = options or FineOptions()
     longest = options.windows.longest
@@ -56,8 +61,12 @@ def coarse_to_fine(a: FullPhoto, b: FullPhoto, coarse: Matches, match_crops: Mat
 
 
 def in_photos(matches: Matches, photo_to_grid_a: PixelMap, photo_to_grid_b: PixelMap) -> Matches:
-    """Return matches on two grids as matches in the pixels of the photos, exactly: half pixels are the map's business."""
-    return Matches(to_source(photo_to_grid_a, matches.xy_a), to_source(photo_to_grid_b, matches.xy_b), matches.conf)
+    """Return matches on two grids as matches in the pixels of the photos, exactly: half pixels are the map's
+    business.
+    """
+    return Matches(
+        to_source(photo_to_grid_a, matches.xy_a), to_source(photo_to_grid_b, matches.xy_b), matches.conf
+    )
 
 
 def _resolution(photo: FullPhoto, longest: int) -> tuple[int, int]:
@@ -65,7 +74,8 @@ def _resolution(photo: FullPhoto, longest: int) -> tuple[int, int]:
     (height, width), (least_h, least_w) = photo.size, resolution
     if height < least_h or width < least_w:
         raise ImageError(
-            f"{photo.name}: {width}x{height} pixels are fewer than one crop of {least_w}x{least_h}. Match this pair without the fine stage, or use "
+            f"{photo.name}: {width}x{height} pixels are fewer than one crop of {least_w}x{least_h}. Match "
+            "this pair without the fine stage, or use "
             "the photo at its full size."
         )
     return resolution
@@ -80,7 +90,9 @@ def _to_photos(crops: CropPair, matches: Matches) -> Matches:
         within = (column >= 0) & (row >= 0) & (column < width) & (row < height)
         inside &= within
         inside[within] &= crop.inside[row[within], column[within]]
-    in_a, in_b = (_carried(crop.photo_from_crop, xy[inside]) for crop, xy in zip(crops, (matches.xy_a, matches.xy_b)))
+    in_a, in_b = (
+        _carried(crop.photo_from_crop, xy[inside]) for crop, xy in zip(crops, (matches.xy_a, matches.xy_b))
+    )
     return Matches(in_a, in_b, matches.conf[inside])
 
 

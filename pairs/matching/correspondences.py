@@ -1,4 +1,6 @@
-"""Matches of a pair from its decoded descriptors (the pair network's specification, chapter 11.4; the sparse aligner's, chapter 2)."""
+"""Matches of a pair from its decoded descriptors (the pair network's specification, chapter 11.4; the sparse
+aligner's, chapter 2).
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,14 @@ class DescriptorMatches:
     conf: Tensor  # (M,)
 
 
-def symmetric_matches(runs: Sequence[Run], subsample: int = 8, make_finder: MakeFinder = by_dot_product) -> DescriptorMatches:
-    """Return the matches of a pair from both orders of decoding, (a, b) and (b, a), each searched from both sides on a grid.
+def symmetric_matches(
+    runs: Sequence[Run], subsample: int = 8, make_finder: MakeFinder = by_dot_product
+) -> DescriptorMatches:
+    """Return the matches of a pair from both orders of decoding, (a, b) and (b, a), each searched from both
+    sides on a grid.
 
-    Confidence: geometric mean of both descriptors' in the first run that has the match. Descriptors outside the masks are never compared.
+    Confidence: geometric mean of both descriptors' in the first run that has the match. Descriptors outside
+    the masks are never compared.
     """
     found, confs = [], []
     for a, b in runs:
@@ -42,11 +48,17 @@ def symmetric_matches(runs: Sequence[Run], subsample: int = 8, make_finder: Make
 
 
 def single_run_matches(
-    a: DescriptorMap, b: DescriptorMap, subsample: int = 8, tolerance_px: float = 0, make_finder: MakeFinder = by_dot_product
+    a: DescriptorMap,
+    b: DescriptorMap,
+    subsample: int = 8,
+    tolerance_px: float = 0,
+    make_finder: MakeFinder = by_dot_product,
 ) -> DescriptorMatches:
-    """Return the matches of one decode, searched from both sides on a grid; confidence: the smaller of both descriptors'.
+    """Return the matches of one decode, searched from both sides on a grid; confidence: the smaller of both
+    descriptors'.
 
-    With a tolerance the grid's pixels themselves are matched, if one round trip brings them back closer than it.
+    With a tolerance the grid's pixels themselves are matched, if one round trip brings them back closer than
+    it.
     """
     pairs = _from_both_sides(prepare_search(a, b, make_finder), subsample, tolerance_px)
     conf = torch.minimum(_conf_at(a, pairs[:, 0]), _conf_at(b, pairs[:, 1]))
@@ -54,9 +66,14 @@ def single_run_matches(
 
 
 def seeded_matches(
-    a: DescriptorMap, b: DescriptorMap, seeds: Tensor, tolerance_px: float, make_finder: MakeFinder = by_dot_product
+    a: DescriptorMap,
+    b: DescriptorMap,
+    seeds: Tensor,
+    tolerance_px: float,
+    make_finder: MakeFinder = by_dot_product,
 ) -> DescriptorMatches:
-    """Return the matches of chosen pixels of a, flat (N,), that one round trip brings back closer than the tolerance.
+    """Return the matches of chosen pixels of a, flat (N,), that one round trip brings back closer than the
+    tolerance.
 
     Confidence: the smaller of both descriptors'.
     """
@@ -66,21 +83,28 @@ def seeded_matches(
 
 
 def pair_score(confs: Sequence[Tensor], matches: DescriptorMatches) -> tuple[float, float, int]:
-    """Return how well a pair fits: geometric mean of the four pointmaps' mean confidences, sum of the matches' confidences, number of matches."""
+    """Return how well a pair fits: geometric mean of the four pointmaps' mean confidences, sum of the
+    matches' confidences, number of matches.
+    """
     product = torch.stack([conf.mean() for conf in confs]).double().prod()
     return float(product ** (1 / len(confs))), float(matches.conf.sum()), len(matches.conf)
 
 
 def as_matches(found: DescriptorMatches) -> Matches:
     """Return the matches as the store and the aligner have them."""
-    xy_a, xy_b, conf = (tensor.detach().cpu().double().numpy() for tensor in (found.xy_a, found.xy_b, found.conf))
+    xy_a, xy_b, conf = (
+        tensor.detach().cpu().double().numpy() for tensor in (found.xy_a, found.xy_b, found.conf)
+    )
     return Matches(xy_a, xy_b, conf)
 
 
 def _from_both_sides(search: Search, subsample: int, tolerance_px: float = 0) -> Tensor:
     """Return pairs of flat pixels (K, 2): those found from a's grid, then those found from b's."""
     if tolerance_px > 0:
-        sides = [reciprocal_from_seeds(s, grid_pixels(s.a.size, subsample), tolerance_px) for s in (search, search.reversed())]
+        sides = [
+            reciprocal_from_seeds(s, grid_pixels(s.a.size, subsample), tolerance_px)
+            for s in (search, search.reversed())
+        ]
     else:
         sides = [reciprocal_from_grid(s, subsample) for s in (search, search.reversed())]
     return torch.cat([sides[0], sides[1].flip(1)])
@@ -94,4 +118,6 @@ def _conf_at(descriptors: DescriptorMap, pixels: Tensor) -> Tensor:
 
 def _merged(pairs: Tensor, conf: Tensor, run: Run) -> DescriptorMatches:
     distinct, first = merge_pairs(pairs)
-    return DescriptorMatches(pixel_xy(distinct[:, 0], run[0].size), pixel_xy(distinct[:, 1], run[1].size), conf[first])
+    return DescriptorMatches(
+        pixel_xy(distinct[:, 0], run[0].size), pixel_xy(distinct[:, 1], run[1].size), conf[first]
+    )

@@ -1,4 +1,6 @@
-"""Parts of a photo cut out for fine matching, straight or turned to face the camera (the pair network's specification, chapter 11.5)."""
+"""Parts of a photo cut out for fine matching, straight or turned to face the camera (the pair network's
+specification, chapter 11.5).
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,16 @@ class FullPhoto:
     K: np.ndarray | None = None  # (3, 3), pixels of this photo
 
     def __post_init__(self) -> None:
-        if self.image.ndim != 3 or self.image.dtype != np.uint8 or self.inside.shape != self.image.shape[:2] or self.inside.dtype != bool:
-            raise ValueError(f"{self.name}: image {self.image.dtype} {self.image.shape} and mask {self.inside.dtype} {self.inside.shape} do not fit")
+        if (
+            self.image.ndim != 3
+            or self.image.dtype != np.uint8
+            or self.inside.shape != self.image.shape[:2]
+            or self.inside.dtype != bool
+        ):
+            raise ValueError(
+                f"{self.name}: image {self.image.dtype} {self.image.shape} and mask {self.inside.dtype} "
+                f"{self.inside.shape} do not fit"
+            )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -67,19 +77,28 @@ def plain_crop(photo: FullPhoto, window: np.ndarray) -> Crop:
 
 
 def facing_crop(photo: FullPhoto, window: np.ndarray) -> Crop:
-    """Take the picture that a camera turned towards a window would have taken. Raises `UserError` without intrinsics."""
+    """Take the picture that a camera turned towards a window would have taken. Raises `UserError` without
+    intrinsics.
+    """
     if photo.K is None:
-        raise UserError(f"{photo.name}: turning a crop to face the camera needs the photo's intrinsics. State them, or use plain crops.")
+        raise UserError(
+            f"{photo.name}: turning a crop to face the camera needs the photo's intrinsics. State them, or "
+            "use plain crops."
+        )
     facing = facing_camera(photo.K, window)
-    image, inside = (warp_picture(picture, facing.size, facing.photo_from_crop) for picture in (photo.image, photo.inside))
+    image, inside = (
+        warp_picture(picture, facing.size, facing.photo_from_crop) for picture in (photo.image, photo.inside)
+    )
     return Crop(window_tag(photo.name, window), image, inside, facing.photo_from_crop)
 
 
 def facing_camera(K: np.ndarray, window: np.ndarray, target: tuple[int, int] | None = None) -> Facing:
-    """Return the camera turned towards a window (left, top, right, bottom), rounded to whole pixels, of a camera with intrinsics K (3, 3).
+    """Return the camera turned towards a window (left, top, right, bottom), rounded to whole pixels, of a
+    camera with intrinsics K (3, 3).
 
-    Its principal point is the middle of its picture, and its outer corner, the farthest from the old principal point, sees what the window's
-    sees. `target` is a (width, height) to which the picture is scaled.
+    Its principal point is the middle of its picture, and its outer corner, the farthest from the old
+    principal point, sees what the window's sees. `target` is a (width, height) to which the picture is
+    scaled.
     """
     window = np.rint(np.asarray(window, float))
     low, high = window[:2], window[2:]
@@ -98,19 +117,35 @@ def facing_camera(K: np.ndarray, window: np.ndarray, target: tuple[int, int] | N
 def warp_picture(picture: np.ndarray, size: tuple[int, int], photo_from_crop: np.ndarray) -> np.ndarray:
     """Return a picture as seen through a homography, (width, height); what lies outside is 0 or false.
 
-    Colours (H, W, 3) uint8 are bicubic. A boolean map (H, W) and each channel of a float map (H, W, C) take the nearest pixel's value.
+    Colours (H, W, 3) uint8 are bicubic. A boolean map (H, W) and each channel of a float map (H, W, C) take
+    the nearest pixel's value.
     """
-    # Pillow applies the matrix at half-integers, while positions are carried with pixel centres at integers: published so, and kept.
+    # Pillow applies the matrix at half-integers, while positions are carried with pixel centres at integers:
+    # published so, and kept.
     data = tuple((photo_from_crop / photo_from_crop[2, 2]).ravel()[:8])
     if picture.dtype == np.uint8 and picture.ndim == 3:
         return np.asarray(_perspective(Image.fromarray(picture), size, data, Image.Resampling.BICUBIC))
     if picture.dtype == bool:
-        return np.asarray(_perspective(Image.fromarray(picture.astype(np.uint8) * 255), size, data, Image.Resampling.NEAREST)) > 0
-    channels = [Image.fromarray(np.ascontiguousarray(channel, np.float32)) for channel in np.moveaxis(picture, -1, 0)]
-    return np.stack([np.asarray(_perspective(channel, size, data, Image.Resampling.NEAREST)) for channel in channels], axis=-1)
+        return (
+            np.asarray(
+                _perspective(
+                    Image.fromarray(picture.astype(np.uint8) * 255), size, data, Image.Resampling.NEAREST
+                )
+            )
+            > 0
+        )
+    channels = [
+        Image.fromarray(np.ascontiguousarray(channel, np.float32)) for channel in np.moveaxis(picture, -1, 0)
+    ]
+    return np.stack(
+        [np.asarray(_perspective(channel, size, data, Image.Resampling.NEAREST)) for channel in channels],
+        axis=-1,
+    )
 
 
-def _perspective(image: Image.Image, size: tuple[int, int], data: tuple[float, ...], resampling: Image.Resampling) -> Image.Image:
+def _perspective(
+    image: Image.Image, size: tuple[int, int], data: tuple[float, ...], resampling: Image.Resampling
+) -> Image.Image:
     return image.transform(size, Image.Transform.PERSPECTIVE, data, resampling)
 
 

@@ -23,7 +23,9 @@ class DescriptorMap:
             raise ValueError(f"a descriptor map is (H, W, D), not {tuple(self.desc.shape)}")
         for name, pixels in (("conf", self.conf), ("inside", self.inside)):
             if pixels is not None and pixels.shape != self.size:
-                raise ValueError(f"{name} {tuple(pixels.shape)} does not fit descriptors {tuple(self.desc.shape)}")
+                raise ValueError(
+                    f"{name} {tuple(pixels.shape)} does not fit descriptors {tuple(self.desc.shape)}"
+                )
         if self.inside is not None and self.inside.dtype != torch.bool:
             raise ValueError(f"inside is boolean, not {self.inside.dtype}")
 
@@ -35,7 +37,9 @@ class DescriptorMap:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The descriptors that take part, without the others: what is not here is never compared and costs no time."""
+    """The descriptors that take part, without the others: what is not here is never compared and costs no
+    time.
+    """
 
     desc: Tensor  # (N, D)
     pixel: Tensor  # (N,) int64, flat pixels x + W y, ascending
@@ -44,7 +48,9 @@ class Candidates:
 
 
 def candidates(descriptors: DescriptorMap) -> Candidates:
-    """Return the finite descriptors inside the mask: a single NaN would hide its whole tile from every search."""
+    """Return the finite descriptors inside the mask: a single NaN would hide its whole tile from every
+    search.
+    """
     flat = descriptors.desc.flatten(0, 1)
     usable = flat.isfinite().all(1)
     if descriptors.inside is not None:
@@ -54,7 +60,9 @@ def candidates(descriptors: DescriptorMap) -> Candidates:
 
 
 def positions(among: Candidates, pixels: Tensor) -> Tensor:
-    """Return the positions of flat pixels among the candidates, ascending and once each; pixels that are no candidates are left out."""
+    """Return the positions of flat pixels among the candidates, ascending and once each; pixels that are no
+    candidates are left out.
+    """
     asked = torch.unique(pixels.to(among.pixel))
     if len(among.pixel) == 0:
         return asked[:0]

@@ -1,7 +1,9 @@
-"""Pixels that are each other's nearest neighbours, found from a few seeds (the pair network's specification, chapter 11.2).
+"""Pixels that are each other's nearest neighbours, found from a few seeds (the pair network's specification,
+chapter 11.2).
 
-A seed walks to its nearest neighbour in the other picture and back until it returns to where it was. Walks run into each other, so every
-nearest neighbour is looked up once and remembered, also for the walks that start in the other picture.
+A seed walks to its nearest neighbour in the other picture and back until it returns to where it was. Walks
+run into each other, so every nearest neighbour is looked up once and remembered, also for the walks that
+start in the other picture.
 """
 
 from __future__ import annotations
@@ -51,14 +53,21 @@ def prepare_search(a: DescriptorMap, b: DescriptorMap, make_finder: MakeFinder =
     """Return two descriptor maps ready to be searched, inside their masks."""
     in_a, in_b = candidates(a), candidates(b)
     if len(in_a.pixel) == 0 or len(in_b.pixel) == 0:
-        # Without candidates on one side there are none on the other: no seed is left, and no finder need answer.
+        # Without candidates on one side there are none on the other: no seed is left, and no finder need
+        # answer.
         in_a, in_b = (Candidates(side.desc[:0], side.pixel[:0], side.size) for side in (in_a, in_b))
         return Search(in_a, in_b, torch.zeros_like, torch.zeros_like)
-    return Search(in_a, in_b, _remembered(in_a.desc, make_finder(in_b.desc)), _remembered(in_b.desc, make_finder(in_a.desc)))
+    return Search(
+        in_a,
+        in_b,
+        _remembered(in_a.desc, make_finder(in_b.desc)),
+        _remembered(in_b.desc, make_finder(in_a.desc)),
+    )
 
 
 def reciprocal_from_grid(search: Search, subsample: int) -> Tensor:
-    """Return flat pixels (M, 2) of a and b that are each other's nearest neighbours, found from a grid in a, distinct and sorted.
+    """Return flat pixels (M, 2) of a and b that are each other's nearest neighbours, found from a grid in a,
+    distinct and sorted.
 
     Seeds that have not settled after ten rounds are dropped.
     """
@@ -66,23 +75,30 @@ def reciprocal_from_grid(search: Search, subsample: int) -> Tensor:
 
 
 def reciprocal_from_seeds(search: Search, seeds: Tensor, tolerance_px: float = 0) -> Tensor:
-    """Return flat pixels (M, 2) of a and b for those of the seeds, flat pixels (N,) of a, that come back after one round, distinct and sorted.
+    """Return flat pixels (M, 2) of a and b for those of the seeds, flat pixels (N,) of a, that come back
+    after one round, distinct and sorted.
 
-    With a tolerance the seeds that come back closer than it count, and stand with the neighbour in b that they found. Seeds outside the mask
-    are left out.
+    With a tolerance the seeds that come back closer than it count, and stand with the neighbour in b that
+    they found. Seeds outside the mask are left out.
     """
     walk = _walk(search, positions(search.a, seeds), 1)
     if tolerance_px <= 0:
         return _settled_pairs(search, walk)
-    start, end = (pixel_xy(search.a.pixel[place], search.a.size).double() for place in (walk.before, walk.here))
+    start, end = (
+        pixel_xy(search.a.pixel[place], search.a.size).double() for place in (walk.before, walk.here)
+    )
     near = (start - end).norm(dim=1) < tolerance_px
     return _pixel_pairs(search, walk.before[near], walk.there[near])
 
 
 def basins_from_grid(search: Search, subsample: int) -> tuple[Tensor, Tensor]:
-    """Return the pairs of `reciprocal_from_grid`, and (H W + 1,) int32 for every pixel of a that was passed the one that it led to; -1 elsewhere."""
+    """Return the pairs of `reciprocal_from_grid`, and (H W + 1,) int32 for every pixel of a that was passed
+    the one that it led to; -1 elsewhere.
+    """
     walk = _walk(search, _grid_seeds(search, subsample), _ROUNDS)
-    basin = torch.full((search.a.size[0] * search.a.size[1] + 1,), -1, dtype=torch.int32, device=search.a.pixel.device)
+    basin = torch.full(
+        (search.a.size[0] * search.a.size[1] + 1,), -1, dtype=torch.int32, device=search.a.pixel.device
+    )
     origin, target = search.a.pixel[walk.steps].unbind(1)
     basin[origin] = target.int()
     return _settled_pairs(search, walk), basin

@@ -11,11 +11,14 @@ from pairs.prediction.predictions import Matches, PairEntry, PairPrediction
 from pairs.views.view import View, grid_mask
 
 _STRIDE = 4
-"""One query every so many pixels: neighbouring matches carry the same errors, so more of them only cost time."""
+"""One query every so many pixels: neighbouring matches carry the same errors, so more of them only
+cost time."""
 
 
 def with_matches(entry: PairEntry, a: View, b: View) -> PairEntry:
-    """Return the pair with matches: its own, else reciprocal nearest neighbours in the pointmaps of its runs, inside the masks."""
+    """Return the pair with matches: its own, else reciprocal nearest neighbours in the pointmaps of its runs,
+    inside the masks.
+    """
     if entry.matches is not None:
         return entry
     mask_a, mask_b = grid_mask(a), grid_mask(b)
@@ -29,9 +32,11 @@ def with_matches(entry: PairEntry, a: View, b: View) -> PairEntry:
 
 
 def reciprocal_matches(run: PairPrediction, mask_a: np.ndarray, mask_b: np.ndarray) -> Matches:
-    """Return the pixels of a, on a coarse grid, and of b whose points in a's frame are each other's nearest neighbours.
+    """Return the pixels of a, on a coarse grid, and of b whose points in a's frame are each other's nearest
+    neighbours.
 
-    Only finite points inside the masks take part. Confidence: geometric mean of both pixels' confidences. No candidates: no matches.
+    Only finite points inside the masks take part. Confidence: geometric mean of both pixels' confidences. No
+    candidates: no matches.
     """
     ij_a, points_a = _candidates(run.a_in_a, mask_a)
     ij_b, points_b = _candidates(run.b_in_a, mask_b)
@@ -60,10 +65,14 @@ def _distinct(found: list[Matches]) -> Matches:
     return Matches(xy[first, :2], xy[first, 2:], conf[first])
 
 
-def mutual_nearest(points: np.ndarray, among: np.ndarray, asked: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return for points (N, 3) the index (N,) of the nearest one among (K, 3), and whether (N,) that one's nearest is the point itself.
+def mutual_nearest(
+    points: np.ndarray, among: np.ndarray, asked: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return for points (N, 3) the index (N,) of the nearest one among (K, 3), and whether (N,) that one's
+    nearest is the point itself.
 
-    `asked` (Q,) chooses points to ask for; the others still compete for being nearest. Neither list may be empty.
+    `asked` (Q,) chooses points to ask for; the others still compete for being nearest. Neither list may be
+    empty.
     """
     own = np.arange(len(points)) if asked is None else asked
     nearest = np.asarray(KDTree(among).query(points[own])[1])

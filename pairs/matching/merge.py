@@ -1,4 +1,6 @@
-"""Lists of matching flat pixels: joined, and turned into positions (the pair network's specification, chapter 11.3)."""
+"""Lists of matching flat pixels: joined, and turned into positions (the pair network's specification, chapter
+11.3).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ _BORDER_PX = 3
 
 
 def merge_pairs(pairs: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the distinct pairs of flat pixels (M, 2), by the first pixel, then the second, and where each stands first in `pairs` (K, 2)."""
+    """Return the distinct pairs of flat pixels (M, 2), by the first pixel, then the second, and where each
+    stands first in `pairs` (K, 2).
+    """
     if len(pairs) == 0:
         return pairs, torch.zeros(0, dtype=torch.int64, device=pairs.device)
     wide = pairs.long()
@@ -27,7 +31,9 @@ def pixel_xy(pixel: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def away_from_border(xy_a: Tensor, size_a: tuple[int, int], xy_b: Tensor, size_b: tuple[int, int]) -> Tensor:
-    """Return which matches (M,) lie at least three pixels from every border of both pictures, where a network's descriptors are unsure."""
+    """Return which matches (M,) lie at least three pixels from every border of both pictures, where a
+    network's descriptors are unsure.
+    """
     return _inner(xy_a, size_a) & _inner(xy_b, size_b)
 
 

@@ -1,6 +1,7 @@
 """Nearest neighbours by brute force in tiles (the pair network's specification, chapter 11.1), and by a tree.
 
-A finder is made for the descriptors among which it searches. Ties go to the smallest index, whatever the tiles.
+A finder is made for the descriptors among which it searches. Ties go to the smallest index, whatever the
+tiles.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ MakeFinder = Callable[[Tensor], Finder]
 Likeness = Callable[[Tensor, Tensor], Tensor]
 """Returns for descriptors (N, D) and (K, D) how alike they are (N, K): larger is nearer."""
 
-# A tile of 4 MiB stays in a processor's cache between the product and the search for its maxima: six times faster than tiles of 8192 a side.
+# A tile of 4 MiB stays in a processor's cache between the product and the search for its maxima: six times
+# faster than tiles of 8192 a side.
 _TILE_CPU, _TILE_ACCELERATOR = 1024, 8192
 
 
@@ -36,7 +38,9 @@ def closeness(a: Tensor, b: Tensor) -> Tensor:
 
 
 def by_dot_product(among: Tensor, block: int | None = None) -> Finder:
-    """Make a finder of the largest dot product. Memory: one tile of `block` x `block` products; by default a size that suits the device."""
+    """Make a finder of the largest dot product. Memory: one tile of `block` x `block` products; by default a
+    size that suits the device.
+    """
     return lambda asked: nearest(asked, among, dot_products, block)
 
 
@@ -46,9 +50,13 @@ def by_distance(among: Tensor, block: int | None = None) -> Finder:
 
 
 def by_tree(among: Tensor) -> Finder:
-    """Make a finder of the smallest Euclidean distance with a KD-tree, on the processor: for few dimensions, such as points."""
+    """Make a finder of the smallest Euclidean distance with a KD-tree, on the processor: for few dimensions,
+    such as points.
+    """
     tree = KDTree(among.detach().cpu().numpy())
-    return lambda asked: torch.as_tensor(tree.query(asked.detach().cpu().numpy())[1], dtype=torch.int64, device=asked.device)
+    return lambda asked: torch.as_tensor(
+        tree.query(asked.detach().cpu().numpy())[1], dtype=torch.int64, device=asked.device
+    )
 
 
 def nearest(asked: Tensor, among: Tensor, likeness: Likeness, block: int | None = None) -> Tensor:
@@ -63,8 +71,11 @@ def nearest(asked: Tensor, among: Tensor, likeness: Likeness, block: int | None 
     return torch.cat(parts) if parts else asked.new_zeros(0, dtype=torch.int64)
 
 
-def nearest_both_ways(a: Tensor, b: Tensor, likeness: Likeness, block: int | None = None) -> tuple[Tensor, Tensor]:
-    """Return the position (N,) in b of the likest descriptor for each one of a, and (K,) the reverse; neither may be empty.
+def nearest_both_ways(
+    a: Tensor, b: Tensor, likeness: Likeness, block: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the position (N,) in b of the likest descriptor for each one of a, and (K,) the reverse; neither
+    may be empty.
 
     Every likeness is computed once. Memory: O(N + K) and one tile of `block` x `block`.
     """
@@ -89,9 +100,12 @@ def _nothing_yet(asked: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _improve(best: Tensor, index: Tensor, tile: Tensor, start: int) -> None:
-    """Take over what a tile (N, k) has better than the best (N,) so far. Only strictly better: ties stay with the earlier tile."""
+    """Take over what a tile (N, k) has better than the best (N,) so far. Only strictly better: ties stay with
+    the earlier tile.
+    """
     highest = tile.amax(1)
     better = (highest > best).nonzero()[:, 0]
-    # Where the maximum stands is asked only of rows that improve, about ln(tiles) times each: finding the place is the slow half.
+    # Where the maximum stands is asked only of rows that improve, about ln(tiles) times each: finding the
+    # place is the slow half.
     best[better] = highest[better]
     index[better] = tile[better].argmax(1) + start

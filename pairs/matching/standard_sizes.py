@@ -1,7 +1,9 @@
-"""The sizes that the published networks were trained for, and how a photo is brought to one (the dense aligner's specification, 8.3 and 8.6).
+"""The sizes that the published networks were trained for, and how a photo is brought to one (the dense
+aligner's specification, 8.3 and 8.6).
 
-Matrices named `half_pixel` act on positions whose first pixel centre is at (1/2, 1/2): add a half, apply, subtract it again. They serve the
-reproduction of published localisation; views are carried by their `PixelMap`.
+Matrices named `half_pixel` act on positions whose first pixel centre is at (1/2, 1/2): add a half, apply,
+subtract it again. They serve the reproduction of published localisation; views are carried by their
+`PixelMap`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ class Resize:
     """(x, y, width, height) of what is kept of the photo."""
     half_pixel_target_from_photo: np.ndarray  # (3, 3)
     half_pixel_photo_from_target: np.ndarray  # (3, 3)
-    """Both take the crop's margin for exactly half of what is cut off, where the crop itself is whole pixels: half a pixel apart for odd margins."""
+    """Both take the crop's margin for exactly half of what is cut off, where the crop itself is whole pixels:
+    half a pixel apart for odd margins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +40,23 @@ class Reduction:
 
     size: Size
     K: np.ndarray  # (3, 3), pixels of the reduced photo
-    target_from_photo: np.ndarray  # (3, 3), a pure scaling of positions with pixel centres at integers, as published
+    target_from_photo: (
+        np.ndarray
+    )  # (3, 3), a pure scaling of positions with pixel centres at integers, as published
     photo_from_target: np.ndarray  # (3, 3)
 
 
 def best_resolution(size: Size, longest: int) -> Size:
-    """Return the standard (height, width) whose proportions are nearest to a photo's, the longer side along the photo's longer side.
+    """Return the standard (height, width) whose proportions are nearest to a photo's, the longer side along
+    the photo's longer side.
 
     Raises `UserError` for a longest side without standard sizes.
     """
     if longest not in _SHORT_SIDES:
-        raise UserError(f"{longest} pixels: the published networks have sizes for a longest side of 512 or 224 only. Choose one of them.")
+        raise UserError(
+            f"{longest} pixels: the published networks have sizes for a longest side of 512 or 224 only. "
+            "Choose one of them."
+        )
     height, width = size
     landscape = width >= height
     ratios = [longest / short if landscape else short / longest for short in _SHORT_SIDES[longest]]
@@ -56,7 +65,9 @@ def best_resolution(size: Size, longest: int) -> Size:
 
 
 def standard_resize(size: Size, longest: int) -> Resize:
-    """Return how a photo of (height, width) is brought to its best standard size; a photo of a standard size stays as it is."""
+    """Return how a photo of (height, width) is brought to its best standard size; a photo of a standard size
+    stays as it is.
+    """
     height, width = size
     target = best_resolution(size, longest)
     if max(size) == longest and min(size) in _SHORT_SIDES[longest]:
@@ -64,7 +75,9 @@ def standard_resize(size: Size, longest: int) -> Resize:
     crop_w, crop_h = width, height
     ratio = target[1] / target[0]
     if abs(width / height - ratio) >= _SAME_RATIO:
-        crop_w, crop_h = (width, int(width / ratio)) if width / height < ratio else (int(height * ratio), height)
+        crop_w, crop_h = (
+            (width, int(width / ratio)) if width / height < ratio else (int(height * ratio), height)
+        )
     left, top = (width - crop_w) / 2, (height - crop_h) / 2
     forward = np.diag([target[1] / crop_w, target[0] / crop_h, 1.0]) @ _translation(-left, -top)
     back = _translation(left, top) @ np.diag([crop_w / target[1], crop_h / target[0], 1.0])
@@ -72,7 +85,9 @@ def standard_resize(size: Size, longest: int) -> Resize:
 
 
 def reduce_to(size: Size, longest: int | None, K: np.ndarray) -> Reduction:
-    """Return how a photo of (height, width) and its intrinsics shrink to a longest side; it is never enlarged, and none leaves it as it is."""
+    """Return how a photo of (height, width) and its intrinsics shrink to a longest side; it is never
+    enlarged, and none leaves it as it is.
+    """
     height, width = size
     if longest is None or max(size) <= longest:
         return Reduction(size, np.array(K), np.eye(3), np.eye(3))

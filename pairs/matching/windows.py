@@ -1,4 +1,5 @@
-"""Overlapping windows of a picture, and windows brought to a size (the pair network's specification, chapter 11.5; the dense aligner's, 8.8).
+"""Overlapping windows of a picture, and windows brought to a size (the pair network's specification, chapter
+11.5; the dense aligner's, 8.8).
 
 Windows are rows (left, top, right, bottom) in whole pixels, right and bottom exclusive.
 """
@@ -11,7 +12,8 @@ import numpy as np
 
 _MULTIPLE = 16
 _LONGER_SIDE = 3.01 / 4
-"""The shorter side of a window of no given size: slightly more than that of a 4:3 photo, so that rounding cannot make it less."""
+"""The shorter side of a window of no given size: slightly more than that of a 4:3 photo, so that rounding
+cannot make it less."""
 
 
 Size = tuple[int, int]
@@ -21,7 +23,9 @@ _SPREAD = (0.1, 0.9)
 
 
 def start_positions(total: int, window: int, overlap: float) -> np.ndarray:
-    """Return where windows begin (N,) that cover a length evenly and overlap by at least that share, first to last."""
+    """Return where windows begin (N,) that cover a length evenly and overlap by at least that share, first to
+    last.
+    """
     last = total - window
     count = 2 + int((last - 1) // (window * (1 - overlap)))
     return np.linspace(0, last, count).round().astype(int)
@@ -30,7 +34,8 @@ def start_positions(total: int, window: int, overlap: float) -> np.ndarray:
 def overlapping_grid(size: tuple[int, int], longest: int, overlap: float) -> np.ndarray:
     """Return windows (N, 4) that cover a picture of (height, width), row by row.
 
-    A window has the picture's proportions, at most `longest` pixels a side, and sides that are multiples of 16.
+    A window has the picture's proportions, at most `longest` pixels a side, and sides that are multiples of
+    16.
     """
     height, width = (side * longest // max(size) // _MULTIPLE * _MULTIPLE for side in size)
     tops, lefts = start_positions(size[0], height, overlap), start_positions(size[1], width, overlap)
@@ -38,11 +43,15 @@ def overlapping_grid(size: tuple[int, int], longest: int, overlap: float) -> np.
     return np.stack([left, top, left + width, top + height], 1)
 
 
-def fit_windows(windows: np.ndarray, size: tuple[int, int], resolution: tuple[int, int] | None = None) -> np.ndarray:
-    """Return windows (N, 4) int of one resolution (height, width) around the same centres, moved inside a picture of (height, width).
+def fit_windows(
+    windows: np.ndarray, size: tuple[int, int], resolution: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Return windows (N, 4) int of one resolution (height, width) around the same centres, moved inside a
+    picture of (height, width).
 
-    Without a resolution each keeps its longer side, clipped to the picture, and the shorter one is made three quarters of it.
-    The given windows may lie between pixels and reach beyond the picture. Raises `ValueError` where the picture is smaller than the resolution.
+    Without a resolution each keeps its longer side, clipped to the picture, and the shorter one is made three
+    quarters of it. The given windows may lie between pixels and reach beyond the picture. Raises `ValueError`
+    where the picture is smaller than the resolution.
     """
     windows = np.asarray(windows, np.float64).reshape(-1, 4)
     extent = windows[:, 2:] - windows[:, :2]  # (N, 2) width, height
@@ -91,10 +100,19 @@ class WindowPairs:
         return len(self.a)
 
 
-def score_windows(windows: np.ndarray, xy_a: np.ndarray, xy_b: np.ndarray, size_b: Size, resolution_b: Size | None, fewest: int = 10) -> WindowPairs:
-    """Return for windows (N, 4) of a the windows of b that their matches (M, 2) lead to; those with fewer than `fewest` matches are left out.
+def score_windows(
+    windows: np.ndarray,
+    xy_a: np.ndarray,
+    xy_b: np.ndarray,
+    size_b: Size,
+    resolution_b: Size | None,
+    fewest: int = 10,
+) -> WindowPairs:
+    """Return for windows (N, 4) of a the windows of b that their matches (M, 2) lead to; those with fewer
+    than `fewest` matches are left out.
 
-    The window of b lies around the mean of the matches, and is as many times larger than that of a as they are spread wider.
+    The window of b lies around the mean of the matches, and is as many times larger than that of a as they
+    are spread wider.
     """
     # In single precision as in the reference: the windows are whole pixels, and a last bit can move one.
     at_a, at_b = np.asarray(xy_a, np.float32).reshape(-1, 2), np.asarray(xy_b, np.float32).reshape(-1, 2)
@@ -103,16 +121,20 @@ def score_windows(windows: np.ndarray, xy_a: np.ndarray, xy_b: np.ndarray, size_
     inside = np.all((at_a >= low) & (at_a < high), axis=2)  # (N, M)
     enough = np.flatnonzero(inside.sum(1) >= fewest)
     windows, inside = windows[enough], inside[enough]
-    around = np.array([_counterpart(window, at_a[own], at_b[own]) for window, own in zip(windows, inside)]).reshape(-1, 4)
+    around = np.array(
+        [_counterpart(window, at_a[own], at_b[own]) for window, own in zip(windows, inside)]
+    ).reshape(-1, 4)
     counterparts = fit_windows(around, size_b, resolution_b)
     weight = np.where(inside, _centrality(windows, at_a) * _centrality(counterparts, at_b), np.float32(0))
     return WindowPairs(windows, counterparts, weight)
 
 
 def greedy_choice(weight: np.ndarray, target: float) -> list[int]:
-    """Return rows of the weights (N, M), in the order of choice, that together reach `target` of the sum over matches of their largest weight.
+    """Return rows of the weights (N, M), in the order of choice, that together reach `target` of the sum over
+    matches of their largest weight.
 
-    Each time the row that adds most is taken, the first on ties; what it covers counts no more for the others.
+    Each time the row that adds most is taken, the first on ties; what it covers counts no more for the
+    others.
     """
     left = np.array(weight)
     if left.size == 0:
@@ -131,32 +153,44 @@ def greedy_choice(weight: np.ndarray, target: float) -> list[int]:
 
 
 def choose_windows(
-    matches: tuple[np.ndarray, np.ndarray], sizes: tuple[Size, Size], resolutions: tuple[Size | None, Size | None], options: WindowOptions
+    matches: tuple[np.ndarray, np.ndarray],
+    sizes: tuple[Size, Size],
+    resolutions: tuple[Size | None, Size | None],
+    options: WindowOptions,
 ) -> WindowPairs:
-    """Return the windows of two pictures to match, best first, from coarse matches (xy_a, xy_b), each (M, 2) in full pixels.
+    """Return the windows of two pictures to match, best first, from coarse matches (xy_a, xy_b), each (M, 2)
+    in full pixels.
 
-    A grid of windows is laid on each picture and carried to the other one. Windows have the resolutions, (height, width) a side, if any.
+    A grid of windows is laid on each picture and carried to the other one. Windows have the resolutions,
+    (height, width) a side, if any.
     """
     (xy_a, xy_b), (size_a, size_b), (of_a, of_b) = matches, sizes, resolutions
     grid_a = fit_windows(overlapping_grid(size_a, options.longest, options.overlap), size_a, of_a)
     grid_b = fit_windows(overlapping_grid(size_b, options.longest, options.overlap), size_b, of_b)
     there = score_windows(grid_a, xy_a, xy_b, size_b, of_b, options.fewest)
     back = score_windows(grid_b, xy_b, xy_a, size_a, of_a, options.fewest)
-    a, b, weight = (np.concatenate(sides) for sides in ((there.a, back.b), (there.b, back.a), (there.weight, back.weight)))
+    a, b, weight = (
+        np.concatenate(sides) for sides in ((there.a, back.b), (there.b, back.a), (there.weight, back.weight))
+    )
     order = greedy_choice(weight, options.target)
     return WindowPairs(a[order], b[order], weight[order])
 
 
 def _counterpart(window: np.ndarray, at_a: np.ndarray, at_b: np.ndarray) -> np.ndarray:
     """Return the window (4,) of b, not yet in whole pixels, for the matches (K, 2) inside a window of a."""
-    spread_a, spread_b = (np.maximum(np.diff(np.quantile(at, _SPREAD, axis=0), axis=0)[0], _LEAST_SPREAD_PX) for at in (at_a, at_b))
+    spread_a, spread_b = (
+        np.maximum(np.diff(np.quantile(at, _SPREAD, axis=0), axis=0)[0], _LEAST_SPREAD_PX)
+        for at in (at_a, at_b)
+    )
     half = (window[2:] - window[:2]) * (spread_b / spread_a) / 2
     centre = at_b.mean(0)
     return np.concatenate([centre - half, centre + half])
 
 
 def _centrality(windows: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Return (N, M) how near positions (M, 2) are to the windows' centres: 1 there, less than 0.4 in the corners."""
+    """Return (N, M) how near positions (M, 2) are to the windows' centres: 1 there, less than 0.4 in the
+    corners.
+    """
     low, high = windows[:, None, :2].astype(np.float32), windows[:, None, 2:].astype(np.float32)
     offset = (at - (low + high) / 2) / (high - low)
     return np.exp(-2 * (offset**2).sum(2))

@@ -41,9 +41,12 @@ class CrossAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, memory: Tensor, turn: Rotation, memory_turn: Rotation) -> Tensor:
-        """Return what each token of x (B, N, C) gathers from the memory (B, M, C); each side turns by its own positions."""
+        """Return what each token of x (B, N, C) gathers from the memory (B, M, C); each side turns by its own
+        positions.
+        """
         query, key, value = (
-            layer(tokens).unflatten(-1, (self.heads, -1)) for layer, tokens in ((self.projq, x), (self.projk, memory), (self.projv, memory))
+            layer(tokens).unflatten(-1, (self.heads, -1))
+            for layer, tokens in ((self.projq, x), (self.projk, memory), (self.projv, memory))
         )
         return self.proj(_attend(rotate(query, turn), rotate(key, memory_turn), value))
 
@@ -91,7 +94,9 @@ class DecoderBlock(nn.Module):
         self.mlp = Mlp(dim, int(mlp_ratio * dim), dim)
 
     def forward(self, x: Tensor, y: Tensor, turn: Rotation, memory_turn: Rotation) -> Tensor:
-        """Return the own tokens x (B, N, C) one block later; the other view's tokens y (B, M, C) are only read."""
+        """Return the own tokens x (B, N, C) one block later; the other view's tokens y (B, M, C) are only
+        read.
+        """
         x = x + self.attn(self.norm1(x), turn)
         x = x + self.cross_attn(self.norm2(x), self.norm_y(y), turn, memory_turn)
         return x + self.mlp(self.norm3(x))
@@ -99,13 +104,17 @@ class DecoderBlock(nn.Module):
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Return softmax attention of (B, N, heads, d) to (B, M, heads, d) as (B, N, heads * d)."""
-    out = functional.scaled_dot_product_attention(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2))
+    out = functional.scaled_dot_product_attention(
+        query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+    )
     return out.transpose(1, 2).flatten(2)
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """The turn of every channel pair of a head at every token; made once and used by all blocks of a stack."""
+    """The turn of every channel pair of a head at every token; made once and used by all blocks of a
+    stack.
+    """
 
     cos: Tensor  # (B, N, 1, 2, 1, d/4) float32; axis 3 is row, column
     sin: Tensor  # (B, N, 1, 2, 2, d/4) float32, negated for the first channel of each pair
@@ -114,7 +123,8 @@ class Rotation:
 def rotation(positions: Tensor, head_dim: int, base: float) -> Rotation:
     """Return the turns for heads of `head_dim` channels at (row, column) positions (B, N, 2).
 
-    Angles are float32 whatever the precision of the tokens: in half precision a few tokens apart would be told from each other no more.
+    Angles are float32 whatever the precision of the tokens: in half precision a few tokens apart would be
+    told from each other no more.
     """
     half = head_dim // 2
     exponent = torch.arange(0, half, 2, device=positions.device, dtype=torch.float32) / half
@@ -125,7 +135,8 @@ def rotation(positions: Tensor, head_dim: int, base: float) -> Rotation:
 
 
 def rotate(channels: Tensor, turn: Rotation) -> Tensor:
-    """Turn queries or keys (B, N, heads, d): the first half of each head by its token's row, the second by its column.
+    """Turn queries or keys (B, N, heads, d): the first half of each head by its token's row, the second by
+    its column.
 
     Within a half, channel j is paired with channel j + d/4.
     """
@@ -142,22 +153,28 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(3, dim, patch_size, stride=patch_size)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return tokens (B, N, C), float32, and their (row, column) positions (B, N, 2) of images (B, 3, H, W) as they lie.
+        """Return tokens (B, N, C), float32, and their (row, column) positions (B, N, 2) of images (B, 3, H,
+        W) as they lie.
 
         Raises `ImageError` when a side is not a multiple of the patch.
         """
         check_images(images, self.patch_size)
         maps = self.proj(images)
-        return maps.flatten(2).transpose(1, 2).float(), grid_positions(maps.shape[-2:], images.device).expand(len(images), -1, -1)
+        return maps.flatten(2).transpose(1, 2).float(), grid_positions(maps.shape[-2:], images.device).expand(
+            len(images), -1, -1
+        )
 
     def forward_mixed(self, images: Tensor, portrait: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the same of a batch in which the images that are `portrait` (B,) bool lie transposed; W >= H.
+        """Return the same of a batch in which the images that are `portrait` (B,) bool lie transposed; W >=
+        H.
 
         Those are embedded upright: their tokens and positions follow the upright grid.
         """
         check_images(images, self.patch_size)
         if images.shape[-1] < images.shape[-2]:
-            raise ValueError(f"a batch of mixed orientation is stored in landscape: got (B, 3, H, W) {tuple(images.shape)}")
+            raise ValueError(
+                f"a batch of mixed orientation is stored in landscape: got (B, 3, H, W) {tuple(images.shape)}"
+            )
         lying, turned = self.forward(images[~portrait]), self.forward(images[portrait].transpose(-1, -2))
         result = []
         for ours, theirs in zip(lying, turned):
@@ -180,6 +197,8 @@ def check_images(images: Tensor, patch_size: int) -> None:
     h, w = images.shape[-2:]
     if h == 0 or w == 0 or h % patch_size or w % patch_size:
         raise ImageError(
-            f"image of {w}x{h} pixels (width x height): the network reads patches of {patch_size}x{patch_size}, so both sides must be multiples of "
-            f"{patch_size}. Crop it to {w // patch_size * patch_size}x{h // patch_size * patch_size}, or load it on a grid with that multiple."
+            f"image of {w}x{h} pixels (width x height): the network reads patches of "
+            f"{patch_size}x{patch_size}, so both sides must be multiples of "
+            f"{patch_size}. Crop it to {w // patch_size * patch_size}x{h // patch_size * patch_size}, or "
+            "load it on a grid with that multiple."
         )

@@ -1,4 +1,6 @@
-"""Files of weights from strangers: only tensors, plain containers and one known record are ever read; nothing in a file is run."""
+"""Files of weights from strangers: only tensors, plain containers and one known record are ever read; nothing
+in a file is run.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,19 @@ from torch import Tensor
 from masks.errors import FormatError, MissingExtraError, UserError
 from masks.notice import first_few
 
-# The restricted unpickler rebuilds tensors from whatever a damaged file says of them, and every operation in it can be the one that fails.
-_DAMAGE = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError, EOFError, OSError)
+# The restricted unpickler rebuilds tensors from whatever a damaged file says of them, and every operation in
+# it can be the one that fails.
+_DAMAGE = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    EOFError,
+    OSError,
+)
 _DAMAGE += (struct.error, zipfile.BadZipFile)
 
 
@@ -33,22 +46,31 @@ _DEVICES = ("cpu", "cuda", "mps")
 
 
 def read_pickled(path: Path) -> Any:
-    """Return what a torch file holds, if that is tensors, plain containers and the record of a program's arguments.
+    """Return what a torch file holds, if that is tensors, plain containers and the record of a program's
+    arguments.
 
     Tensors are mapped from the file, not copied. Raises `FormatError` for anything else.
     """
     try:
         if not zipfile.is_zipfile(path):
             size = path.stat().st_size
-            raise FormatError(f"{path}: is no torch checkpoint, or was cut off while it was downloaded ({size} bytes). Download it again.")
+            raise FormatError(
+                f"{path}: is no torch checkpoint, or was cut off while it was downloaded ({size} bytes). "
+                "Download it again."
+            )
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
         what = f"the object {named[1]}" if named else "something other than weights"
-        raise FormatError(f"{path}: holds {what}, and is not read because that could run a program. Use a published checkpoint.") from error
+        raise FormatError(
+            f"{path}: holds {what}, and is not read because that could run a program. Use a published "
+            "checkpoint."
+        ) from error
     except _DAMAGE as error:
-        raise FormatError(f"{path}: the checkpoint is damaged ({str(error)[:120]}). Download it again.") from error
+        raise FormatError(
+            f"{path}: the checkpoint is damaged ({str(error)[:120]}). Download it again."
+        ) from error
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -60,16 +82,30 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def plain_tensors(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
-    """Return a state dict by name. Raises `FormatError` when it holds anything but plain tensors of numbers."""
-    wrong = [str(name) for name, tensor in state.items() if not isinstance(name, str) or not _is_plain(tensor)]
+    """Return a state dict by name. Raises `FormatError` when it holds anything but plain tensors of
+    numbers.
+    """
+    wrong = [
+        str(name) for name, tensor in state.items() if not isinstance(name, str) or not _is_plain(tensor)
+    ]
     if wrong:
-        raise FormatError(f"{path}: these weights are no plain tensors of numbers: {first_few(wrong)}. Use a published checkpoint.")
+        raise FormatError(
+            f"{path}: these weights are no plain tensors of numbers: {first_few(wrong)}. Use a published "
+            "checkpoint."
+        )
     return dict(state)
 
 
 def _is_plain(value: object) -> bool:
-    """Tell whether a value is a tensor of numbers that is as large in the file as it says: one that repeats a few bytes could ask for any memory."""
-    if not isinstance(value, Tensor) or value.layout != torch.strided or not value.is_floating_point() or value.device.type != "cpu":
+    """Tell whether a value is a tensor of numbers that is as large in the file as it says: one that repeats a
+    few bytes could ask for any memory.
+    """
+    if (
+        not isinstance(value, Tensor)
+        or value.layout != torch.strided
+        or not value.is_floating_point()
+        or value.device.type != "cpu"
+    ):
         return False
     return value.untyped_storage().nbytes() >= value.numel() * value.element_size()
 
@@ -77,24 +113,35 @@ def _is_plain(value: object) -> bool:
 def from_hub(name: str, ask: Callable[[Any], str], remedy: str) -> Path:
     """Return where the weights of that name lie in the hub's cache, downloaded when they are not there.
 
-    `ask` is given the client and calls its download; `remedy` says how to do without. Raises `MissingExtraError` without the client, `UserError`
-    when the download fails.
+    `ask` is given the client and calls its download; `remedy` says how to do without. Raises
+    `MissingExtraError` without the client, `UserError` when the download fails.
     """
     try:
         import huggingface_hub as client
     except ImportError as error:
-        absent = "the package huggingface-hub, which downloads them, is not installed. Run 'pip install pointloom[networks]'. Or:"
-        raise MissingExtraError(f"{name}: its weights are not on this machine, and {absent} {remedy}.") from error
+        absent = (
+            "the package huggingface-hub, which downloads them, is not installed. Run 'pip install "
+            "pointloom[networks]'. Or:"
+        )
+        raise MissingExtraError(
+            f"{name}: its weights are not on this machine, and {absent} {remedy}."
+        ) from error
     try:
         return Path(ask(client))
     except _failures(client) as error:
         reason = str(error).strip().partition("\n")[0].removesuffix(".")
-        raise UserError(f"{name}: its weights are not on this machine and could not be downloaded ({reason}). {remedy}.") from error
+        raise UserError(
+            f"{name}: its weights are not on this machine and could not be downloaded ({reason}). {remedy}."
+        ) from error
 
 
 def _failures(client: ModuleType) -> tuple[type[Exception], ...]:
-    """Return what a download raises: answers of the hub are OSErrors, but a connection that breaks under way has errors of its own."""
-    named = (getattr(getattr(client, "errors", None), name, None) for name in ("HTTPError", "XetDownloadError"))
+    """Return what a download raises: answers of the hub are OSErrors, but a connection that breaks under way
+    has errors of its own.
+    """
+    named = (
+        getattr(getattr(client, "errors", None), name, None) for name in ("HTTPError", "XetDownloadError")
+    )
     return (OSError, RuntimeError, *(error for error in named if error is not None))
 
 
@@ -103,15 +150,26 @@ def known_device(name: str | torch.device) -> torch.device:
     try:
         target = torch.device(name)
     except RuntimeError as error:
-        raise UserError(f"device {name}: unknown. Use cpu, cuda, or cuda:1 for the second accelerator.") from error
+        raise UserError(
+            f"device {name}: unknown. Use cpu, cuda, or cuda:1 for the second accelerator."
+        ) from error
     if target.type not in _DEVICES:
         raise UserError(f"device {target}: networks run on {', '.join(_DEVICES)}. Use one of them.")
     if target.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"device {target}: this machine has no CUDA accelerator, or torch was installed without it. Use the device cpu.")
+        raise UserError(
+            f"device {target}: this machine has no CUDA accelerator, or torch was installed without it. "
+            "Use the device cpu."
+        )
     if target.type == "cuda" and (target.index or 0) >= torch.cuda.device_count():
-        raise UserError(f"device {target}: this machine has {torch.cuda.device_count()} CUDA accelerators, numbered from 0. Use one of them.")
+        raise UserError(
+            f"device {target}: this machine has {torch.cuda.device_count()} CUDA accelerators, numbered "
+            "from 0. Use one of them."
+        )
     if target.type == "mps" and not torch.backends.mps.is_available():
-        raise UserError(f"device {target}: this machine has no Apple accelerator, or torch was installed without it. Use the device cpu.")
+        raise UserError(
+            f"device {target}: this machine has no Apple accelerator, or torch was installed without it. "
+            "Use the device cpu."
+        )
     return target
 
 
@@ -141,5 +199,9 @@ class Fit:
 
 def misfit(found: Fit) -> str:
     """Return in words what does not fit, the first few names of each sort; empty when everything does."""
-    parts = (("missing", found.missing), ("of another shape", found.misshapen), ("not expected", found.unexpected))
+    parts = (
+        ("missing", found.missing),
+        ("of another shape", found.misshapen),
+        ("not expected", found.unexpected),
+    )
     return " ".join(f"{len(names)} tensors {what}: {first_few(names)}." for what, names in parts if names)

@@ -1,4 +1,5 @@
-"""Whether predictions fit the views they are about: asked once before they are aligned, wherever they come from.
+"""Whether predictions fit the views they are about: asked once before they are aligned, wherever they come
+from.
 
 Values of pixels are not judged here: a point that is not finite, or lies off the object, is absent.
 """
@@ -20,7 +21,9 @@ _MOST_SKEW = 1e-6  # of the focal
 
 
 def require_sound(predictions: Predictions) -> None:
-    """Raise `FormatError` or `GraphError` naming the view or pair when what is stated of views, pairs or cameras cannot be."""
+    """Raise `FormatError` or `GraphError` naming the view or pair when what is stated of views, pairs or
+    cameras cannot be.
+    """
     views = predictions.views
     doubled = [name for name, count in Counter(view.name for view in views).items() if count > 1]
     if doubled:
@@ -30,17 +33,31 @@ def require_sound(predictions: Predictions) -> None:
     seen = set()
     for a, b in predictions.edges:
         if a == b or not (0 <= a < len(views) and 0 <= b < len(views)):
-            raise GraphError(f"the pair ({a}, {b}) does not name two of the {len(views)} views. A pair is two positions in the list of views.")
+            raise GraphError(
+                f"the pair ({a}, {b}) does not name two of the {len(views)} views. A pair is two positions "
+                "in the list of views."
+            )
         if (a, b) in seen:
-            raise GraphError(f"{views[a].name} and {views[b].name}: the pair is there twice. A pair stands once, in either order.")
+            raise GraphError(
+                f"{views[a].name} and {views[b].name}: the pair is there twice. A pair stands once, in "
+                "either order."
+            )
         seen |= {(a, b), (b, a)}
     cameras = predictions.cameras
-    if cameras is not None and (len(cameras.K) != len(views) or not all(np.isfinite(x).all() for x in (cameras.K, cameras.cam_from_world))):
-        raise FormatError(f"the backend's cameras are not {len(views)} finite ones, one a view. Leave them out, and they are found.")
+    if cameras is not None and (
+        len(cameras.K) != len(views)
+        or not all(np.isfinite(x).all() for x in (cameras.K, cameras.cam_from_world))
+    ):
+        raise FormatError(
+            f"the backend's cameras are not {len(views)} finite ones, one a view. Leave them out, and they "
+            "are found."
+        )
 
 
 def require_fitting(entry: PairEntry, a: View, b: View) -> None:
-    """Raise `FormatError` naming the pair when its arrays do not lie on the views' grids, or its matches are not positions on them."""
+    """Raise `FormatError` naming the pair when its arrays do not lie on the views' grids, or its matches are
+    not positions on them.
+    """
     for (first, second), run in (((a, b), entry.ab), ((b, a), entry.ba)):
         if run is None:
             continue
@@ -48,19 +65,27 @@ def require_fitting(entry: PairEntry, a: View, b: View) -> None:
             w, h = view.pixel_map.target_size
             if conf.shape != (h, w):
                 size = f"{conf.shape[1]}x{conf.shape[0]}"
-                raise FormatError(f"{_named(a, b)}: a pointmap of {view.name} is {size}, but its grid {w}x{h}. Predict every view on its own grid.")
+                raise FormatError(
+                    f"{_named(a, b)}: a pointmap of {view.name} is {size}, but its grid {w}x{h}. Predict "
+                    "every view on its own grid."
+                )
     if entry.matches is not None:
         _require_on_grid(entry.matches, a, b)
 
 
 def fault_of_K(K: np.ndarray, size: tuple[int, int]) -> str | None:
-    """Return what is wrong with intrinsics (3, 3) of a picture of that (width, height), as the end of a sentence; none when they can be."""
+    """Return what is wrong with intrinsics (3, 3) of a picture of that (width, height), as the end of a
+    sentence; none when they can be.
+    """
     if not np.isfinite(K).all() or min(K[0, 0], K[1, 1]) <= 0 or np.abs(K[2] - (0, 0, 1)).max() > 0:
         return "K needs finite numbers, positive focals and the last row 0 0 1. Correct it or leave it out."
     if np.abs([K[0, 1], K[1, 0]]).max() > _MOST_SKEW * min(K[0, 0], K[1, 1]):
         return "K has a skew, which no step knows. Rectify the pictures, or set it to 0."
     if not all(1 / _FOCAL_RANGE < focal / max(size) < _FOCAL_RANGE for focal in (K[0, 0], K[1, 1])):
-        return f"a focal of {K[0, 0]:g} pixels cannot be on {size[0]}x{size[1]} of them. K is in pixels of that grid."
+        return (
+            f"a focal of {K[0, 0]:g} pixels cannot be on {size[0]}x{size[1]} of them. K is in pixels of "
+            "that grid."
+        )
     return None
 
 
@@ -68,7 +93,10 @@ def fault_of_pose(cam_from_world: np.ndarray) -> str | None:
     """Return what is wrong with a pose (4, 4), as the end of a sentence; none when it is one."""
     if is_rigid(cam_from_world):
         return None
-    return "cam_from_world is not a rigid motion (rotation, translation, last row 0 0 0 1). Correct it or leave it out."
+    return (
+        "cam_from_world is not a rigid motion (rotation, translation, last row 0 0 0 1). Correct it or "
+        "leave it out."
+    )
 
 
 def _require_stated(view: View) -> None:
@@ -84,12 +112,17 @@ def _require_stated(view: View) -> None:
 def _require_on_grid(matches: Matches, a: View, b: View) -> None:
     conf = matches.conf
     if not (np.isfinite(conf).all() and (conf > 0).all()):
-        raise FormatError(f"{_named(a, b)}: matches have confidences that are not positive numbers. Leave such matches out.")
+        raise FormatError(
+            f"{_named(a, b)}: matches have confidences that are not positive numbers. Leave such matches out."
+        )
     for view, xy in ((a, matches.xy_a), (b, matches.xy_b)):
         # Written so that NaN is not inside.
         if not ((xy >= -0.5) & (xy <= np.array(view.pixel_map.target_size) - 0.5)).all():
             w, h = view.pixel_map.target_size
-            raise FormatError(f"{_named(a, b)}: matches leave the {w}x{h} grid of {view.name}. Positions are (x, y) in the grid's pixels.")
+            raise FormatError(
+                f"{_named(a, b)}: matches leave the {w}x{h} grid of {view.name}. Positions are (x, y) in "
+                "the grid's pixels."
+            )
 
 
 def _named(a: View, b: View) -> str:

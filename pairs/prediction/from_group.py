@@ -8,7 +8,8 @@ from pairs.prediction.predictions import GroupPrediction, Matches, PairEntry, Pa
 
 
 def pointmap(depth: np.ndarray, K: np.ndarray, frame_from_cam: np.ndarray | None = None) -> np.ndarray:
-    """Return the points (H, W, 3) float32 of depth (H, W), in another frame, or in the camera's own when `frame_from_cam` is none.
+    """Return the points (H, W, 3) float32 of depth (H, W), in another frame, or in the camera's own when
+    `frame_from_cam` is none.
 
     Every point lies on its pixel's ray: z K^-1 (x, y, 1), with integer pixel centres.
     """
@@ -33,6 +34,7 @@ def run_from_group(group: GroupPrediction, a: int, b: int) -> PairPrediction:
 def pair_from_group(group: GroupPrediction, a: int, b: int, matches: Matches | None = None) -> PairEntry:
     """Return what the group says of the pair (a, b), in both orders, with the matches that are handed in.
 
-    Both runs come from the same depth maps, so they agree to rounding. Nothing is kept: a pair of 512 x 384 takes 10 MB while it is used.
+    Both runs come from the same depth maps, so they agree to rounding. Nothing is kept: a pair of 512 x 384
+    takes 10 MB while it is used.
     """
     return PairEntry(run_from_group(group, a, b), run_from_group(group, b, a), matches)

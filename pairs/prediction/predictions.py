@@ -15,7 +15,9 @@ from pairs.views.view import View
 
 @dataclass(frozen=True, slots=True)
 class PairPrediction:
-    """One run of a pair network in the order (a, b): both pointmaps in the camera frame of a, in one unknown scale."""
+    """One run of a pair network in the order (a, b): both pointmaps in the camera frame of a, in one unknown
+    scale.
+    """
 
     a_in_a: np.ndarray  # (H, W, 3), a's pixels in a's frame
     b_in_a: np.ndarray  # (H, W, 3), b's pixels in a's frame
@@ -29,7 +31,9 @@ class PairPrediction:
     def __post_init__(self) -> None:
         for points, conf in ((self.a_in_a, self.a_conf), (self.b_in_a, self.b_conf)):
             if points.shape != (*conf.shape, 3) or conf.ndim != 2:
-                raise ValueError(f"a pointmap (H, W, 3) needs a confidence (H, W): got {points.shape} and {conf.shape}")
+                raise ValueError(
+                    f"a pointmap (H, W, 3) needs a confidence (H, W): got {points.shape} and {conf.shape}"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,10 @@ class Matches:
     def __post_init__(self) -> None:
         n = len(self.conf)
         if self.xy_a.shape != (n, 2) or self.xy_b.shape != (n, 2) or self.conf.shape != (n,):
-            raise ValueError(f"matches need xy (M, 2) twice and conf (M,): got {self.xy_a.shape}, {self.xy_b.shape}, {self.conf.shape}")
+            raise ValueError(
+                f"matches need xy (M, 2) twice and conf (M,): got {self.xy_a.shape}, {self.xy_b.shape}, "
+                f"{self.conf.shape}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,33 +76,48 @@ class GroupPrediction:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a backend said about the pairs of a graph. Pairs are streamed: only what `load` returns is in memory."""
+    """What a backend said about the pairs of a graph. Pairs are streamed: only what `load` returns is in
+    memory.
+    """
 
     views: tuple[View, ...]
-    """The views that take part: those that the backend could not use are left out and named in the notices."""
+    """The views that take part: those that the backend could not use are left out and named in the
+    notices."""
     edges: tuple[tuple[int, int], ...]
     """Unordered pairs (a, b) as indices into `views`; each pair once, in either order."""
     load: Callable[[int], PairEntry]
     """Return what is known of edge number k."""
     cameras: Cameras | None
-    """The backend's own cameras (K in grid pixels, poses in the unit of its pointmaps), a start for the aligner; none from pair networks.
+    """The backend's own cameras (K in grid pixels, poses in the unit of its pointmaps), a start for the
+    aligner; none from pair networks.
     Poses that a user states are in the views."""
     notices: tuple[Notice, ...]
     cameras_are: Literal["adjusted", "estimated"] = "adjusted"
-    """Whether the backend has fitted its cameras to matches, or a network has estimated them: to a degree or two, and a tenth of the focal."""
+    """Whether the backend has fitted its cameras to matches, or a network has estimated them: to a degree or
+    two, and a tenth of the focal."""
     group: GroupPrediction | None = None
-    """Of all views, from a backend that looked at them together and leaves nothing to align: there are no edges then."""
+    """Of all views, from a backend that looked at them together and leaves nothing to align: there are no
+    edges then."""
 
 
 def join_matches(found: Sequence[Matches]) -> Matches:
     """Return several lists of matches of a pair as one, in their order; of none, the empty list."""
     nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
-    return Matches(*(np.concatenate([getattr(each, name) for each in (nothing, *found)]) for name in ("xy_a", "xy_b", "conf")))
+    return Matches(
+        *(
+            np.concatenate([getattr(each, name) for each in (nothing, *found)])
+            for name in ("xy_a", "xy_b", "conf")
+        )
+    )
 
 
 def concatenate(parts: Sequence[Matches]) -> Matches:
     """Return all matches in order."""
-    return Matches(np.concatenate([p.xy_a for p in parts]), np.concatenate([p.xy_b for p in parts]), np.concatenate([p.conf for p in parts]))
+    return Matches(
+        np.concatenate([p.xy_a for p in parts]),
+        np.concatenate([p.xy_b for p in parts]),
+        np.concatenate([p.conf for p in parts]),
+    )
 
 
 def select(matches: Matches, which: np.ndarray) -> Matches:

@@ -1,7 +1,8 @@
 """Content-addressed results on disk: what was finished once is never computed again.
 
-An entry is one safetensors file whose name is a digest of everything that can change its bytes. It is written under a temporary name in the
-same folder and renamed, so a killed run leaves either no entry or a whole one; one that is truncated all the same is thrown away and made again.
+An entry is one safetensors file whose name is a digest of everything that can change its bytes. It is written
+under a temporary name in the same folder and renamed, so a killed run leaves either no entry or a whole one;
+one that is truncated all the same is thrown away and made again.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ class PredictionStore:
         return self.folder / kind / f"{key}.safetensors"
 
     def has(self, kind: str, key: str) -> bool:
-        """Tell whether a whole entry is there, without reading its arrays. One that was truncated is removed."""
+        """Tell whether a whole entry is there, without reading its arrays. One that was truncated is
+        removed.
+        """
         path = self.path(kind, key)
         if not path.exists():
             return False
@@ -55,7 +58,9 @@ class PredictionStore:
 
     def put(self, kind: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write an entry atomically. Raises `OutputError` when the disk refuses."""
-        write_whole(self.path(kind, key), save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+        write_whole(
+            self.path(kind, key), save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        )
 
 
 def _remove_damaged(path: Path, error: Exception) -> None:

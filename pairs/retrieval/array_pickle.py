@@ -1,7 +1,9 @@
-"""Pickles that hold nothing but numbers: arrays, dictionaries, strings (the pair network's specification, chapter 12.2).
+"""Pickles that hold nothing but numbers: arrays, dictionaries, strings (the pair network's specification,
+chapter 12.2).
 
-A pickle may name any function of any module and have it called. Here only the few names that NumPy writes for an array mean anything, and
-even these do not reach NumPy: they are replaced by records that take bytes and shape and check both.
+A pickle may name any function of any module and have it called. Here only the few names that NumPy writes for
+an array mean anything, and even these do not reach NumPy: they are replaced by records that take bytes and
+shape and check both.
 """
 
 from __future__ import annotations
@@ -18,12 +20,24 @@ import numpy as np
 from masks.errors import FormatError
 
 _TYPES = ("f2", "f4", "f8", "i4", "i8")
-_DAMAGE = (pickle.UnpicklingError, struct.error, EOFError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
+_DAMAGE = (
+    pickle.UnpicklingError,
+    struct.error,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 """What reading a damaged pickle may raise."""
 
 
 def read_arrays(data: bytes, name: str) -> Any:
-    """Return what a pickle holds. Raises `FormatError`, naming the file, when it is damaged or holds anything but plain arrays."""
+    """Return what a pickle holds. Raises `FormatError`, naming the file, when it is damaged or holds anything
+    but plain arrays.
+    """
     try:
         return _plain(_ArrayUnpickler(io.BytesIO(data)).load())
     except _DAMAGE as error:
@@ -80,16 +94,27 @@ def _encode(text: object, encoding: object) -> bytes:
 
 
 def _array(data: object, dtype: object, shape: object, order: object) -> np.ndarray:
-    """Return the array of some bytes, whose number must be that of type and shape: no memory is taken on a file's word."""
-    if not (isinstance(dtype, _Dtype) and isinstance(data, bytes | bytearray) and isinstance(shape, tuple) and order in ("C", "F")):
+    """Return the array of some bytes, whose number must be that of type and shape: no memory is taken on a
+    file's word.
+    """
+    if not (
+        isinstance(dtype, _Dtype)
+        and isinstance(data, bytes | bytearray)
+        and isinstance(shape, tuple)
+        and order in ("C", "F")
+    ):
         raise pickle.UnpicklingError("an array without type, shape or bytes")
-    if not all(isinstance(side, int) and side >= 0 for side in shape) or math.prod(shape) * dtype.numpy().itemsize != len(data):
+    if not all(isinstance(side, int) and side >= 0 for side in shape) or math.prod(
+        shape
+    ) * dtype.numpy().itemsize != len(data):
         raise pickle.UnpicklingError(f"{len(data)} bytes for an array of shape {shape}")
     return np.frombuffer(data, dtype.numpy()).reshape(shape, order="F" if order == "F" else "C").copy()
 
 
 def _ndarray(*_arguments: object) -> object:
-    """Refuse to make an array of a size that nothing vouches for; the name itself stands beside every array."""
+    """Refuse to make an array of a size that nothing vouches for; the name itself stands beside
+    every array.
+    """
     raise pickle.UnpicklingError("an array without its numbers")
 
 
@@ -116,7 +141,9 @@ _NAMES: Mapping[tuple[str, str], _Name] = {
 
 
 def _load_bytes(reader: Any) -> None:
-    """Put bytes on the stack that can be changed; the library's own version takes memory for them before it looks whether they are there."""
+    """Put bytes on the stack that can be changed; the library's own version takes memory for them before it
+    looks whether they are there.
+    """
     (size,) = struct.unpack("<Q", reader.read(8))
     data = reader.read(size)
     if len(data) != size:
@@ -124,7 +151,8 @@ def _load_bytes(reader: Any) -> None:
     reader.append(bytearray(data))
 
 
-# The reader in plain Python: the fast one takes memory for as many remembered objects as a damaged file claims to have.
+# The reader in plain Python: the fast one takes memory for as many remembered objects as a damaged file
+# claims to have.
 class _ArrayUnpickler(pickle._Unpickler):
     """Finds the names of arrays, and no others."""
 

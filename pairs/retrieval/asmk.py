@@ -1,7 +1,9 @@
-"""Likeness of images by aggregated visual words (ASMK, in its binary form; the pair network's specification, chapter 12.3).
+"""Likeness of images by aggregated visual words (ASMK, in its binary form; the pair network's specification,
+chapter 12.3).
 
-Every local feature goes to the nearest centroids of a codebook. What an image says about one of these words is one bit a channel: on which
-side of the centroid its features lie, taken together. Two images are alike when many of their words agree in many bits.
+Every local feature goes to the nearest centroids of a codebook. What an image says about one of these words
+is one bit a channel: on which side of the centroid its features lie, taken together. Two images are alike
+when many of their words agree in many bits.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ class ImageWords:
     """The distinct words of one image, ascending."""
 
     word: Tensor  # (U,) int64, numbers of centroids
-    bits: Tensor  # (U, L) int64, 32 bits each, the first channel highest; channels that fill up the last number are 0
+    # (U, L) int64, 32 bits each, the first channel highest; channels that fill up the last number are 0
+    bits: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +37,47 @@ class Assignment:
     """More than one: a feature near a border finds its match on the other side of it."""
 
 
-def similarity_matrix(features: Sequence[Tensor], centroids: Tensor, assignment: Assignment = Assignment()) -> Tensor:
-    """Return the likeness (V, V) float64 of images, every one (row) asked for among all (columns), from their features (F, C) each.
+def similarity_matrix(
+    features: Sequence[Tensor], centroids: Tensor, assignment: Assignment = Assignment()
+) -> Tensor:
+    """Return the likeness (V, V) float64 of images, every one (row) asked for among all (columns), from their
+    features (F, C) each.
 
-    Not symmetric, and an image is not 1 to itself: asking and being found use different numbers of words. Takes O(V (V + K)) time for
-    V images and K centroids, and memory for the words of all images.
+    Not symmetric, and an image is not 1 to itself: asking and being found use different numbers of words.
+    Takes O(V (V + K)) time for V images and K centroids, and memory for the words of all images.
     """
-    nearest = [nearest_words(image, centroids, max(assignment.query, assignment.database)) for image in features]
-    queries = [image_words(image, centroids, words[:, : assignment.query]) for image, words in zip(features, nearest)]
-    database = [image_words(image, centroids, words[:, : assignment.database]) for image, words in zip(features, nearest)]
+    nearest = [
+        nearest_words(image, centroids, max(assignment.query, assignment.database)) for image in features
+    ]
+    queries = [
+        image_words(image, centroids, words[:, : assignment.query]) for image, words in zip(features, nearest)
+    ]
+    database = [
+        image_words(image, centroids, words[:, : assignment.database])
+        for image, words in zip(features, nearest)
+    ]
     return scores(queries, database, len(centroids))
 
 
 def nearest_words(features: Tensor, centroids: Tensor, count: int) -> Tensor:
-    """Return the numbers (N, count) of the nearest of centroids (K, C) to features (N, C), nearest first; all, if there are fewer."""
+    """Return the numbers (N, count) of the nearest of centroids (K, C) to features (N, C), nearest first;
+    all, if there are fewer.
+    """
     count = min(count, len(centroids))
     length = (centroids**2).sum(1)
     block = max(1, _BLOCK // len(centroids))
     # The squared distance less the feature's own length, which is the same for all centroids.
-    found = [(length - 2 * part @ centroids.mT).topk(count, dim=1, largest=False).indices for part in features.split(block)]
+    found = [
+        (length - 2 * part @ centroids.mT).topk(count, dim=1, largest=False).indices
+        for part in features.split(block)
+    ]
     return torch.cat(found) if found else torch.empty((0, count), dtype=torch.int64, device=features.device)
 
 
 def image_words(features: Tensor, centroids: Tensor, words: Tensor) -> ImageWords:
-    """Return the words of one image from its features (N, C), each going to some of the centroids (K, C): those of the numbers (N, W)."""
+    """Return the words of one image from its features (N, C), each going to some of the centroids (K, C):
+    those of the numbers (N, W).
+    """
     # Sorted by word, so that the sums run in a fixed order on any device.
     ordered, order = words.flatten().sort(stable=True)
     residual = features[order // max(1, words.shape[1])] - centroids[ordered]
@@ -75,7 +95,9 @@ def packed(signs: Tensor) -> Tensor:
 
 
 def bit_count(numbers: Tensor) -> Tensor:
-    """Return how many of the lower 32 bits are set, elementwise: neighbouring counts of 1, 2, 4, ... bits are added until one is left."""
+    """Return how many of the lower 32 bits are set, elementwise: neighbouring counts of 1, 2, 4, ... bits are
+    added until one is left.
+    """
     count = numbers - ((numbers >> 1) & 0x55555555)
     count = (count & 0x33333333) + ((count >> 2) & 0x33333333)
     count = (count + (count >> 4)) & 0x0F0F0F0F

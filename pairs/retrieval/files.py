@@ -22,25 +22,34 @@ _MOST_BYTES = 1 << 32  # of a codebook; 65536 centroids of 1024 channels take a 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RetrievalModel:
-    """A head with the codebook that was made for it; both fit the encoder that they were made with, and no other."""
+    """A head with the codebook that was made for it; both fit the encoder that they were made with, and no
+    other.
+    """
 
     head: RetrievalHead
     centroids: Tensor  # (K, D) float32
 
 
 def read_retrieval(path: Path) -> RetrievalModel:
-    """Return the head of a `.pth` file with the codebook that lies beside it. Raises `FormatError` naming what is wrong with either."""
+    """Return the head of a `.pth` file with the codebook that lies beside it. Raises `FormatError` naming
+    what is wrong with either.
+    """
     args, state = _read_head_file(path)
     book = codebook_path(path)
     centroids = read_codebook(book, number_of_words(args.nclusters, path))
     head = _head(args, state, centroids.shape[1], path)
     if (dim := head.dim_features) != centroids.shape[1]:
-        raise FormatError(f"{book}: centroids of {centroids.shape[1]} channels, but {path.name} gives {dim}. Put the codebook made for it there.")
+        raise FormatError(
+            f"{book}: centroids of {centroids.shape[1]} channels, but {path.name} gives {dim}. Put the "
+            "codebook made for it there."
+        )
     return RetrievalModel(head, centroids)
 
 
 def codebook_path(head_path: Path) -> Path:
-    """Return where the codebook of a head lies: `x_retrieval_codebook.pkl` beside `x_retrieval_trainingfree.pth`."""
+    """Return where the codebook of a head lies: `x_retrieval_codebook.pkl` beside
+    `x_retrieval_trainingfree.pth`.
+    """
     return head_path.with_name(head_path.stem.rpartition("_")[0] + "_codebook.pkl")
 
 
@@ -50,26 +59,41 @@ def read_codebook(path: Path, num_words: int) -> Tensor:
         size = path.stat().st_size
         data = path.read_bytes() if size <= _MOST_BYTES else b""
     except OSError as error:
-        raise FormatError(f"{path}: cannot read the codebook ({error}). Put it beside the retrieval head, as it was published.") from error
+        raise FormatError(
+            f"{path}: cannot read the codebook ({error}). Put it beside the retrieval head, as it was "
+            "published."
+        ) from error
     if size > _MOST_BYTES:
-        raise FormatError(f"{path}: {size} bytes are no codebook. Get the file again from where it was published.")
+        raise FormatError(
+            f"{path}: {size} bytes are no codebook. Get the file again from where it was published."
+        )
     content = read_arrays(data, str(path))
     try:
         kind, stated, centroids = content["type"], content["params"]["size"], content["state"]["centroids"]
     except (TypeError, KeyError) as error:
-        raise FormatError(f"{path}: not a codebook ({error} is missing). Get the file again from where it was published.") from error
+        raise FormatError(
+            f"{path}: not a codebook ({error} is missing). Get the file again from where it was published."
+        ) from error
     if kind != "Codebook" or not isinstance(centroids, np.ndarray) or centroids.ndim != 2:
-        raise FormatError(f"{path}: no table of centroids in it. Get the file again from where it was published.")
+        raise FormatError(
+            f"{path}: no table of centroids in it. Get the file again from where it was published."
+        )
     if number_of_words(stated, path) != num_words or len(centroids) != num_words:
         raise FormatError(
-            f"{path}: {len(centroids)} words ({stated} stated), but the head was made for {num_words}. Put the codebook made for it there."
+            f"{path}: {len(centroids)} words ({stated} stated), but the head was made for {num_words}. Put "
+            "the codebook made for it there."
         )
     return torch.from_numpy(centroids.astype(np.float32))
 
 
 def number_of_words(stated: object, path: Path) -> int:
     """Return the number that an int or a text such as "64k" (65536) states."""
-    if isinstance(stated, str) and stated[-1:] in _MULTIPLES and stated[:-1].isascii() and stated[:-1].isdigit():
+    if (
+        isinstance(stated, str)
+        and stated[-1:] in _MULTIPLES
+        and stated[:-1].isascii()
+        and stated[:-1].isdigit()
+    ):
         return int(stated[:-1]) * _MULTIPLES[stated[-1]]
     if isinstance(stated, str) and stated.isascii() and stated.isdigit():
         return int(stated)
@@ -80,33 +104,55 @@ def number_of_words(stated: object, path: Path) -> int:
 
 def _read_head_file(path: Path) -> tuple[Namespace, Mapping[str, Tensor]]:
     if not path.is_file():
-        raise FormatError(f"{path}: no such file. Name a retrieval head such as NETWORK_retrieval_trainingfree.pth, its codebook beside it.")
+        raise FormatError(
+            f"{path}: no such file. Name a retrieval head such as NETWORK_retrieval_trainingfree.pth, its "
+            "codebook beside it."
+        )
     content = read_pickled(path)
     args, state = (content.get("args"), content.get("model")) if isinstance(content, dict) else (None, None)
     needed = ("hdims", "prewhiten", "postwhiten", "nfeat", "nclusters")
-    if not isinstance(args, Namespace) or not isinstance(state, dict) or not all(hasattr(args, name) for name in needed):
-        raise FormatError(f"{path}: not a retrieval head (its args lack one of {', '.join(needed)}). Get it again from where it was published.")
+    if (
+        not isinstance(args, Namespace)
+        or not isinstance(state, dict)
+        or not all(hasattr(args, name) for name in needed)
+    ):
+        raise FormatError(
+            f"{path}: not a retrieval head (its args lack one of {', '.join(needed)}). Get it again from "
+            "where it was published."
+        )
     return args, plain_tensors(state, path)
 
 
 def _head(args: Namespace, state: Mapping[str, Tensor], dim_words: int, path: Path) -> RetrievalHead:
     """Return the head with its weights; the shapes are checked before memory is taken."""
     if (weights := getattr(args, "featweights", "l2norm")) != "l2norm":
-        raise FormatError(f"{path}: features weighed by {weights!r}, but only l2norm is known. Use a published head.")
+        raise FormatError(
+            f"{path}: features weighed by {weights!r}, but only l2norm is known. Use a published head."
+        )
     tensors = {name: value.double() if "whiten" in name else value.float() for name, value in state.items()}
     try:
         with torch.device("meta"):
             head = RetrievalHead(_options(args, tensors, dim_words))
         head.load_state_dict(tensors, assign=True)
     except (RuntimeError, ValueError, TypeError) as error:
-        raise FormatError(f"{path}: weights and args do not fit ({' '.join(str(error).split())[:300]}). Use a published head.") from error
+        raise FormatError(
+            f"{path}: weights and args do not fit ({' '.join(str(error).split())[:300]}). Use a published "
+            "head."
+        ) from error
     return head.eval().requires_grad_(False)
 
 
 def _options(args: Namespace, tensors: Mapping[str, Tensor], dim_words: int) -> HeadOptions:
     hidden = tuple(int(width) for width in args.hdims.split("_")) if args.hdims else ()
     # Without any weight the head hands the tokens on, and their channels are those of the words.
-    first = next((tensors[name].shape[-1] for name in ("prewhiten.m", "projector.0.weight", "postwhiten.m") if name in tensors), dim_words)
+    first = next(
+        (
+            tensors[name].shape[-1]
+            for name in ("prewhiten.m", "projector.0.weight", "postwhiten.m")
+            if name in tensors
+        ),
+        dim_words,
+    )
     return HeadOptions(
         dim=first,
         hidden_dims=hidden,

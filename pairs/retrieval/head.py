@@ -1,4 +1,6 @@
-"""From encoder tokens to a few local features an image, and one global one (the pair network's specification, chapter 12.1)."""
+"""From encoder tokens to a few local features an image, and one global one (the pair network's specification,
+chapter 12.1).
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,15 @@ class HeadOptions:
 
     def __post_init__(self) -> None:
         if self.num_features < -1:
-            raise ValueError(f"num_features is a number of features, or minus a share of the tokens: got {self.num_features}")
+            raise ValueError(
+                "num_features is a number of features, or minus a share of the tokens: got "
+                f"{self.num_features}"
+            )
         if self.residual and self.hidden_dims and self.hidden_dims[-1] != self.dim:
-            raise ValueError(f"a residual needs as many channels after the projector as before, not {self.hidden_dims[-1]} and {self.dim}")
+            raise ValueError(
+                "a residual needs as many channels after the projector as before, not "
+                f"{self.hidden_dims[-1]} and {self.dim}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,9 @@ class LocalFeatures:
 
 
 class Whitener(nn.Module):
-    """Moves and turns features so that those it was learned from have mean 0 and covariance 1. Works in float64."""
+    """Moves and turns features so that those it was learned from have mean 0 and covariance 1. Works in
+    float64.
+    """
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -76,7 +86,8 @@ class RetrievalHead(nn.Module):
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Return the features (B, N, D) and attentions (B, N) of encoder tokens (B, N, C).
 
-        The attention is the length of a feature before the last whitening, which would make all lengths alike.
+        The attention is the length of a feature before the last whitening, which would make all lengths
+        alike.
         """
         whitened = self.prewhiten(tokens)
         projected = self.projector(whitened)
@@ -96,12 +107,16 @@ def projector(widths: tuple[int, ...]) -> nn.Sequential:
 
 
 def local_features(head: RetrievalHead, tokens: Tensor) -> LocalFeatures:
-    """Return the features of largest attention of tokens (B, N, C) of images of one size; of equal ones, the first token's come first."""
+    """Return the features of largest attention of tokens (B, N, C) of images of one size; of equal ones, the
+    first token's come first.
+    """
     features, attention = head(tokens)
     count = number_of_features(head.options.num_features, tokens.shape[1])
     ordered, index = attention.sort(dim=1, descending=True, stable=True)
     index = index[:, :count]
-    return LocalFeatures(features.gather(1, index[..., None].expand(-1, -1, features.shape[-1])), ordered[:, :count], index)
+    return LocalFeatures(
+        features.gather(1, index[..., None].expand(-1, -1, features.shape[-1])), ordered[:, :count], index
+    )
 
 
 def number_of_features(wanted: float, num_tokens: int) -> int:
@@ -116,13 +131,16 @@ def global_feature(head: RetrievalHead, tokens: Tensor) -> Tensor:
 
 
 def learned_whitening(features: Tensor, shrinkage: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Return mean (1, C) and projection (C, C), float64, that whiten features (N, C); columns go from large to small variance.
+    """Return mean (1, C) and projection (C, C), float64, that whiten features (N, C); columns go from large
+    to small variance.
 
     A shrinkage of 0 only turns, 1 whitens. The signs of the projection's columns are arbitrary.
     """
     rows = features.double()
     mean = rows.mean(dim=0, keepdim=True)
     centred = rows - mean
-    variance, axes = torch.linalg.eigh(centred.mT @ centred / len(rows))  # ascending; only one triangle is read
+    variance, axes = torch.linalg.eigh(
+        centred.mT @ centred / len(rows)
+    )  # ascending; only one triangle is read
     variance, axes = variance.flip(0).clamp(min=_LEAST_VARIANCE), axes.flip(1)
     return mean, axes * variance ** (-shrinkage / 2)

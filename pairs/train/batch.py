@@ -1,4 +1,5 @@
-"""What a training loss looks at: what the network said of pairs (a, b), and what is true of them (the pair network's specification, chapter 13).
+"""What a training loss looks at: what the network said of pairs (a, b), and what is true of them (the pair
+network's specification, chapter 13).
 
 Everything is batched, B pairs at a time, and both views of a batch may have their own size.
 """
@@ -27,9 +28,18 @@ class ViewTruth:
     """Pixels known to be infinitely far; those that are valid as well count as points."""
 
     def __post_init__(self) -> None:
-        if self.points.shape != (*self.valid.shape, 3) or self.world_from_cam.shape != (len(self.valid), 4, 4):
-            shapes = f"{tuple(self.points.shape)}, {tuple(self.valid.shape)} and {tuple(self.world_from_cam.shape)}"
-            raise ValueError(f"points (B, H, W, 3), valid (B, H, W) and world_from_cam (B, 4, 4) do not fit: {shapes}")
+        if self.points.shape != (*self.valid.shape, 3) or self.world_from_cam.shape != (
+            len(self.valid),
+            4,
+            4,
+        ):
+            shapes = (
+                f"{tuple(self.points.shape)}, {tuple(self.valid.shape)} and "
+                f"{tuple(self.world_from_cam.shape)}"
+            )
+            raise ValueError(
+                f"points (B, H, W, 3), valid (B, H, W) and world_from_cam (B, 4, 4) do not fit: {shapes}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +79,8 @@ class PairBatch:
 def required(part: Part | None, name: str, asker: str) -> Part:
     """Return a part of a batch. Raises `UserError` saying which loss misses which part."""
     if part is None:
-        raise UserError(f"{asker} needs {name}, but the batch has none. Use a network and a data set that give them, or another loss.")
+        raise UserError(
+            f"{asker} needs {name}, but the batch has none. Use a network and a data set that give them, "
+            "or another loss."
+        )
     return part

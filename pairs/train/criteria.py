@@ -1,6 +1,8 @@
-"""How well descriptors tell matches from the rest: InfoNCE and average precision (the pair network's specification, chapter 13.7).
+"""How well descriptors tell matches from the rest: InfoNCE and average precision (the pair network's
+specification, chapter 13.7).
 
-A criterion looks at similarities (B, N, M) of N descriptors of a with M >= N of b, of which the first N are their matches in this order.
+A criterion looks at similarities (B, N, M) of N descriptors of a with M >= N of b, of which the first N are
+their matches in this order.
 """
 
 from __future__ import annotations
@@ -45,7 +47,10 @@ class InfoNCE:
     def per_match(self, similarity: Tensor) -> Tensor:
         """Return the losses (B, N). Raises `UserError` for `proper` and `dual` with unequal sides."""
         if self.mode != "all" and similarity.shape[1] != similarity.shape[2]:
-            raise UserError(f"InfoNCE(mode={self.mode!r}) looks from both sides and does not know padding. Set negatives_padding=0, or mode='all'.")
+            raise UserError(
+                f"InfoNCE(mode={self.mode!r}) looks from both sides and does not know padding. Set "
+                "negatives_padding=0, or mode='all'."
+            )
         similarity = torch.where(similarity.isnan(), 0, similarity)
         likeness = (similarity / self.temperature).exp()
         positive = likeness.diagonal(dim1=1, dim2=2)
@@ -53,13 +58,16 @@ class InfoNCE:
             return -(positive / likeness.sum((1, 2))[:, None]).clamp(min=self.eps).log()
         columns, rows = likeness.sum(1), likeness.sum(2)
         if self.mode == "proper":
-            return -((positive / columns).clamp(min=self.eps).log() + (positive / rows).clamp(min=self.eps).log())
+            return -(
+                (positive / columns).clamp(min=self.eps).log() + (positive / rows).clamp(min=self.eps).log()
+            )
         return -(positive**2 / (rows * columns)).clamp(min=self.eps).log()
 
 
 @dataclass(frozen=True, slots=True)
 class APLoss:
-    """Average precision of finding the match of each pixel of a: 1 when it is the likest, 1/2 when one candidate is liker.
+    """Average precision of finding the match of each pixel of a: 1 when it is the likest, 1/2 when one
+    candidate is liker.
 
     Without gradient, and larger is better: a weight of -1 makes it a loss.
     """

@@ -1,6 +1,8 @@
-"""Losses written as the papers' configurations write them: `a*L1(...) + b*L2(...)` (the pair network's specification, chapters 13.1 and 13.8).
+"""Losses written as the papers' configurations write them: `a*L1(...) + b*L2(...)` (the pair network's
+specification, chapters 13.1 and 13.8).
 
-The text is parsed, never evaluated: only sums, numbers, the names below and literal keyword arguments mean anything.
+The text is parsed, never evaluated: only sums, numbers, the names below and literal keyword arguments mean
+anything.
 """
 
 from __future__ import annotations
@@ -21,10 +23,16 @@ from pairs.train.normalisation import NORM_MODES
 from pairs.train.regression import CLASS_NAMES, ConfLoss, Free, Regr3D
 
 Paper = Literal["dust3r", "mast3r"]
-"""Whose losses the names mean: those of MASt3R know metric samples and, unless told otherwise, give sky pixels a loss of 2."""
+"""Whose losses the names mean: those of MASt3R know metric samples and, unless told otherwise, give sky
+pixels a loss of 2."""
 
 _LONGEST = 2000  # characters: a longer text is no loss, and deep nesting would exhaust the parser
-_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
+_DTYPES = {
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float32": torch.float32,
+    "float64": torch.float64,
+}
 _MAST3R_SKY = 2.0
 
 
@@ -69,14 +77,18 @@ class _Reader:
     def terms(self, node: ast.expr, weight: float) -> list[tuple[float, Loss]]:
         """Return the weighted losses of a sum."""
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
-            return self.terms(node.left, weight) + self.terms(node.right, -weight if isinstance(node.op, ast.Sub) else weight)
+            return self.terms(node.left, weight) + self.terms(
+                node.right, -weight if isinstance(node.op, ast.Sub) else weight
+            )
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return self.terms(node.operand, -weight)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
             try:
                 factor = _number(_constant(node.left))
             except _UnfitError:
-                raise self._refusal(node, "A weight is a number before its loss, as in 0.075*MatchingLoss(...).") from None
+                raise self._refusal(
+                    node, "A weight is a number before its loss, as in 0.075*MatchingLoss(...)."
+                ) from None
             return self.terms(node.right, weight * factor)
         names = (*CLASS_NAMES.values(), "ConfLoss", "MatchingLoss", "ConfMatchingLoss")
         return [(weight, self._made(node, names))]
@@ -87,10 +99,18 @@ class _Reader:
             raise self._refusal(node, f"Known here: {', '.join(among)}, each written with its arguments.")
         form = _form(node.func.id, self.paper)
         if len(node.args) != min(len(form.inner), 1) or any(keyword.arg is None for keyword in node.keywords):
-            first = f"one of {', '.join(form.inner)} comes first" if form.inner else "nothing stands without a keyword"
+            first = (
+                f"one of {', '.join(form.inner)} comes first"
+                if form.inner
+                else "nothing stands without a keyword"
+            )
             raise self._refusal(node, f"In {node.func.id}, {first}; all else is written name=value.")
         inner = [self._inner(argument, form.inner) for argument in node.args]
-        arguments = {str(word.arg): self._value(node.func.id, word, form) for word in node.keywords if word.arg not in form.ignored}
+        arguments = {
+            str(word.arg): self._value(node.func.id, word, form)
+            for word in node.keywords
+            if word.arg not in form.ignored
+        }
         return form.make(*inner, **arguments)
 
     def _inner(self, node: ast.expr, among: tuple[str, ...]) -> Any:
@@ -101,7 +121,9 @@ class _Reader:
     def _value(self, name: str, word: ast.keyword, form: _Form) -> Any:
         reader = form.keywords.get(str(word.arg))
         if reader is None:
-            raise self._refusal(word.value, f"{name} takes no {word.arg}; it takes {', '.join(form.keywords)}.")
+            raise self._refusal(
+                word.value, f"{name} takes no {word.arg}; it takes {', '.join(form.keywords)}."
+            )
         try:
             return reader(_constant(word.value))
         except _UnfitError as error:
@@ -112,7 +134,9 @@ class _Reader:
 
 
 def _constant(node: ast.expr) -> Any:
-    """Return the value of a literal; of `torch.float16` and the like, the type; of anything else, the node."""
+    """Return the value of a literal; of `torch.float16` and the like, the type; of anything else,
+    the node.
+    """
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "torch":
         return _DTYPES.get(node.attr, node)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -174,14 +198,24 @@ def _log(value: Any) -> str:
 
 
 def _regr3d(free: Free, paper: Paper) -> Callable[..., Regr3D]:
-    """Return what makes a regression with the defaults of a paper; a mode beginning with `?` spares metric samples."""
+    """Return what makes a regression with the defaults of a paper; a mode beginning with `?` spares metric
+    samples.
+    """
     sky = 0.0 if paper == "dust3r" else _MAST3R_SKY
 
-    def make(_distance: str, norm_mode: str | None = "avg_dis", sky_loss_value: float = sky, loss_in_log: str = "never", **others: Any) -> Regr3D:
+    def make(
+        _distance: str,
+        norm_mode: str | None = "avg_dis",
+        sky_loss_value: float = sky,
+        loss_in_log: str = "never",
+        **others: Any,
+    ) -> Regr3D:
         mode: Any = norm_mode.removeprefix("?") if norm_mode else None
         spared = norm_mode is not None and norm_mode.startswith("?")
         log: Any = loss_in_log
-        return Regr3D(norm_mode=mode, keep_metric=spared, sky_loss_value=sky_loss_value, log=log, free=free, **others)
+        return Regr3D(
+            norm_mode=mode, keep_metric=spared, sky_loss_value=sky_loss_value, log=log, free=free, **others
+        )
 
     return make
 
@@ -196,7 +230,11 @@ _REGR3D_MAST3R = {
 }
 _LOSSES: dict[str, _Form] = {
     "ConfLoss": _Form(ConfLoss, {"alpha": _number}, tuple(CLASS_NAMES.values()), frozenset({"loss_in_log"})),
-    "MatchingLoss": _Form(MatchingLoss, {"negatives_padding": _integer, "use_pts3d": _flag, "blocksize": _or_none(_integer)}, ("InfoNCE", "APLoss")),
+    "MatchingLoss": _Form(
+        MatchingLoss,
+        {"negatives_padding": _integer, "use_pts3d": _flag, "blocksize": _or_none(_integer)},
+        ("InfoNCE", "APLoss"),
+    ),
     "ConfMatchingLoss": _Form(
         ConfMatchingLoss,
         {
@@ -211,7 +249,10 @@ _LOSSES: dict[str, _Form] = {
         {"mode": _choice("all", "proper", "dual"), "temperature": _number, "eps": _number, "fp": _dtype},
     ),
     # Sorting and the machine-learning library that `nq` names give the same precisions, up to ties.
-    "APLoss": _Form(lambda fp=torch.float32, nq="torch": APLoss(dtype=fp), {"nq": _choice("torch", "sklearn"), "fp": _dtype}),
+    "APLoss": _Form(
+        lambda fp=torch.float32, nq="torch": APLoss(dtype=fp),
+        {"nq": _choice("torch", "sklearn"), "fp": _dtype},
+    ),
 }
 
 
@@ -219,6 +260,8 @@ def _form(name: str, paper: Paper) -> _Form:
     """Return how a class is written in a paper's configurations."""
     for free, class_name in CLASS_NAMES.items():
         if name == class_name:
-            keywords, ignored = (_REGR3D, frozenset()) if paper == "dust3r" else (_REGR3D_MAST3R, frozenset({"opt_fit_gt"}))
+            keywords, ignored = (
+                (_REGR3D, frozenset()) if paper == "dust3r" else (_REGR3D_MAST3R, frozenset({"opt_fit_gt"}))
+            )
             return _Form(_regr3d(free, paper), keywords, ("L21",), frozenset(ignored))
     return _LOSSES[name]

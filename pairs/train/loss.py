@@ -36,7 +36,9 @@ class WeightedSum:
     terms: tuple[tuple[float, Loss], ...]
 
     def evaluate(self, batch: PairBatch, rng: np.random.Generator) -> LossValue:
-        """Return the weighted sum, with the details of all terms; of two details of one name the later one stays."""
+        """Return the weighted sum, with the details of all terms; of two details of one name the later one
+        stays.
+        """
         (weight, first), *others = self.terms
         found = first.evaluate(batch, rng)
         value, details = weight * found.value, dict(found.details)

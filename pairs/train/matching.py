@@ -28,11 +28,15 @@ class MatchingLoss:
     use_pts3d: bool = False
     """Whether points are compared, by 1 / (1 + distance), instead of descriptors by their dot product."""
     blocksize: int | None = None
-    """More correspondences than this are shuffled and compared in blocks of so many: memory grows with N times it. Blocks have no padding."""
+    """More correspondences than this are shuffled and compared in blocks of so many: memory grows with N
+    times it. Blocks have no padding."""
 
     def __post_init__(self) -> None:
         if self.negatives_padding < 0 or (self.blocksize is not None and self.blocksize < 1):
-            raise UserError(f"MatchingLoss: negatives_padding={self.negatives_padding} or blocksize={self.blocksize} is too small.")
+            raise UserError(
+                f"MatchingLoss: negatives_padding={self.negatives_padding} or blocksize={self.blocksize} "
+                "is too small."
+            )
 
     def evaluate(self, batch: PairBatch, rng: np.random.Generator) -> LossValue:
         """Return the mean over all matched pixels of the batch, 0 without any; `rng` shuffles blocks."""
@@ -42,22 +46,33 @@ class MatchingLoss:
 
 @dataclass(frozen=True, slots=True)
 class ConfMatchingLoss:
-    """Match losses times the predicted confidence of both pixels, with a reward `alpha log(conf)` for being sure."""
+    """Match losses times the predicted confidence of both pixels, with a reward `alpha log(conf)` for being
+    sure.
+    """
 
     matching: MatchingLoss
     alpha: float = 1.0
     confmode: Literal["prod", "mean"] = "prod"
     """Confidence of a match: product or mean of its pixels' ones."""
     neg_conf_loss_quantile: float | None = None
-    """When given, pixels that do not match cost as much as this quantile of the matches, times their confidence."""
+    """When given, pixels that do not match cost as much as this quantile of the matches, times their
+    confidence."""
 
     def __post_init__(self) -> None:
         if self.alpha <= 0:
-            raise UserError(f"ConfMatchingLoss: alpha={self.alpha} rewards no confidence. Give a positive one.")
+            raise UserError(
+                f"ConfMatchingLoss: alpha={self.alpha} rewards no confidence. Give a positive one."
+            )
         if not isinstance(self.matching.criterion, InfoNCE):
-            raise UserError("ConfMatchingLoss weighs losses, and only InfoNCE is one: average precision has no gradient. Put InfoNCE inside.")
+            raise UserError(
+                "ConfMatchingLoss weighs losses, and only InfoNCE is one: average precision has no "
+                "gradient. Put InfoNCE inside."
+            )
         if self.neg_conf_loss_quantile is not None and not 0 <= self.neg_conf_loss_quantile <= 1:
-            raise UserError(f"ConfMatchingLoss: neg_conf_loss_quantile={self.neg_conf_loss_quantile} is not between 0 and 1.")
+            raise UserError(
+                f"ConfMatchingLoss: neg_conf_loss_quantile={self.neg_conf_loss_quantile} is not between 0 "
+                "and 1."
+            )
 
     def evaluate(self, batch: PairBatch, rng: np.random.Generator) -> LossValue:
         """Return the mean over all matched pixels of the batch, and that over the others when they count."""
@@ -69,8 +84,14 @@ class ConfMatchingLoss:
         value = mean(weighted(loss, conf, self.alpha))
         if self.neg_conf_loss_quantile is not None and loss.numel():
             price = loss.detach().quantile(self.neg_conf_loss_quantile)
-            value = value + mean(weighted(price, torch.cat([conf_a[~corr.matched], conf_b[~corr.matched]]), self.alpha))
-        details = {"matching_conf_loss": float(value.detach()), "Conf1_std": _std(conf_a), "Conf2_std": _std(conf_b)}
+            value = value + mean(
+                weighted(price, torch.cat([conf_a[~corr.matched], conf_b[~corr.matched]]), self.alpha)
+            )
+        details = {
+            "matching_conf_loss": float(value.detach()),
+            "Conf1_std": _std(conf_a),
+            "Conf2_std": _std(conf_b),
+        }
         return LossValue(value, {**details, **matches.details})
 
     def _conf(self, view: HeadOutput, xy: Tensor) -> Tensor:
@@ -99,7 +120,10 @@ def match_losses(matching: MatchingLoss, batch: PairBatch, rng: np.random.Genera
     desc_a, desc_b = at_pixels(map_a, corr.xy_a), at_pixels(map_b, corr.xy_b)
     if blocked:
         if size % block:
-            raise UserError(f"MatchingLoss: {size} correspondences do not fall into blocks of {block}. Sample a multiple of it, or change blocksize.")
+            raise UserError(
+                f"MatchingLoss: {size} correspondences do not fall into blocks of {block}. Sample a "
+                "multiple of it, or change blocksize."
+            )
         desc_a, desc_b = (desc.reshape(-1, block, desc.shape[-1]) for desc in (desc_a, desc_b))
     elif matching.negatives_padding:
         desc_b = torch.cat([desc_b, unused_pixels(map_b, corr.xy_b, matching.negatives_padding)], 1)
@@ -113,7 +137,11 @@ def shuffled(correspondences: Correspondences, rng: np.random.Generator) -> Corr
     device = correspondences.matched.device
     order = torch.from_numpy(np.stack([rng.permutation(size) for _ in range(batch_size)])).to(device)
     sample = torch.arange(batch_size, device=device)[:, None]
-    return Correspondences(correspondences.xy_a[sample, order], correspondences.xy_b[sample, order], correspondences.matched[sample, order])
+    return Correspondences(
+        correspondences.xy_a[sample, order],
+        correspondences.xy_b[sample, order],
+        correspondences.matched[sample, order],
+    )
 
 
 def at_pixels(values: Tensor, xy: Tensor) -> Tensor:
@@ -123,7 +151,8 @@ def at_pixels(values: Tensor, xy: Tensor) -> Tensor:
 
 
 def unused_pixels(values: Tensor, xy: Tensor, count: int) -> Tensor:
-    """Return the values (B, count, D) of maps (B, H, W, D) at the first pixels, row by row, that are not in xy (B, N, 2).
+    """Return the values (B, count, D) of maps (B, H, W, D) at the first pixels, row by row, that are not in
+    xy (B, N, 2).
 
     Images with fewer such pixels bound the number for the whole batch.
     """

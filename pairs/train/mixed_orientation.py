@@ -1,6 +1,8 @@
-"""Batches as published training and inference form them: stored in landscape, or with every pair in both orders.
+"""Batches as published training and inference form them: stored in landscape, or with every pair in both
+orders.
 
-A network that only answers for pairs of images as they lie needs none of this (the pair network's specification, chapters 4, 6.6 and 8).
+A network that only answers for pairs of images as they lie needs none of this (the pair network's
+specification, chapters 4, 6.6 and 8).
 """
 
 from __future__ import annotations
@@ -27,28 +29,42 @@ class ImageBatch:
     def __post_init__(self) -> None:
         count = len(self.images)
         if self.true_size.shape != (count, 2) or len(self.names) != count:
-            raise ValueError(f"{count} images need sizes (B, 2) and as many names: got {tuple(self.true_size.shape)} and {len(self.names)}")
+            raise ValueError(
+                f"{count} images need sizes (B, 2) and as many names: got {tuple(self.true_size.shape)} "
+                f"and {len(self.names)}"
+            )
 
 
 def is_symmetrised(first: Sequence[str], second: Sequence[str]) -> bool:
     """Tell whether every even pair (a, b) of a batch is followed by (b, a). A single pair never is."""
     even, odd = slice(0, None, 2), slice(1, None, 2)
-    return len(first) > 1 and len(first) % 2 == 0 and first[even] == second[odd] and first[odd] == second[even]
+    return (
+        len(first) > 1 and len(first) % 2 == 0 and first[even] == second[odd] and first[odd] == second[even]
+    )
 
 
 def interleave(first: Tensor, second: Tensor) -> Tensor:
-    """Return (first[0], second[0], first[1], ...): one side of a symmetrised batch; the other has the arguments swapped."""
+    """Return (first[0], second[0], first[1], ...): one side of a symmetrised batch; the other has the
+    arguments swapped.
+    """
     return torch.stack([first, second], dim=1).flatten(0, 1)
 
 
 def encode_sides(network: PairNetwork, first: ImageBatch, second: ImageBatch) -> tuple[Encoded, Encoded]:
     """Encode both sides of a batch, each image of a symmetrised one once."""
     if is_symmetrised(first.names, second.names):
-        a, b = (encode_batch(network, ImageBatch(s.images[::2], s.true_size[::2], s.names[::2])) for s in (first, second))
+        a, b = (
+            encode_batch(network, ImageBatch(s.images[::2], s.true_size[::2], s.names[::2]))
+            for s in (first, second)
+        )
         return _interleaved(a, b), _interleaved(b, a)
     if first.images.shape != second.images.shape:
         return encode_batch(network, first), encode_batch(network, second)
-    both = ImageBatch(torch.cat([first.images, second.images]), torch.cat([first.true_size, second.true_size]), first.names + second.names)
+    both = ImageBatch(
+        torch.cat([first.images, second.images]),
+        torch.cat([first.true_size, second.true_size]),
+        first.names + second.names,
+    )
     encoded = encode_batch(network, both)
     return select(encoded, slice(None, len(first.names))), select(encoded, slice(len(first.names), None))
 
@@ -63,8 +79,12 @@ def encode_batch(network: PairNetwork, batch: ImageBatch) -> Encoded:
     return network.encode_tokens(tokens, positions, (h, w))
 
 
-def predict_batch(network: PairNetwork, first: ImageBatch, second: ImageBatch) -> tuple[HeadOutput, HeadOutput]:
-    """Predict a batch of pairs; maps of portrait images are stored transposed where the network's outputs are landscape."""
+def predict_batch(
+    network: PairNetwork, first: ImageBatch, second: ImageBatch
+) -> tuple[HeadOutput, HeadOutput]:
+    """Predict a batch of pairs; maps of portrait images are stored transposed where the network's outputs are
+    landscape.
+    """
     layers = network.decode_tokens(*encode_sides(network, first, second))
     sides = ((1, layers[0], first), (2, layers[1], second))
     read = _read_landscape if network.config.landscape_outputs else _read_upright
@@ -74,12 +94,16 @@ def predict_batch(network: PairNetwork, first: ImageBatch, second: ImageBatch) -
 
 def _read_upright(network: PairNetwork, side: int, layers: Sequence[Tensor], true_size: Tensor) -> HeadOutput:
     if bool((true_size != true_size[0]).any()):
-        raise ValueError("images of one side of a batch have one size, unless the network's outputs are landscape")
+        raise ValueError(
+            "images of one side of a batch have one size, unless the network's outputs are landscape"
+        )
     h, w = true_size[0].tolist()
     return network.read(side, layers, (h, w))
 
 
-def _read_landscape(network: PairNetwork, side: int, layers: Sequence[Tensor], true_size: Tensor) -> HeadOutput:
+def _read_landscape(
+    network: PairNetwork, side: int, layers: Sequence[Tensor], true_size: Tensor
+) -> HeadOutput:
     h, w = int(true_size.min()), int(true_size.max())
     portrait = _is_portrait(true_size)
     if not bool(portrait.any()):

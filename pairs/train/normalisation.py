@@ -1,4 +1,6 @@
-"""The size of a pair's point cloud, and what is free in it: scale and shift (the pair network's specification, chapters 13.4 and 13.5)."""
+"""The size of a pair's point cloud, and what is free in it: scale and shift (the pair network's
+specification, chapters 13.4 and 13.5).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ import torch
 from torch import Tensor
 
 NormMode = Literal["avg_dis", "avg_log1p", "avg_warp-log1p", "median_dis", "sqrt_dis"]
-"""How the size of a cloud is measured: the mean distance, the mean of its logarithm, the same after the points are warped, the median
+"""How the size of a cloud is measured: the mean distance, the mean of its logarithm, the same after the
+points are warped, the median
 distance, the squared mean root of the distance."""
 
 NORM_MODES: tuple[str, ...] = get_args(NormMode)
@@ -44,7 +47,9 @@ def divided(points: Clouds, size: Tensor) -> Clouds:
 
 
 def depth_centred(points: Clouds, valid: Clouds) -> Clouds:
-    """Return both clouds moved along z so that the median depth of their valid points is 0; nothing flows back through the median."""
+    """Return both clouds moved along z so that the median depth of their valid points is 0; nothing flows
+    back through the median.
+    """
     depth = torch.cat([points[0][..., 2].flatten(1), points[1][..., 2].flatten(1)], 1)
     shift = torch.zeros_like(points[0][:, 0, 0])  # (B, 3)
     shift[:, 2] = masked_median(depth.detach(), _joined(valid), 0.0)
@@ -52,22 +57,31 @@ def depth_centred(points: Clouds, valid: Clouds) -> Clouds:
 
 
 def spread(points: Clouds, valid: Clouds) -> Tensor:
-    """Return the median distance (B,) of the valid points to their median point, without gradient; 1 without valid points."""
+    """Return the median distance (B,) of the valid points to their median point, without gradient; 1 without
+    valid points.
+    """
     cloud, mask = _cloud(points).detach(), _joined(valid)
     centre = torch.stack([masked_median(cloud[..., axis], mask, 0.0) for axis in range(3)], -1)
     return masked_median((cloud - centre[:, None]).norm(dim=-1), mask, 1.0)
 
 
 def rescaled(predicted: Clouds, truth: Clouds, valid: Clouds, keep_truth: bool) -> tuple[Clouds, Clouds]:
-    """Return both sides with their spread divided out; when the truth is kept, the prediction is brought to its spread."""
-    spread_truth, spread_predicted = spread(truth, valid).clamp(min=_LEAST_SIZE), spread(predicted, valid).clamp(*_SCALE_RANGE)
+    """Return both sides with their spread divided out; when the truth is kept, the prediction is brought to
+    its spread.
+    """
+    spread_truth, spread_predicted = (
+        spread(truth, valid).clamp(min=_LEAST_SIZE),
+        spread(predicted, valid).clamp(*_SCALE_RANGE),
+    )
     if keep_truth:
         return divided(predicted, spread_predicted / spread_truth), truth
     return divided(predicted, spread_predicted), divided(truth, spread_truth)
 
 
 def masked_median(values: Tensor, mask: Tensor, empty: float) -> Tensor:
-    """Return the median (B,) of the masked values (B, N), the lower of two middle ones; `empty` where nothing is masked."""
+    """Return the median (B,) of the masked values (B, N), the lower of two middle ones; `empty` where nothing
+    is masked.
+    """
     median = torch.where(mask, values, torch.nan).nanmedian(dim=1).values
     return torch.where(mask.any(1), median, empty)
 
@@ -85,7 +99,8 @@ def _median_distance(distance: Tensor, valid: Tensor) -> Tensor:
 
 
 def _squared_mean_root(distance: Tensor, valid: Tensor) -> Tensor:
-    # The root is infinitely steep at 0, and infinity times the mask's 0 is no number: such distances are set to a constant before it.
+    # The root is infinitely steep at 0, and infinity times the mask's 0 is no number: such distances are set
+    # to a constant before it.
     return (_mean_distance(distance.clamp(min=torch.finfo(distance.dtype).tiny).sqrt(), valid)) ** 2
 
 

@@ -35,7 +35,12 @@ _DUST3R_TEST = Regr3D("avg_dis", gt_scale=True, free="scale and shift")
 _MAST3R_LOSS = WeightedSum(
     (
         (1.0, ConfLoss(Regr3D("avg_dis", keep_metric=True, sky_loss_value=2.0), alpha=0.2)),
-        (0.075, ConfMatchingLoss(MatchingLoss(InfoNCE("proper", temperature=0.05), blocksize=8192), alpha=10.0, confmode="mean")),
+        (
+            0.075,
+            ConfMatchingLoss(
+                MatchingLoss(InfoNCE("proper", temperature=0.05), blocksize=8192), alpha=10.0, confmode="mean"
+            ),
+        ),
     )
 )
 _MAST3R_TEST = WeightedSum(
@@ -46,9 +51,22 @@ _MAST3R_TEST = WeightedSum(
 )
 
 PUBLISHED: Mapping[str, Training] = {
-    "dust3r-224-linear": Training(_DUST3R_LOSS, _DUST3R_TEST, Schedule(warmup_epochs=10, epochs=100), "CroCo v2, ViT-L and base decoder", 16, 1),
-    "dust3r-512-linear": Training(_DUST3R_LOSS, _DUST3R_TEST, Schedule(warmup_epochs=20, epochs=100), "dust3r-224-linear", 4, 2),
-    "dust3r-512-dpt": Training(_DUST3R_LOSS, _DUST3R_TEST, Schedule(warmup_epochs=15, epochs=90), "dust3r-512-linear", 4, 2),
-    "mast3r": Training(_MAST3R_LOSS, _MAST3R_TEST, Schedule(warmup_epochs=8, epochs=50), "dust3r-512-dpt", 4, 2),
+    "dust3r-224-linear": Training(
+        _DUST3R_LOSS,
+        _DUST3R_TEST,
+        Schedule(warmup_epochs=10, epochs=100),
+        "CroCo v2, ViT-L and base decoder",
+        16,
+        1,
+    ),
+    "dust3r-512-linear": Training(
+        _DUST3R_LOSS, _DUST3R_TEST, Schedule(warmup_epochs=20, epochs=100), "dust3r-224-linear", 4, 2
+    ),
+    "dust3r-512-dpt": Training(
+        _DUST3R_LOSS, _DUST3R_TEST, Schedule(warmup_epochs=15, epochs=90), "dust3r-512-linear", 4, 2
+    ),
+    "mast3r": Training(
+        _MAST3R_LOSS, _MAST3R_TEST, Schedule(warmup_epochs=8, epochs=50), "dust3r-512-dpt", 4, 2
+    ),
 }
 """The four published trainings."""

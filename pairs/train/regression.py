@@ -1,4 +1,5 @@
-"""How far predicted points are from the true ones: Regr3D of both papers (the pair network's specification, chapters 13.2, 13.3 and 13.5).
+"""How far predicted points are from the true ones: Regr3D of both papers (the pair network's specification,
+chapters 13.2, 13.3 and 13.5).
 
 MASt3R's loss contains DUSt3R's: without metric samples, sky and logarithms they are the same.
 """
@@ -16,7 +17,15 @@ from torch import Tensor
 from masks.errors import UserError
 from pairs.train.batch import PairBatch, PairTruth, ViewTruth, required
 from pairs.train.loss import LossValue, mean
-from pairs.train.normalisation import Clouds, NormMode, depth_centred, divided, log_warped, normalised, rescaled
+from pairs.train.normalisation import (
+    Clouds,
+    NormMode,
+    depth_centred,
+    divided,
+    log_warped,
+    normalised,
+    rescaled,
+)
 
 Free = Literal["nothing", "shift", "scale", "scale and shift"]
 """What of the predicted cloud does not count beyond the normalisation: its median depth, its spread."""
@@ -32,34 +41,46 @@ CLASS_NAMES: Mapping[Free, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Regr3D:
-    """Euclidean distance of predicted to true points, both in a's camera frame, averaged over the valid pixels of each view."""
+    """Euclidean distance of predicted to true points, both in a's camera frame, averaged over the valid
+    pixels of each view.
+    """
 
     norm_mode: NormMode | None = "avg_dis"
     """What is divided out of the prediction, and of the truth; nothing when none."""
     keep_metric: bool = False
-    """Whether metric samples are spared: their prediction is measured in metres (the published `?` before the mode)."""
+    """Whether metric samples are spared: their prediction is measured in metres (the published `?` before the
+    mode)."""
     gt_scale: bool = False
     """Whether the truth keeps its size."""
     max_metric_scale: float | None = None
-    """Metric samples with a valid point at least so far from camera a are normalised all the same, in metres."""
+    """Metric samples with a valid point at least so far from camera a are normalised all the same,
+    in metres."""
     dist_clip: float | None = None
     """Pixels farther than it from camera a do not count, in units of the world."""
     sky_loss_value: float = 0.0
-    """Loss of a sky pixel, whatever is predicted there; for losses per pixel. At 0 sky pixels do not count."""
+    """Loss of a sky pixel, whatever is predicted there; for losses per pixel. At 0 sky pixels do not
+    count."""
     log: Literal["never", "before", "after"] = "never"
-    """Whether distances to camera a are made logarithmic: those of the truth before the normalisation, or both after it."""
+    """Whether distances to camera a are made logarithmic: those of the truth before the normalisation, or
+    both after it."""
     free: Free = "nothing"
 
     def __post_init__(self) -> None:
         if self.max_metric_scale is not None and not (self.keep_metric and self.norm_mode):
             raise UserError(
-                "Regr3D: max_metric_scale needs a norm_mode beginning with '?', as in norm_mode='?avg_dis'. Add the mark or drop the limit."
+                "Regr3D: max_metric_scale needs a norm_mode beginning with '?', as in "
+                "norm_mode='?avg_dis'. Add the mark or drop the limit."
             )
 
     def evaluate(self, batch: PairBatch, rng: np.random.Generator) -> LossValue:
-        """Return the sum of both views' means; a view without valid pixels adds 0. Raises `UserError` when sky counts."""
+        """Return the sum of both views' means; a view without valid pixels adds 0. Raises `UserError` when
+        sky counts.
+        """
         if self.sky_loss_value > 0:
-            raise UserError("Regr3D: sky has a loss per pixel only. Put the loss inside ConfLoss, or set sky_loss_value=0.")
+            raise UserError(
+                "Regr3D: sky has a loss per pixel only. Put the loss inside ConfLoss, or set "
+                "sky_loss_value=0."
+            )
         pixels = pixel_losses(self, batch)
         return LossValue(mean(pixels.a) + mean(pixels.b), pixels.details)
 
@@ -103,7 +124,9 @@ def compared_clouds(regression: Regr3D, batch: PairBatch) -> tuple[Clouds, Cloud
     if regression.log == "before":
         true = (log_warped(true[0]), log_warped(true[1]))
     if regression.norm_mode is not None:
-        predicted, true = _normalise(regression.norm_mode, predicted, true, valid, metric, regression.gt_scale)
+        predicted, true = _normalise(
+            regression.norm_mode, predicted, true, valid, metric, regression.gt_scale
+        )
     if regression.log == "after":
         predicted = (log_warped(predicted[0]), log_warped(predicted[1]))
         true = (log_warped(true[0]), log_warped(true[1]))
@@ -124,7 +147,9 @@ def _in_camera_a(truth: PairTruth, dist_clip: float | None) -> tuple[Clouds, Clo
 def _moved(a_from_world: Tensor, view: ViewTruth, dist_clip: float | None) -> tuple[Tensor, Tensor]:
     # Invalid points may be infinite or no number at all, and would spread through sums and gradients.
     world = torch.where(view.valid[..., None], view.points, 0)
-    points = torch.einsum("bij,bhwj->bhwi", a_from_world[:, :3, :3], world) + a_from_world[:, None, None, :3, 3]
+    points = (
+        torch.einsum("bij,bhwj->bhwi", a_from_world[:, :3, :3], world) + a_from_world[:, None, None, :3, 3]
+    )
     valid = view.valid if dist_clip is None else view.valid & (points.norm(dim=-1) <= dist_clip)
     return torch.where(valid[..., None], points, 0), valid
 
@@ -149,10 +174,13 @@ def _metric(regression: Regr3D, truth: PairTruth, true: Clouds, valid: Clouds) -
     return metric
 
 
-def _normalise(mode: NormMode, predicted: Clouds, true: Clouds, valid: Clouds, metric: Tensor, gt_scale: bool) -> tuple[Clouds, Clouds]:
+def _normalise(
+    mode: NormMode, predicted: Clouds, true: Clouds, valid: Clouds, metric: Tensor, gt_scale: bool
+) -> tuple[Clouds, Clouds]:
     """Return predicted and true points divided by their sizes.
 
-    Metric predictions are never divided by their own size: by that of the truth when it is divided, else by nothing.
+    Metric predictions are never divided by their own size: by that of the truth when it is divided, else by
+    nothing.
     """
     own, _ = normalised(predicted, valid, mode)
     kept = predicted
@@ -172,7 +200,10 @@ class ConfLoss:
 
     def __post_init__(self) -> None:
         if self.alpha <= 0:
-            raise UserError(f"ConfLoss: alpha={self.alpha} rewards no confidence, so that it would fall to its least value. Give a positive one.")
+            raise UserError(
+                f"ConfLoss: alpha={self.alpha} rewards no confidence, so that it would fall to its least "
+                "value. Give a positive one."
+            )
 
     def evaluate(self, batch: PairBatch, rng: np.random.Generator) -> LossValue:
         """Return the sum of both views' means; a view in which no pixel counts adds 0."""

@@ -1,4 +1,6 @@
-"""Training correspondences of two views with true geometry (the pair network's specification, end of chapter 13.8)."""
+"""Training correspondences of two views with true geometry (the pair network's specification, end of chapter
+13.8).
+"""
 
 from __future__ import annotations
 
@@ -21,27 +23,45 @@ class TrueView:
     cam_from_world: np.ndarray  # (4, 4)
 
     def __post_init__(self) -> None:
-        if self.points.shape != (*self.valid.shape, 3) or self.K.shape != (3, 3) or self.cam_from_world.shape != (4, 4):
-            raise ValueError(f"points (H, W, 3), valid (H, W), K (3, 3): got {self.points.shape}, {self.valid.shape}, {self.K.shape}")
+        if (
+            self.points.shape != (*self.valid.shape, 3)
+            or self.K.shape != (3, 3)
+            or self.cam_from_world.shape != (4, 4)
+        ):
+            raise ValueError(
+                f"points (H, W, 3), valid (H, W), K (3, 3): got {self.points.shape}, {self.valid.shape}, "
+                f"{self.K.shape}"
+            )
 
 
-def sample_correspondences(a: TrueView, b: TrueView, seed: int, count: int = 8192, negative_share: float = 0.5) -> Correspondences:
-    """Return `count` pixels of both views as a batch of one: first matches, drawn at random, then pixels that match nothing.
+def sample_correspondences(
+    a: TrueView, b: TrueView, seed: int, count: int = 8192, negative_share: float = 0.5
+) -> Correspondences:
+    """Return `count` pixels of both views as a batch of one: first matches, drawn at random, then pixels that
+    match nothing.
 
-    When there are too few matches the rest is negatives, and the other way round. Evaluation samples 1024. Raises `UserError` when the images
-    have too few pixels.
+    When there are too few matches the rest is negatives, and the other way round. Evaluation samples 1024.
+    Raises `UserError` when the images have too few pixels.
     """
     rng = np.random.default_rng(seed)
     pixel_a, pixel_b = mutual_pixels(a, b)
-    lone_a, lone_b = (np.setdiff1d(np.arange(view.valid.size), pixel) for view, pixel in ((a, pixel_a), (b, pixel_b)))
+    lone_a, lone_b = (
+        np.setdiff1d(np.arange(view.valid.size), pixel) for view, pixel in ((a, pixel_a), (b, pixel_b))
+    )
     num_positive = min(len(pixel_a), int(count * (1 - negative_share)))
     num_negative = min(count - num_positive, len(lone_a), len(lone_b))
     num_positive = count - num_negative
     if num_positive > len(pixel_a):
-        raise UserError(f"the images have {len(pixel_a)} matches and too few other pixels for {count} samples. Use larger images or fewer samples.")
+        raise UserError(
+            f"the images have {len(pixel_a)} matches and too few other pixels for {count} samples. Use "
+            "larger images or fewer samples."
+        )
     chosen = rng.choice(len(pixel_a), num_positive, replace=False)
     xy = [
-        _xy(np.concatenate([pixel[chosen], rng.choice(lone, num_negative, replace=False)]), view.valid.shape[1])
+        _xy(
+            np.concatenate([pixel[chosen], rng.choice(lone, num_negative, replace=False)]),
+            view.valid.shape[1],
+        )
         for pixel, lone, view in ((pixel_a, lone_a, a), (pixel_b, lone_b, b))
     ]
     return Correspondences(xy[0], xy[1], torch.arange(count)[None] < num_positive)
@@ -60,10 +80,11 @@ def mutual_pixels(a: TrueView, b: TrueView) -> tuple[np.ndarray, np.ndarray]:
 
 
 def seen_at(view: TrueView, other: TrueView) -> np.ndarray:
-    """Return for each pixel (H * W,) the flat pixel of the other view nearest to where its point lies, at the border when outside.
+    """Return for each pixel (H * W,) the flat pixel of the other view nearest to where its point lies, at the
+    border when outside.
 
-    -1 for pixels that are not valid, and for points that are not before the other camera. Clipping to the border is the reference's, and lets
-    a few border pixels match by chance.
+    -1 for pixels that are not valid, and for points that are not before the other camera. Clipping to the
+    border is the reference's, and lets a few border pixels match by chance.
     """
     h, w = other.valid.shape
     found = np.full(view.valid.size, -1)

@@ -30,11 +30,16 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if not 0 <= self.warmup_epochs < self.epochs:
-            raise UserError(f"a warm-up of {self.warmup_epochs} epochs leaves nothing of {self.epochs}. Make it shorter, or train longer.")
+            raise UserError(
+                f"a warm-up of {self.warmup_epochs} epochs leaves nothing of {self.epochs}. Make it "
+                "shorter, or train longer."
+            )
 
 
 def learning_rate(schedule: Schedule, epoch: float) -> float:
-    """Return the rate at a fractional epoch, changed at every iteration; after the last epoch it stays at its least."""
+    """Return the rate at a fractional epoch, changed at every iteration; after the last epoch it stays at its
+    least.
+    """
     if epoch < schedule.warmup_epochs:
         return schedule.rate * epoch / schedule.warmup_epochs
     done = min(1.0, (epoch - schedule.warmup_epochs) / (schedule.epochs - schedule.warmup_epochs))
@@ -42,7 +47,9 @@ def learning_rate(schedule: Schedule, epoch: float) -> float:
 
 
 def parameter_groups(network: nn.Module, weight_decay: float = WEIGHT_DECAY) -> list[dict[str, Any]]:
-    """Return the trained parameters in the form of torch's optimisers: those with decay, and biases and vectors without."""
+    """Return the trained parameters in the form of torch's optimisers: those with decay, and biases and
+    vectors without.
+    """
     trained = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
     decayed = [parameter for name, parameter in trained if parameter.ndim >= 2 and not name.endswith("bias")]
     others = [parameter for name, parameter in trained if parameter.ndim < 2 or name.endswith("bias")]

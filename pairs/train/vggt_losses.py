@@ -1,4 +1,6 @@
-"""The training losses of VGGT: cameras, depth, points, tracks, and their sum (VGGT's specification, chapter 16)."""
+"""The training losses of VGGT: cameras, depth, points, tracks, and their sum (VGGT's specification, chapter
+16).
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ _LEAST_TRACKED = 2
 
 @dataclass(frozen=True, slots=True)
 class CameraLoss:
-    """How far the pose encodings of all iterations are from the true ones. Quaternions are compared with their signs."""
+    """How far the pose encodings of all iterations are from the true ones. Quaternions are compared with
+    their signs.
+    """
 
     norm: Literal["l1", "l2"] = "l1"
     """Mean of absolute differences, or of Euclidean norms of the three parts."""
@@ -38,7 +42,9 @@ class CameraLoss:
     field_weight: float = 0.5
 
     def evaluate(self, encodings: Sequence[Tensor], truth: SceneTruth) -> LossValue:
-        """Return the loss of encodings (B, S, 9); scenes whose first frame has few valid pixels do not count, and without any it is 0."""
+        """Return the loss of encodings (B, S, 9); scenes whose first frame has few valid pixels do not count,
+        and without any it is 0.
+        """
         counts = truth.valid[:, 0].sum((1, 2)) > _LEAST_PIXELS
         target = encode_cameras(truth.cam_from_world, truth.K, truth.size)
         parts = []
@@ -46,7 +52,9 @@ class CameraLoss:
             weight = self.decay ** (len(encodings) - 1 - k) / len(encodings)
             parts.append(weight * self._stage(encoding[counts], target[counts]))
         translation, rotation, view = torch.stack(parts).sum(0)
-        value = self.translation_weight * translation + self.rotation_weight * rotation + self.field_weight * view
+        value = (
+            self.translation_weight * translation + self.rotation_weight * rotation + self.field_weight * view
+        )
         details = {"loss_camera": value, "loss_T": translation, "loss_R": rotation, "loss_FL": view}
         return LossValue(value, _logged(details))
 
@@ -60,7 +68,9 @@ class CameraLoss:
 
 @dataclass(frozen=True, slots=True)
 class DenseLoss:
-    """Distance of predicted to true depth or points at the valid pixels: as it is, times the confidence, and from pixel to pixel."""
+    """Distance of predicted to true depth or points at the valid pixels: as it is, times the confidence, and
+    from pixel to pixel.
+    """
 
     name: Literal["depth", "point"]
     """In the logs."""
@@ -74,12 +84,16 @@ class DenseLoss:
     """Reward for being sure."""
 
     def evaluate(self, dense: Dense, true: Tensor, valid: Tensor) -> LossValue:
-        """Return the loss against true values (B, S, H, W, channels) where valid (B, S, H, W); 0 when fewer than 100 pixels are.
+        """Return the loss against true values (B, S, H, W, channels) where valid (B, S, H, W); 0 when fewer
+        than 100 pixels are.
 
         Raises `UserError` when normals are asked for of anything but points.
         """
         if isinstance(self.neighbours, NormalTerm) and dense.values.shape[-1] != 3:
-            raise UserError(f"{self.name}: normals need points of 3 numbers a pixel, not {dense.values.shape[-1]}. Compare differences instead.")
+            raise UserError(
+                f"{self.name}: normals need points of 3 numbers a pixel, not {dense.values.shape[-1]}. "
+                "Compare differences instead."
+            )
         if valid.sum() < _LEAST_PIXELS:
             nothing = 0 * (dense.values.sum() + dense.conf.sum())
             return self._sum(nothing, nothing, nothing)
@@ -93,7 +107,11 @@ class DenseLoss:
         return self._sum(by_conf.mean(), distance.mean(), between)
 
     def _sum(self, by_conf: Tensor, distance: Tensor, between: Tensor) -> LossValue:
-        details = {f"loss_conf_{self.name}": by_conf, f"loss_reg_{self.name}": distance, f"loss_grad_{self.name}": between}
+        details = {
+            f"loss_conf_{self.name}": by_conf,
+            f"loss_reg_{self.name}": distance,
+            f"loss_grad_{self.name}": between,
+        }
         return LossValue(by_conf + distance + between, _logged(details))
 
 
@@ -106,12 +124,17 @@ class TrackTruth:
 
     def __post_init__(self) -> None:
         if self.xy.shape != (*self.visible.shape, 2):
-            raise ValueError(f"tracks need xy (B, S, N, 2) and visible (B, S, N): got {tuple(self.xy.shape)} and {tuple(self.visible.shape)}")
+            raise ValueError(
+                f"tracks need xy (B, S, N, 2) and visible (B, S, N): got {tuple(self.xy.shape)} and "
+                f"{tuple(self.visible.shape)}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class TrackLoss:
-    """How far tracks are off where they are seen, whether they know where they are seen, and whether they know how good they are."""
+    """How far tracks are off where they are seen, whether they know where they are seen, and whether they
+    know how good they are.
+    """
 
     decay: float = 0.8
     """An iteration counts for so much of the next one."""
@@ -124,8 +147,13 @@ class TrackLoss:
         position, n = tracks.xy.new_zeros(()), len(tracks.iterations)
         for k, xy in enumerate(tracks.iterations):
             off = (xy - truth.xy).abs().mean(-1)[valid & truth.visible]
-            position = position + self.decay ** (n - 1 - k) / n * (off.mean() if len(off) > _LEAST_TRACKED else 0 * xy.sum())
-        details = {"loss_track": position, "loss_vis": _cross_entropy(tracks.visible_logit, truth.visible, valid)}
+            position = position + self.decay ** (n - 1 - k) / n * (
+                off.mean() if len(off) > _LEAST_TRACKED else 0 * xy.sum()
+            )
+        details = {
+            "loss_track": position,
+            "loss_vis": _cross_entropy(tracks.visible_logit, truth.visible, valid),
+        }
         if tracks.conf_logit is not None:
             right = (tracks.xy.detach() - truth.xy).norm(dim=-1) < self.right_px
             details["loss_conf"] = _cross_entropy(tracks.conf_logit, right, valid)
@@ -134,7 +162,9 @@ class TrackLoss:
 
 @dataclass(frozen=True, slots=True)
 class VggtLoss:
-    """The weighted sum. The defaults are those of the published fine-tuning, which trains cameras and depth."""
+    """The weighted sum. The defaults are those of the published fine-tuning, which trains cameras
+    and depth.
+    """
 
     camera: tuple[float, CameraLoss] | None = (5.0, CameraLoss())
     depth: tuple[float, DenseLoss] | None = (1.0, DenseLoss("depth"))
@@ -148,17 +178,44 @@ class VggtLoss:
         """
         found = []
         if self.camera is not None:
-            found.append((self.camera[0], self.camera[1].evaluate(required(output.encodings, "cameras", "VggtLoss"), truth)))
+            found.append(
+                (
+                    self.camera[0],
+                    self.camera[1].evaluate(required(output.encodings, "cameras", "VggtLoss"), truth),
+                )
+            )
         if self.depth is not None:
-            found.append((self.depth[0], self.depth[1].evaluate(required(output.depth, "depth", "VggtLoss"), truth.depth[..., None], truth.valid)))
+            found.append(
+                (
+                    self.depth[0],
+                    self.depth[1].evaluate(
+                        required(output.depth, "depth", "VggtLoss"), truth.depth[..., None], truth.valid
+                    ),
+                )
+            )
         if self.points is not None:
-            found.append((self.points[0], self.points[1].evaluate(required(output.points, "points", "VggtLoss"), truth.world_points, truth.valid)))
+            found.append(
+                (
+                    self.points[0],
+                    self.points[1].evaluate(
+                        required(output.points, "points", "VggtLoss"), truth.world_points, truth.valid
+                    ),
+                )
+            )
         if self.track is not None:
             found.append(
-                (self.track[0], self.track[1].evaluate(required(output.tracks, "tracks", "VggtLoss"), required(tracks, "true tracks", "VggtLoss")))
+                (
+                    self.track[0],
+                    self.track[1].evaluate(
+                        required(output.tracks, "tracks", "VggtLoss"),
+                        required(tracks, "true tracks", "VggtLoss"),
+                    ),
+                )
             )
         if not found:
-            raise UserError("a loss without parts trains nothing. Switch on cameras, depth, points or tracks.")
+            raise UserError(
+                "a loss without parts trains nothing. Switch on cameras, depth, points or tracks."
+            )
         value = torch.stack([weight * loss.value for weight, loss in found]).sum()
         return LossValue(value, {name: number for _, loss in found for name, number in loss.details.items()})
 

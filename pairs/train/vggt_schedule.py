@@ -1,4 +1,6 @@
-"""Learning rate, optimiser and clipping of the published fine-tuning of VGGT (VGGT's specification, chapter 16.5)."""
+"""Learning rate, optimiser and clipping of the published fine-tuning of VGGT (VGGT's specification, chapter
+16.5).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _STEP_SPREAD = 0.001
 
 @dataclass(frozen=True, slots=True)
 class FineTuning:
-    """A straight rise, then half a cosine down, over the whole training. The aggregator is frozen in the published one."""
+    """A straight rise, then half a cosine down, over the whole training. The aggregator is frozen in the
+    published one.
+    """
 
     rate: float = 5e-5
     """Highest learning rate."""
@@ -37,7 +41,10 @@ class FineTuning:
 
     def __post_init__(self) -> None:
         if not 0 <= self.warmup_share < 1:
-            raise UserError(f"a warm-up of {self.warmup_share:.0%} leaves nothing of the training. Choose a share below 1.")
+            raise UserError(
+                f"a warm-up of {self.warmup_share:.0%} leaves nothing of the training. Choose a share "
+                "below 1."
+            )
 
 
 def learning_rate(training: FineTuning, done: float) -> float:
@@ -50,7 +57,9 @@ def learning_rate(training: FineTuning, done: float) -> float:
 
 
 def make_optimizer(network: Vggt, training: FineTuning) -> torch.optim.AdamW:
-    """Return the optimiser of all parameters that are trained. Its rate is to be set from `learning_rate` before every step."""
+    """Return the optimiser of all parameters that are trained. Its rate is to be set from `learning_rate`
+    before every step.
+    """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     return torch.optim.AdamW(trained, lr=training.rate, weight_decay=training.weight_decay)
 

@@ -19,7 +19,10 @@ class Cameras:
     def __post_init__(self) -> None:
         num_views = len(self.K)
         if self.K.shape != (num_views, 3, 3) or self.cam_from_world.shape != (num_views, 4, 4):
-            raise ValueError(f"cameras need K (V, 3, 3) and cam_from_world (V, 4, 4), not {self.K.shape} and {self.cam_from_world.shape}")
+            raise ValueError(
+                f"cameras need K (V, 3, 3) and cam_from_world (V, 4, 4), not {self.K.shape} and "
+                f"{self.cam_from_world.shape}"
+            )
 
     @property
     def world_from_cam(self) -> np.ndarray:
@@ -42,18 +45,29 @@ def camera_centres(cam_from_world: np.ndarray) -> np.ndarray:
 
 
 def project(cameras: Cameras, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pixels (V, P, 2) of world points (P, 3) in every view, and the points (V, P, 3) in the camera frames.
+    """Return the pixels (V, P, 2) of world points (P, 3) in every view, and the points (V, P, 3) in the
+    camera frames.
 
-    Points behind a camera have pixels, too: their depth in the camera frame tells. A point in a camera's own plane gives an infinity, or no number.
+    Points behind a camera have pixels, too: their depth in the camera frame tells. A point in a camera's own
+    plane gives an infinity, or no number.
     """
-    in_camera = np.einsum("vij,pj->vpi", cameras.cam_from_world[:, :3, :3], points) + cameras.cam_from_world[:, None, :3, 3]
+    in_camera = (
+        np.einsum("vij,pj->vpi", cameras.cam_from_world[:, :3, :3], points)
+        + cameras.cam_from_world[:, None, :3, 3]
+    )
     image = np.einsum("vij,vpj->vpi", cameras.K, in_camera)
     with np.errstate(divide="ignore", invalid="ignore"):
         return image[..., :2] / image[..., 2:], in_camera
 
 
 def is_rigid(transform: np.ndarray) -> bool:
-    """Tell whether a matrix (4, 4) is a rotation and a translation, to rounding; what is not finite is not."""
+    """Tell whether a matrix (4, 4) is a rotation and a translation, to rounding; what is not finite
+    is not.
+    """
     R = transform[:3, :3]
     orthogonal = np.abs(R @ R.T - np.eye(3)).max() < _RIGID_TOLERANCE and np.linalg.det(R) > 0
-    return bool(orthogonal and np.abs(transform[3] - (0, 0, 0, 1)).max() < _RIGID_TOLERANCE and np.isfinite(transform).all())
+    return bool(
+        orthogonal
+        and np.abs(transform[3] - (0, 0, 0, 1)).max() < _RIGID_TOLERANCE
+        and np.isfinite(transform).all()
+    )

@@ -30,7 +30,8 @@ def files_digest(*files: Path) -> str:
 
 
 def _feed(state: hashlib._Hash, part: object) -> None:
-    # Every part is preceded by its kind and length, so that no two different lists of parts give the same byte stream.
+    # Every part is preceded by its kind and length, so that no two different lists of parts give the same
+    # byte stream.
     if isinstance(part, np.ndarray):
         head, body = f"array {part.dtype.str} {part.shape}", np.ascontiguousarray(part).tobytes()
     elif isinstance(part, bytes):

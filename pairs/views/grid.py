@@ -1,4 +1,6 @@
-"""The grid on which predictions are made: how a photo is cropped and scaled so that its sides are whole numbers of patches."""
+"""The grid on which predictions are made: how a photo is cropped and scaled so that its sides are whole
+numbers of patches.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +28,20 @@ class GridOptions:
 
     def __post_init__(self) -> None:
         if self.longest < self.multiple:
-            raise UserError(f"--longest {self.longest}: a grid has at least {self.multiple} pixels a side. Give a larger number, as in 512.")
+            raise UserError(
+                f"--longest {self.longest}: a grid has at least {self.multiple} pixels a side. Give a "
+                "larger number, as in 512."
+            )
 
 
-def grid_map(name: str, file_size: tuple[int, int], orientation: int, mask: Mask | None, options: GridOptions) -> PixelMap:
+def grid_map(
+    name: str, file_size: tuple[int, int], orientation: int, mask: Mask | None, options: GridOptions
+) -> PixelMap:
     """Return the map from a photo's file to its grid.
 
-    The crop is centred and at most a few pixels wide beyond what the multiple needs, chosen so that both directions are scaled alike: a grid
-    whose pixels are not square would have two focals.
-    Raises `ImageError` when the photo has fewer pixels than one patch.
+    The crop is centred and at most a few pixels wide beyond what the multiple needs, chosen so that both
+    directions are scaled alike: a grid whose pixels are not square would have two focals. Raises `ImageError`
+    when the photo has fewer pixels than one patch.
     """
     w, h = (file_size[1], file_size[0]) if orientation >= 5 else file_size
     x0, y0, x1, y1 = _object_box(mask, w, h) if options.crop_to_object and mask is not None else (0, 0, w, h)
@@ -42,14 +49,19 @@ def grid_map(name: str, file_size: tuple[int, int], orientation: int, mask: Mask
     shrink = min(1.0, options.longest / max(w, h))
     grid_w, grid_h = (int(side * shrink + 1e-6) // options.multiple * options.multiple for side in (w, h))
     if min(grid_w, grid_h) == 0:
-        raise ImageError(f"{name}: {w}x{h} pixels are too few (at least {options.multiple} a side are needed). Use the photo at its full size.")
+        raise ImageError(
+            f"{name}: {w}x{h} pixels are too few (at least {options.multiple} a side are needed). Use the "
+            "photo at its full size."
+        )
     crop_w, crop_h = _even_crop(w, h, grid_w, grid_h)
     crop = (x0 + (w - crop_w) // 2, y0 + (h - crop_h) // 2, crop_w, crop_h)
     return PixelMap(file_size, orientation, crop, (grid_w, grid_h))
 
 
 def _even_crop(w: int, h: int, grid_w: int, grid_h: int) -> tuple[int, int]:
-    """Return the largest crop of (w, h) with nearly the grid's aspect ratio; up to 1 % of the width is tried to make it exact."""
+    """Return the largest crop of (w, h) with nearly the grid's aspect ratio; up to 1 % of the width is tried
+    to make it exact.
+    """
     best, best_error = (w, h), np.inf
     widest = min(w, int(h * grid_w / grid_h + 0.5))
     for crop_w in range(widest, max(grid_w, widest - max(8, w // 100)) - 1, -1):
@@ -61,7 +73,9 @@ def _even_crop(w: int, h: int, grid_w: int, grid_h: int) -> tuple[int, int]:
 
 
 def _object_box(mask: Mask, w: int, h: int) -> tuple[int, int, int, int]:
-    """Return (left, top, right, bottom) of the object plus a margin, inside the photo; the whole photo when the mask is empty."""
+    """Return (left, top, right, bottom) of the object plus a margin, inside the photo; the whole photo when
+    the mask is empty.
+    """
     columns, rows = np.flatnonzero(mask.pixels.any(0)), np.flatnonzero(mask.pixels.any(1))
     if len(columns) == 0:
         return 0, 0, w, h

@@ -39,17 +39,23 @@ class LoadOptions:
 
 
 def load_views(
-    inputs: Sequence[Path | str] | Path | str, masks: Path | str | None = None, options: LoadOptions | None = None
+    inputs: Sequence[Path | str] | Path | str,
+    masks: Path | str | None = None,
+    options: LoadOptions | None = None,
 ) -> tuple[tuple[View, ...], tuple[Notice, ...]]:
-    """Read photos (a folder, or files) and their masks (a folder; else beside the photos or in their alpha channels).
+    """Read photos (a folder, or files) and their masks (a folder; else beside the photos or in their alpha
+    channels).
 
-    Returns the usable views in natural order of file names, or in the order given, and notices about everything that was decided or left out.
-    Raises `ImageError` and `MaskError` naming the file at fault.
+    Returns the usable views in natural order of file names, or in the order given, and notices about
+    everything that was decided or left out. Raises `ImageError` and `MaskError` naming the file at fault.
     """
     options = options or LoadOptions()
     paths = list_photos([Path(p) for p in ([inputs] if isinstance(inputs, (str, Path)) else inputs)])
     if len(paths) == 1:
-        raise ImageError(f"{paths[0]}: one photo is not enough. Give at least two photos of the object from different sides.")
+        raise ImageError(
+            f"{paths[0]}: one photo is not enough. Give at least two photos of the object from different "
+            "sides."
+        )
     facts = [probe_picture(path) for path in paths]
     found, notices = _masks_of(facts, Path(masks) if masks is not None else None, options)
     usable = [True] * len(paths)
@@ -60,11 +66,15 @@ def load_views(
     # Photos are decoded one at a time: only their grids stay in memory.
     views = [_view(fact, mask, options.grid) for fact, mask, use in zip(facts, found, usable) if use]
     if len(views) < 2:
-        raise MaskError(f"{views[0].name}: only this view has a usable mask. Paint the object in at least two photos.")
+        raise MaskError(
+            f"{views[0].name}: only this view has a usable mask. Paint the object in at least two photos."
+        )
     return tuple(views), (*notices, *_photo_notices(views))
 
 
-def _masks_of(facts: Sequence[PictureFacts], folder: Path | None, options: LoadOptions) -> tuple[Sequence[Mask | None], tuple[Notice, ...]]:
+def _masks_of(
+    facts: Sequence[PictureFacts], folder: Path | None, options: LoadOptions
+) -> tuple[Sequence[Mask | None], tuple[Notice, ...]]:
     """Return one mask a photo, or none for all of them: a half-masked set would mix object and background."""
     paths = [fact.path for fact in facts]
     shapes = [PhotoShape(fact.path.name, fact.upright_size, fact.orientation) for fact in facts]
@@ -79,23 +89,45 @@ def _masks_of(facts: Sequence[PictureFacts], folder: Path | None, options: LoadO
     if any(beside):
         _require_all(paths, beside, paths[0].parent)
         loaded, notices = load_masks([f for f in beside if f], shapes, options.polarity)
-        return loaded, (info("masks", "the masks beside the photos are used (--masks none to ignore them)."), *notices)
+        return loaded, (
+            info("masks", "the masks beside the photos are used (--masks none to ignore them)."),
+            *notices,
+        )
     return _alpha_masks(facts)
 
 
 def _unused(masks: Sequence[Path]) -> list[Notice]:
-    return [warning("masks", f"{first_few([p.name for p in masks])}: masks of no photo, not used.")] if masks else []
+    return (
+        [warning("masks", f"{first_few([p.name for p in masks])}: masks of no photo, not used.")]
+        if masks
+        else []
+    )
 
 
 def _alpha_masks(facts: Sequence[PictureFacts]) -> tuple[Sequence[Mask | None], tuple[Notice, ...]]:
     alphas = [open_picture(fact.path).alpha if fact.has_alpha else None for fact in facts]
     if not any(alpha is not None and np.ptp(alpha) > 0 for alpha in alphas):
-        return [None] * len(facts), (info("masks", "no masks: everything in the photos counts. An object on a turntable needs them (--masks DIR)."),)
-    masks = [mask_from_alpha(alpha, fact.orientation) for alpha, fact in zip(alphas, facts) if alpha is not None]
+        return [None] * len(facts), (
+            info(
+                "masks",
+                (
+                    "no masks: everything in the photos counts. An object on a turntable needs them (--masks "
+                    "DIR)."
+                ),
+            ),
+        )
+    masks = [
+        mask_from_alpha(alpha, fact.orientation) for alpha, fact in zip(alphas, facts) if alpha is not None
+    ]
     if len(masks) < len(facts):
         bare = next(fact.path.name for fact, alpha in zip(facts, alphas) if alpha is None)
-        raise MaskError(f"{bare}: has no alpha channel while other photos have one. Export all photos alike, or pass --masks none.")
-    return masks, (info("masks", "the photos' alpha channels are used as masks (--masks none to ignore them)."),)
+        raise MaskError(
+            f"{bare}: has no alpha channel while other photos have one. Export all photos alike, or pass "
+            "--masks none."
+        )
+    return masks, (
+        info("masks", "the photos' alpha channels are used as masks (--masks none to ignore them)."),
+    )
 
 
 def _require_all(paths: Sequence[Path], files: Sequence[Path | None], folder: Path) -> None:
@@ -103,7 +135,8 @@ def _require_all(paths: Sequence[Path], files: Sequence[Path | None], folder: Pa
     if missing:
         others = f" (and {len(missing) - 1} more photos)" if len(missing) > 1 else ""
         raise MaskError(
-            f"{missing[0]}: no mask in {folder}{others}; expected {missing[0].name}.png or {missing[0].stem}.png. Add it or remove the photo."
+            f"{missing[0]}: no mask in {folder}{others}; expected {missing[0].name}.png or "
+            f"{missing[0].stem}.png. Add it or remove the photo."
         )
 
 
@@ -111,7 +144,9 @@ def _view(fact: PictureFacts, mask: Mask | None, grid: GridOptions) -> View:
     picture = open_picture(fact.path)
     pixel_map = grid_map(str(fact.path), fact.size, fact.orientation, mask, grid)
     camera, focal = _camera_id(fact), _exif_focal(fact)
-    content = digest(picture.content, fact.orientation, np.packbits(mask.pixels) if mask else "whole", camera, focal)
+    content = digest(
+        picture.content, fact.orientation, np.packbits(mask.pixels) if mask else "whole", camera, focal
+    )
     return View(
         name=fact.path.name,
         path=fact.path,
@@ -143,11 +178,19 @@ def _photo_notices(views: Sequence[View]) -> list[Notice]:
     if len(sizes) > 1:
         listed = ", ".join(f"{w}x{h}" for w, h in sizes[:4])
         notices.append(
-            info("photos", f"{len(sizes)} sizes of photos ({listed}{', ...' if len(sizes) > 4 else ''}): each size counts as a camera of its own.")
+            info(
+                "photos",
+                (
+                    f"{len(sizes)} sizes of photos ({listed}{', ...' if len(sizes) > 4 else ''}): each size "
+                    "counts as a camera of its own."
+                ),
+            )
         )
     first_of: dict[str, str] = {}
     for view in views:
         twin = first_of.setdefault(view.key, view.name)
         if twin != view.name:
-            notices.append(warning(view.name, f"is the same photo as {twin}: it adds nothing. Remove one of them."))
+            notices.append(
+                warning(view.name, f"is the same photo as {twin}: it adds nothing. Remove one of them.")
+            )
     return notices

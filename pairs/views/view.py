@@ -15,7 +15,8 @@ from masks.pixelmap import PixelMap, intrinsics_to_target
 class View:
     """A photo with its mask and all that is known about its camera.
 
-    "The photo" is always the upright picture that viewers show; `pixel_map` starts at the stored file and carries the EXIF turn as well.
+    "The photo" is always the upright picture that viewers show; `pixel_map` starts at the stored file and
+    carries the EXIF turn as well.
     """
 
     name: str
@@ -30,7 +31,8 @@ class View:
     key: str
     """Digest of everything that can change a result: the content, and the pixel map to the grid."""
     content: str = ""
-    """Digest of what does not depend on the grid: photo bytes, turn, mask pixels, what is known of the camera."""
+    """Digest of what does not depend on the grid: photo bytes, turn, mask pixels, what is known of the
+    camera."""
     photo_digest: str = ""
     """Digest of the photo file's bytes when it was loaded; empty for views that are not from files."""
     camera: str = ""
@@ -45,7 +47,9 @@ class View:
     def __post_init__(self) -> None:
         w, h = self.pixel_map.target_size
         if self.image.shape != (h, w, 3) or self.image.dtype != np.uint8:
-            raise ValueError(f"{self.name}: image must be uint8 ({h}, {w}, 3), not {self.image.dtype} {self.image.shape}")
+            raise ValueError(
+                f"{self.name}: image must be uint8 ({h}, {w}, 3), not {self.image.dtype} {self.image.shape}"
+            )
 
     @property
     def photo_size(self) -> tuple[int, int]:
@@ -70,5 +74,7 @@ def grid_mask(view: View) -> np.ndarray:
 
 
 def grid_K(view: View) -> np.ndarray | None:
-    """Return the intrinsics (3, 3) that the user stated, in pixels of the view's grid; none when nothing was stated."""
+    """Return the intrinsics (3, 3) that the user stated, in pixels of the view's grid; none when nothing was
+    stated.
+    """
     return intrinsics_to_target(view.grid_from_photo, view.K) if view.K is not None else None

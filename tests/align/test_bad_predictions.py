@@ -1,4 +1,6 @@
-"""Predictions as no network should make them: what cannot be is refused by name, what is not there is left out, and no scene holds a NaN."""
+"""Predictions as no network should make them: what cannot be is refused by name, what is not there is left
+out, and no scene holds a NaN.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ from pairs.views.cameras import Cameras
 MASK = np.zeros((HEIGHT, WIDTH), bool)
 MASK[2:30, 4:44] = True
 _COLD = PRESETS["mast3r"].cold
-SHORT = replace(PRESETS["mast3r"], cold=replace(_COLD, coarse=Stage(0.07, 5, Gamma(1.5)), fine=Stage(0.01, 5, Gamma(0.5))))
+SHORT = replace(
+    PRESETS["mast3r"], cold=replace(_COLD, coarse=Stage(0.07, 5, Gamma(1.5)), fine=Stage(0.01, 5, Gamma(0.5)))
+)
 BOTH = pytest.mark.parametrize("preset", [POINTLOOM, SHORT], ids=["pointloom", "reference"])
 
 Change = Callable[[np.ndarray], np.ndarray]
@@ -31,7 +35,10 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 def with_entries(change: Callable[[PairEntry], PairEntry], *only: tuple[int, int]) -> Predictions:
     """Return masked predictions of which all pairs, or only some, are changed."""
-    return predictions({edge: change(entry) if not only or edge in only else entry for edge, entry in ENTRIES.items()}, mask=MASK)
+    return predictions(
+        {edge: change(entry) if not only or edge in only else entry for edge, entry in ENTRIES.items()},
+        mask=MASK,
+    )
 
 
 def points(change: Change) -> Callable[[PairEntry], PairEntry]:
@@ -49,7 +56,9 @@ def confs(change: Change) -> Callable[[PairEntry], PairEntry]:
 
 
 def matches(xy: Change = lambda xy: xy, conf: Change = lambda conf: conf) -> Callable[[PairEntry], PairEntry]:
-    return lambda entry: replace(entry, matches=Matches(xy(entry.matches.xy_a), xy(entry.matches.xy_b), conf(entry.matches.conf)))
+    return lambda entry: replace(
+        entry, matches=Matches(xy(entry.matches.xy_a), xy(entry.matches.xy_b), conf(entry.matches.conf))
+    )
 
 
 def holes(value: float) -> Change:
@@ -63,15 +72,24 @@ def holes(value: float) -> Change:
 
 
 def is_finite(scene: Scene) -> bool:
-    arrays = (scene.cameras.K, scene.cameras.cam_from_world, *(x for view in scene.views for x in (view.depth, view.conf)))
+    arrays = (
+        scene.cameras.K,
+        scene.cameras.cam_from_world,
+        *(x for view in scene.views for x in (view.depth, view.conf)),
+    )
     return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
 def worst_rotation_deg(scene: Scene) -> float:
-    return float(pair_errors(scene.cameras.cam_from_world, TRUTH[[int(view.name[0]) for view in scene.views]])[0].max())
+    return float(
+        pair_errors(scene.cameras.cam_from_world, TRUTH[[int(view.name[0]) for view in scene.views]])[0].max()
+    )
 
 
-@pytest.mark.parametrize(("what", "value"), [(points, np.nan), (points, np.inf), (points, -np.inf), (confs, np.nan), (confs, np.inf)])
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [(points, np.nan), (points, np.inf), (points, -np.inf), (confs, np.nan), (confs, np.inf)],
+)
 def test_a_pixel_that_is_not_finite_is_absent(what: Callable[[Change], Callable], value: float) -> None:
     scene = sparse_align(with_entries(what(holes(value))), POINTLOOM)
     assert is_finite(scene)
@@ -85,7 +103,9 @@ def test_the_reference_says_which_views_have_pixels_that_are_not_finite(value: f
         sparse_align(with_entries(points(holes(value))), SHORT)
 
 
-@pytest.mark.parametrize("change", [lambda x: x * np.nan, lambda x: 0 * x, lambda x: -x], ids=["NaN", "zero", "behind the camera"])
+@pytest.mark.parametrize(
+    "change", [lambda x: x * np.nan, lambda x: 0 * x, lambda x: -x], ids=["NaN", "zero", "behind the camera"]
+)
 def test_a_pair_without_a_usable_point_is_named_and_costs_no_view(change: Change) -> None:
     scene = sparse_align(with_entries(points(change), (0, 1)), POINTLOOM)
     assert len(scene.views) == NUM_VIEWS
@@ -138,7 +158,12 @@ def test_matches_that_are_all_one_point_give_a_finite_scene(preset: Preset) -> N
 @pytest.mark.parametrize("kept", [slice(0, 1), slice(0, 2)])
 def test_a_match_or_two_a_pair_are_enough_beside_pointmaps(kept: slice) -> None:
     scene = sparse_align(
-        with_entries(lambda e: replace(e, matches=Matches(e.matches.xy_a[kept], e.matches.xy_b[kept], e.matches.conf[kept]))), POINTLOOM
+        with_entries(
+            lambda e: replace(
+                e, matches=Matches(e.matches.xy_a[kept], e.matches.xy_b[kept], e.matches.conf[kept])
+            )
+        ),
+        POINTLOOM,
     )
     assert is_finite(scene)
     assert worst_rotation_deg(scene) < 1
@@ -147,7 +172,9 @@ def test_a_match_or_two_a_pair_are_enough_beside_pointmaps(kept: slice) -> None:
 @BOTH
 def test_one_pair_is_a_scene(preset: Preset) -> None:
     given = predictions(mask=MASK)
-    scene = sparse_align(replace(given, views=given.views[:2], edges=((0, 1),), load=lambda _: ENTRIES[0, 1]), preset)
+    scene = sparse_align(
+        replace(given, views=given.views[:2], edges=((0, 1),), load=lambda _: ENTRIES[0, 1]), preset
+    )
     assert len(scene.views) == 2
     assert is_finite(scene)
 
@@ -169,7 +196,9 @@ def test_two_parts_do_not_crash(preset: Preset) -> None:
 
 def smaller(entry: PairEntry) -> PairEntry:
     run = entry.ab
-    return replace(entry, ab=PairPrediction(run.a_in_a[:16], run.b_in_a[:16], run.a_conf[:16], run.b_conf[:16]))
+    return replace(
+        entry, ab=PairPrediction(run.a_in_a[:16], run.b_in_a[:16], run.a_conf[:16], run.b_conf[:16])
+    )
 
 
 @BOTH
@@ -184,7 +213,9 @@ def smaller(entry: PairEntry) -> PairEntry:
         (matches(xy=lambda xy: xy + 100), "leave the 48x32 grid"),
     ],
 )
-def test_a_pair_that_cannot_be_is_named(change: Callable[[PairEntry], PairEntry], says: str, preset: Preset) -> None:
+def test_a_pair_that_cannot_be_is_named(
+    change: Callable[[PairEntry], PairEntry], says: str, preset: Preset
+) -> None:
     with pytest.raises(FormatError, match=says) as caught:
         sparse_align(with_entries(change, (1, 3)), preset)
     assert "1.jpg and 3.jpg" in str(caught.value)

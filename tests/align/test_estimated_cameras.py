@@ -31,7 +31,9 @@ def disturbed(deg: float, focal: float, seed: int = 0) -> Cameras:
     """Return the true cameras with every one turned about the object, and all focals off by a share."""
     rng = np.random.default_rng(seed)
     pose = TRUTH.copy()
-    pose[:, :3, :3] = Rotation.from_rotvec(rng.normal(0, np.deg2rad(deg), (NUM_VIEWS, 3))).as_matrix() @ pose[:, :3, :3]
+    pose[:, :3, :3] = (
+        Rotation.from_rotvec(rng.normal(0, np.deg2rad(deg), (NUM_VIEWS, 3))).as_matrix() @ pose[:, :3, :3]
+    )
     pivot = np.array([0, 0, 4.0])  # the object, in every camera
     turn = pose[:, :3, :3] @ TRUTH[:, :3, :3].transpose(0, 2, 1)
     pose[:, :3, 3] = pivot + np.einsum("vij,vj->vi", turn, TRUTH[:, :3, 3] - pivot)
@@ -79,7 +81,9 @@ def test_stated_poses_are_better_than_estimates() -> None:
 
 
 def test_a_view_without_matches_stays_where_the_backend_sees_it() -> None:
-    entries = {pair: entry if 4 not in pair else replace(entry, matches=None) for pair, entry in IN_ONE_UNIT.items()}
+    entries = {
+        pair: entry if 4 not in pair else replace(entry, matches=None) for pair, entry in IN_ONE_UNIT.items()
+    }
     given = replace(predictions(entries, true_cameras()), cameras_are="estimated")
     scene = sparse_align(given, POINTLOOM)
     assert len(scene.views) == NUM_VIEWS
@@ -98,7 +102,9 @@ def test_the_references_presets_ignore_estimates_and_cannot_freeze() -> None:
 
 
 def simulated(shape: str, seed: int, start_deg: float, focal: float) -> tuple[Predictions, np.ndarray]:
-    """Return what a simulated network of groups says of a masked turntable of 16 views, with matches of a pair network as tracks; and true poses."""
+    """Return what a simulated network of groups says of a masked turntable of 16 views, with matches of a
+    pair network as tracks; and true poses.
+    """
     if not (SHARED / "oracle").is_dir():
         pytest.skip("the simulated network (folder shared/oracle beside the repository) is absent")
     sys.path.insert(0, str(SHARED))
@@ -114,14 +120,21 @@ def simulated(shape: str, seed: int, start_deg: float, focal: float) -> tuple[Pr
     K = said["K"].copy()
     K[:, [0, 1], [0, 1]] *= 1 + focal
     seen = [scene.view(k) for k in range(16)]
-    views = tuple(View(f"{k}", None, view.image, identity(SIZE), Mask(view.mask, "oracle"), f"{k}", camera="one") for k, view in enumerate(seen))
-    group = GroupPrediction(Cameras(K, pose), tuple(np.maximum(d, 1e-3) for d in said["depth"]), tuple(said["depth_conf"]))
+    views = tuple(
+        View(f"{k}", None, view.image, identity(SIZE), Mask(view.mask, "oracle"), f"{k}", camera="one")
+        for k, view in enumerate(seen)
+    )
+    group = GroupPrediction(
+        Cameras(K, pose), tuple(np.maximum(d, 1e-3) for d in said["depth"]), tuple(said["depth_conf"])
+    )
     edges = tuple(oracle.scene_graph(16, "window", 7))
     matches = []
     for edge in edges:
         pair = oracle.predict_pair(scene, *edge, seed=seed)
         matches.append(Matches(pair["xy_i"].astype(float), pair["xy_j"].astype(float), pair["match_conf"]))
-    return Predictions(views, edges, lambda k: pair_from_group(group, *edges[k], matches[k]), group.cameras, (), "estimated"), true
+    return Predictions(
+        views, edges, lambda k: pair_from_group(group, *edges[k], matches[k]), group.cameras, (), "estimated"
+    ), true
 
 
 @pytest.mark.slow

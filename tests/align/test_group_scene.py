@@ -24,7 +24,14 @@ INSIDE[6:18, 8:24] = True
 
 
 def view(k: int, mask: np.ndarray | None = INSIDE) -> View:
-    return View(f"{k}.png", None, np.full((H, W, 3), 40 * k, np.uint8), identity((W, H)), None if mask is None else Mask(mask, "test"), str(k))
+    return View(
+        f"{k}.png",
+        None,
+        np.full((H, W, 3), 40 * k, np.uint8),
+        identity((W, H)),
+        None if mask is None else Mask(mask, "test"),
+        str(k),
+    )
 
 
 def predictions(num_views: int = 3) -> Predictions:
@@ -33,11 +40,23 @@ def predictions(num_views: int = 3) -> Predictions:
     pose[:, 0, 3] = -0.2 * np.arange(num_views)
     K = np.tile([[40.0, 0, 16], [0, 40, 12], [0, 0, 1]], (num_views, 1, 1))
     conf = tuple(np.where(INSIDE, 5, 1).astype(np.float32) for _ in range(num_views))
-    group = GroupPrediction(Cameras(K, pose), tuple(np.full((H, W), 5, np.float32) for _ in range(num_views)), conf)
-    return Predictions(tuple(view(k) for k in range(num_views)), (), lambda k: pytest.fail("no pairs"), group.cameras, (), "estimated", group)
+    group = GroupPrediction(
+        Cameras(K, pose), tuple(np.full((H, W), 5, np.float32) for _ in range(num_views)), conf
+    )
+    return Predictions(
+        tuple(view(k) for k in range(num_views)),
+        (),
+        lambda k: pytest.fail("no pairs"),
+        group.cameras,
+        (),
+        "estimated",
+        group,
+    )
 
 
-def with_maps(given: Predictions, index: int, depth: np.ndarray | None = None, conf: np.ndarray | None = None) -> Predictions:
+def with_maps(
+    given: Predictions, index: int, depth: np.ndarray | None = None, conf: np.ndarray | None = None
+) -> Predictions:
     group = given.group
     assert group is not None
     depths, confs = list(group.depth), list(group.conf)

@@ -18,7 +18,13 @@ from align.sparse.start import start
 
 MASK = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
 MASK[6:26, 9:39] = True
-OPTIONS = replace(MAST3R, coarse=Stage(0.07, 8, Gamma(1.5)), fine=Stage(0.01, 8, Gamma(0.5)), average="object", good_conf=20.9)
+OPTIONS = replace(
+    MAST3R,
+    coarse=Stage(0.07, 8, Gamma(1.5)),
+    fine=Stage(0.01, 8, Gamma(0.5)),
+    average="object",
+    good_conf=20.9,
+)
 """The confidence is such that some pairs fall back to the predictions."""
 
 
@@ -36,8 +42,12 @@ def solved_with(background: float):
     records = []
     for b in range(VIEWS):
         for a in range(b):
-            off_frame = (sample_off_frame(seen(poses[frame], of), conf, 8, MASK) for frame, of in ((a, b), (b, a)))
-            records.append(replace(pair_record(poses, depths, a, b), **dict(zip(("b_in_a", "a_in_b"), off_frame))))
+            off_frame = (
+                sample_off_frame(seen(poses[frame], of), conf, 8, MASK) for frame, of in ((a, b), (b, a))
+            )
+            records.append(
+                replace(pair_record(poses, depths, a, b), **dict(zip(("b_in_a", "a_in_b"), off_frame)))
+            )
     problem = condense(views, records)
     parameters, chain = start(problem, CHAIN, OPTIONS)
     return views, chain, problem, descend(problem, parameters, chain, OPTIONS)
@@ -50,7 +60,9 @@ def test_background_pixels_never_move_a_pose_by_a_bit(junk):
     assert _has_good_and_weak_pairs(problem)
     assert torch.equal(clean.losses, spoiled.losses)
     for field in fields(clean.parameters):
-        assert torch.equal(getattr(clean.parameters, field.name), getattr(spoiled.parameters, field.name)), field.name
+        assert torch.equal(getattr(clean.parameters, field.name), getattr(spoiled.parameters, field.name)), (
+            field.name
+        )
     for view in densify(views, spoiled.placement, chain):
         assert torch.equal(torch.isfinite(view.depth), MASK)
 

@@ -24,7 +24,11 @@ def small_scene() -> Scene:
         mask = rng.random((8, 12)) < 0.6
         conf = (rng.uniform(0, 5, (8, 12)) * mask).astype(np.float32)
         image = rng.integers(0, 255, (8, 12, 3), np.uint8)
-        views.append(SceneView(f"{k}.jpg", "one", PixelMap((24, 17), 1, (0, 0, 24, 16), (12, 8)), depth, conf, image, mask))
+        views.append(
+            SceneView(
+                f"{k}.jpg", "one", PixelMap((24, 17), 1, (0, 0, 24, 16), (12, 8)), depth, conf, image, mask
+            )
+        )
     poses = np.tile(np.eye(4), (3, 1, 1))
     poses[:, 0, 3] = [0, 0.1, -1 / 3]
     cameras = Cameras(np.tile([[10.0, 0, 5.5], [0, 10.0, 3.5], [0, 0, 1]], (3, 1, 1)), poses)

@@ -19,7 +19,9 @@ from pairs.prediction.predictions import Predictions
 
 def stated(poses: np.ndarray) -> Predictions:
     given = predictions()
-    return replace(given, views=tuple(replace(view, cam_from_world=pose) for view, pose in zip(given.views, poses)))
+    return replace(
+        given, views=tuple(replace(view, cam_from_world=pose) for view, pose in zip(given.views, poses))
+    )
 
 
 def turned(view: int, degrees: float) -> np.ndarray:
@@ -31,7 +33,11 @@ def turned(view: int, degrees: float) -> np.ndarray:
 
 def turns_deg(scene: Scene, poses: np.ndarray) -> np.ndarray:
     """Return by what angle (V,) every camera of a scene is turned from poses of the same world."""
-    return np.rad2deg(Rotation.from_matrix(scene.cameras.cam_from_world[:, :3, :3] @ poses[:, :3, :3].transpose(0, 2, 1)).magnitude())
+    return np.rad2deg(
+        Rotation.from_matrix(
+            scene.cameras.cam_from_world[:, :3, :3] @ poses[:, :3, :3].transpose(0, 2, 1)
+        ).magnitude()
+    )
 
 
 @pytest.mark.parametrize("degrees", [3, 20])
@@ -47,7 +53,9 @@ def test_one_wrong_pose_is_named_and_draws_no_other_view_after_it(degrees: float
 def test_poses_a_little_off_stay_the_world_and_are_not_blamed() -> None:
     rng = np.random.default_rng(3)
     poses = TRUTH.copy()
-    poses[:, :3] = Rotation.from_rotvec(np.deg2rad(rng.normal(0, 1 / np.sqrt(3), (5, 3)))).as_matrix() @ poses[:, :3]
+    poses[:, :3] = (
+        Rotation.from_rotvec(np.deg2rad(rng.normal(0, 1 / np.sqrt(3), (5, 3)))).as_matrix() @ poses[:, :3]
+    )
     scene = sparse_align(stated(poses), POINTLOOM)
     assert turns_deg(scene, TRUTH).max() < 1.0
     assert scene.report.notices == ()

@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from per_pair import flat_parameters, plain_descent, plain_loss_2d, plain_loss_3d, plain_parameters, plain_problem
+from per_pair import (
+    flat_parameters,
+    plain_descent,
+    plain_loss_2d,
+    plain_loss_3d,
+    plain_parameters,
+    plain_problem,
+)
 from small_scene import CHAIN, random_state, small_problem
 
 from align.sparse.adam import descend
@@ -16,7 +23,9 @@ from align.sparse.options import MAST3R
 from align.sparse.robust import Gamma
 from align.sparse.start import start
 
-OPTIONS = replace(MAST3R, fix_root=False, coarse=replace(MAST3R.coarse, steps=20), fine=replace(MAST3R.fine, steps=20))
+OPTIONS = replace(
+    MAST3R, fix_root=False, coarse=replace(MAST3R.coarse, steps=20), fine=replace(MAST3R.fine, steps=20)
+)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -27,8 +36,18 @@ def test_both_losses_are_the_aligners_at_the_same_parameters(seed: int) -> None:
     placement = place(parameters, chain)
     depth = lift(terms.ends, placement, chain)
     plain, cut = plain_parameters(parameters, chain), plain_problem(problem, chain)
-    torch.testing.assert_close(plain_loss_3d(plain, cut, Gamma(1.5)), loss_3d(terms, depth, placement, Gamma(1.5)), rtol=1e-12, atol=0)
-    torch.testing.assert_close(plain_loss_2d(plain, cut, Gamma(0.5)), loss_2d(terms, depth, placement, Gamma(0.5)), rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        plain_loss_3d(plain, cut, Gamma(1.5)),
+        loss_3d(terms, depth, placement, Gamma(1.5)),
+        rtol=1e-12,
+        atol=0,
+    )
+    torch.testing.assert_close(
+        plain_loss_2d(plain, cut, Gamma(0.5)),
+        loss_2d(terms, depth, placement, Gamma(0.5)),
+        rtol=1e-12,
+        atol=0,
+    )
 
 
 def test_both_descents_take_the_same_steps() -> None:
@@ -37,7 +56,9 @@ def test_both_descents_take_the_same_steps() -> None:
     ours = descend(problem, parameters, chain, OPTIONS)
     plain = plain_parameters(parameters, chain)
     coarse, fine = plain_descent(plain, plain_problem(problem, chain), OPTIONS, (20, 20))
-    torch.testing.assert_close(torch.tensor(coarse.losses + fine.losses, dtype=torch.float64), ours.losses, rtol=1e-9, atol=0)
+    torch.testing.assert_close(
+        torch.tensor(coarse.losses + fine.losses, dtype=torch.float64), ours.losses, rtol=1e-9, atol=0
+    )
     torch.testing.assert_close(flat_parameters(plain).core, ours.parameters.core, rtol=0, atol=1e-8)
 
 

@@ -45,7 +45,9 @@ def test_the_loop_over_pairs_can_be_run_in_part(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("solver", [name for name in SOLVERS if name not in ("default", "adam, a loop over pairs")])
+@pytest.mark.parametrize(
+    "solver", [name for name in SOLVERS if name not in ("default", "adam, a loop over pairs")]
+)
 def test_every_other_solver_runs(folder: Path, solver: str) -> None:
     cost = measure(RECIPE, solver, folder, Pace())
     assert cost.whole

@@ -1,7 +1,8 @@
 """Golden cases on disk, and how results are compared with them.
 
-A case is a folder with `case.json` and, where there are any, `inputs.safetensors` and `outputs.safetensors`. Cases of several families
-(one a specification) have kinds of the same name, so a handler belongs to a family and a kind.
+A case is a folder with `case.json` and, where there are any, `inputs.safetensors` and `outputs.safetensors`.
+Cases of several families (one a specification) have kinds of the same name, so a handler belongs to a family
+and a kind.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class Case:
 
     @property
     def family(self) -> str:
-        """The specification the case belongs to: said by the case, else by its folder, else by the shape of its description."""
+        """The specification the case belongs to: said by the case, else by its folder, else by the shape of
+        its description.
+        """
         if "spec" in self.description:
             return self.description["spec"].partition("_spec")[0]
         if self.folder.parent.name in ("sparse", "dense", "network", "vggt"):
@@ -56,7 +59,9 @@ class Case:
     def used(self, kind: str) -> Case:
         """Return the case of another kind that this one builds on."""
         names = [name for name in self.description.get("uses", ()) if name.startswith(f"{kind}__")]
-        assert len(names) == 1, f"{self.folder.name} uses no case of kind {kind}, or several: {self.description.get('uses')}"
+        assert len(names) == 1, (
+            f"{self.folder.name} uses no case of kind {kind}, or several: {self.description.get('uses')}"
+        )
         return load_case(self.folder.parent / names[0])
 
     def _arrays(self, name: str) -> dict[str, Tensor]:
@@ -94,7 +99,8 @@ def under(arrays: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def check_tolerances(case: Case, comparison: Comparison) -> None:
-    """Compare every output with the tolerance of the last matching pattern of the case (sparse aligner's specification, chapter 18).
+    """Compare every output with the tolerance of the last matching pattern of the case (sparse aligner's
+    specification, chapter 18).
 
     An output that nobody produced fails, and so does one without a tolerance.
     """
@@ -113,7 +119,11 @@ def check_tolerances(case: Case, comparison: Comparison) -> None:
 def _tolerance(case: Case, key: str) -> Mapping[str, float]:
     rules = [rule for pattern, rule in case.description["tolerances"].items() if fnmatchcase(key, pattern)]
     # `*` is the default wherever it stands in the file.
-    special = [rule for pattern, rule in case.description["tolerances"].items() if pattern != "*" and fnmatchcase(key, pattern)]
+    special = [
+        rule
+        for pattern, rule in case.description["tolerances"].items()
+        if pattern != "*" and fnmatchcase(key, pattern)
+    ]
     assert rules, f"{key} has no tolerance"
     return (special or rules)[-1]
 
@@ -129,4 +139,9 @@ def _mismatch(key: str, actual: Tensor, expected: Tensor, rule: Mapping[str, flo
     if wrong <= rule.get("max_mismatch_fraction", 0) * passed.numel():
         return []
     worst = (a - b).abs()[~passed].nan_to_num(nan=torch.inf).max().item()
-    return [f"{key}: {wrong} of {passed.numel()} values differ, by up to {worst:.3g} (rtol {rule['rtol']:g}, atol {rule['atol']:g})"]
+    return [
+        (
+            f"{key}: {wrong} of {passed.numel()} values differ, by up to {worst:.3g} (rtol {rule['rtol']:g}, "
+            f"atol {rule['atol']:g})"
+        )
+    ]

@@ -14,7 +14,9 @@ from align.sparse.problem import Problem, bounds
 
 
 def directed_edges(scene: Case) -> list[tuple[int, int]]:
-    """Return the list of pairs that the reference was given: the inferred pairs, then all of them reversed."""
+    """Return the list of pairs that the reference was given: the inferred pairs, then all of them
+    reversed.
+    """
     edges = [tuple(edge) for edge in scene.inputs["edges"].tolist()]
     return edges + [(b, a) for a, b in edges]
 
@@ -25,19 +27,32 @@ def own_maps(scene: Case, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
     maps = []
     for view in range(scene.options["n"]):
         names = [(k, "11" if a == view else "22") for k, (a, b) in enumerate(edges) if view in (a, b)]
-        maps.append(tuple(torch.stack([scene.inputs[f"pair/{k}/{letter}{digits}"].to(dtype) for k, digits in names]) for letter in "XC"))
+        maps.append(
+            tuple(
+                torch.stack([scene.inputs[f"pair/{k}/{letter}{digits}"].to(dtype) for k, digits in names])
+                for letter in "XC"
+            )
+        )
     return maps
 
 
-def views_and_problem(scene: Case, subsample: int, mode: str, dtype: torch.dtype) -> tuple[list[CanonicalView], Problem]:
+def views_and_problem(
+    scene: Case, subsample: int, mode: str, dtype: torch.dtype
+) -> tuple[list[CanonicalView], Problem]:
     """Return canonical views and the problem of a stored scene."""
     sizes = scene.inputs["sizes"].to(dtype)
-    views = [canonical_view(points, confs, sizes[v] / 2, subsample, mode) for v, (points, confs) in enumerate(own_maps(scene, dtype))]
+    views = [
+        canonical_view(points, confs, sizes[v] / 2, subsample, mode)
+        for v, (points, confs) in enumerate(own_maps(scene, dtype))
+    ]
     records = []
     inferred = [tuple(edge) for edge in scene.inputs["edges"].tolist()]
     for a, b, count in fold_pairs(directed_edges(scene)):
         pair = under(scene.inputs, f"pair/{inferred.index((a, b))}/")
-        off_frame = [sample_off_frame(pair[f"X{name}"].to(dtype), pair[f"C{name}"].to(dtype), subsample) for name in ("21", "12")]
+        off_frame = [
+            sample_off_frame(pair[f"X{name}"].to(dtype), pair[f"C{name}"].to(dtype), subsample)
+            for name in ("21", "12")
+        ]
         records.append(PairRecord(a, b, pair["xy1"], pair["xy2"], pair["conf"].to(dtype), *off_frame, count))
     return views, condense(views, records)
 
@@ -47,7 +62,9 @@ def canonical_maps(scene: Case, subsample: int, mode: str, dtype: torch.dtype) -
     result = []
     for points, confs in own_maps(scene, dtype):
         canon, conf = average_points(points, confs)
-        result.append({"canon": canon, "canon2": relative_depth(points, confs, subsample, mode), "conf": conf})
+        result.append(
+            {"canon": canon, "canon2": relative_depth(points, confs, subsample, mode), "conf": conf}
+        )
     return result
 
 
@@ -59,7 +76,9 @@ def stored_problem(condensed: Case) -> Problem:
     point_start = bounds([len(data[f"anchors/{v}/idx"]) for v in range(num_views)])
     slices = data["corres/slices"].tolist()
     confs = data["corres/confs"].split([stop - start for _, start, stop, *_ in slices])
-    directed = {(a, b): (range(sa, ea), range(sb, eb), conf) for (a, sa, ea, b, sb, eb), conf in zip(slices, confs)}
+    directed = {
+        (a, b): (range(sa, ea), range(sb, eb), conf) for (a, sa, ea, b, sb, eb), conf in zip(slices, confs)
+    }
     folded = fold_pairs([(a, b) for a, _, _, b, _, _ in slices])
     ends = [directed[a, b] for a, b, _ in folded]
     match_points = [

@@ -1,4 +1,6 @@
-"""Weights that anybody can draw again: the procedure `pcg64_v1` (the pair network's specification, chapter 14.2)."""
+"""Weights that anybody can draw again: the procedure `pcg64_v1` (the pair network's specification, chapter
+14.2).
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def drawn_weights(shapes: Mapping[str, Sequence[int]], seed: int) -> Iterator[tu
 
 
 def drawn_state(shapes: Mapping[str, Sequence[int]], seed: int) -> tuple[dict[str, Tensor], str]:
-    """Return a whole state dict, shared tensors under each of their names in `shapes`, and the digest of all drawn bytes."""
+    """Return a whole state dict, shared tensors under each of their names in `shapes`, and the digest of all
+    drawn bytes.
+    """
     drawn, digest = {}, hashlib.sha256()
     for name, tensor in drawn_weights(shapes, seed):
         digest.update(tensor.numpy())

@@ -49,7 +49,14 @@ def test_the_last_matching_pattern_wins_over_the_default(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "other", "good"), [("nan", "nan", True), ("inf", "inf", True), ("inf", "-inf", False), ("nan", "0", False), ("0", "nan", False)]
+    ("value", "other", "good"),
+    [
+        ("nan", "nan", True),
+        ("inf", "inf", True),
+        ("inf", "-inf", False),
+        ("nan", "0", False),
+        ("0", "nan", False),
+    ],
 )
 def test_values_that_are_not_finite_must_be_the_same(tmp_path, value, other, good):
     actual, expected = ONE.clone(), ONE.clone()
@@ -61,4 +68,12 @@ def test_some_decisions_may_differ_up_to_the_given_share(tmp_path):
     actual = ONE.clone()
     actual[0] = 9
     for share, good in ((0.25, True), (0.2, False)):
-        assert passes(tmp_path, {"a": actual}, {"a": ONE}, {"*": {"rtol": 0, "atol": 0, "max_mismatch_fraction": share}}) == good
+        assert (
+            passes(
+                tmp_path,
+                {"a": actual},
+                {"a": ONE},
+                {"*": {"rtol": 0, "atol": 0, "max_mismatch_fraction": share}},
+            )
+            == good
+        )

@@ -57,7 +57,10 @@ def test_relative_errors_are_relative_to_the_expected_value(tmp_path):
     assert not passes(tmp_path, {"a": 100 * ONE + 1.1}, {"a": 100 * ONE}, {"*": {"rtol": 0.01}})
 
 
-@pytest.mark.parametrize(("limit", "good"), [({"degrees": 1.1, "translation": 0.3}, True), ({"degrees": 0.9, "translation": 0.3}, False)])
+@pytest.mark.parametrize(
+    ("limit", "good"),
+    [({"degrees": 1.1, "translation": 0.3}, True), ({"degrees": 0.9, "translation": 0.3}, False)],
+)
 def test_poses_are_compared_by_angle_and_place(tmp_path, limit, good):
     turned = POSE.clone()
     angle = torch.deg2rad(torch.tensor(1.0, dtype=torch.float64))
@@ -77,6 +80,8 @@ def test_counted_and_median_rules(tmp_path):
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-@pytest.mark.parametrize("rule", [{"rtol": 1, "atol": 1}, {"max_abs": 1}, {"degrees": 10}, {"translation": 1}])
+@pytest.mark.parametrize(
+    "rule", [{"rtol": 1, "atol": 1}, {"max_abs": 1}, {"degrees": 10}, {"translation": 1}]
+)
 def test_what_is_not_finite_fails(tmp_path, bad, rule):
     assert not passes(tmp_path, {"a": torch.full_like(POSE, bad)}, {"a": POSE}, {"a": rule})

@@ -17,7 +17,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     root = given or DEFAULT_ROOT
     folders = find_cases(root)
     if folders:
-        params = [pytest.param(folder, id=str(folder.relative_to(root)), marks=_marks(folder)) for folder in folders]
+        params = [
+            pytest.param(folder, id=str(folder.relative_to(root)), marks=_marks(folder)) for folder in folders
+        ]
         metafunc.parametrize("folder", params)
         return
     if given is not None:

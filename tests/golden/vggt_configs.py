@@ -102,5 +102,8 @@ def vggt_config(stored: Stored) -> VggtConfig:
         camera=stored["camera_head"] and camera_config(stored["camera_head"]),
         depth=stored["depth_head"] and dense_config(stored["depth_head"]),
         points=stored["point_head"] and dense_config(stored["point_head"]),
-        track=track and TrackHeadConfig(dense_config(track["feature_extractor"]), tracker_config(track["tracker"]), track["iters"]),
+        track=track
+        and TrackHeadConfig(
+            dense_config(track["feature_extractor"]), tracker_config(track["tracker"]), track["iters"]
+        ),
     )

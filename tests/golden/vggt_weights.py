@@ -46,7 +46,9 @@ def _draw(generator: np.random.Generator, name: str, shape: tuple[int, ...]) -> 
     return n / math.sqrt(math.prod(shape[1:]))
 
 
-def with_drawn_weights(module: nn.Module, case: Case, shapes: Mapping[str, Sequence[int]] | None = None) -> nn.Module:
+def with_drawn_weights(
+    module: nn.Module, case: Case, shapes: Mapping[str, Sequence[int]] | None = None
+) -> nn.Module:
     """Return a module with the weights of a case; its names and shapes must be those that the case lists."""
     weights = case.description["weights"]
     shapes = weights["keys"] if shapes is None else shapes
@@ -56,6 +58,8 @@ def with_drawn_weights(module: nn.Module, case: Case, shapes: Mapping[str, Seque
     for name, (first, total, absolute) in weights["check"].items():
         drawn = state[name].double()
         found = torch.stack([drawn.flatten()[0], drawn.sum(), drawn.abs().sum()])
-        torch.testing.assert_close(found, torch.tensor([first, total, absolute], dtype=torch.float64), rtol=1e-12, atol=1e-9)
+        torch.testing.assert_close(
+            found, torch.tensor([first, total, absolute], dtype=torch.float64), rtol=1e-12, atol=1e-9
+        )
     module.load_state_dict(state, assign=True)
     return module.eval().requires_grad_(False)

@@ -20,7 +20,17 @@ def test_natural_order_puts_two_before_ten() -> None:
 
 
 def test_masks_beside_photos_are_not_photos(tmp_path: Path) -> None:
-    touch(tmp_path, "a.jpg", "b.jpg", "a.jpg.png", "b.jpg.mask.png", "a.mask.png", "b_mask.png", "notes.txt", ".c.jpg")
+    touch(
+        tmp_path,
+        "a.jpg",
+        "b.jpg",
+        "a.jpg.png",
+        "b.jpg.mask.png",
+        "a.mask.png",
+        "b_mask.png",
+        "notes.txt",
+        ".c.jpg",
+    )
     assert [p.name for p in list_photos([tmp_path])] == ["a.jpg", "b.jpg"]
 
 
@@ -29,7 +39,10 @@ def test_a_photo_that_merely_ends_in_mask_is_a_photo(tmp_path: Path) -> None:
     assert [p.name for p in list_photos([tmp_path])] == ["gas_mask.jpg", "other.jpg"]
 
 
-@pytest.mark.parametrize("mask", ["a.jpg.png", "a.JPG.PNG", "a.jpg.mask.png", "a.mask.png", "a_mask.png", "a.png", "a.jpg", "a.jpeg"])
+@pytest.mark.parametrize(
+    "mask",
+    ["a.jpg.png", "a.JPG.PNG", "a.jpg.mask.png", "a.mask.png", "a_mask.png", "a.png", "a.jpg", "a.jpeg"],
+)
 def test_every_convention_is_found(tmp_path: Path, mask: str) -> None:
     touch(tmp_path, "images/a.jpg", f"masks/{mask}")
     found, unused = find_masks([tmp_path / "images/a.jpg"], tmp_path / "masks")

@@ -24,7 +24,12 @@ def shape(size: tuple[int, int] = (60, 40), orientation: int = 1) -> PhotoShape:
 
 @pytest.mark.parametrize(
     "levels",
-    [DISC * np.uint8(255), DISC * np.uint8(1), DISC * np.uint16(65535), np.stack([DISC * np.uint8(200)] * 3, -1)],
+    [
+        DISC * np.uint8(255),
+        DISC * np.uint8(1),
+        DISC * np.uint16(65535),
+        np.stack([DISC * np.uint8(200)] * 3, -1),
+    ],
     ids=["0/255", "0/1", "16 bit", "RGB"],
 )
 def test_masks_of_every_depth_are_the_same_mask(tmp_path: Path, levels: np.ndarray) -> None:
@@ -40,7 +45,9 @@ def test_a_cut_out_counts_by_its_alpha(tmp_path: Path) -> None:
 
 
 def test_inverted_masks_are_recognised_by_the_border_and_said(tmp_path: Path) -> None:
-    (mask,), notices = load_masks([write(tmp_path / "a.png", ~DISC * np.uint8(255))], [shape()], Polarity.AUTO)
+    (mask,), notices = load_masks(
+        [write(tmp_path / "a.png", ~DISC * np.uint8(255))], [shape()], Polarity.AUTO
+    )
     np.testing.assert_array_equal(mask.pixels, DISC)
     assert [n.level for n in notices] == [Level.WARNING]
 
@@ -61,7 +68,9 @@ def test_an_object_cut_by_the_frame_in_one_view_does_not_turn_the_polarity(tmp_p
 
 
 def test_a_mask_of_another_size_is_resampled_and_reported(tmp_path: Path) -> None:
-    (mask,), notices = load_masks([write(tmp_path / "a.png", DISC * np.uint8(255))], [shape((120, 80))], Polarity.WHITE)
+    (mask,), notices = load_masks(
+        [write(tmp_path / "a.png", DISC * np.uint8(255))], [shape((120, 80))], Polarity.WHITE
+    )
     assert mask.pixels.shape == (80, 120)
     assert abs(mask.coverage - DISC.mean()) < 0.02
     assert "60x40" in notices[0].text
@@ -73,12 +82,16 @@ def test_a_mask_of_another_aspect_ratio_is_an_error_with_both_sizes(tmp_path: Pa
 
 
 def test_a_mask_stored_as_the_turned_file_is_turned(tmp_path: Path) -> None:
-    (mask,), _ = load_masks([write(tmp_path / "a.png", DISC * np.uint8(255))], [shape((40, 60), orientation=6)], Polarity.WHITE)
+    (mask,), _ = load_masks(
+        [write(tmp_path / "a.png", DISC * np.uint8(255))], [shape((40, 60), orientation=6)], Polarity.WHITE
+    )
     np.testing.assert_array_equal(mask.pixels, np.rot90(DISC, -1))
 
 
 def test_an_empty_mask_file_is_an_empty_mask(tmp_path: Path) -> None:
-    (mask,), _ = load_masks([write(tmp_path / "a.png", np.zeros((40, 60), np.uint8))], [shape()], Polarity.WHITE)
+    (mask,), _ = load_masks(
+        [write(tmp_path / "a.png", np.zeros((40, 60), np.uint8))], [shape()], Polarity.WHITE
+    )
     assert not mask.pixels.any()
 
 

@@ -42,12 +42,22 @@ def test_points_come_back_exactly(pixel_map: PixelMap, seed: int) -> None:
 @given(pixel_maps(), st.integers(0, 2**32 - 1))
 def test_intrinsics_and_points_agree(pixel_map: PixelMap, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    K = np.array([[rng.uniform(20, 90), 0, rng.uniform(0, 50)], [0, rng.uniform(20, 90), rng.uniform(0, 50)], [0, 0, 1]])
+    K = np.array(
+        [
+            [rng.uniform(20, 90), 0, rng.uniform(0, 50)],
+            [0, rng.uniform(20, 90), rng.uniform(0, 50)],
+            [0, 0, 1],
+        ]
+    )
     point = np.array([*rng.uniform(-1, 1, 2), rng.uniform(1, 3)])
     in_file = K @ point
     in_target = intrinsics_to_target(pixel_map, K) @ (pixel_map.axes_turn @ point)
-    np.testing.assert_allclose(in_target[:2] / in_target[2], to_target(pixel_map, in_file[:2] / in_file[2]), atol=1e-8)
-    np.testing.assert_allclose(intrinsics_to_source(pixel_map, intrinsics_to_target(pixel_map, K)), K, atol=1e-9)
+    np.testing.assert_allclose(
+        in_target[:2] / in_target[2], to_target(pixel_map, in_file[:2] / in_file[2]), atol=1e-8
+    )
+    np.testing.assert_allclose(
+        intrinsics_to_source(pixel_map, intrinsics_to_target(pixel_map, K)), K, atol=1e-9
+    )
 
 
 @given(st.integers(1, 8), st.integers(3, 9), st.integers(3, 9))
@@ -63,7 +73,10 @@ def test_a_turned_picture_lands_where_its_points_land(orientation: int, w: int, 
 
 def test_resize_keeps_pixel_centres_at_integers() -> None:
     pixel_map = fit_longest((640, 480), 320)
-    np.testing.assert_allclose(to_target(pixel_map, np.array([[-0.5, -0.5], [639.5, 479.5], [0, 0]])), [[-0.5, -0.5], [319.5, 239.5], [-0.25, -0.25]])
+    np.testing.assert_allclose(
+        to_target(pixel_map, np.array([[-0.5, -0.5], [639.5, 479.5], [0, 0]])),
+        [[-0.5, -0.5], [319.5, 239.5], [-0.25, -0.25]],
+    )
 
 
 def test_pictures_are_never_enlarged_by_fit_longest() -> None:
@@ -73,7 +86,8 @@ def test_pictures_are_never_enlarged_by_fit_longest() -> None:
 @settings(max_examples=30)
 @given(pixel_maps())
 def test_a_ramp_is_sampled_where_the_map_says(pixel_map: PixelMap) -> None:
-    # Area averaging and interpolation both keep a linear ramp, away from borders and for scales of at most two.
+    # Area averaging and interpolation both keep a linear ramp, away from borders and for scales of at most
+    # two.
     if not all(0.5 <= s <= 2 for s in pixel_map.scale) or min(pixel_map.kept_size) < 8:
         return
     w, h = pixel_map.source_size
@@ -92,11 +106,15 @@ def test_a_boolean_picture_stays_boolean_by_majority() -> None:
     mask[:, :3] = True
     small = image_to_target(PixelMap((4, 4), 1, (0, 0, 4, 4), (2, 2)), mask)
     assert small.dtype == bool
-    np.testing.assert_array_equal(small, [[True, True], [True, True]])  # half of the right column's area is object
+    np.testing.assert_array_equal(
+        small, [[True, True], [True, True]]
+    )  # half of the right column's area is object
 
 
 def test_padding_takes_the_fill_value() -> None:
-    padded = image_to_target(PixelMap((2, 2), 1, (0, 0, 2, 2), (2, 2), (1, 0, 0, 2)), np.full((2, 2), 9, np.uint8), fill=4)
+    padded = image_to_target(
+        PixelMap((2, 2), 1, (0, 0, 2, 2), (2, 2), (1, 0, 0, 2)), np.full((2, 2), 9, np.uint8), fill=4
+    )
     np.testing.assert_array_equal(padded, [[4, 9, 9], [4, 9, 9], [4, 4, 4], [4, 4, 4]])
 
 
@@ -105,7 +123,9 @@ def test_a_trimmed_picture_is_a_part_of_the_untrimmed_one() -> None:
     whole = PixelMap((40, 30), 1, (0, 0, 40, 30), (32, 24))
     trimmed = PixelMap((40, 30), 1, (0, 0, 40, 30), (32, 24), (1, 0, 0, 0), (3, 2, 5, 4))
     assert trimmed.target_size == (25, 18)
-    np.testing.assert_array_equal(image_to_target(trimmed, image)[:, 1:], image_to_target(whole, image)[2:20, 3:27])
+    np.testing.assert_array_equal(
+        image_to_target(trimmed, image)[:, 1:], image_to_target(whole, image)[2:20, 3:27]
+    )
 
 
 def test_what_was_trimmed_comes_back_as_the_fill_and_does_not_bleed() -> None:

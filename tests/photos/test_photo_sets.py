@@ -19,7 +19,10 @@ from align.scene import Scene
 from align.scene_folder import load_scene
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-pytestmark = [pytest.mark.photos, pytest.mark.skipif(not DATA.is_dir(), reason="the photo sets (../shared/data) are not here")]
+pytestmark = [
+    pytest.mark.photos,
+    pytest.mark.skipif(not DATA.is_dir(), reason="the photo sets (../shared/data) are not here"),
+]
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,17 @@ def road(tmp_path_factory: pytest.TempPathFactory):
         images = sorted((root / "images").iterdir())[photos.first :: photos.step]
         out = folder / str(photos)
         masks = str(root / "masks") if photos.masked else "none"
-        command = [sys.executable, "-m", "align.cli.main", "reconstruct", *map(str, images), "--masks", masks, "--out", str(out)]
+        command = [
+            sys.executable,
+            "-m",
+            "align.cli.main",
+            "reconstruct",
+            *map(str, images),
+            "--masks",
+            masks,
+            "--out",
+            str(out),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             return Outcome(done.returncode, done.stderr, None, None)
@@ -69,7 +82,9 @@ def road(tmp_path_factory: pytest.TempPathFactory):
 def turning_steps_deg(scene: Scene) -> np.ndarray:
     """Return the turns from each view to the next about the axis that fits them all, in degrees."""
     R = torch.from_numpy(scene.cameras.cam_from_world[:, :3, :3])
-    turns = roma.rotmat_to_rotvec(R[1:].mT @ R[:-1]).numpy()  # in the object's frame: the table turns against its camera
+    turns = roma.rotmat_to_rotvec(
+        R[1:].mT @ R[:-1]
+    ).numpy()  # in the object's frame: the table turns against its camera
     axis = np.linalg.svd(turns)[2][0]
     return np.abs(np.rad2deg(turns @ axis))
 
@@ -81,12 +96,22 @@ WHOLE = [
     (Photos("templeSparseRing", masked=True), 0.9, 1.3),
     (Photos("fountain-P11", masked=False), 0.25, 0.5),
     (Photos("fox", masked=False), 0.5, 1.0),
-    *((Photos(name, True, first, 2), 0.5, 0.9) for name in ("oxford_dino", "oxford_dino_static") for first in (0, 1)),
-    *((Photos(name, False, first, 2), 0.5, 0.9) for name in ("oxford_dino", "oxford_dino_static") for first in (0, 1)),
+    *(
+        (Photos(name, True, first, 2), 0.5, 0.9)
+        for name in ("oxford_dino", "oxford_dino_static")
+        for first in (0, 1)
+    ),
+    *(
+        (Photos(name, False, first, 2), 0.5, 0.9)
+        for name in ("oxford_dino", "oxford_dino_static")
+        for first in (0, 1)
+    ),
 ]
 
 
-@pytest.mark.parametrize(("photos", "median", "largest"), WHOLE, ids=lambda value: str(value) if isinstance(value, Photos) else "")
+@pytest.mark.parametrize(
+    ("photos", "median", "largest"), WHOLE, ids=lambda value: str(value) if isinstance(value, Photos) else ""
+)
 def test_every_view_is_placed_rightly(road, photos: Photos, median: float, largest: float) -> None:
     found = road(photos)
     assert found.code == 0, found.errors
@@ -110,7 +135,9 @@ SAFE = [
 
 @pytest.mark.parametrize("photos", SAFE, ids=str)
 def test_nothing_is_silently_wrong(road, photos: Photos) -> None:
-    """Either a message and exit code 2, or a scene whose views are right and whose report names every other one."""
+    """Either a message and exit code 2, or a scene whose views are right and whose report names every other
+    one.
+    """
     found = road(photos)
     if found.scene is None:
         assert found.code == 2

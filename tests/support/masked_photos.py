@@ -12,7 +12,9 @@ from pairs.views.view import View
 
 
 def photos(folder: Path, masked: bool = True, backdrop: int = 0) -> tuple[View, ...]:
-    """Write two landscape and two portrait photos with masks, random colours behind the object, and load them."""
+    """Write two landscape and two portrait photos with masks, random colours behind the object, and load
+    them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for k in range(4):
         w, h = (120, 90) if k < 2 else (90, 120)
@@ -27,4 +29,6 @@ def photos(folder: Path, masked: bool = True, backdrop: int = 0) -> tuple[View, 
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.safetensors"))}
+    return {
+        str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.safetensors"))
+    }

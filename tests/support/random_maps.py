@@ -22,8 +22,15 @@ def unit_map(seed: int, size: tuple[int, int] = (16, 24), coverage: float | None
     return DescriptorMap(unit_desc(seed, size), conf, inside)
 
 
-def related_maps(seed: int, size: tuple[int, int] = (16, 24), coverage: float | None = None) -> tuple[DescriptorMap, DescriptorMap]:
+def related_maps(
+    seed: int, size: tuple[int, int] = (16, 24), coverage: float | None = None
+) -> tuple[DescriptorMap, DescriptorMap]:
     """Return two maps that show nearly the same, so that walks settle soon and run into each other."""
     a, b = unit_map(seed, size, coverage), unit_map(seed + 1, size, coverage)
-    smooth = torch.nn.functional.interpolate(unit_desc(seed, (4, 6)).permute(2, 0, 1)[None], size, mode="bilinear")[0].permute(1, 2, 0)
-    return tuple(DescriptorMap(torch.nn.functional.normalize(smooth + 0.1 * m.desc, dim=-1), m.conf, m.inside) for m in (a, b))
+    smooth = torch.nn.functional.interpolate(
+        unit_desc(seed, (4, 6)).permute(2, 0, 1)[None], size, mode="bilinear"
+    )[0].permute(1, 2, 0)
+    return tuple(
+        DescriptorMap(torch.nn.functional.normalize(smooth + 0.1 * m.desc, dim=-1), m.conf, m.inside)
+        for m in (a, b)
+    )

@@ -16,19 +16,33 @@ from pairs.views.view import View
 CENTRE = torch.tensor([WIDTH / 2, HEIGHT / 2], dtype=torch.float64)
 
 
-def small_gathered(num_views: int = 4, edges: list[tuple[int, int]] | None = None, unit: dict[tuple[int, int], float] | None = None) -> Gathered:
-    """Return exact views, records and samples of the edges (all pairs unless told). `unit` scales single runs, by (frame, other)."""
+def small_gathered(
+    num_views: int = 4,
+    edges: list[tuple[int, int]] | None = None,
+    unit: dict[tuple[int, int], float] | None = None,
+) -> Gathered:
+    """Return exact views, records and samples of the edges (all pairs unless told). `unit` scales single
+    runs, by (frame, other).
+    """
     poses = cam_from_world(num_views)
     depths = [depth_map(pose) for pose in poses]
     edges = [(a, b) for b in range(num_views) for a in range(b)] if edges is None else edges
     conf = torch.full((1, HEIGHT, WIDTH), 3.0, dtype=torch.float64)
     mask = torch.ones(HEIGHT, WIDTH, dtype=torch.bool)
-    views = [masked_canonical_view(points_in(pose, pose, depth)[None], conf, mask, CENTRE) for pose, depth in zip(poses, depths)]
+    views = [
+        masked_canonical_view(points_in(pose, pose, depth)[None], conf, mask, CENTRE)
+        for pose, depth in zip(poses, depths)
+    ]
     samples = []
     for a, b in edges:
         for frame, other in ((a, b), (b, a)):
-            own, seen = (coarse_grid(points_in(poses[k], poses[other], depths[other])).numpy() for k in (other, frame))
-            own, seen = own * (unit or {}).get((other, frame), 1.0), seen * (unit or {}).get((frame, other), 1.0)
+            own, seen = (
+                coarse_grid(points_in(poses[k], poses[other], depths[other])).numpy() for k in (other, frame)
+            )
+            own, seen = (
+                own * (unit or {}).get((other, frame), 1.0),
+                seen * (unit or {}).get((frame, other), 1.0),
+            )
             samples.append(RunSample(frame, other, own, seen, np.full(len(own), 2.0)))
     predictions = Predictions(tuple(small_views(num_views)), tuple(edges), _never, None, ())
     records = tuple(pair_record(poses, depths, a, b) for a, b in edges)
@@ -51,4 +65,10 @@ def small_lenses(num_views: int, cameras: tuple[int, ...] | None = None) -> Lens
     """Return the true lenses, one camera unless told."""
     camera = np.array(cameras or (0,) * num_views)
     count = int(camera.max()) + 1
-    return Lenses(np.tile(CENTRE.numpy(), (num_views, 1)), np.ones(num_views), camera, np.full(count, np.log(FOCAL)), np.zeros(count, bool))
+    return Lenses(
+        np.tile(CENTRE.numpy(), (num_views, 1)),
+        np.ones(num_views),
+        camera,
+        np.full(count, np.log(FOCAL)),
+        np.zeros(count, bool),
+    )

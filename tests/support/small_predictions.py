@@ -19,7 +19,15 @@ TRUTH = POSES.numpy()
 
 def small_view(k: int, mask: np.ndarray | None = None) -> View:
     image = np.full((HEIGHT, WIDTH, 3), 10 * k, np.uint8)
-    return View(f"{k}.jpg", None, image, identity((WIDTH, HEIGHT)), None if mask is None else Mask(mask, "test"), str(k), camera="one")
+    return View(
+        f"{k}.jpg",
+        None,
+        image,
+        identity((WIDTH, HEIGHT)),
+        None if mask is None else Mask(mask, "test"),
+        str(k),
+        camera="one",
+    )
 
 
 def entry(a: int, b: int, spread: float) -> PairEntry:
@@ -27,7 +35,8 @@ def entry(a: int, b: int, spread: float) -> PairEntry:
     conf = np.full((HEIGHT, WIDTH), 5.0)
     scales = np.exp(np.random.default_rng(7 * a + b).uniform(-spread, spread, 2))
     runs = [
-        PairPrediction(*(s * points_in(POSES[i], POSES[k], DEPTHS[k]).numpy() for k in (i, j)), conf, conf) for s, i, j in zip(scales, (a, b), (b, a))
+        PairPrediction(*(s * points_in(POSES[i], POSES[k], DEPTHS[k]).numpy() for k in (i, j)), conf, conf)
+        for s, i, j in zip(scales, (a, b), (b, a))
     ]
     record = pair_record(POSES, DEPTHS, a, b)
     return PairEntry(runs[0], runs[1], Matches(record.xy_a.numpy(), record.xy_b.numpy(), record.conf.numpy()))
@@ -38,10 +47,16 @@ ENTRIES = {edge: entry(*edge, spread=0.4) for edge in EDGES}
 IN_ONE_UNIT = {edge: entry(*edge, spread=0.0) for edge in EDGES}
 
 
-def predictions(entries: dict[tuple[int, int], PairEntry] = ENTRIES, cameras: Cameras | None = None, mask: np.ndarray | None = None) -> Predictions:
+def predictions(
+    entries: dict[tuple[int, int], PairEntry] = ENTRIES,
+    cameras: Cameras | None = None,
+    mask: np.ndarray | None = None,
+) -> Predictions:
     """Return the predictions of some pairs, all unless told."""
     edges = tuple(entries)
-    return Predictions(tuple(small_view(k, mask) for k in range(NUM_VIEWS)), edges, lambda k: entries[edges[k]], cameras, ())
+    return Predictions(
+        tuple(small_view(k, mask) for k in range(NUM_VIEWS)), edges, lambda k: entries[edges[k]], cameras, ()
+    )
 
 
 def true_cameras() -> Cameras:

@@ -24,32 +24,56 @@ from pairs.networks.vggt.network import Vggt
 
 def dense_config(output: DenseOutput | None, down_ratio: int = 1) -> DenseHeadConfig:
     """Return a small dense head on layers 0, 1, 1 and 2."""
-    return DenseHeadConfig(output, dim=64, layers=(0, 1, 1, 2), widths=(8, 8, 8, 8), features=16, positions=output is not None, down_ratio=down_ratio)
-
-
-def small_config(dino: bool = True) -> VggtConfig:
-    """Return the configuration of a small network with all heads, for images of whole patches of 14 pixels, tracks from 16 pixels on."""
-    return VggtConfig(
-        aggregator=AggregatorConfig(dim=32, depth=3, heads=2, dino=DinoConfig(dim=32, depth=1, heads=2, stored_side=3) if dino else None),
-        camera=CameraHeadConfig(dim=64, depth=1, heads=2),
-        depth=dense_config(DenseOutput(1, "exp")),
-        points=dense_config(DenseOutput(3, "inv_log")),
-        track=TrackHeadConfig(dense_config(None, down_ratio=2), TrackerConfig(levels=3, radius=2, latent=16, hidden=16, depth=1, heads=2)),
+    return DenseHeadConfig(
+        output,
+        dim=64,
+        layers=(0, 1, 1, 2),
+        widths=(8, 8, 8, 8),
+        features=16,
+        positions=output is not None,
+        down_ratio=down_ratio,
     )
 
 
-def small_vggt(seed: int = 0, config: VggtConfig | None = None, precision: torch.dtype = torch.float32) -> Vggt:
+def small_config(dino: bool = True) -> VggtConfig:
+    """Return the configuration of a small network with all heads, for images of whole patches of 14 pixels,
+    tracks from 16 pixels on.
+    """
+    return VggtConfig(
+        aggregator=AggregatorConfig(
+            dim=32,
+            depth=3,
+            heads=2,
+            dino=DinoConfig(dim=32, depth=1, heads=2, stored_side=3) if dino else None,
+        ),
+        camera=CameraHeadConfig(dim=64, depth=1, heads=2),
+        depth=dense_config(DenseOutput(1, "exp")),
+        points=dense_config(DenseOutput(3, "inv_log")),
+        track=TrackHeadConfig(
+            dense_config(None, down_ratio=2),
+            TrackerConfig(levels=3, radius=2, latent=16, hidden=16, depth=1, heads=2),
+        ),
+    )
+
+
+def small_vggt(
+    seed: int = 0, config: VggtConfig | None = None, precision: torch.dtype = torch.float32
+) -> Vggt:
     """Return a small network with random weights whose outputs are of ordinary size."""
     network = Vggt(config or small_config(), precision)
     generator = torch.Generator().manual_seed(seed)
-    network.load_state_dict({name: _random(name, tensor, generator) for name, tensor in network.state_dict().items()})
+    network.load_state_dict(
+        {name: _random(name, tensor, generator) for name, tensor in network.state_dict().items()}
+    )
     return network.eval().requires_grad_(False)
 
 
 def _random(name: str, like: Tensor, generator: torch.Generator) -> Tensor:
     z = torch.randn(like.shape, generator=generator)
     if name.endswith("pose_branch.fc2.bias"):
-        return torch.tensor([0.0, 0, 0, 0, 0, 0, 0.25, 0.25, 0.25])  # four iterations make a camera of 60 degrees that looks ahead
+        return torch.tensor(
+            [0.0, 0, 0, 0, 0, 0, 0.25, 0.25, 0.25]
+        )  # four iterations make a camera of 60 degrees that looks ahead
     if name.endswith("pose_branch.fc2.weight"):
         return 0.02 * z
     if like.ndim == 1:

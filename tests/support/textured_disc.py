@@ -1,4 +1,6 @@
-"""A slanted, textured disc in front of a loud backdrop, seen from an arc: photos with exact depth, masks and cameras."""
+"""A slanted, textured disc in front of a loud backdrop, seen from an arc: photos with exact depth, masks and
+cameras.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from pairs.views.view import View
 
 SIZE = (128, 96)
 _RADIUS = 0.9
-# Columns: two directions in the disc's plane and its normal, in the world; the cameras look along +z from four units away.
+# Columns: two directions in the disc's plane and its normal, in the world; the cameras look along +z from
+# four units away.
 AXES = np.linalg.qr(np.array([[1.0, 0.1, 0.5], [0.0, 1.0, 0.3], [0.4, -0.2, 1.0]]))[0]
 
 
@@ -38,7 +41,9 @@ def disc_scene(angles_deg: tuple[float, ...] = (-20, -10, 0, 10, 20)) -> DiscSce
     K = np.array([[150.0, 0, (w - 1) / 2], [0, 150.0, (h - 1) / 2], [0, 0, 1]])
     poses = np.stack([_pose(np.radians(angle)) for angle in angles_deg])
     parts = [_render(K, pose) for pose in poses]
-    return DiscScene(Cameras(np.tile(K, (len(poses), 1, 1)), poses), *(tuple(p[i] for p in parts) for i in range(3)))
+    return DiscScene(
+        Cameras(np.tile(K, (len(poses), 1, 1)), poses), *(tuple(p[i] for p in parts) for i in range(3))
+    )
 
 
 def pictures(scene: DiscScene) -> tuple[SweepPicture, ...]:
@@ -52,11 +57,15 @@ def views(scene: DiscScene, folder: Path, backdrop_seed: int = 0, masked: bool =
     made = []
     for number, (grey, mask) in enumerate(zip(scene.grey, scene.mask)):
         noise = np.random.default_rng((backdrop_seed, number)).integers(0, 256, (*mask.shape, 3), np.uint8)
-        image = np.where(mask[..., None] | (not masked), np.repeat(np.rint(grey).astype(np.uint8)[..., None], 3, 2), noise)
+        image = np.where(
+            mask[..., None] | (not masked), np.repeat(np.rint(grey).astype(np.uint8)[..., None], 3, 2), noise
+        )
         path = folder / f"{number}.png"
         cv2.imwrite(str(path), image)
         key = digest(image, mask)
-        made.append(View(path.name, path, image, identity(SIZE), Mask(mask, "drawn") if masked else None, key))
+        made.append(
+            View(path.name, path, image, identity(SIZE), Mask(mask, "drawn") if masked else None, key)
+        )
     return tuple(made)
 
 
@@ -65,7 +74,10 @@ def solve(scene: DiscScene, num_points: int = 200) -> SceneSolve:
     uv = np.random.default_rng(1).uniform(-0.6, 0.6, (num_points, 2)) * _RADIUS
     points = uv @ AXES[:, :2].T
     num_views = len(scene.depth)
-    cam = np.einsum("vij,nj->vni", scene.cameras.cam_from_world[:, :3, :3], points) + scene.cameras.cam_from_world[:, None, :3, 3]
+    cam = (
+        np.einsum("vij,nj->vni", scene.cameras.cam_from_world[:, :3, :3], points)
+        + scene.cameras.cam_from_world[:, None, :3, 3]
+    )
     xy = np.einsum("vij,vnj->vni", scene.cameras.K, cam)
     xy = xy[..., :2] / xy[..., 2:]
     return SceneSolve(
@@ -94,5 +106,11 @@ def _render(K: np.ndarray, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
     centre = -pose[:3, :3].T @ pose[:3, 3]
     depth = -(centre @ AXES[:, 2]) / (rays @ AXES[:, 2])
     u, v = np.moveaxis((centre + depth[..., None] * rays) @ AXES[:, :2], -1, 0)
-    grey = 128 + 30 * np.sin(17 * u + 3 * v) + 30 * np.sin(5 * u - 19 * v + 1) + 25 * np.sin(29 * u + 23 * v) + 20 * np.sin(31 * v - 13 * u)
+    grey = (
+        128
+        + 30 * np.sin(17 * u + 3 * v)
+        + 30 * np.sin(5 * u - 19 * v + 1)
+        + 25 * np.sin(29 * u + 23 * v)
+        + 20 * np.sin(31 * v - 13 * u)
+    )
     return grey.astype(np.float32), depth, np.hypot(u, v) < _RADIUS

@@ -19,7 +19,9 @@ CLASS_NAMES = {"dust3r": "AsymmetricCroCo3DStereo", "mast3r": "AsymmetricMASt3R"
 
 
 def tiny_config(head: HeadType = "catmlp+dpt", desc_dim: int = 8, size: int = 64) -> NetworkConfig:
-    """Return the configuration of a tiny network for images of that size: MASt3R with its own head, DUSt3R with the two others."""
+    """Return the configuration of a tiny network for images of that size: MASt3R with its own head, DUSt3R
+    with the two others.
+    """
     own = head == "catmlp+dpt"
     return NetworkConfig(
         kind="mast3r" if own else "dust3r",
@@ -36,7 +38,9 @@ def tiny_network(head: HeadType = "catmlp+dpt", seed: int = 0, size: int = 64) -
     """Return a tiny network with random weights whose outputs are of ordinary size."""
     network = PairNetwork(tiny_config(head, size=size))
     generator = torch.Generator().manual_seed(seed)
-    network.load_state_dict({name: _random(name, tensor, generator) for name, tensor in network.state_dict().items()})
+    network.load_state_dict(
+        {name: _random(name, tensor, generator) for name, tensor in network.state_dict().items()}
+    )
     return network.eval().requires_grad_(False)
 
 
@@ -65,17 +69,25 @@ def constructor_arguments(config: NetworkConfig) -> dict[str, Any]:
         "depth_mode": outputs.depth,
         "conf_mode": outputs.conf,
     }
-    return arguments | ({"two_confs": outputs.desc_conf is not None, "desc_conf_mode": outputs.desc_conf} if described else {})
+    return arguments | (
+        {"two_confs": outputs.desc_conf is not None, "desc_conf_mode": outputs.desc_conf} if described else {}
+    )
 
 
 def model_string(config: NetworkConfig, **changed: Any) -> str:
     """Return the constructor string of a `.pth` file; `changed` replaces or adds arguments."""
     arguments = {**constructor_arguments(config), **changed}
-    return f"{CLASS_NAMES[config.kind]}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
+    return (
+        f"{CLASS_NAMES[config.kind]}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
+    )
 
 
-def write_pth(path: Path, network: PairNetwork, state: dict[str, Tensor] | None = None, text: str | None = None) -> Path:
-    """Write a checkpoint as the papers' training programs do; `state` and `text` replace weights and constructor string."""
+def write_pth(
+    path: Path, network: PairNetwork, state: dict[str, Tensor] | None = None, text: str | None = None
+) -> Path:
+    """Write a checkpoint as the papers' training programs do; `state` and `text` replace weights and
+    constructor string.
+    """
     args = argparse.Namespace(model=text or model_string(network.config), batch_size=4, resume=None)
     torch.save({"args": args, "model": state or network.state_dict(), "epoch": 3, "best_so_far": 0.5}, path)
     return path
@@ -84,8 +96,13 @@ def write_pth(path: Path, network: PairNetwork, state: dict[str, Tensor] | None 
 def write_folder(folder: Path, network: PairNetwork) -> Path:
     """Write a checkpoint as the hub holds it: of tensors with two names, the one without the dot."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps({**constructor_arguments(network.config), "landscape_only": True, "freeze": "none"}))
-    save_file({name: tensor for name, tensor in network.state_dict().items() if ".layer_rn." not in name}, folder / "model.safetensors")
+    (folder / "config.json").write_text(
+        json.dumps({**constructor_arguments(network.config), "landscape_only": True, "freeze": "none"})
+    )
+    save_file(
+        {name: tensor for name, tensor in network.state_dict().items() if ".layer_rn." not in name},
+        folder / "model.safetensors",
+    )
     return folder
 
 

@@ -34,4 +34,9 @@ def batch_of(seed: int, batch_size: int = 2, num_corr: int = 12) -> PairBatch:
         xy.append(torch.stack([pixel % 7, pixel // 7], -1))
     matched = torch.rand(batch_size, num_corr, generator=generator) < 0.7
     metric = torch.arange(batch_size) % 2 == 0
-    return PairBatch(outputs[0], outputs[1], PairTruth(truths[0], truths[1], metric), Correspondences(xy[0], xy[1], matched))
+    return PairBatch(
+        outputs[0],
+        outputs[1],
+        PairTruth(truths[0], truths[1], metric),
+        Correspondences(xy[0], xy[1], matched),
+    )

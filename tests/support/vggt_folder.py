@@ -31,16 +31,33 @@ def larger_config() -> VggtConfig:
     """Return the small configuration for images of 56 pixels."""
     config = small_config()
     dino = config.aggregator.dino
-    return replace(config, aggregator=replace(config.aggregator, dino=None if dino is None else replace(dino, stored_side=4)))
+    return replace(
+        config,
+        aggregator=replace(config.aggregator, dino=None if dino is None else replace(dino, stored_side=4)),
+    )
 
 
-def photos(folder: Path, count: int = 4, masked: bool = True, backdrop: int = 0, sizes: Sequence[tuple[int, int]] = ((64, 48),)) -> tuple[View, ...]:
-    """Write photos of (width, height), taken in turn from `sizes`, with an object in the middle half; `backdrop` changes all around it."""
+def photos(
+    folder: Path,
+    count: int = 4,
+    masked: bool = True,
+    backdrop: int = 0,
+    sizes: Sequence[tuple[int, int]] = ((64, 48),),
+) -> tuple[View, ...]:
+    """Write photos of (width, height), taken in turn from `sizes`, with an object in the middle half;
+    `backdrop` changes all around it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     views = []
     for k in range(count):
         w, h = sizes[k % len(sizes)]
-        pixels = np.random.default_rng([k, 7]).integers(0, 256, (h // 4, w // 4, 3)).repeat(4, 0).repeat(4, 1).astype(np.uint8)
+        pixels = (
+            np.random.default_rng([k, 7])
+            .integers(0, 256, (h // 4, w // 4, 3))
+            .repeat(4, 0)
+            .repeat(4, 1)
+            .astype(np.uint8)
+        )
         inside = np.zeros((h, w), bool)
         inside[h // 4 : 3 * h // 4, w // 4 : 3 * w // 4] = True
         around = np.random.default_rng([k, backdrop]).integers(0, 256, pixels.shape).astype(np.uint8)
@@ -49,5 +66,7 @@ def photos(folder: Path, count: int = 4, masked: bool = True, backdrop: int = 0,
         Image.fromarray(pixels).save(path)
         content = digest(pixels, inside if masked else "whole")
         mask = Mask(inside, "made up") if masked else None
-        views.append(View(path.name, path, pixels, identity((w, h)), mask, content, content=content, camera="one"))
+        views.append(
+            View(path.name, path, pixels, identity((w, h)), mask, content, content=content, camera="one")
+        )
     return tuple(views)

@@ -1,1 +1,3 @@
-"""The losses of MASt3R's sparse global alignment, minimised by damped least squares instead of gradient descent."""
+"""The losses of MASt3R's sparse global alignment, minimised by damped least squares instead of gradient
+descent.
+"""

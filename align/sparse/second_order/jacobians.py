@@ -1,6 +1,7 @@
 """Errors of links and their derivatives (the sparse aligner's specification, chapters 7.2 and 9).
 
-All is relative: the source's point goes into the target's frame, and its distance from what the target says is measured there.
+All is relative: the source's point goes into the target's frame, and its distance from what the target says
+is measured there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from align.sparse.second_order.observations import Links
 from align.sparse.second_order.state import Optics, ReferenceState, rotated
 
 POSE, DEPTH, ERROR = slice(0, 6), 6, 7
-"""Rows of a link: left perturbation (turn, shift) of the relative pose, log depth of the source's point, the error itself."""
+"""Rows of a link: left perturbation (turn, shift) of the relative pose, log depth of the source's point, the
+error itself."""
 TARGET_SIZE = 8
 """Where both ends are points of their views, the last: log size of the target's."""
 SOURCE_FOCAL, TARGET_FOCAL, SOURCE_CENTRE, TARGET_CENTRE = 8, 9, slice(10, 12), slice(12, 14)
@@ -48,9 +50,13 @@ def seen_of(links: Links, state: ReferenceState, optics: Optics, smooth: float) 
     depth = state.shape[links.anchor] * optics.scale[source][group, None] * (1 + flat)
     point = ray * depth[:, None] + t[group][..., None]
     if links.kind == "pixel":
-        # As in the reference, K is applied before the division: nearer than the least depth the principal point shrinks too.
+        # As in the reference, K is applied before the division: nearer than the least depth the principal
+        # point shrinks too.
         z = point[:, 2:]
-        error = optics.focal[target][group, None, None] * point[:, :2] + optics.centre[target][group][..., None] * z
+        error = (
+            optics.focal[target][group, None, None] * point[:, :2]
+            + optics.centre[target][group][..., None] * z
+        )
         error /= np.maximum(z, LEAST_DEPTH)
         np.clip(error, *FAR_PX, out=error)
         error -= links.seen
@@ -76,7 +82,11 @@ def robust_sum(seen: Seen, weight: np.ndarray, robust: Robust) -> float:
 
 def rows_of(links: Links, optics: Optics, seen: Seen, num_rows: int) -> np.ndarray:
     """Return the first rows (T, R, K, S): derivatives of the error's K components, and the error."""
-    return _pixel_rows(links, optics, seen, num_rows) if links.kind == "pixel" else _point_rows(links, optics, seen, num_rows)
+    return (
+        _pixel_rows(links, optics, seen, num_rows)
+        if links.kind == "pixel"
+        else _point_rows(links, optics, seen, num_rows)
+    )
 
 
 def _pixel_rows(links: Links, optics: Optics, seen: Seen, num_rows: int) -> np.ndarray:
@@ -85,7 +95,8 @@ def _pixel_rows(links: Links, optics: Optics, seen: Seen, num_rows: int) -> np.n
     inverse_z, (cx, cy) = 1 / np.maximum(z, LEAST_DEPTH), optics.centre[target][group].T[..., None]
     s = optics.focal[target][group, None] * inverse_z
     u, v = s * x, s * y  # pixels from the principal point
-    # Nearer than the least depth a point is projected from there: its own depth moves the principal point alone.
+    # Nearer than the least depth a point is projected from there: its own depth moves the principal point
+    # alone.
     in_front = z >= LEAST_DEPTH
     su, sv = np.where(in_front, u, -cx) * inverse_z, np.where(in_front, v, -cy) * inverse_z
     rows = np.empty((len(group), num_rows, 2, x.shape[1]))
@@ -106,7 +117,12 @@ def _pixel_rows(links: Links, optics: Optics, seen: Seen, num_rows: int) -> np.n
     centred = np.where(in_front, 1, z * inverse_z)
     if num_rows == TARGET_CENTRE.stop:
         width, height = optics.size[target][group].T[..., None]
-        rows[:, 12, 0], rows[:, 12, 1], rows[:, 13, 0], rows[:, 13, 1] = width * centred, 0, 0, height * centred
+        rows[:, 12, 0], rows[:, 12, 1], rows[:, 13, 0], rows[:, 13, 1] = (
+            width * centred,
+            0,
+            0,
+            height * centred,
+        )
     for axis, at in enumerate((u + cx * centred, v + cy * centred)):
         tile, slot = np.nonzero((at < FAR_PX[0]) | (at > FAR_PX[1]))
         rows[tile, :, axis, slot] = 0
@@ -141,16 +157,27 @@ def _by_depth(seen: Seen, group: np.ndarray) -> _Vector:
     return x - t[0], y - t[1], z - t[2]
 
 
-def _by_source_intrinsics(links: Links, optics: Optics, seen: Seen, num_rows: int) -> list[tuple[int, _Vector]]:
-    """Return rows, and the derivatives of the points by the source's log focal and by its principal point over the image size."""
+def _by_source_intrinsics(
+    links: Links, optics: Optics, seen: Seen, num_rows: int
+) -> list[tuple[int, _Vector]]:
+    """Return rows, and the derivatives of the points by the source's log focal and by its principal point
+    over the image size.
+    """
     if num_rows <= SOURCE_FOCAL:
         return []
     source, group = links.direction[:, 0], links.group
-    x, y, z = seen.R[group].transpose(2, 1, 0)[..., None]  # the source's axes (3, T, 1), as the target sees them
+    x, y, z = seen.R[group].transpose(2, 1, 0)[
+        ..., None
+    ]  # the source's axes (3, T, 1), as the target sees them
     flat = links.relief * optics.flatten[source][group, None]
     # The ray tends to the optical axis; the relief flattens with the focal, and with it the depth.
     along = -1 - flat / (1 + flat)
-    by = [(SOURCE_FOCAL, tuple(seen.depth * (along * ray + axis) for ray, axis in zip(seen.ray.transpose(1, 0, 2), z)))]
+    by = [
+        (
+            SOURCE_FOCAL,
+            tuple(seen.depth * (along * ray + axis) for ray, axis in zip(seen.ray.transpose(1, 0, 2), z)),
+        )
+    ]
     if num_rows > SOURCE_CENTRE.start:
         for k, axis in enumerate((x, y)):
             slope = -seen.depth * (optics.size[source, k] / optics.focal[source])[group, None]

@@ -1,4 +1,6 @@
-"""The reference's coarse and fine losses as models for damped least squares (the sparse aligner's specification, chapters 9 and 10)."""
+"""The reference's coarse and fine losses as models for damped least squares (the sparse aligner's
+specification, chapters 9 and 10).
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,32 @@ from align.solver.least_squares import Equations, Step
 from align.sparse.options import DepthModel
 from align.sparse.robust import Robust
 from align.sparse.second_order.jacobians import DEPTH, SOURCE_FOCAL, TARGET_SIZE, robust_sum, rows_of, seen_of
-from align.sparse.second_order.normal_equations import LinkSums, Lones, pull_of, shared_equations, spread_of, summed, with_lones, without_lones
+from align.sparse.second_order.normal_equations import (
+    LinkSums,
+    Lones,
+    pull_of,
+    shared_equations,
+    spread_of,
+    summed,
+    with_lones,
+    without_lones,
+)
 from align.sparse.second_order.observations import Links
 from align.sparse.second_order.priors import ModelPriors, prior_cost, prior_equations
-from align.sparse.second_order.state import Optics, ReferenceState, Setting, optics_of, shared_columns, stepped
+from align.sparse.second_order.state import (
+    Optics,
+    ReferenceState,
+    Setting,
+    optics_of,
+    shared_columns,
+    stepped,
+)
 
 _DRAG = 0.03
-"""Damping of principal points and focals beyond the common one; a shared focal, which many views tie down, has its share of it. If all
-cameras turn while all principal points move, or draw back while their focals grow, the losses hardly change: these go where the matches push
-them, and not wherever noise leads along such a valley."""
+"""Damping of principal points and focals beyond the common one; a shared focal, which many views tie down,
+has its share of it. If all
+cameras turn while all principal points move, or draw back while their focals grow, the losses hardly change:
+these go where the matches push them, and not wherever noise leads along such a valley."""
 _LOG_DEPTH_STEP = 1.0
 _AT_BOUND = 1e-12  # relative
 
@@ -59,7 +78,10 @@ class ReferenceModel:
         with np.errstate(over="ignore", invalid="ignore"):
             total = 0.0 if self.priors is None else prior_cost(self.priors, state)
             for part in self.parts:
-                total += sum(robust_sum(seen_of(piece, state, optics, part.smooth), piece.weight, part.robust) for piece in part.pieces)
+                total += sum(
+                    robust_sum(seen_of(piece, state, optics, part.smooth), piece.weight, part.robust)
+                    for piece in part.pieces
+                )
             return total
 
     def equations(self, state: ReferenceState) -> Equations:
@@ -75,7 +97,11 @@ class ReferenceModel:
             more = prior_equations(self.priors, state, optics, columns, size)
             matrix, gradient = matrix + more[0], gradient + more[1]
         matrix, gradient = _held(self, state, _dragged(self.setting, matrix), gradient)
-        return without_lones(matrix, gradient) if self.lones is None else with_lones(matrix, gradient, self.lones, all_sums, columns)
+        return (
+            without_lones(matrix, gradient)
+            if self.lones is None
+            else with_lones(matrix, gradient, self.lones, all_sums, columns)
+        )
 
     def moved(self, state: ReferenceState, step: Step) -> ReferenceState:
         """Return the state after a step."""
@@ -83,14 +109,20 @@ class ReferenceModel:
         if self.lones is None:
             return replace(after, shape=_kept_shape(self, state, after))
         shape, present = state.shape.copy(), self.lones.anchor >= 0
-        shape[self.lones.anchor[present]] *= np.exp(np.clip(step.lone[present], -_LOG_DEPTH_STEP, _LOG_DEPTH_STEP))
+        shape[self.lones.anchor[present]] *= np.exp(
+            np.clip(step.lone[present], -_LOG_DEPTH_STEP, _LOG_DEPTH_STEP)
+        )
         return replace(after, shape=shape)
 
 
 def under(model: ReferenceModel, robust: Robust, smooth: float = 0.0) -> ReferenceModel:
-    """Return the model with another robust function of the matches, and pixel distances smoothed so far; the fallback keeps its own."""
+    """Return the model with another robust function of the matches, and pixel distances smoothed so far; the
+    fallback keeps its own.
+    """
     parts = (
-        replace(part, robust=robust, smooth=smooth if part.links.kind == "pixel" else 0.0) if part.links.kind != "prediction" else part
+        replace(part, robust=robust, smooth=smooth if part.links.kind == "pixel" else 0.0)
+        if part.links.kind != "prediction"
+        else part
         for part in model.parts
     )
     return replace(model, parts=tuple(parts))
@@ -113,7 +145,9 @@ def link_sums(model: ReferenceModel, part: Part, state: ReferenceState, optics: 
 
 
 def _stretching(model: ReferenceModel, state: ReferenceState, optics: Optics) -> np.ndarray:
-    """Return the derivatives (A,) of the log depths of anchors that keep their shape by the log focal; see `_kept_shape`."""
+    """Return the derivatives (A,) of the log depths of anchors that keep their shape by the log focal; see
+    `_kept_shape`.
+    """
     if model.depth.combine == "mul":
         return np.ones_like(state.shape)
     # At depth 0 the row of the log depth, which this multiplies, is 0 too.
@@ -124,20 +158,31 @@ def _dragged(setting: Setting, matrix: np.ndarray) -> np.ndarray:
     """Return the matrix with the drag on intrinsics."""
     num_views, num_cameras = len(setting.camera), setting.log_focal_range.shape[1]
     drag = np.zeros(len(matrix))
-    drag[7 * num_views : 7 * num_views + num_cameras] = _DRAG / np.bincount(setting.camera, minlength=num_cameras)
+    drag[7 * num_views : 7 * num_views + num_cameras] = _DRAG / np.bincount(
+        setting.camera, minlength=num_cameras
+    )
     drag[7 * num_views + num_cameras :] = _DRAG
     return matrix + np.diag(drag * np.diagonal(matrix))
 
 
-def _held(model: ReferenceModel, state: ReferenceState, matrix: np.ndarray, gradient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the equations without what is at a bound and pulls beyond it, and without what nothing depends on."""
+def _held(
+    model: ReferenceModel, state: ReferenceState, matrix: np.ndarray, gradient: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the equations without what is at a bound and pulls beyond it, and without what nothing depends
+    on.
+    """
     n, num_cameras = len(state.depth_scale), len(state.log_focal)
     still = ~(np.diagonal(matrix) > 0)
     low, high = model.setting.log_focal_range
     by_focal = gradient[7 * n : 7 * n + num_cameras]
-    still[7 * n : 7 * n + num_cameras] |= ((state.log_focal <= low) & (by_focal > 0)) | ((state.log_focal >= high) & (by_focal < 0))
+    still[7 * n : 7 * n + num_cameras] |= ((state.log_focal <= low) & (by_focal > 0)) | (
+        (state.log_focal >= high) & (by_focal < 0)
+    )
     if model.bounded:
-        by_size, at = gradient[6 * n : 7 * n], state.depth_scale <= model.setting.pivot_depth * (1 + _AT_BOUND)
+        by_size, at = (
+            gradient[6 * n : 7 * n],
+            state.depth_scale <= model.setting.pivot_depth * (1 + _AT_BOUND),
+        )
         bound = at & (by_size > 0)
         if not bound.any():
             # Then one of the smallest stays the unit all the same: the one that wants to grow least.
@@ -149,8 +194,16 @@ def _held(model: ReferenceModel, state: ReferenceState, matrix: np.ndarray, grad
 
 
 def _kept_shape(model: ReferenceModel, before: ReferenceState, after: ReferenceState) -> np.ndarray:
-    """Return the depths (A,) over their scales for the focals of `after`: a longer focal stretches them (chapter 7.1)."""
+    """Return the depths (A,) over their scales for the focals of `after`: a longer focal stretches them
+    (chapter 7.1).
+    """
     if np.array_equal(before.log_focal, after.log_focal):
         return before.shape
-    stretch = [1 / optics_of(state, model.setting).flatten[model.setting.anchor_view] for state in (before, after)]
-    return before.shape + stretch[1] - stretch[0] if model.depth.combine == "add" else before.shape * stretch[1] / stretch[0]
+    stretch = [
+        1 / optics_of(state, model.setting).flatten[model.setting.anchor_view] for state in (before, after)
+    ]
+    return (
+        before.shape + stretch[1] - stretch[0]
+        if model.depth.combine == "add"
+        else before.shape * stretch[1] / stretch[0]
+    )

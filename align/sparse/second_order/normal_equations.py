@@ -11,7 +11,17 @@ import torch
 from align.solver.adjoint import cross_matrix, minus_adjoint
 from align.solver.least_squares import Equations
 from align.sparse.robust import Robust, robust_slope
-from align.sparse.second_order.jacobians import DEPTH, ERROR, POSE, SOURCE_CENTRE, SOURCE_FOCAL, TARGET_CENTRE, TARGET_FOCAL, TARGET_SIZE, Seen
+from align.sparse.second_order.jacobians import (
+    DEPTH,
+    ERROR,
+    POSE,
+    SOURCE_CENTRE,
+    SOURCE_FOCAL,
+    TARGET_CENTRE,
+    TARGET_FOCAL,
+    TARGET_SIZE,
+    Seen,
+)
 from align.sparse.second_order.observations import Links
 from align.sparse.second_order.state import Optics, pivots
 
@@ -60,15 +70,17 @@ def lones_of(all_links: Sequence[Links], anchor_view: np.ndarray, free: np.ndarr
 def pull_of(seen: Seen, weight: np.ndarray, robust: Robust, least: float) -> np.ndarray:
     """Return the weights (T, S) with which least squares have the robust function's gradient.
 
-    Its own quadratic majoriser: far stiffer than the function where the distance is small, hence never surprised. Distances below `least`
-    count as that.
+    Its own quadratic majoriser: far stiffer than the function where the distance is small, hence never
+    surprised. Distances below `least` count as that.
     """
     distance = np.maximum(seen.distance, least)
     return weight * robust_slope(robust, torch.from_numpy(distance)).numpy() / distance
 
 
 def summed(links: Links, rows: np.ndarray, pull: np.ndarray, alone: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sums of products of rows (T, R, K, S) by direction, and where depths are `alone` those with the log depth by run."""
+    """Return the sums of products of rows (T, R, K, S) by direction, and where depths are `alone` those with
+    the log depth by run.
+    """
     rows = rows * np.sqrt(pull)[:, None, None]
     num_tiles, num_rows, _, num_slots = rows.shape
     flat = rows.reshape(num_tiles, num_rows, -1)
@@ -80,7 +92,9 @@ def summed(links: Links, rows: np.ndarray, pull: np.ndarray, alone: bool) -> tup
 
 
 def spread_of(links: Links, R: np.ndarray, t: np.ndarray, optics: Optics, num_rows: int) -> np.ndarray:
-    """Return how the rows of every direction with the relative pose R, t follow from the unknowns of source and target (D, R, 20)."""
+    """Return how the rows of every direction with the relative pose R, t follow from the unknowns of source
+    and target (D, R, 20).
+    """
     source, target = links.direction.T
     basis = pose_basis(pivots(optics))
     spread = np.zeros((len(source), num_rows, 2 * _PER_VIEW))
@@ -92,14 +106,19 @@ def spread_of(links: Links, R: np.ndarray, t: np.ndarray, optics: Optics, num_ro
         other[:, TARGET_SIZE, _OWN_SIZE] = 1
         return spread
     if num_rows > SOURCE_FOCAL:
-        own[:, SOURCE_FOCAL, _OWN_FOCAL], other[:, TARGET_FOCAL, _OWN_FOCAL] = optics.focal_felt[source], optics.focal_felt[target]
+        own[:, SOURCE_FOCAL, _OWN_FOCAL], other[:, TARGET_FOCAL, _OWN_FOCAL] = (
+            optics.focal_felt[source],
+            optics.focal_felt[target],
+        )
     if num_rows > SOURCE_CENTRE.start:
         own[:, SOURCE_CENTRE, _OWN_CENTRE] = other[:, TARGET_CENTRE, _OWN_CENTRE] = np.eye(2)
     return spread
 
 
 def pose_basis(pivot: np.ndarray) -> np.ndarray:
-    """Return the left perturbation (V, 6, 7) of cam_from_world by a turn about the pivot, its shift, and growth about it."""
+    """Return the left perturbation (V, 6, 7) of cam_from_world by a turn about the pivot, its shift, and
+    growth about it.
+    """
     basis = np.zeros((len(pivot), 6, 7))
     basis[:, :, :6] = np.eye(6)
     basis[:, 3:, :3] = cross_matrix(pivot)
@@ -108,7 +127,9 @@ def pose_basis(pivot: np.ndarray) -> np.ndarray:
 
 
 def shared_equations(sums: LinkSums, columns: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the matrix (N, N) and gradient (N,) of the shared unknowns; `columns` are those of the views (V, 10)."""
+    """Return the matrix (N, N) and gradient (N,) of the shared unknowns; `columns` are those of the views (V,
+    10).
+    """
     transposed = sums.spread.transpose(0, 2, 1)
     local = transposed @ sums.by_direction @ sums.spread
     gradient = (transposed @ sums.by_direction[:, :, ERROR, None])[..., 0]
@@ -118,7 +139,9 @@ def shared_equations(sums: LinkSums, columns: np.ndarray, size: int) -> tuple[np
     return matrix, np.bincount(at.ravel(), gradient.ravel(), size)
 
 
-def with_lones(matrix: np.ndarray, gradient: np.ndarray, lones: Lones, all_sums: Sequence[LinkSums], columns: np.ndarray) -> Equations:
+def with_lones(
+    matrix: np.ndarray, gradient: np.ndarray, lones: Lones, all_sums: Sequence[LinkSums], columns: np.ndarray
+) -> Equations:
     """Return the equations of all unknowns, given those (N, N), (N,) of the shared ones."""
     num_views, num_lone = lones.anchor.shape
     num_slots, num_rows, size = lones.num_slots, all_sums[0].spread.shape[1], len(gradient)
@@ -133,9 +156,16 @@ def with_lones(matrix: np.ndarray, gradient: np.ndarray, lones: Lones, all_sums:
         placed[source[direction], slot[direction], place[run]] += sums.by_run[run]
         spread[source, slot], partner[source, slot] = sums.spread, target
     # A depth of its own leaves nothing to the size of its view.
-    kept = [*range(6), *((_OWN_FOCAL,) if num_rows > SOURCE_FOCAL else ()), *(range(8, 10) if num_rows > SOURCE_CENTRE.start else ())]
+    kept = [
+        *range(6),
+        *((_OWN_FOCAL,) if num_rows > SOURCE_FOCAL else ()),
+        *(range(8, 10) if num_rows > SOURCE_CENTRE.start else ()),
+    ]
     coupled = placed @ spread[..., [*kept, *(_PER_VIEW + k for k in kept)]]  # (V, slots, B, own and other)
-    own, other = coupled[..., : len(kept)].sum(1), coupled[..., len(kept) :].transpose(0, 2, 1, 3).reshape(num_views, num_lone, -1)
+    own, other = (
+        coupled[..., : len(kept)].sum(1),
+        coupled[..., len(kept) :].transpose(0, 2, 1, 3).reshape(num_views, num_lone, -1),
+    )
     others = np.where(partner[..., None] >= 0, columns[partner][..., kept], size).reshape(num_views, -1)
     total = placed.sum(1)
     diagonal, pull = total[..., DEPTH], total[..., ERROR]

@@ -1,8 +1,10 @@
-"""What the reference's losses are sums over, in tiles for damped least squares (the sparse aligner's specification, chapter 9).
+"""What the reference's losses are sums over, in tiles for damped least squares (the sparse aligner's
+specification, chapter 9).
 
-A link is a pixel of one view, at the depth of its anchor, about which another view says something: on which pixel it sees it, where its own
-match lies in space, or where a pointmap predicts it. Links are ordered by direction (source, target), then by anchor: every sum is one over
-tiles or over runs of one direction and anchor.
+A link is a pixel of one view, at the depth of its anchor, about which another view says something: on which
+pixel it sees it, where its own match lies in space, or where a pointmap predicts it. Links are ordered by
+direction (source, target), then by anchor: every sum is one over tiles or over runs of one direction and
+anchor.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ class Links:
     anchor: np.ndarray  # (T, S) int, into all anchors
     relief: np.ndarray  # (T, S), depth over the anchor's, less 1, at the base focal
     seen: np.ndarray  # (T, 2 or 3, S)
-    """The pixel in the target, or the point in its frame: own points in units of its depth scale, predictions in the world's."""
+    """The pixel in the target, or the point in its frame: own points in units of its depth scale, predictions
+    in the world's."""
     weight: np.ndarray  # (T, S)
     """As in the loss, which is a mean: divided by their sum."""
     run_start: np.ndarray  # (U,) int, into the T S slots
@@ -58,20 +61,35 @@ def sight_links(terms: MatchTerms) -> Links:
     for end in range(2):
         pixel, target = terms.ends.pixel[:, end], terms.target[:, end]
         flat.append(
-            _flat(view[:, end], view[:, 1 - end], pixel, terms.ends.anchor[:, end], terms.ends.relief[:, end], target, terms.pixel_weight[:, end])
+            _flat(
+                view[:, end],
+                view[:, 1 - end],
+                pixel,
+                terms.ends.anchor[:, end],
+                terms.ends.relief[:, end],
+                target,
+                terms.pixel_weight[:, end],
+            )
         )
     return _tiled("pixel", *(np.concatenate(parts) for parts in zip(*flat)))
 
 
 def meeting_links(terms: MatchTerms, own_point: np.ndarray) -> Links:
-    """Return every match as one link from its first end to the second end's point (T, 3, S), in its view's depth scale (chapter 9.3)."""
+    """Return every match as one link from its first end to the second end's point (T, 3, S), in its view's
+    depth scale (chapter 9.3).
+    """
     view = terms.ends.view[terms.ends.group].numpy()
     pixel, anchor, relief = terms.ends.pixel[:, 0], terms.ends.anchor[:, 0], terms.ends.relief[:, 0]
-    return _tiled("own point", *_flat(view[:, 0], view[:, 1], pixel, anchor, relief, torch.from_numpy(own_point), terms.weight))
+    return _tiled(
+        "own point",
+        *_flat(view[:, 0], view[:, 1], pixel, anchor, relief, torch.from_numpy(own_point), terms.weight),
+    )
 
 
 def predicted_links(terms: FallbackTerms, share: float) -> Links:
-    """Return the fallback's points as links to their predictions, weighing a `share` of the whole (chapter 9.5)."""
+    """Return the fallback's points as links to their predictions, weighing a `share` of the whole (chapter
+    9.5).
+    """
     of, frame = terms.ends.view[terms.ends.group, 0].numpy(), terms.frame[terms.ends.group].numpy()
     pixel, anchor, relief = terms.ends.pixel[:, 0], terms.ends.anchor[:, 0], terms.ends.relief[:, 0]
     links = _tiled("prediction", *_flat(of, frame, pixel, anchor, relief, terms.prediction, terms.weight))
@@ -90,7 +108,10 @@ def in_pieces(links: Links) -> Iterator[Links]:
             links.kind,
             links.direction[first:last],
             links.tile_start[first : last + 1] - start,
-            *(each[start:stop] for each in (links.pixel, links.anchor, links.relief, links.seen, links.weight)),
+            *(
+                each[start:stop]
+                for each in (links.pixel, links.anchor, links.relief, links.seen, links.weight)
+            ),
             run_start=links.run_start[runs] - start * num_slots,
             run_direction=links.run_direction[runs] - first,
             run_anchor=links.run_anchor[runs],
@@ -99,7 +120,9 @@ def in_pieces(links: Links) -> Iterator[Links]:
 
 
 def _flat(source: np.ndarray, target: np.ndarray, *tiles: torch.Tensor) -> tuple[np.ndarray, ...]:
-    """Return source and target (M,) of every slot of tiles with views (T,), and the tiles' values (M, ...)."""
+    """Return source and target (M,) of every slot of tiles with views (T,), and the tiles' values
+    (M, ...).
+    """
     views = tuple(np.repeat(view, TILE) for view in (source, target))
     return *views, *(each.movedim(-1, 1).flatten(0, 1).double().numpy() for each in tiles)
 
@@ -118,7 +141,9 @@ def _tiled(
     total, anchor = weight.sum(), anchor.astype(int)
     kept = np.flatnonzero(weight)
     order = kept[np.lexsort((anchor[kept], target[kept], source[kept]))]
-    source, target, pixel, anchor, relief, seen, weight = (x[order] for x in (source, target, pixel, anchor, relief, seen, weight))
+    source, target, pixel, anchor, relief, seen, weight = (
+        x[order] for x in (source, target, pixel, anchor, relief, seen, weight)
+    )
     new_direction = _changes(source, target)
     first = np.flatnonzero(new_direction)
     lengths = np.diff(np.append(first, len(source)))

@@ -29,10 +29,13 @@ def prior_cost(terms: ModelPriors, state: ReferenceState) -> float:
     return float((by_pose**2).sum() + (by_focal**2).sum()) / (2 * max(terms.num_observations, 1))
 
 
-def prior_equations(terms: ModelPriors, state: ReferenceState, optics: Optics, columns: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def prior_equations(
+    terms: ModelPriors, state: ReferenceState, optics: Optics, columns: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return matrix (N, N) and gradient (N,); `columns` (V, 10) are those of the views' unknowns."""
     (by_pose, by_focal), share = _residuals(terms, state), 1 / max(terms.num_observations, 1)
-    # The Jacobian of both the turn and the centre, in the camera's axes, is the identity: in the gradient exactly so.
+    # The Jacobian of both the turn and the centre, in the camera's axes, is the identity: in the gradient
+    # exactly so.
     spread = pose_basis(pivots(optics)) / _sigmas(terms.priors)[:, None]
     pose, first = columns[:, :7], size - 3 * len(by_focal)
     matrix, gradient = np.zeros((size, size)), np.zeros(size)
@@ -45,7 +48,9 @@ def prior_equations(terms: ModelPriors, state: ReferenceState, optics: Optics, c
 
 
 def _residuals(terms: ModelPriors, state: ReferenceState) -> tuple[np.ndarray, np.ndarray]:
-    """Return residuals over their sigmas: turns and centres (V, 6) in the camera's axes, and log focals (C,)."""
+    """Return residuals over their sigmas: turns and centres (V, 6) in the camera's axes, and log
+    focals (C,).
+    """
     into = state.R_world_from_cam.transpose(0, 2, 1)
     turn = roma.rotmat_to_rotvec(torch.from_numpy(into @ terms.start.R_world_from_cam)).numpy()
     shift = rotated(into, terms.start.centre - state.centre)

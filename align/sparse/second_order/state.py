@@ -1,6 +1,7 @@
 """What damped least squares move in the reference's problem: cameras and depths as they stand in the world.
 
-The chain of poses along a tree is only one way to write them down; the losses do not know it (the sparse aligner's specification, chapter 9).
+The chain of poses along a tree is only one way to write them down; the losses do not know it (the sparse
+aligner's specification, chapter 9).
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ class Optics:
 def setting_of(chain: CameraChain) -> Setting:
     """Return what of a chain does not depend on its tree."""
     camera, anchor_view = chain.camera.numpy(), chain.anchor_view.numpy()
-    size, base_focal, pivot_depth = (each.double().numpy() for each in (chain.size, chain.base_focal, chain.pivot_depth))
+    size, base_focal, pivot_depth = (
+        each.double().numpy() for each in (chain.size, chain.base_focal, chain.pivot_depth)
+    )
     limits = np.tile([[-np.inf], [np.inf]], len(camera))
     if chain.focal_limits is not None:
         limits = chain.focal_limits.double().log().numpy()
@@ -70,7 +73,14 @@ def setting_of(chain: CameraChain) -> Setting:
 def state_of(parameters: Parameters, chain: CameraChain, setting: Setting) -> ReferenceState:
     """Return the state in which everything stands as the parameters place it."""
     placed = place(parameters, chain)
-    tensors = (placed.R_world_from_cam, placed.centre, placed.depth_scale, placed.depth_shape, parameters.log_focal, parameters.pp)
+    tensors = (
+        placed.R_world_from_cam,
+        placed.centre,
+        placed.depth_scale,
+        placed.depth_shape,
+        parameters.log_focal,
+        parameters.pp,
+    )
     R, centre, scale, shape, log_focal, pp = (each.detach().double().numpy() for each in tensors)
     return ReferenceState(R, centre, scale, shape, np.clip(log_focal, *setting.log_focal_range), pp)
 
@@ -79,7 +89,14 @@ def placement_of(state: ReferenceState, chain: CameraChain) -> Placement:
     """Return the state as the rest of the aligner knows it, in the dtype and on the device of the chain."""
     R, centre, scale, shape, log_focal, pp = (
         torch.from_numpy(each).to(chain.pivot_depth)
-        for each in (state.R_world_from_cam, state.centre, state.depth_scale, state.shape, state.log_focal, state.pp)
+        for each in (
+            state.R_world_from_cam,
+            state.centre,
+            state.depth_scale,
+            state.shape,
+            state.log_focal,
+            state.pp,
+        )
     )
     focal = log_focal.exp()[chain.camera]
     if chain.focal_limits is not None:
@@ -95,7 +112,14 @@ def optics_of(state: ReferenceState, setting: Setting) -> Optics:
     raw = state.log_focal[setting.camera]
     focal = np.exp(np.clip(raw, *setting.log_focal_limits))
     felt = ((raw >= setting.log_focal_limits[0]) & (raw <= setting.log_focal_limits[1])).astype(float)
-    return Optics(focal, state.pp[setting.camera] * setting.size, setting.size, setting.base_focal / focal, state.depth_scale, felt)
+    return Optics(
+        focal,
+        state.pp[setting.camera] * setting.size,
+        setting.size,
+        setting.base_focal / focal,
+        state.depth_scale,
+        felt,
+    )
 
 
 def pivots(optics: Optics) -> np.ndarray:
@@ -105,10 +129,12 @@ def pivots(optics: Optics) -> np.ndarray:
 
 
 def shared_columns(setting: Setting) -> np.ndarray:
-    """Return where the unknowns of every view (V, 10) are: pose 6, log size 1, log focal 1, principal point 2.
+    """Return where the unknowns of every view (V, 10) are: pose 6, log size 1, log focal 1, principal point
+    2.
 
-    A pose's step turns the view about its pivot and shifts the pivot, both in the camera's axes; a size's grows it about the pivot. About
-    the camera's centre, turn, shift and size would be nearly the same thing to a small object. Views of one camera share the last three.
+    A pose's step turns the view about its pivot and shifts the pivot, both in the camera's axes; a size's
+    grows it about the pivot. About the camera's centre, turn, shift and size would be nearly the same thing
+    to a small object. Views of one camera share the last three.
     """
     num_views, num_cameras = len(setting.camera), setting.log_focal_range.shape[1]
     view, camera = np.arange(num_views)[:, None], setting.camera[:, None]
@@ -120,8 +146,8 @@ def shared_columns(setting: Setting) -> np.ndarray:
 def stepped(state: ReferenceState, setting: Setting, step: np.ndarray, bounded: bool) -> ReferenceState:
     """Return the state after a step of the shared unknowns (N,); anchors keep their shapes.
 
-    Where sizes are `bounded` none falls below its least, and one ends there: the world is scaled about the root's centre. Whatever has a
-    step of 0 stays to the bit.
+    Where sizes are `bounded` none falls below its least, and one ends there: the world is scaled about the
+    root's centre. Whatever has a step of 0 stays to the bit.
     """
     n, num_cameras = len(state.depth_scale), len(state.log_focal)
     pose, grown = step[: 6 * n].reshape(n, 6), step[6 * n : 7 * n]
@@ -133,7 +159,11 @@ def stepped(state: ReferenceState, setting: Setting, step: np.ndarray, bounded: 
     shifted = pivot * (scale / state.depth_scale)[:, None] + pose[:, 3:]
     moves = pose.any(1) | (scale != state.depth_scale)
     R = np.where(moves[:, None, None], turned, state.R_world_from_cam)
-    centre = np.where(moves[:, None], state.centre + rotated(state.R_world_from_cam, pivot) - rotated(turned, shifted), state.centre)
+    centre = np.where(
+        moves[:, None],
+        state.centre + rotated(state.R_world_from_cam, pivot) - rotated(turned, shifted),
+        state.centre,
+    )
     least = float((scale / setting.pivot_depth).min())
     if bounded and least > 1:
         scale, centre = scale / least, centre[setting.root] + (centre - centre[setting.root]) / least

@@ -1,4 +1,6 @@
-"""The embedded backend: predictions for pairs from the photos alone, without weights (the embedded backend's specification)."""
+"""The embedded backend: predictions for pairs from the photos alone, without weights (the embedded backend's
+specification).
+"""
 
 from __future__ import annotations
 
@@ -32,12 +34,15 @@ from pairs.views.view import View
 
 @dataclass(frozen=True, slots=True)
 class Classical:
-    """Solves the cameras, measures depth against neighbouring views, and answers for every pair whose two views it could place."""
+    """Solves the cameras, measures depth against neighbouring views, and answers for every pair whose two
+    views it could place.
+    """
 
     solve: SolveOptions = field(default_factory=SolveOptions)
     depth: DepthOptions = field(default_factory=DepthOptions)
     workers: int = field(default_factory=default_workers)
-    """Processes at work; the result does not depend on it. One: everything but the mapper runs in this process."""
+    """Processes at work; the result does not depend on it. One: everything but the mapper runs in this
+    process."""
     own_grid: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
@@ -46,20 +51,31 @@ class Classical:
 
     @property
     def key(self) -> str:
-        """Version and options in one line. The version enters every key of the store, the options those of the results that they can change."""
-        return f"{backend_version()} {json.dumps({**asdict(self.solve), **asdict(self.depth)}, sort_keys=True)}"
+        """Version and options in one line. The version enters every key of the store, the options those of
+        the results that they can change.
+        """
+        return (
+            f"{backend_version()} {json.dumps({**asdict(self.solve), **asdict(self.depth)}, sort_keys=True)}"
+        )
 
-    def predict(self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress) -> Predictions:
-        """Predict the pairs of `graph` whose views could be placed; all others are named in the notices. Without a graph: the most covisible pairs.
+    def predict(
+        self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress
+    ) -> Predictions:
+        """Predict the pairs of `graph` whose views could be placed; all others are named in the notices.
+        Without a graph: the most covisible pairs.
 
-        Placed views that no pair ties to another one serve as neighbours for the depth of the others, but are not handed on.
+        Placed views that no pair ties to another one serve as neighbours for the depth of the others, but are
+        not handed on.
 
-        All pairs are cut from one scene, in one scale, when they are asked for. Their `cameras` are the solved ones; their focal may lie beyond
-        what a pointmap's focal estimate is clamped to, so an aligner should take these K as known. Raises `ReconstructionError` when the photos
-        do not give a scene, `GraphError` when no pair of the graph lies in it.
+        All pairs are cut from one scene, in one scale, when they are asked for. Their `cameras` are the
+        solved ones; their focal may lie beyond what a pointmap's focal estimate is clamped to, so an aligner
+        should take these K as known. Raises `ReconstructionError` when the photos do not give a scene,
+        `GraphError` when no pair of the graph lies in it.
         """
         solve = solve_scene(views, graph, store, progress, self.solve, self.workers)
-        edges, lost = placed_edges(views, covisible_graph(solve, len(views)) if graph is None else graph, solve.placed)
+        edges, lost = placed_edges(
+            views, covisible_graph(solve, len(views)) if graph is None else graph, solve.placed
+        )
         group, unmeasured = dense_group(views, solve, store, progress, self.depth, self.workers)
         placed = tuple(views[i] for i in solve.placed)
         source = pair_source(group, feature_tracks(placed, solve), edges, self.depth.match_step, store)
@@ -67,23 +83,32 @@ class Classical:
         notices = (*solve.notices, *lost, *unmeasured, *unmatched)
         tied, renumbered = tied_views(edges)
         cameras = Cameras(group.cameras.K[list(tied)], group.cameras.cam_from_world[list(tied)])
-        return Predictions(tuple(placed[p] for p in tied), renumbered, functools.partial(load_pair, source), cameras, notices)
+        return Predictions(
+            tuple(placed[p] for p in tied), renumbered, functools.partial(load_pair, source), cameras, notices
+        )
 
 
 def make_classical(seed: int, options: BackendOptions | None = None) -> Classical:
-    """Return the backend with its usual settings: what the name `classical` stands for. Raises `UserError` for options of networks."""
+    """Return the backend with its usual settings: what the name `classical` stands for. Raises `UserError`
+    for options of networks.
+    """
     refuse_network_options("classical", options or BackendOptions())
     return Classical(SolveOptions(seed=seed))
 
 
-def placed_edges(views: Sequence[View], graph: networkx.Graph, placed: Sequence[int]) -> tuple[Edges, tuple[Notice, ...]]:
-    """Return the graph's pairs of placed views as positions in `placed`, and what became of the other pairs and of placed views without any."""
+def placed_edges(
+    views: Sequence[View], graph: networkx.Graph, placed: Sequence[int]
+) -> tuple[Edges, tuple[Notice, ...]]:
+    """Return the graph's pairs of placed views as positions in `placed`, and what became of the other pairs
+    and of placed views without any.
+    """
     position = {view: p for p, view in enumerate(placed)}
     pairs = sorted((min(edge), max(edge)) for edge in graph.edges if edge[0] != edge[1])
     edges = tuple((position[a], position[b]) for a, b in pairs if a in position and b in position)
     if not edges:
         raise GraphError(
-            f"none of the graph's {len(pairs)} pairs lies among the {len(placed)} views that could be placed. Use a denser scene graph, or photos "
+            f"none of the graph's {len(pairs)} pairs lies among the {len(placed)} views that could be "
+            "placed. Use a denser scene graph, or photos "
             "in smaller steps."
         )
     notices = []
@@ -93,7 +118,8 @@ def placed_edges(views: Sequence[View], graph: networkx.Graph, placed: Sequence[
         notices.append(left_out(views[missing].name, text))
     tied, _ = tied_views(edges)
     text = (
-        "its camera was placed, but no pair of the scene graph ties it to another placed view, so nothing could check or improve it. Add such a pair."
+        "its camera was placed, but no pair of the scene graph ties it to another placed view, so nothing "
+        "could check or improve it. Add such a pair."
     )
     notices += [left_out(views[view].name, text) for p, view in enumerate(placed) if p not in tied]
     return edges, tuple(notices)
@@ -109,7 +135,8 @@ def _match_all(views: Sequence[View], source: PairSource, progress: Progress) ->
     if not unmatched:
         return ()
     text = (
-        f"{len(unmatched)} of {len(source.edges)} pairs share fewer than {LEAST_MATCHES} sure matches and hand on none: "
+        f"{len(unmatched)} of {len(source.edges)} pairs share fewer than {LEAST_MATCHES} sure matches and "
+        "hand on none: "
         f"{first_few(unmatched, '; ')}. Photos between them would help."
     )
     return (warning("matches", text),)

@@ -15,14 +15,21 @@ LEAST_SHARED = 8
 
 
 def covisible_graph(solve: SceneSolve, num_views: int) -> networkx.Graph:
-    """Return the graph on all views that ties every placed one to the few with which it shares most scene points.
+    """Return the graph on all views that ties every placed one to the few with which it shares most scene
+    points.
 
-    Ties go to the earlier view. The maximum spanning tree is in it, so that it does not fall apart where many near-identical photos choose only
-    each other, and a view that shares little with all others keeps its best partner.
+    Ties go to the earlier view. The maximum spanning tree is in it, so that it does not fall apart where many
+    near-identical photos choose only each other, and a view that shares little with all others keeps its best
+    partner.
     """
     shared = shared_points(solve)
     tree = networkx.maximum_spanning_edges(networkx.from_numpy_array(shared), data=False)
-    chosen = [(k, int(j)) for k, row in enumerate(shared) for j in np.argsort(-row, kind="stable")[:PARTNERS] if row[j] >= LEAST_SHARED]
+    chosen = [
+        (k, int(j))
+        for k, row in enumerate(shared)
+        for j in np.argsort(-row, kind="stable")[:PARTNERS]
+        if row[j] >= LEAST_SHARED
+    ]
     graph = networkx.Graph()
     graph.add_nodes_from(range(num_views))
     graph.add_edges_from((solve.placed[a], solve.placed[b]) for a, b in (*tree, *chosen))
@@ -31,7 +38,10 @@ def covisible_graph(solve: SceneSolve, num_views: int) -> networkx.Graph:
 
 def shared_points(solve: SceneSolve) -> np.ndarray:
     """Return how many scene points each two placed views (P, P) have in common; the diagonal is 0."""
-    sees = csr_array((np.ones(len(solve.observed_by)), (solve.observed_by, solve.observed_point)), shape=(len(solve.placed), len(solve.points)))
+    sees = csr_array(
+        (np.ones(len(solve.observed_by)), (solve.observed_by, solve.observed_point)),
+        shape=(len(solve.placed), len(solve.points)),
+    )
     sees.data[:] = 1  # a point that a view observes twice counts once
     shared = (sees @ sees.T).toarray().astype(int)
     np.fill_diagonal(shared, 0)

@@ -1,6 +1,8 @@
-"""Scene points as matches: the evidence that does not come from depth maps (the embedded backend's specification, chapter 12.2).
+"""Scene points as matches: the evidence that does not come from depth maps (the embedded backend's
+specification, chapter 12.2).
 
-Depth maps are made with the solved cameras, so matches that they induce repeat the cameras' errors; features were found without them.
+Depth maps are made with the solved cameras, so matches that they induce repeat the cameras' errors; features
+were found without them.
 """
 
 from __future__ import annotations
@@ -37,18 +39,26 @@ def feature_tracks(views: Sequence[View], solve: SceneSolve) -> FeatureTracks:
         inside = _on_object(xy, grid_mask(view))
         points.append(point[inside])
         places.append(xy[inside])
-    return FeatureTracks(tuple(points), tuple(places), np.bincount(solve.observed_point, minlength=len(solve.points)))
+    return FeatureTracks(
+        tuple(points), tuple(places), np.bincount(solve.observed_point, minlength=len(solve.points))
+    )
 
 
 def feature_matches(tracks: FeatureTracks, a: int, b: int) -> Matches:
-    """Return the scene points that both views see, sub-pixel on both sides; confidence grows with the track's length, up to 16."""
-    point, in_a, in_b = np.intersect1d(tracks.point[a], tracks.point[b], assume_unique=True, return_indices=True)
+    """Return the scene points that both views see, sub-pixel on both sides; confidence grows with the track's
+    length, up to 16.
+    """
+    point, in_a, in_b = np.intersect1d(
+        tracks.point[a], tracks.point[b], assume_unique=True, return_indices=True
+    )
     conf = np.minimum(_MOST_CONF, 4.0 + 2.0 * tracks.length[point])
     return Matches(tracks.xy[a][in_a], tracks.xy[b][in_b], conf)
 
 
 def _on_object(xy: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return (N,) whether the pixel nearest to each position is object; the grid may show less than the photo."""
+    """Return (N,) whether the pixel nearest to each position is object; the grid may show less than the
+    photo.
+    """
     h, w = mask.shape
     column, row = np.rint(xy).astype(int).T
     inside = (column >= 0) & (row >= 0) & (column < w) & (row < h)

@@ -16,21 +16,26 @@ LEAST_CONF = 3.0
 LEAST_MATCHES = 20
 """A pair with fewer hands on none, so that it does not count as connected."""
 _GRAZING = np.cos(np.radians(80))
-"""Where either camera sees the surface at a more grazing angle, two fifths of the matches are off by more than a pixel: rims pass for each other."""
+"""Where either camera sees the surface at a more grazing angle, two fifths of the matches are off by more
+than a pixel: rims pass for each other."""
 
 
 def sure_matches(induced: Matches, features: Matches) -> Matches:
-    """Join both kinds of a pair, keep confidences of at least 3, and hand on none at all when fewer than 20 are left."""
+    """Join both kinds of a pair, keep confidences of at least 3, and hand on none at all when fewer than 20
+    are left.
+    """
     joined = concatenate([induced, features])
     kept = select(joined, joined.conf >= LEAST_CONF)
     return kept if len(kept.conf) >= LEAST_MATCHES else select(kept, np.zeros(len(kept.conf), bool))
 
 
 def induced_matches(group: GroupPrediction, a: int, b: int, step: int) -> Matches:
-    """Return matches between every `step`-th pixel of one view and its sub-pixel place in the other, first from a to b, then from b to a.
+    """Return matches between every `step`-th pixel of one view and its sub-pixel place in the other, first
+    from a to b, then from b to a.
 
-    Both views must be confident there, look at the surface at less than 80 degrees, and agree on its depth within 1 %; confidence is the geometric
-    mean. Confidence is 1 outside masks, so no match starts or ends in the background.
+    Both views must be confident there, look at the surface at less than 80 degrees, and agree on its depth
+    within 1 %; confidence is the geometric mean. Confidence is 1 outside masks, so no match starts or ends in
+    the background.
     """
     forth, back = _one_way(group, a, b, step), _one_way(group, b, a, step)
     return concatenate([forth, Matches(back.xy_b, back.xy_a, back.conf)])
@@ -41,8 +46,15 @@ def _one_way(group: GroupPrediction, a: int, b: int, step: int) -> Matches:
     y, x = (g.ravel() for g in np.mgrid[step // 2 : h : step, step // 2 : w : step])
     sure = group.conf[a][y, x] > CONFIDENT
     y, x = y[sure], x[sure]
-    x_b, y_b, q = carry(transfer(group.cameras, b, a), x.astype(np.float64), y.astype(np.float64), 1 / group.depth[a][y, x].astype(np.float64))
-    (q_b, conf_b), sure = sample_valid([1 / group.depth[b], group.conf[b]], group.conf[b] > CONFIDENT, x_b, y_b)
+    x_b, y_b, q = carry(
+        transfer(group.cameras, b, a),
+        x.astype(np.float64),
+        y.astype(np.float64),
+        1 / group.depth[a][y, x].astype(np.float64),
+    )
+    (q_b, conf_b), sure = sample_valid(
+        [1 / group.depth[b], group.conf[b]], group.conf[b] > CONFIDENT, x_b, y_b
+    )
     kept = sure & (np.abs(q_b - q) < DEPTH_TOLERANCE * q_b) & (least_cosine(group, a, b, x, y) > _GRAZING)
     conf = np.sqrt(group.conf[a][y, x] * conf_b)
     xy_a, xy_b = np.stack([x, y], -1).astype(np.float64), np.stack([x_b, y_b], -1)
@@ -50,15 +62,23 @@ def _one_way(group: GroupPrediction, a: int, b: int, step: int) -> Matches:
 
 
 def least_cosine(group: GroupPrediction, a: int, b: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return (N,) the smaller cosine between the surface's normal at integer pixels of view a and the directions to cameras a and b.
+    """Return (N,) the smaller cosine between the surface's normal at integer pixels of view a and the
+    directions to cameras a and b.
 
-    It is 1 where both look squarely, near 0 at a grazing angle, negative where b would look at the surface from behind.
+    It is 1 where both look squarely, near 0 at a grazing angle, negative where b would look at the surface
+    from behind.
     """
     depth, K = group.depth[a], group.cameras.K[a]
     h, w = depth.shape
-    left, right, above, below = np.maximum(x - 1, 0), np.minimum(x + 1, w - 1), np.maximum(y - 1, 0), np.minimum(y + 1, h - 1)
+    left, right, above, below = (
+        np.maximum(x - 1, 0),
+        np.minimum(x + 1, w - 1),
+        np.maximum(y - 1, 0),
+        np.minimum(y + 1, h - 1),
+    )
     q, q_left, q_right, q_above, q_below = (
-        1 / depth[rows, columns].astype(np.float64) for rows, columns in ((y, x), (y, left), (y, right), (above, x), (below, x))
+        1 / depth[rows, columns].astype(np.float64)
+        for rows, columns in ((y, x), (y, left), (y, right), (above, x), (below, x))
     )
     g_x, g_y = (q_right - q_left) / (right - left), (q_below - q_above) / (below - above)
     normals = np.stack([g_x, g_y, q - g_x * x - g_y * y], -1) @ K  # (N, 3)

@@ -35,7 +35,8 @@ class SolveOptions:
     min_inliers: int = 15
     """Verified matches that a pair needs."""
     min_share: float = 0.95
-    """Smallest mask share of a view at which a scene may be handed on: right ones reached more, folded ones less (chapter 19.7)."""
+    """Smallest mask share of a view at which a scene may be handed on: right ones reached more, folded ones
+    less (chapter 19.7)."""
     sure_share: float = 0.98
     """Smallest mask share of a view at which a scene is accepted without a search for a better one."""
     seed: int = 0
@@ -49,10 +50,14 @@ class DepthOptions:
     min_planes: int = 32
     """Fewest planes of a sweep."""
     max_planes: int = 64
-    """Most planes of a sweep. Twice as many cost twice the time and gain nothing: the refinement makes up for it."""
+    """Most planes of a sweep. Twice as many cost twice the time and gain nothing: the refinement makes up for
+    it."""
     match_step: int = 8
     """Pixels of the grid between matches that depth induces, across and down."""
 
     def __post_init__(self) -> None:
         if not 3 <= self.min_planes <= self.max_planes or self.match_step < 1:
-            raise ValueError(f"not depth options: {self.min_planes} to {self.max_planes} planes (at least 3), match step {self.match_step}")
+            raise ValueError(
+                f"not depth options: {self.min_planes} to {self.max_planes} planes (at least 3), match "
+                f"step {self.match_step}"
+            )

@@ -1,4 +1,5 @@
-"""The pairs of a solved scene, cut when they are asked for (the embedded backend's specification, chapters 12 and 13).
+"""The pairs of a solved scene, cut when they are asked for (the embedded backend's specification, chapters 12
+and 13).
 
 All of them at once would take a hundred times the memory of the depth maps that they are cut from.
 """
@@ -20,7 +21,9 @@ _KIND = "pair_matches"
 
 @dataclass(frozen=True, slots=True)
 class PairSource:
-    """What the predictions of a pair are cut from. Only matches are stored: the pointmaps of 36 views' pairs would fill a gigabyte."""
+    """What the predictions of a pair are cut from. Only matches are stored: the pointmaps of 36 views' pairs
+    would fill a gigabyte.
+    """
 
     group: GroupPrediction
     tracks: FeatureTracks
@@ -32,7 +35,11 @@ class PairSource:
 
 
 def pair_source(
-    group: GroupPrediction, tracks: FeatureTracks, edges: tuple[tuple[int, int], ...], match_step: int, store: PredictionStore
+    group: GroupPrediction,
+    tracks: FeatureTracks,
+    edges: tuple[tuple[int, int], ...],
+    match_step: int,
+    store: PredictionStore,
 ) -> PairSource:
     """Return the source of the pairs `edges` of a group."""
     cameras = group.cameras
@@ -47,13 +54,22 @@ def load_pair(source: PairSource, k: int) -> PairEntry:
 
 
 def load_matches(source: PairSource, k: int) -> Matches:
-    """Return the matches of edge number `k`, read from the store or made and written there; empty when too few are sure.
+    """Return the matches of edge number `k`, read from the store or made and written there; empty when too
+    few are sure.
 
     They are empty and not missing: a pair without sure matches must not get any from its pointmaps.
     """
     a, b = source.edges[k]
     features = feature_matches(source.tracks, a, b)
-    key = stage_key(_KIND, source.match_step, source.view_keys[a], source.view_keys[b], features.xy_a, features.xy_b, features.conf)
+    key = stage_key(
+        _KIND,
+        source.match_step,
+        source.view_keys[a],
+        source.view_keys[b],
+        features.xy_a,
+        features.xy_b,
+        features.conf,
+    )
     found = source.store.get(_KIND, key)
     if found is not None:
         return Matches(**found)

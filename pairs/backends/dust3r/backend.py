@@ -32,12 +32,14 @@ from pairs.views.digest import files_digest
 from pairs.views.view import View, grid_mask
 
 VERSION = 1
-"""Raised whenever something else is computed from equal weights and views: all that was stored before is then made again."""
+"""Raised whenever something else is computed from equal weights and views: all that was stored before is then
+made again."""
 _HEARD = ("weights", "device", "precision", "batch", "fill", "retrieval", "engine")
 """Of `BackendOptions`."""
 _SUBSAMPLE = 8
 _BATCH_CPU, _BATCH_ACCELERATOR = 1, 8
-"""On a CPU one pair in both orders fills the processor: four at a time were no faster (`benchmarks/network.py`)."""
+"""On a CPU one pair in both orders fills the processor: four at a time were no faster
+(`benchmarks/network.py`)."""
 
 
 def make_mast3r(seed: int = 0, options: BackendOptions | None = None) -> PairwiseBackend:
@@ -46,7 +48,9 @@ def make_mast3r(seed: int = 0, options: BackendOptions | None = None) -> Pairwis
 
 
 def make_dust3r(seed: int = 0, options: BackendOptions | None = None) -> PairwiseBackend:
-    """Return DUSt3R: pointmaps, and matches where points are each other's nearest. Nothing in it is drawn at random."""
+    """Return DUSt3R: pointmaps, and matches where points are each other's nearest. Nothing in it is drawn at
+    random.
+    """
     return _make("dust3r", options or BackendOptions())
 
 
@@ -76,7 +80,11 @@ class NetworkModel:
         with torch.inference_mode():
             encoded = self.network.encode(network_input(view, self.fill).to(self.network.device))
         inside = grid_mask(view)
-        return {"tokens": _array(encoded.tokens[0]), "positions": _array(encoded.positions[0]), "inside": inside}
+        return {
+            "tokens": _array(encoded.tokens[0]),
+            "positions": _array(encoded.positions[0]),
+            "inside": inside,
+        }
 
     def decode(self, pairs: Sequence[tuple[Encoding, Encoding]]) -> list[PairEntry]:
         """Return both runs of every pair; with descriptors its matches inside the masks as well."""
@@ -90,17 +98,24 @@ class NetworkModel:
             return self.network.decode(a, b), self.network.decode(b, a)
         both = self.network.decode(join([a, b]), join([b, a]))
         forward, backward = slice(None, len(first)), slice(len(first), None)
-        return (_rows(both[0], forward), _rows(both[1], forward)), (_rows(both[0], backward), _rows(both[1], backward))
+        return (_rows(both[0], forward), _rows(both[1], forward)), (
+            _rows(both[0], backward),
+            _rows(both[1], backward),
+        )
 
     def _batch(self, encodings: Sequence[Encoding]) -> Encoded:
-        tokens, positions = (torch.from_numpy(np.stack([each[name] for each in encodings])) for name in ("tokens", "positions"))
+        tokens, positions = (
+            torch.from_numpy(np.stack([each[name] for each in encodings])) for name in ("tokens", "positions")
+        )
         h, w = encodings[0]["inside"].shape
         return Encoded(tokens.to(self.network.device), positions.to(self.network.device), (h, w))
 
     def _entry(self, ab: Decoded, ba: Decoded, pair: tuple[Encoding, Encoding], row: int) -> PairEntry:
         there, back = (_sound(pair_prediction(decoded, row), self.network.precision) for decoded in (ab, ba))
         runs = descriptor_runs(ab, ba, [side["inside"] for side in pair], row)
-        return PairEntry(there, back, None if runs is None else as_matches(symmetric_matches(runs, self.subsample)))
+        return PairEntry(
+            there, back, None if runs is None else as_matches(symmetric_matches(runs, self.subsample))
+        )
 
 
 def open_network(recipe: NetworkRecipe) -> NetworkModel:
@@ -111,8 +126,16 @@ def open_network(recipe: NetworkRecipe) -> NetworkModel:
 
 def network_key(kind: str, recipe: NetworkRecipe) -> str:
     """Return the line that tells a network's predictions from those of any other."""
-    chosen = {"weights": weights_digest(recipe.path), "precision": recipe.precision, "fill": recipe.fill, "subsample": recipe.subsample}
-    return f"{kind} {VERSION} ({libraries()}, {torch.device(recipe.device).type}) {json.dumps(chosen, sort_keys=True)}"
+    chosen = {
+        "weights": weights_digest(recipe.path),
+        "precision": recipe.precision,
+        "fill": recipe.fill,
+        "subsample": recipe.subsample,
+    }
+    return (
+        f"{kind} {VERSION} ({libraries()}, {torch.device(recipe.device).type}) "
+        f"{json.dumps(chosen, sort_keys=True)}"
+    )
 
 
 def weights_digest(path: Path) -> str:
@@ -131,8 +154,12 @@ def _make(kind: str, options: BackendOptions) -> PairwiseBackend:
     checkpoint = read_checkpoint(recipe.path)
     config = checkpoint.config
     if config.kind != kind:
-        raise UserError(f"--weights {options.weights}: a checkpoint of {config.kind}. Pass --backend {config.kind}, or other weights.")
-    # The network is built when the first pair is asked for, minutes later: what does not fit is better said now.
+        raise UserError(
+            f"--weights {options.weights}: a checkpoint of {config.kind}. Pass --backend {config.kind}, or "
+            "other weights."
+        )
+    # The network is built when the first pair is asked for, minutes later: what does not fit is better said
+    # now.
     require_fit(checkpoint)
     grid = grid_of(config)
     return PairwiseBackend(
@@ -142,7 +169,9 @@ def _make(kind: str, options: BackendOptions) -> PairwiseBackend:
         open_model=functools.partial(open_network, recipe),
         batch=_batch(options.batch, recipe.device),
         engine=engine_named(options.engine or "process", recipe.device),
-        looks=None if options.retrieval is None else likeness_model(options.retrieval, config, torch.device(recipe.device)),
+        looks=None
+        if options.retrieval is None
+        else likeness_model(options.retrieval, config, torch.device(recipe.device)),
     )
 
 
@@ -162,8 +191,13 @@ def _sound(run: PairPrediction, precision: torch.dtype) -> PairPrediction:
     """Return a run if its confidences can be."""
     if all(((conf >= 1) & (conf < np.inf)).all() for conf in (run.a_conf, run.b_conf)):
         return run
-    remedy = "Use weights as they were published." if precision == torch.float32 else "Use --precision float32."
-    raise UserError(f"the network gives confidences that are below 1 or no finite numbers in {str(precision).removeprefix('torch.')}. {remedy}")
+    remedy = (
+        "Use weights as they were published." if precision == torch.float32 else "Use --precision float32."
+    )
+    raise UserError(
+        "the network gives confidences that are below 1 or no finite numbers in "
+        f"{str(precision).removeprefix('torch.')}. {remedy}"
+    )
 
 
 def _rows(output: HeadOutput, rows: slice) -> HeadOutput:

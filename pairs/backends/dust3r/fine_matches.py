@@ -1,4 +1,6 @@
-"""Matches of two photos at their full resolution by a network with descriptors (the pair network's specification, chapter 11.5)."""
+"""Matches of two photos at their full resolution by a network with descriptors (the pair network's
+specification, chapter 11.5).
+"""
 
 from __future__ import annotations
 
@@ -27,38 +29,56 @@ _BATCH_CPU, _BATCH_ACCELERATOR = 1, 8
 
 
 def fine_matches(network: PairNetwork, a: View, b: View, coarse: Matches, fill: Fill = mean) -> Matches:
-    """Return matches in pixels of the upright photos, inside both masks, from coarse ones on the views' grids.
+    """Return matches in pixels of the upright photos, inside both masks, from coarse ones on the views'
+    grids.
 
-    Crops have the network's own resolution; what stands behind the object is filled before they are cut. Too few coarse matches: none.
-    Raises `UserError` for a network without descriptors, `ImageError` for a photo that is smaller than a crop.
+    Crops have the network's own resolution; what stands behind the object is filled before they are cut. Too
+    few coarse matches: none. Raises `UserError` for a network without descriptors, `ImageError` for a photo
+    that is smaller than a crop.
     """
     if network.config.outputs.desc_dim == 0:
-        raise UserError(f"fine matches need descriptors, and {network.config.kind} has none. Choose a MASt3R checkpoint, or do without.")
+        raise UserError(
+            f"fine matches need descriptors, and {network.config.kind} has none. Choose a MASt3R "
+            "checkpoint, or do without."
+        )
     photos = (full_photo(a, fill), full_photo(b, fill))
     options = FineOptions(
         windows=WindowOptions(longest=max(network.config.image_size)),
         batch=_BATCH_CPU if network.device.type == "cpu" else _BATCH_ACCELERATOR,
     )
-    return coarse_to_fine(*photos, in_photos(coarse, a.grid_from_photo, b.grid_from_photo), functools.partial(match_crops, network), options)
+    return coarse_to_fine(
+        *photos,
+        in_photos(coarse, a.grid_from_photo, b.grid_from_photo),
+        functools.partial(match_crops, network),
+        options,
+    )
 
 
 def full_photo(view: View, fill: Fill = mean) -> FullPhoto:
-    """Return the upright photo of a view as crops are cut from it: its background filled, its mask at full resolution."""
+    """Return the upright photo of a view as crops are cut from it: its background filled, its mask at full
+    resolution.
+    """
     image = filled_photo(view, fill)
-    return FullPhoto(view.name, image, np.ones(image.shape[:2], bool) if view.mask is None else view.mask.pixels)
+    return FullPhoto(
+        view.name, image, np.ones(image.shape[:2], bool) if view.mask is None else view.mask.pixels
+    )
 
 
 def match_crops(network: PairNetwork, pairs: Sequence[CropPair]) -> list[Matches]:
-    """Return the matches of every pair of crops, in their pixels and inside their masks, from both orders of decoding.
+    """Return the matches of every pair of crops, in their pixels and inside their masks, from both orders of
+    decoding.
 
-    All first crops have one size, and so have all second ones. A batch that the memory does not suffice for is halved. Raises `UserError`
-    when it does not suffice for one pair.
+    All first crops have one size, and so have all second ones. A batch that the memory does not suffice for
+    is halved. Raises `UserError` when it does not suffice for one pair.
     """
     found = within_memory(lambda: _matched(network, pairs))
     if found is not None:
         return found
     if len(pairs) == 1:
-        raise UserError(f"{pairs[0][0].tag} and {pairs[0][1].tag}: the memory does not suffice for one pair of crops. Match without the fine stage.")
+        raise UserError(
+            f"{pairs[0][0].tag} and {pairs[0][1].tag}: the memory does not suffice for one pair of crops. "
+            "Match without the fine stage."
+        )
     half = len(pairs) // 2
     return [*match_crops(network, pairs[:half]), *match_crops(network, pairs[half:])]
 
@@ -67,7 +87,9 @@ def _matched(network: PairNetwork, pairs: Sequence[CropPair]) -> list[Matches]:
     with torch.inference_mode():
         a, b = (_encoded(network, crops) for crops in zip(*pairs))
         ab, ba = network.decode(a, b), network.decode(b, a)
-        runs = [descriptor_runs(ab, ba, [crop.inside for crop in pair], row) for row, pair in enumerate(pairs)]
+        runs = [
+            descriptor_runs(ab, ba, [crop.inside for crop in pair], row) for row, pair in enumerate(pairs)
+        ]
         return [as_matches(symmetric_matches(run, _SUBSAMPLE)) for run in runs if run is not None]
 
 

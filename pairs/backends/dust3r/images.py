@@ -1,6 +1,8 @@
-"""Photos as the published networks want them (the dense aligner's specification, chapter 8.1; the pair network's, chapter 8).
+"""Photos as the published networks want them (the dense aligner's specification, chapter 8.1; the pair
+network's, chapter 8).
 
-The arithmetic of sizes is the published loader's to the pixel; masks and intrinsics follow through the view's `PixelMap`.
+The arithmetic of sizes is the published loader's to the pixel; masks and intrinsics follow through the view's
+`PixelMap`.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ class NetworkGrid:
     size: int = 512
     """Long side of the resized photo; 224 stands for squares of 224."""
     square_ok: bool = False
-    """Leave square photos square; else they are cut to 4:3, because the 512 networks were trained without squares."""
+    """Leave square photos square; else they are cut to 4:3, because the 512 networks were trained without
+    squares."""
     patch: int = 16
     """Both sides are multiples of it."""
 
@@ -53,7 +56,8 @@ class Frame:
 def network_frame(photo_size: tuple[int, int], grid: NetworkGrid) -> Frame:
     """Return the published frame for an upright photo of (width, height).
 
-    A square photo and an odd patch give a height that is no multiple of the patch, unless squares may stay square.
+    A square photo and an odd patch give a height that is no multiple of the patch, unless squares may stay
+    square.
     """
     longest = round(_SMALL * max(photo_size) / min(photo_size)) if grid.size == _SMALL else grid.size
     w, h = (round(side * longest / max(photo_size)) for side in photo_size)
@@ -65,21 +69,28 @@ def network_frame(photo_size: tuple[int, int], grid: NetworkGrid) -> Frame:
         if not grid.square_ok and w == h:
             half_h = 3 * half_w / 4
     # Half a pixel is rounded to the even side, by Pillow as by Python.
-    box = (round(centre_x - half_w), round(centre_y - half_h), round(centre_x + half_w), round(centre_y + half_h))
+    box = (
+        round(centre_x - half_w),
+        round(centre_y - half_h),
+        round(centre_x + half_w),
+        round(centre_y + half_h),
+    )
     return Frame((w, h), box)
 
 
 def network_map(name: str, file_size: tuple[int, int], orientation: int, grid: NetworkGrid) -> PixelMap:
     """Return the map from a photo's file to the network's image.
 
-    Raises `ImageError` where the published frame has sides that are no whole number of patches, or none at all.
+    Raises `ImageError` where the published frame has sides that are no whole number of patches, or none at
+    all.
     """
     upright = (file_size[1], file_size[0]) if orientation >= 5 else file_size
     frame = network_frame(upright, grid)
     if min(frame.size) < grid.patch or any(side % grid.patch for side in frame.size):
         w, h = frame.size
         raise ImageError(
-            f"{name}: {upright[0]}x{upright[1]} pixels would become an image of {w}x{h}, and the network needs whole patches of {grid.patch} a side. "
+            f"{name}: {upright[0]}x{upright[1]} pixels would become an image of {w}x{h}, and the network "
+            f"needs whole patches of {grid.patch} a side. "
             "Cut the photo to less extreme proportions; a square one to 4:3."
         )
     (w, h), (left, top, right, bottom) = frame.resized, frame.box
@@ -87,18 +98,22 @@ def network_map(name: str, file_size: tuple[int, int], orientation: int, grid: N
 
 
 def on_network_grid(view: View, grid: NetworkGrid) -> View:
-    """Return the view with the network's image of its photo; mask, intrinsics and pose follow by the pixel map.
+    """Return the view with the network's image of its photo; mask, intrinsics and pose follow by the pixel
+    map.
 
     Raises `ImageError` when the photo is gone or changed, or its proportions leave no whole patches.
     """
     pixel_map = network_map(view.name, view.pixel_map.source_size, view.pixel_map.orientation, grid)
-    # The image is resampled otherwise than that of a view loaded with the same pixel map, so its key differs as well.
+    # The image is resampled otherwise than that of a view loaded with the same pixel map, so its key differs
+    # as well.
     key = digest("network image", view.content, pixel_map.matrix, list(pixel_map.target_size))
     return replace(view, image=photo_on_grid(load_photo(view), pixel_map), pixel_map=pixel_map, key=key)
 
 
 def photo_on_grid(photo: np.ndarray, pixel_map: PixelMap) -> np.ndarray:
-    """Return the network's image (H, W, 3) uint8 of an upright photo (H, W, 3) uint8, resampled as published."""
+    """Return the network's image (H, W, 3) uint8 of an upright photo (H, W, 3) uint8, resampled as
+    published.
+    """
     shrinking = max(pixel_map.upright_size) > max(pixel_map.scaled_size)
     resampling = Image.Resampling.LANCZOS if shrinking else Image.Resampling.BICUBIC
     resized = np.asarray(Image.fromarray(photo).resize(pixel_map.scaled_size, resampling))
@@ -110,7 +125,8 @@ def photo_on_grid(photo: np.ndarray, pixel_map: PixelMap) -> np.ndarray:
 def network_input(view: View, fill: Fill | None = None) -> Tensor:
     """Return what the network sees (1, 3, H, W) float32 in [-1, 1] of a view on its grid.
 
-    With a fill the background is replaced in the photo before it is resized, so that none of it is mixed into the object's rim.
+    With a fill the background is replaced in the photo before it is resized, so that none of it is mixed into
+    the object's rim.
     """
     if fill is None or view.mask is None:
         return normalised(view.image)

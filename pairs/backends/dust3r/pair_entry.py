@@ -1,4 +1,6 @@
-"""What a pair network says of two views, with their matches (the pair network's specification, chapters 8 and 11.4)."""
+"""What a pair network says of two views, with their matches (the pair network's specification, chapters 8 and
+11.4).
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def predict_entry(network: PairNetwork, a: View, b: View, subsample: int = 8, fi
     with torch.no_grad():
         encoded = [network.encode(network_input(view, fill).to(network.device)) for view in (a, b)]
         ab, ba = network.decode(encoded[0], encoded[1]), network.decode(encoded[1], encoded[0])
-    entry = PairEntry(pair_prediction(ab), pair_prediction(ba), _descriptor_matches((ab, ba), (a, b), subsample))
+    entry = PairEntry(
+        pair_prediction(ab), pair_prediction(ba), _descriptor_matches((ab, ba), (a, b), subsample)
+    )
     return with_matches(entry, a, b)
 
 
@@ -51,8 +55,12 @@ def pair_prediction(decoded: Decoded, row: int = 0) -> PairPrediction:
     )
 
 
-def descriptor_runs(ab: Decoded, ba: Decoded, inside: Sequence[np.ndarray], row: int = 0) -> tuple[Run, Run] | None:
-    """Return the descriptor maps (of a, of b) of both orders of decoding, to be searched inside the masks (H, W); none without descriptors."""
+def descriptor_runs(
+    ab: Decoded, ba: Decoded, inside: Sequence[np.ndarray], row: int = 0
+) -> tuple[Run, Run] | None:
+    """Return the descriptor maps (of a, of b) of both orders of decoding, to be searched inside the masks (H,
+    W); none without descriptors.
+    """
     in_order = ((ab[0], inside[0]), (ab[1], inside[1]), (ba[1], inside[0]), (ba[0], inside[1]))
     maps = [_descriptor_map(output, mask, row) for output, mask in in_order]
     if any(each is None for each in maps):
@@ -61,7 +69,9 @@ def descriptor_runs(ab: Decoded, ba: Decoded, inside: Sequence[np.ndarray], row:
     return (a_first, b_second), (a_second, b_first)
 
 
-def _descriptor_matches(decoded: tuple[Decoded, Decoded], views: tuple[View, View], subsample: int) -> Matches | None:
+def _descriptor_matches(
+    decoded: tuple[Decoded, Decoded], views: tuple[View, View], subsample: int
+) -> Matches | None:
     runs = descriptor_runs(*decoded, [grid_mask(view) for view in views])
     return None if runs is None else as_matches(symmetric_matches(runs, subsample))
 
@@ -69,7 +79,9 @@ def _descriptor_matches(decoded: tuple[Decoded, Decoded], views: tuple[View, Vie
 def _descriptor_map(output: HeadOutput, inside: np.ndarray, row: int) -> DescriptorMap | None:
     if output.desc is None or output.desc_conf is None:
         return None
-    return DescriptorMap(output.desc[row], output.desc_conf[row], torch.from_numpy(inside).to(output.desc.device))
+    return DescriptorMap(
+        output.desc[row], output.desc_conf[row], torch.from_numpy(inside).to(output.desc.device)
+    )
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -1,4 +1,6 @@
-"""Predictions of a list of pairs in batches (the dense aligner's specification, chapter 1.2; the pair network's, chapter 8)."""
+"""Predictions of a list of pairs in batches (the dense aligner's specification, chapter 1.2; the pair
+network's, chapter 8).
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,11 @@ PredictPairs = Callable[[Tensor, Tensor], tuple[HeadOutput, HeadOutput]]
 def run_pairs(
     predict: PredictPairs, images: Sequence[Tensor], pairs: Sequence[Pair], batch_size: int
 ) -> Iterator[tuple[int, HeadOutput, HeadOutput]]:
-    """Yield the number of every pair and its two outputs, batches of one pair on the CPU, for images (1, 3, H, W).
+    """Yield the number of every pair and its two outputs, batches of one pair on the CPU, for images (1, 3,
+    H, W).
 
-    Pairs of equal sizes run together, at most `batch_size` at a time; the published loop falls back to single pairs where sizes differ, which
-    gives the same numbers. Only one batch is in memory.
+    Pairs of equal sizes run together, at most `batch_size` at a time; the published loop falls back to single
+    pairs where sizes differ, which gives the same numbers. Only one batch is in memory.
     """
     for numbers in pair_batches([tuple(image.shape[-2:]) for image in images], pairs, batch_size):
         sides = (torch.cat([images[pairs[k][side]] for k in numbers]) for side in range(2))
@@ -32,7 +35,9 @@ def run_pairs(
 
 
 def collated(maps: Sequence[Tensor]) -> Tensor | list[Tensor]:
-    """Return maps (1, ...) of several pairs as one tensor (P, ...) where all have one shape, else as a list without the first axis."""
+    """Return maps (1, ...) of several pairs as one tensor (P, ...) where all have one shape, else as a list
+    without the first axis.
+    """
     if len({each.shape for each in maps}) == 1:
         return torch.cat(list(maps))
     return [each[0] for each in maps]

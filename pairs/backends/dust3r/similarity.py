@@ -1,4 +1,6 @@
-"""How alike photos are to a pair network's encoder: its retrieval head as a part of the backend (the pair network's specification, chapter 12)."""
+"""How alike photos are to a pair network's encoder: its retrieval head as a part of the backend (the pair
+network's specification, chapter 12).
+"""
 
 from __future__ import annotations
 
@@ -21,35 +23,49 @@ from pairs.views.digest import files_digest
 
 
 def likeness_model(path: Path, config: NetworkConfig, device: torch.device) -> LikenessModel:
-    """Return what tells how alike photos are. Raises `FormatError` for a damaged file, `UserError` for one that was made for another network."""
+    """Return what tells how alike photos are. Raises `FormatError` for a damaged file, `UserError` for one
+    that was made for another network.
+    """
     model = read_retrieval(path)
     if (made_for := model.head.options.dim) != config.encoder.dim:
         raise UserError(
-            f"--retrieval {path}: made for {made_for} channels, but this network's encoder has {config.encoder.dim}. Use the head that was published "
+            f"--retrieval {path}: made for {made_for} channels, but this network's encoder has "
+            f"{config.encoder.dim}. Use the head that was published "
             "with the weights."
         )
-    return LikenessModel(files_digest(path, codebook_path(path)), functools.partial(similarity, on_device(model, device), config.patch_size))
+    return LikenessModel(
+        files_digest(path, codebook_path(path)),
+        functools.partial(similarity, on_device(model, device), config.patch_size),
+    )
 
 
 def similarity(model: RetrievalModel, patch: int, encodings: Iterable[Encoding]) -> np.ndarray:
-    """Return the likeness (V, V) of V photos by what the network remembers of them, in patches of so many pixels a side."""
+    """Return the likeness (V, V) of V photos by what the network remembers of them, in patches of so many
+    pixels a side.
+    """
     return photo_similarity(model, (object_tokens(encoding, patch) for encoding in encodings))
 
 
 def object_tokens(encoding: Encoding, patch: int) -> Encoded:
-    """Return the tokens of the patches that hold a pixel of the object: what was filled in looks like that of every other photo."""
+    """Return the tokens of the patches that hold a pixel of the object: what was filled in looks like that of
+    every other photo.
+    """
     h, w = encoding["inside"].shape
     row, column = encoding["positions"].T
-    of_object = np.any(encoding["inside"].reshape(h // patch, patch, w // patch, patch), axis=(1, 3))  # (h / patch, w / patch)
+    of_object = np.any(
+        encoding["inside"].reshape(h // patch, patch, w // patch, patch), axis=(1, 3)
+    )  # (h / patch, w / patch)
     kept = of_object[row, column]
     tokens, positions = (torch.from_numpy(encoding[name][kept][None]) for name in ("tokens", "positions"))
     return Encoded(tokens, positions, (h, w))
 
 
 def photo_similarity(model: RetrievalModel, encoded: Iterable[Encoded]) -> np.ndarray:
-    """Return the likeness (V, V) float64 of V photos, in the order of their encodings; row: asked for, column: found.
+    """Return the likeness (V, V) float64 of V photos, in the order of their encodings; row: asked for,
+    column: found.
 
-    The encoder must be the one that the model was made with. Encodings are used one after the other and not kept: 300 features a photo are.
+    The encoder must be the one that the model was made with. Encodings are used one after the other and not
+    kept: 300 features a photo are.
     """
     features = []
     with torch.inference_mode():

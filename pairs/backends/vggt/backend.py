@@ -1,4 +1,6 @@
-"""VGGT's three roads as backends: all photos together, the same with tracks to refine it, and photos two at a time."""
+"""VGGT's three roads as backends: all photos together, the same with tracks to refine it, and photos two at a
+time.
+"""
 
 from __future__ import annotations
 
@@ -32,19 +34,26 @@ _PAIR_OPTIONS = ("weights", "device", "precision", "fill", "engine")
 
 
 def make_vggt(seed: int = 0, options: BackendOptions | None = None) -> VggtGroup:
-    """Return the group road: cameras and depth of all photos in one pass, as they are. Nothing in it is drawn at random."""
+    """Return the group road: cameras and depth of all photos in one pass, as they are. Nothing in it is drawn
+    at random.
+    """
     options = options or BackendOptions()
     refuse_other_options("vggt", options, _GROUP_OPTIONS)
     return VggtGroup(chosen_recipe(options), parse_together(options.together or "auto"))
 
 
 def make_vggt_tracks(seed: int = 0, options: BackendOptions | None = None) -> VggtTracks:
-    """Return the refine road: the same, and points followed through the photos, by which an aligner makes it better."""
+    """Return the refine road: the same, and points followed through the photos, by which an aligner makes it
+    better.
+    """
     options = options or BackendOptions()
     refuse_other_options("vggt-tracks", options, _GROUP_OPTIONS)
     recipe = chosen_recipe(options)
     if recipe.config.track is None:
-        raise UserError(f"{recipe.path}: a network without a track head follows no points. Use --backend vggt, or weights with it.")
+        raise UserError(
+            f"{recipe.path}: a network without a track head follows no points. Use --backend vggt, or "
+            "weights with it."
+        )
     return VggtTracks(recipe, parse_together(options.together or "auto"))
 
 
@@ -79,19 +88,31 @@ class VggtGroup:
         """In words the grid that it predicts on."""
         return self.recipe.own_grid
 
-    def predict(self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress) -> Predictions:
-        """Predict cameras and depth of all views. Raises `UserError` when pairs are asked for, or the memory does not suffice."""
+    def predict(
+        self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress
+    ) -> Predictions:
+        """Predict cameras and depth of all views. Raises `UserError` when pairs are asked for, or the memory
+        does not suffice.
+        """
         if graph is not None:
-            raise UserError("the backend vggt looks at all photos together, not at pairs. Omit --graph, or use --backend vggt-tracks or vggt-pairs.")
+            raise UserError(
+                "the backend vggt looks at all photos together, not at pairs. Omit --graph, or use "
+                "--backend vggt-tracks or vggt-pairs."
+            )
         found = predict_group(views, self.together, Run(self.recipe, store, progress))
-        text = "the cameras are as the network sees them. --backend vggt-tracks refines them by points that it follows through the photos."
+        text = (
+            "the cameras are as the network sees them. --backend vggt-tracks refines them by points that "
+            "it follows through the photos."
+        )
         notices = (*found.notices, info("cameras", text))
         return Predictions(found.views, (), _no_pair, found.group.cameras, notices, "estimated", found.group)
 
 
 @dataclass(frozen=True, slots=True)
 class VggtTracks:
-    """Looks at all photos together, follows points through them, and hands on pairs with the matches that these are."""
+    """Looks at all photos together, follows points through them, and hands on pairs with the matches that
+    these are.
+    """
 
     recipe: VggtRecipe
     together: Together = field(default_factory=Together)
@@ -107,38 +128,64 @@ class VggtTracks:
         """In words the grid that it predicts on."""
         return self.recipe.own_grid
 
-    def predict(self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress) -> Predictions:
-        """Predict pairs of one world, with the network's cameras as a start. Without a graph: the pairs that share the most points.
+    def predict(
+        self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress
+    ) -> Predictions:
+        """Predict pairs of one world, with the network's cameras as a start. Without a graph: the pairs that
+        share the most points.
 
-        Raises `UserError` when the memory does not suffice, `GraphError` when no two views share enough points.
+        Raises `UserError` when the memory does not suffice, `GraphError` when no two views share enough
+        points.
         """
         run = Run(self.recipe, store, progress)
         found = predict_group(views, self.together, run, GROUP_HEADS | TRACK_HEADS)
-        matches = matches_of_pairs(follow_all(found, self.tracks, run), found.group, [grid_mask(view) for view in found.views], self.tracks)
-        edges = strongest_pairs(matches, len(found.views), self.tracks.partners) if graph is None else pairs_of(graph)
+        matches = matches_of_pairs(
+            follow_all(found, self.tracks, run),
+            found.group,
+            [grid_mask(view) for view in found.views],
+            self.tracks,
+        )
+        edges = (
+            strongest_pairs(matches, len(found.views), self.tracks.partners)
+            if graph is None
+            else pairs_of(graph)
+        )
         if not any(edge in matches for edge in edges):
             raise GraphError(
-                f"the network followed no {self.tracks.least_matches} points from one photo to another. Use photos in smaller steps, or "
+                f"the network followed no {self.tracks.least_matches} points from one photo to another. "
+                "Use photos in smaller steps, or "
                 "--backend vggt for its cameras as they are."
             )
         edges, notices = with_loose_views(found, edges)
         load = functools.partial(_cut_out, found.group, edges, matches)
-        return Predictions(found.views, edges, load, found.group.cameras, (*found.notices, *notices), "estimated")
+        return Predictions(
+            found.views, edges, load, found.group.cameras, (*found.notices, *notices), "estimated"
+        )
 
 
 def with_loose_views(found: Grouped, edges: Edges) -> tuple[Edges, tuple[Notice, ...]]:
-    """Return the pairs with one more for every view that is in none, with the view whose camera is nearest, and a warning about such views."""
+    """Return the pairs with one more for every view that is in none, with the view whose camera is nearest,
+    and a warning about such views.
+    """
     tied = {view for edge in edges for view in edge}
     loose = [view for view in range(len(found.views)) if view not in tied]
     if not loose:
         return edges, ()
-    added = {(min(pair), max(pair)) for pair in ((view, nearest_camera(found.group.cameras, view)) for view in loose)}
+    added = {
+        (min(pair), max(pair))
+        for pair in ((view, nearest_camera(found.group.cameras, view)) for view in loose)
+    }
     names = first_few([found.views[view].name for view in loose])
-    text = f"{names}: too few points were followed to other photos, so nothing could refine their cameras. They stay where the network sees them."
+    text = (
+        f"{names}: too few points were followed to other photos, so nothing could refine their cameras. "
+        "They stay where the network sees them."
+    )
     return tuple(sorted({*edges, *added})), (warning("tracks", text),)
 
 
-def _cut_out(group: GroupPrediction, edges: Edges, matches: dict[tuple[int, int], Matches], number: int) -> PairEntry:
+def _cut_out(
+    group: GroupPrediction, edges: Edges, matches: dict[tuple[int, int], Matches], number: int
+) -> PairEntry:
     a, b = edges[number]
     none = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
     return pair_from_group(group, a, b, matches.get((a, b), none))

@@ -15,11 +15,13 @@ from pairs.networks.vggt.network import Vggt
 _FLOAT = 4
 """Bytes: the stream of tokens and all heads are float32, whatever the blocks compute in."""
 _BLOCK = 18
-"""Numbers a channel of every token while a block runs: itself, its norm, queries, keys and values (turned ones too), and the wide layer."""
+"""Numbers a channel of every token while a block runs: itself, its norm, queries, keys and values (turned
+ones too), and the wide layer."""
 _HEAD = 3
 """Numbers a channel of the fused maps and pixel while a dense head runs."""
 _FEATURES = 4
-"""Copies of the tracking features while tracks are followed: as they are, normed, turned about, and the pyramid."""
+"""Copies of the tracking features while tracks are followed: as they are, normed, turned about, and the
+pyramid."""
 _SPARE = 0.9
 """Of the free memory that a pass may take."""
 _CPU_TFLOPS = 0.055
@@ -43,7 +45,9 @@ class PassCost:
 
     def gigabytes(self, frames: int) -> float:
         """Return the memory of a pass over so many frames."""
-        return (self.weight_bytes + max(frames * self.block_bytes, self.head_bytes + frames * self.read_bytes)) / 1e9
+        return (
+            self.weight_bytes + max(frames * self.block_bytes, self.head_bytes + frames * self.read_bytes)
+        ) / 1e9
 
     def teraflop(self, frames: int) -> float:
         """Return the floating-point operations of a pass over so many frames, in 1e12."""
@@ -56,10 +60,16 @@ class PassCost:
 
 
 def pass_cost(config: VggtConfig, size: tuple[int, int], frames_at_once: int) -> PassCost:
-    """Return what a pass of a network costs over images of `size` (height, width), dense heads handling so many frames together."""
+    """Return what a pass of a network costs over images of `size` (height, width), dense heads handling so
+    many frames together.
+    """
     aggregator, pixels = config.aggregator, size[0] * size[1]
     tokens = aggregator.first_patch + pixels // aggregator.patch_size**2
-    heads = [head for head in (config.depth, config.points, config.track and config.track.features) if head is not None]
+    heads = [
+        head
+        for head in (config.depth, config.points, config.track and config.track.features)
+        if head is not None
+    ]
     kept = len(config.layers) * tokens * 2 * aggregator.dim
     images = 6 * pixels  # as they come, and normalised
     results = sum(2 * (1 + head.output.channels) * pixels for head in heads if head.output is not None)
@@ -69,7 +79,11 @@ def pass_cost(config: VggtConfig, size: tuple[int, int], frames_at_once: int) ->
         weight_bytes=_FLOAT * num_weights(config),
         block_bytes=_FLOAT * (kept + images + _BLOCK * tokens * aggregator.dim),
         read_bytes=_FLOAT * (kept + images + results + features),
-        head_bytes=_FLOAT * frames_at_once * _HEAD * max((head.features for head in heads), default=0) * pixels,
+        head_bytes=_FLOAT
+        * frames_at_once
+        * _HEAD
+        * max((head.features for head in heads), default=0)
+        * pixels,
         flop_a_frame=24.0 * aggregator.dim**2 * tokens * blocks,
         flop_a_pair=4.0 * aggregator.dim * tokens**2 * aggregator.depth,
     )
@@ -103,10 +117,14 @@ def _of_machine() -> float | None:
     """Return what the machine has left, caches that it can drop included."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
-        return next((1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), None)
+        return next(
+            (1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), None
+        )
     except OSError:
         # Elsewhere only the memory of the whole machine is told, of which half may be taken.
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2 if hasattr(os, "sysconf") else None
+        return (
+            os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2 if hasattr(os, "sysconf") else None
+        )
 
 
 def _of_container(folder: Path = Path("/sys/fs/cgroup")) -> float | None:

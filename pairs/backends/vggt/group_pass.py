@@ -1,4 +1,6 @@
-"""All photos of a scene in one pass, or in overlapping windows where the memory does not suffice (VGGT's specification, chapters 12 and 18)."""
+"""All photos of a scene in one pass, or in overlapping windows where the memory does not suffice (VGGT's
+specification, chapters 12 and 18).
+"""
 
 from __future__ import annotations
 
@@ -68,14 +70,20 @@ def parse_together(text: str) -> Together:
     if text in ("auto", "all"):
         return Together(whole=text == "all")
     if not (text.isascii() and text.isdigit() and int(text) >= _LEAST_WINDOW):
-        raise UserError(f"--together {text}: say auto, all, or how many photos the network looks at together, {_LEAST_WINDOW} or more.")
+        raise UserError(
+            f"--together {text}: say auto, all, or how many photos the network looks at together, "
+            f"{_LEAST_WINDOW} or more."
+        )
     return Together(int(text))
 
 
-def predict_group(views: Sequence[View], together: Together, run: Run, heads: frozenset[Head] = GROUP_HEADS) -> Grouped:
+def predict_group(
+    views: Sequence[View], together: Together, run: Run, heads: frozenset[Head] = GROUP_HEADS
+) -> Grouped:
     """Return cameras, depth and confidence of all views, in the world of the first.
 
-    `heads` are those that the windows must leave memory for. Raises `UserError` before anything is read when the memory does not suffice.
+    `heads` are those that the windows must leave memory for. Raises `UserError` before anything is read when
+    the memory does not suffice.
     """
     run.progress("scaling photos for the network", 0, 1)
     placed = on_vggt_grid(views, grid_for(tuple(views), run.recipe))
@@ -84,7 +92,11 @@ def predict_group(views: Sequence[View], together: Together, run: Run, heads: fr
     cost = pass_cost(run.recipe.with_heads(heads), (height, width), run.recipe.frames_at_once)
     windows, notices = choose_windows(len(placed), cost, free_memory(device), together)
     # Said before it is run: whoever has not so much memory or time can still stop here.
-    run.progress(f"looking at {len(windows[0])} photos together ({in_words(cost, len(windows[0]), device)})", 0, len(windows))
+    run.progress(
+        f"looking at {len(windows[0])} photos together ({in_words(cost, len(windows[0]), device)})",
+        0,
+        len(windows),
+    )
     network = functools.cache(lambda: open_vggt(run.recipe, GROUP_HEADS))
     groups: list[GroupPrediction] = []
     for k, window in enumerate(windows):
@@ -96,16 +108,21 @@ def predict_group(views: Sequence[View], together: Together, run: Run, heads: fr
     return Grouped(placed, whole, windows, tuple(dict.fromkeys((*notices, *doubts))))
 
 
-def choose_windows(num_views: int, cost: PassCost, free: float | None, together: Together) -> tuple[tuple[tuple[int, ...], ...], tuple[Notice, ...]]:
+def choose_windows(
+    num_views: int, cost: PassCost, free: float | None, together: Together
+) -> tuple[tuple[tuple[int, ...], ...], tuple[Notice, ...]]:
     """Return the views of every pass, and what the user has to know about it.
 
-    Raises `UserError` naming the number of photos that fit when the memory does not suffice for the number asked for, or for a useful one.
+    Raises `UserError` naming the number of photos that fit when the memory does not suffice for the number
+    asked for, or for a useful one.
     """
     asked = num_views if together.at_most is None else min(together.at_most, num_views)
     fit = asked if free is None else cost.frames_within(free)
     if fit >= asked:
         windows = overlapping_windows(num_views, max(asked, 2))
-        return windows, () if len(windows) == 1 else (_windows_notice(num_views, asked, len(windows), "as asked for"),)
+        return windows, () if len(windows) == 1 else (
+            _windows_notice(num_views, asked, len(windows), "as asked for"),
+        )
     need, left = cost.gigabytes(asked), (free or 0) / 1e9
     lack = f"{asked} photos in one pass need about {need:.1f} GB of memory, of which {left:.1f} GB are free"
     smaller = "Use another --device, or close what else uses its memory."
@@ -113,20 +130,28 @@ def choose_windows(num_views: int, cost: PassCost, free: float | None, together:
         raise UserError(f"{lack}: not even {min(_LEAST_WINDOW, num_views)} photos fit. {smaller}")
     if together.whole or together.at_most is not None:
         raise UserError(
-            f"{lack}: {fit} photos fit. Pass --together {fit} (or auto) for overlapping groups of photos that are joined afterwards. {smaller}"
+            f"{lack}: {fit} photos fit. Pass --together {fit} (or auto) for overlapping groups of photos "
+            f"that are joined afterwards. {smaller}"
         )
     windows = overlapping_windows(num_views, fit)
-    return windows, (_windows_notice(num_views, fit, len(windows), f"all together would need about {need:.1f} GB of memory"),)
+    return windows, (
+        _windows_notice(
+            num_views, fit, len(windows), f"all together would need about {need:.1f} GB of memory"
+        ),
+    )
 
 
 def _windows_notice(num_views: int, size: int, count: int, why: str) -> Notice:
     text = (
-        f"the {num_views} photos were looked at in {count} overlapping groups of {size}, joined by the photos they share ({why}; --together {size})."
+        f"the {num_views} photos were looked at in {count} overlapping groups of {size}, joined by the "
+        f"photos they share ({why}; --together {size})."
     )
     return info("groups", text)
 
 
-def _window(views: tuple[View, ...], network: Callable[[], Vggt], run: Run) -> tuple[GroupPrediction, tuple[Notice, ...]]:
+def _window(
+    views: tuple[View, ...], network: Callable[[], Vggt], run: Run
+) -> tuple[GroupPrediction, tuple[Notice, ...]]:
     """Return what the network says of one window, from the store when it is there."""
     key = digest(run.recipe.key("vggt"), [view.key for view in views])
     found = run.store.get(_GROUPS, key)
@@ -137,7 +162,9 @@ def _window(views: tuple[View, ...], network: Callable[[], Vggt], run: Run) -> t
 
 
 def _look(network: Vggt, views: Sequence[View], recipe: VggtRecipe) -> dict[str, np.ndarray]:
-    """Run the network once, and return what it says as arrays: encodings (S, 9), depth and confidence (S, H, W)."""
+    """Run the network once, and return what it says as arrays: encodings (S, 9), depth and confidence (S, H,
+    W).
+    """
     with torch.inference_mode(), enough_memory(len(views)):
         aggregated = network.aggregate(vggt_input(views, fill_named(recipe.fill)).to(network.device)[None])
         encodings, depth = network.camera(aggregated)[-1], network.depth(aggregated, recipe.frames_at_once)
@@ -147,16 +174,23 @@ def _look(network: Vggt, views: Sequence[View], recipe: VggtRecipe) -> dict[str,
 
 @contextmanager
 def enough_memory(num_photos: int) -> Iterator[None]:
-    """Raise `UserError` saying what to do when the memory does not suffice for a pass over so many photos after all."""
+    """Raise `UserError` saying what to do when the memory does not suffice for a pass over so many photos
+    after all.
+    """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         fewer = f"--together {max(_LEAST_WINDOW, num_photos // 2)}"
-        raise UserError(f"the memory does not suffice for {num_photos} photos in one pass. Pass {fewer}, or use another --device.") from error
+        raise UserError(
+            f"the memory does not suffice for {num_photos} photos in one pass. Pass {fewer}, or use "
+            "another --device."
+        ) from error
 
 
 def _output(found: dict[str, np.ndarray]) -> VggtOutput:
     encodings, depth, conf = (torch.from_numpy(found[name])[None] for name in ("encodings", "depth", "conf"))
-    return VggtOutput((encodings,), Dense(depth[..., None], conf), None, None, (depth.shape[2], depth.shape[3]))
+    return VggtOutput(
+        (encodings,), Dense(depth[..., None], conf), None, None, (depth.shape[2], depth.shape[3])
+    )

@@ -1,4 +1,6 @@
-"""Photos as VGGT wants them (VGGT's specification, chapter 2): sizes to the pixel, and masks and intrinsics that follow by `PixelMap`."""
+"""Photos as VGGT wants them (VGGT's specification, chapter 2): sizes to the pixel, and masks and intrinsics
+that follow by `PixelMap`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from pairs.views.photos import filled_photo, load_photo
 from pairs.views.view import View
 
 WHITE = 255
-"""What stands around an image that is smaller than the others of its scene; the square loader pads with black instead."""
+"""What stands around an image that is smaller than the others of its scene; the square loader pads with black
+instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class VggtGrid:
     """Which images the network sees."""
 
     mode: Literal["crop", "pad"] = "crop"
-    """Every photo gets the full width and a tall one loses its top and bottom; or every photo is whole in a white square."""
+    """Every photo gets the full width and a tall one loses its top and bottom; or every photo is whole in a
+    white square."""
     size: int = 518
     """The longest side; the network was trained with no longer one."""
     patch: int = 14
@@ -37,7 +41,8 @@ class VggtGrid:
 def vggt_map(name: str, file_size: tuple[int, int], orientation: int, grid: VggtGrid) -> PixelMap:
     """Return the map from a photo's file to its image, before the images of a scene are brought to one size.
 
-    Sides are rounded to whole patches, which changes the proportions by half a patch at most. Raises `ImageError` where nothing is left.
+    Sides are rounded to whole patches, which changes the proportions by half a patch at most. Raises
+    `ImageError` where nothing is left.
     """
     w, h = (file_size[1], file_size[0]) if orientation >= 5 else file_size
     if grid.mode == "crop" or w >= h:
@@ -46,7 +51,8 @@ def vggt_map(name: str, file_size: tuple[int, int], orientation: int, grid: Vggt
         new_w, new_h = _whole_patches(w, h, grid), grid.size
     if min(new_w, new_h) == 0:
         raise ImageError(
-            f"{name}: {w}x{h} pixels become less than one patch of {grid.patch} high or wide when the long side is brought to {grid.size}. "
+            f"{name}: {w}x{h} pixels become less than one patch of {grid.patch} high or wide when the long "
+            f"side is brought to {grid.size}. "
             "Cut the photo to less extreme proportions."
         )
     trim, pad = (0, 0, 0, 0), (0, 0, 0, 0)
@@ -60,7 +66,8 @@ def vggt_map(name: str, file_size: tuple[int, int], orientation: int, grid: Vggt
 
 def _whole_patches(side: int, full: int, grid: VggtGrid) -> int:
     """Return the new length of a side when side `full` becomes the grid's size."""
-    # The quotient comes first, and halves are rounded to even: other orders of the same operations give other sizes now and then.
+    # The quotient comes first, and halves are rounded to even: other orders of the same operations give other
+    # sizes now and then.
     return grid.patch * round(side * (grid.size / full) / grid.patch)
 
 
@@ -71,7 +78,9 @@ def _bars(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int, int
 
 
 def common_size(maps: Sequence[PixelMap]) -> tuple[PixelMap, ...]:
-    """Return maps to images of one size, the largest width and the largest height of all; smaller images get bars."""
+    """Return maps to images of one size, the largest width and the largest height of all; smaller images get
+    bars.
+    """
     sizes = [pixel_map.target_size for pixel_map in maps]
     target = (max(w for w, _ in sizes), max(h for _, h in sizes))
     padded = []
@@ -92,30 +101,41 @@ def photo_on_grid(photo: np.ndarray, pixel_map: PixelMap) -> np.ndarray:
 
 
 def on_vggt_grid(views: Sequence[View], grid: VggtGrid) -> tuple[View, ...]:
-    """Return the views with the network's images of their photos, all of one size; masks, intrinsics and poses follow by the pixel maps.
+    """Return the views with the network's images of their photos, all of one size; masks, intrinsics and
+    poses follow by the pixel maps.
 
-    Photos are upright here, while the published loader leaves them as their files store them. Raises `ImageError` when a photo is gone or changed,
-    or its proportions leave no whole patches.
+    Photos are upright here, while the published loader leaves them as their files store them. Raises
+    `ImageError` when a photo is gone or changed, or its proportions leave no whole patches.
     """
-    maps = common_size([vggt_map(view.name, view.pixel_map.source_size, view.pixel_map.orientation, grid) for view in views])
+    maps = common_size(
+        [vggt_map(view.name, view.pixel_map.source_size, view.pixel_map.orientation, grid) for view in views]
+    )
     placed = []
     for view, pixel_map in zip(views, maps):
-        # The image is resampled otherwise than that of a view loaded with the same pixel map, so its key differs as well.
+        # The image is resampled otherwise than that of a view loaded with the same pixel map, so its key
+        # differs as well.
         key = digest("vggt image", view.content, pixel_map.matrix, list(pixel_map.target_size))
-        placed.append(replace(view, image=photo_on_grid(load_photo(view), pixel_map), pixel_map=pixel_map, key=key))
+        placed.append(
+            replace(view, image=photo_on_grid(load_photo(view), pixel_map), pixel_map=pixel_map, key=key)
+        )
     return tuple(placed)
 
 
 def vggt_input(views: Sequence[View], fill: Fill | None = None) -> Tensor:
     """Return what the network sees (S, 3, H, W) float32 in [0, 1] of views on one grid.
 
-    With a fill the background is replaced in the photos before they are resized, so that none of it is mixed into the object's rim.
+    With a fill the background is replaced in the photos before they are resized, so that none of it is mixed
+    into the object's rim.
     """
     return stacked([_seen(view, fill) for view in views])
 
 
 def _seen(view: View, fill: Fill | None) -> np.ndarray:
-    return view.image if fill is None or view.mask is None else photo_on_grid(filled_photo(view, fill), view.pixel_map)
+    return (
+        view.image
+        if fill is None or view.mask is None
+        else photo_on_grid(filled_photo(view, fill), view.pixel_map)
+    )
 
 
 def stacked(images: Sequence[np.ndarray]) -> Tensor:
@@ -124,7 +144,9 @@ def stacked(images: Sequence[np.ndarray]) -> Tensor:
 
 
 def opaque(picture: np.ndarray) -> np.ndarray:
-    """Return a picture (H, W), (H, W, 3) or (H, W, 4) uint8 as (H, W, 3): grey on all channels, transparent parts over white."""
+    """Return a picture (H, W), (H, W, 3) or (H, W, 4) uint8 as (H, W, 3): grey on all channels, transparent
+    parts over white.
+    """
     image = Image.fromarray(picture)
     if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, (WHITE, WHITE, WHITE, WHITE)), image)
@@ -147,7 +169,9 @@ class SquareFrame:
 
 
 def square_image(photo: np.ndarray, side: int = 1024) -> tuple[np.ndarray, SquareFrame]:
-    """Return a photo (H, W, 3) uint8 in the middle of a black square, resized to `side` pixels, and where it lies in it."""
+    """Return a photo (H, W, 3) uint8 in the middle of a black square, resized to `side` pixels, and where it
+    lies in it.
+    """
     h, w = photo.shape[:2]
     longest = max(w, h)
     left, top, right, bottom = _bars((w, h), (longest, longest))

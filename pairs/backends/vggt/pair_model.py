@@ -1,6 +1,8 @@
-"""VGGT as a network of pairs: two photos make a scene, once in either order (VGGT's specification, chapters 11 and 12).
+"""VGGT as a network of pairs: two photos make a scene, once in either order (VGGT's specification, chapters
+11 and 12).
 
-Depth confidences are 1 + exp(x), trained with the same loss as those of DUSt3R and MASt3R: they are handed on as they are.
+Depth confidences are 1 + exp(x), trained with the same loss as those of DUSt3R and MASt3R: they are handed on
+as they are.
 """
 
 from __future__ import annotations
@@ -44,18 +46,24 @@ def open_pair_model(recipe: VggtRecipe) -> VggtPairModel:
 
 @dataclass(frozen=True, slots=True)
 class VggtPairModel:
-    """A network that answers for pairs in arrays. It looks at two photos together: there is nothing to be remembered of one but itself."""
+    """A network that answers for pairs in arrays. It looks at two photos together: there is nothing to be
+    remembered of one but itself.
+    """
 
     network: Vggt
     fill: str
 
     def encode(self, view: View) -> Encoding:
-        """Return what the network will see of a view on its grid, (H, W, 3) uint8, and which of its pixels count, (H, W)."""
+        """Return what the network will see of a view on its grid, (H, W, 3) uint8, and which of its pixels
+        count, (H, W).
+        """
         seen = vggt_input([view], fill_named(self.fill))[0].permute(1, 2, 0)
         return {"image": (seen * 255).round().byte().numpy(), "inside": grid_mask(view)}
 
     def decode(self, pairs: Sequence[tuple[Encoding, Encoding]]) -> list[PairEntry]:
-        """Return both runs of every pair, and what was followed from either photo to the other; no matches without a track head."""
+        """Return both runs of every pair, and what was followed from either photo to the other; no matches
+        without a track head.
+        """
         entries = []
         for a, b in pairs:
             (ab, forth), (ba, back) = _run(self.network, a, b), _run(self.network, b, a)
@@ -65,7 +73,11 @@ class VggtPairModel:
 
 def _joined(forth: Matches, back: Matches) -> Matches:
     """Return the matches of the run (a, b), then those of the run (b, a)."""
-    return Matches(np.concatenate([forth.xy_a, back.xy_b]), np.concatenate([forth.xy_b, back.xy_a]), np.concatenate([forth.conf, back.conf]))
+    return Matches(
+        np.concatenate([forth.xy_a, back.xy_b]),
+        np.concatenate([forth.xy_b, back.xy_a]),
+        np.concatenate([forth.conf, back.conf]),
+    )
 
 
 def _run(network: Vggt, first: Encoding, second: Encoding) -> tuple[PairPrediction, Matches | None]:
@@ -74,7 +86,10 @@ def _run(network: Vggt, first: Encoding, second: Encoding) -> tuple[PairPredicti
     size = max(h for h, _ in shapes), max(w for _, w in shapes)
     # Photos of a scene have one size: the smaller one gets bars, which are cut off again below.
     corners = [((size[0] - h) // 2, (size[1] - w) // 2) for h, w in shapes]
-    views = [_view(number, each, size, corner) for number, (each, corner) in enumerate(zip((first, second), corners))]
+    views = [
+        _view(number, each, size, corner)
+        for number, (each, corner) in enumerate(zip((first, second), corners))
+    ]
     with torch.inference_mode():
         aggregated = network.aggregate(stacked([view.image for view in views]).to(network.device)[None])
         encodings, depth = network.camera(aggregated)[-1], network.depth(aggregated, 1)
@@ -88,14 +103,25 @@ def _run(network: Vggt, first: Encoding, second: Encoding) -> tuple[PairPredicti
 
 
 def _view(number: int, encoding: Encoding, size: tuple[int, int], corner: tuple[int, int]) -> View:
-    """Return what is remembered of a photo as a view of (height, width), with white around it that does not count."""
+    """Return what is remembered of a photo as a view of (height, width), with white around it that does not
+    count.
+    """
     inside = encoding["inside"]
     bars = [(before, whole - side - before) for before, whole, side in zip(corner, size, inside.shape)]
     image = np.pad(encoding["image"], [*bars, (0, 0)], constant_values=WHITE)
-    return View(f"photo {number + 1} of a pair", None, image, identity((size[1], size[0])), Mask(np.pad(inside, bars), "encoding"), "")
+    return View(
+        f"photo {number + 1} of a pair",
+        None,
+        image,
+        identity((size[1], size[0])),
+        Mask(np.pad(inside, bars), "encoding"),
+        "",
+    )
 
 
-def _followed(network: Vggt, aggregated: Aggregated, views: Sequence[View], group: GroupPrediction) -> Matches:
+def _followed(
+    network: Vggt, aggregated: Aggregated, views: Sequence[View], group: GroupPrediction
+) -> Matches:
     """Return where points of the first view are in the second."""
     masks = [grid_mask(view) for view in views]
     points = query_points(views[0].image, masks[0], _TRACKS.points)

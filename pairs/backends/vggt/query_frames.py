@@ -1,4 +1,6 @@
-"""Which frames to begin with: those that look least like the ones before (VGGT's specification, chapter 15.2, step 1)."""
+"""Which frames to begin with: those that look least like the ones before (VGGT's specification, chapter 15.2,
+step 1).
+"""
 
 from __future__ import annotations
 
@@ -10,19 +12,23 @@ from torch.nn import functional
 from pairs.networks.vggt.dino import Dino, normalised
 
 _FAR = 100.0
-"""Likeness of a frame to itself is set to minus it, and likenesses are subtracted from it to give distances."""
+"""Likeness of a frame to itself is set to minus it, and likenesses are subtracted from it to give
+distances."""
 _SIDE = 336
 """Images are squeezed to squares of this many pixels before they are compared."""
 
 
 def frame_features(dino: Dino, images: Tensor) -> Tensor:
     """Return what tells images (S, 3, H, W) in [0, 1] apart: unit vectors (S, C)."""
-    squares = functional.interpolate(normalised(images), size=(_SIDE, _SIDE), mode="bilinear", align_corners=False)
+    squares = functional.interpolate(
+        normalised(images), size=(_SIDE, _SIDE), mode="bilinear", align_corners=False
+    )
     return functional.normalize(dino(squares).image, dim=-1)
 
 
 def choose_frames(features: np.ndarray, count: int) -> list[int]:
-    """Return `count` frames, or all of them, by features (S, C) of unit length: the one most like all others, then always the least like the last.
+    """Return `count` frames, or all of them, by features (S, C) of unit length: the one most like all others,
+    then always the least like the last.
 
     Only the last chosen frame is looked at, not all chosen ones, as published. Of equals the first is taken.
     """
@@ -43,7 +49,9 @@ def first_frame_first(chosen: list[int]) -> list[int]:
 
 
 def swapped_to_front(frame: int, num_frames: int) -> Tensor:
-    """Return the order (S,) of frames in which `frame` and frame 0 have changed places; the order undoes itself."""
+    """Return the order (S,) of frames in which `frame` and frame 0 have changed places; the order undoes
+    itself.
+    """
     order = torch.arange(num_frames)
     order[[0, frame]] = order[[frame, 0]]
     return order

@@ -12,13 +12,16 @@ from masks.notice import first_few
 _RIM_PX = 2
 """A point on the silhouette belongs to other surface in every photo."""
 _OF_FEATURES = 0.75
-"""Share of the points that lie on features, where there are so many; the others lie on a grid, so that plain surface has some as well."""
+"""Share of the points that lie on features, where there are so many; the others lie on a grid, so that plain
+surface has some as well."""
 
 
 def query_points(image: np.ndarray, inside: np.ndarray, count: int) -> np.ndarray:
-    """Return at most `count` points (N, 2) of an image (H, W, 3) uint8, pixels (x, y), inside a mask (H, W): the strongest features and a grid.
+    """Return at most `count` points (N, 2) of an image (H, W, 3) uint8, pixels (x, y), inside a mask (H, W):
+    the strongest features and a grid.
 
-    The image should be what the network sees: with the background filled, no point depends on it. An empty mask has no points.
+    The image should be what the network sees: with the background filled, no point depends on it. An empty
+    mask has no points.
     """
     within = shrunk(inside, _RIM_PX)
     within = within if within.any() else inside
@@ -27,18 +30,24 @@ def query_points(image: np.ndarray, inside: np.ndarray, count: int) -> np.ndarra
 
 
 def require_on_object(queries: np.ndarray, inside: np.ndarray, name: str) -> None:
-    """Raise `UserError` when points (N, 2) of a photo lie outside its image, or outside its mask (H, W) on that image."""
+    """Raise `UserError` when points (N, 2) of a photo lie outside its image, or outside its mask (H, W) on
+    that image.
+    """
     h, w = inside.shape
     # Written so that NaN is not inside.
     on_image = ((queries >= -0.5) & (queries < (w - 0.5, h - 0.5))).all(1)
     if not on_image.all():
         raise UserError(
-            f"{name}: points outside its {w}x{h} pixels cannot be followed: {_listed(queries[~on_image])}. Give pixels (x, y) of that grid."
+            f"{name}: points outside its {w}x{h} pixels cannot be followed: {_listed(queries[~on_image])}. "
+            "Give pixels (x, y) of that grid."
         )
     x, y = np.rint(queries).astype(int).T
     off = ~inside[y, x]
     if off.any():
-        raise UserError(f"{name}: points off the object are not followed: {_listed(queries[off])}. Give points inside the mask, or mend the mask.")
+        raise UserError(
+            f"{name}: points off the object are not followed: {_listed(queries[off])}. Give points inside "
+            "the mask, or mend the mask."
+        )
 
 
 def _listed(points: np.ndarray) -> str:

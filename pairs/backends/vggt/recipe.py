@@ -19,7 +19,8 @@ from pairs.views.digest import files_digest
 from pairs.views.view import View
 
 VERSION = 1
-"""Raised whenever something else is computed from equal weights and views: all that was stored before is then made again."""
+"""Raised whenever something else is computed from equal weights and views: all that was stored before is then
+made again."""
 USUAL = "VGGT-1B"
 """The checkpoint when none is named."""
 GROUP_HEADS: frozenset[Head] = frozenset({"camera", "depth"})
@@ -56,13 +57,24 @@ class VggtRecipe:
     @property
     def own_grid(self) -> str:
         """In words the images that it sees."""
-        return f"images of {self.size} pixels in patches of {self.config.aggregator.patch_size}, as the network was trained on"
+        return (
+            f"images of {self.size} pixels in patches of {self.config.aggregator.patch_size}, as the "
+            "network was trained on"
+        )
 
     def key(self, kind: str) -> str:
         """Return the line that tells its predictions of a kind from those of any other network."""
         beside = json.dumps(repr(self.config))
-        chosen = {"weights": files_digest(self.path), "config": beside, "precision": self.precision, "fill": self.fill}
-        return f"{kind} {VERSION} ({libraries()}, {torch.device(self.device).type}) {json.dumps(chosen, sort_keys=True)}"
+        chosen = {
+            "weights": files_digest(self.path),
+            "config": beside,
+            "precision": self.precision,
+            "fill": self.fill,
+        }
+        return (
+            f"{kind} {VERSION} ({libraries()}, {torch.device(self.device).type}) "
+            f"{json.dumps(chosen, sort_keys=True)}"
+        )
 
     def with_heads(self, heads: frozenset[Head]) -> VggtConfig:
         """Return the configuration with no other heads than these."""
@@ -74,20 +86,37 @@ def chosen_recipe(options: BackendOptions) -> VggtRecipe:
     path = find_vggt(options.weights or USUAL).absolute()
     config = config_of(path)
     if config.camera is None or config.depth is None:
-        raise UserError(f"{path}: a network without a head of cameras or of depth says too little of a scene. Use one with both.")
+        raise UserError(
+            f"{path}: a network without a head of cameras or of depth says too little of a scene. Use one "
+            "with both."
+        )
     return VggtRecipe(path, config, chosen_device(options), chosen_precision(options), chosen_fill(options))
 
 
 def open_vggt(recipe: VggtRecipe, heads: frozenset[Head]) -> Vggt:
-    """Return the network of a recipe with some of its heads. Raises `FormatError` when the file holds another network, or not these heads."""
-    network = load_vggt(recipe.path, recipe.device, VggtOptions(heads, PRECISIONS[recipe.precision], recipe.config))
-    present = {"camera": network.camera_head, "depth": network.depth_head, "points": network.point_head, "track": network.track_head}
+    """Return the network of a recipe with some of its heads. Raises `FormatError` when the file holds another
+    network, or not these heads.
+    """
+    network = load_vggt(
+        recipe.path, recipe.device, VggtOptions(heads, PRECISIONS[recipe.precision], recipe.config)
+    )
+    present = {
+        "camera": network.camera_head,
+        "depth": network.depth_head,
+        "points": network.point_head,
+        "track": network.track_head,
+    }
     if absent := sorted(head for head in heads if present[head] is None):
-        raise UserError(f"{recipe.path}: holds no weights for {' and '.join(absent)}, which this needs. Use a checkpoint with all heads.")
+        raise UserError(
+            f"{recipe.path}: holds no weights for {' and '.join(absent)}, which this needs. Use a "
+            "checkpoint with all heads."
+        )
     return network
 
 
 def grid_for(views: list[View] | tuple[View, ...], recipe: VggtRecipe) -> VggtGrid:
-    """Return which images the network sees: whole photos. Only of upright ones would the published way without bars cut off top and bottom."""
+    """Return which images the network sees: whole photos. Only of upright ones would the published way
+    without bars cut off top and bottom.
+    """
     upright = any(w < h for w, h in (view.photo_size for view in views))
     return VggtGrid("pad" if upright else "crop", recipe.size, recipe.config.aggregator.patch_size)

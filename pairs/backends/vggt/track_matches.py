@@ -27,8 +27,15 @@ class Tracks:
 
     def __post_init__(self) -> None:
         shape = self.xy.shape[:2]
-        if self.xy.shape != (len(self.views), shape[1], 2) or self.visible.shape != shape or self.conf.shape != shape:
-            raise ValueError(f"tracks through {len(self.views)} views: got {self.xy.shape}, {self.visible.shape} and {self.conf.shape}")
+        if (
+            self.xy.shape != (len(self.views), shape[1], 2)
+            or self.visible.shape != shape
+            or self.conf.shape != shape
+        ):
+            raise ValueError(
+                f"tracks through {len(self.views)} views: got {self.xy.shape}, {self.visible.shape} and "
+                f"{self.conf.shape}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +43,13 @@ class TrackOptions:
     """Which points are followed, and which of their places count."""
 
     query_views: int = 8
-    """Views that points are chosen in, spread over all cameras; those that too few points reach come on top."""
+    """Views that points are chosen in, spread over all cameras; those that too few points reach come
+    on top."""
     points: int = 512
     """At most so many a query view."""
     least_visible: float = 0.05
-    """Probability above which a point counts as seen: low, as published for this tracker, since its confidence is asked as well."""
+    """Probability above which a point counts as seen: low, as published for this tracker, since its
+    confidence is asked as well."""
     least_conf: float = 0.2
     least_points: int = 64
     """A view that fewer points reach becomes a query view itself."""
@@ -51,7 +60,9 @@ class TrackOptions:
 
 
 def counted(tracks: Tracks, masks: Sequence[np.ndarray], options: TrackOptions) -> np.ndarray:
-    """Return which places (S, N) count: believed, and on the object. `masks` (H, W) are those of all views."""
+    """Return which places (S, N) count: believed, and on the object. `masks` (H, W) are those of all
+    views.
+    """
     believed = (tracks.visible > options.least_visible) & (tracks.conf > options.least_conf)
     believed[tracks.query] = True
     return believed & np.stack([_inside(masks[view], xy) for view, xy in zip(tracks.views, tracks.xy)])
@@ -72,7 +83,8 @@ def matches_of_pairs(
 ) -> dict[tuple[int, int], Matches]:
     """Return the matches of every pair (a, b), a < b, that shares enough points.
 
-    Confidence: geometric mean of both pixels' depth confidence, which is that of the pointmaps of pair networks, and of the tracker's belief.
+    Confidence: geometric mean of both pixels' depth confidence, which is that of the pointmaps of pair
+    networks, and of the tracker's belief.
     """
     parts: dict[tuple[int, int], list[Matches]] = {}
     for each in tracks:
@@ -83,19 +95,27 @@ def matches_of_pairs(
 
 
 def strongest_pairs(matches: dict[tuple[int, int], Matches], num_views: int, partners: int) -> Edges:
-    """Return the pairs of every view with those that share the most points with it; of equal ones, the nearest in order."""
+    """Return the pairs of every view with those that share the most points with it; of equal ones, the
+    nearest in order.
+    """
     shared: list[list[tuple[int, int, int]]] = [[] for _ in range(num_views)]
     for (a, b), found in matches.items():
         for view, other in ((a, b), (b, a)):
             shared[view].append((-len(found.conf), abs(a - b), other))
-    chosen = {(min(view, other), max(view, other)) for view, others in enumerate(shared) for _, _, other in sorted(others)[:partners]}
+    chosen = {
+        (min(view, other), max(view, other))
+        for view, others in enumerate(shared)
+        for _, _, other in sorted(others)[:partners]
+    }
     return tuple(sorted(chosen))
 
 
 def spread_views(cameras: Cameras, views: Sequence[int], count: int) -> list[int]:
-    """Return `count` of some views, or all: the first, then always the one whose camera is farthest from those before, of equals the first.
+    """Return `count` of some views, or all: the first, then always the one whose camera is farthest from
+    those before, of equals the first.
 
-    Cameras are as far apart as they are turned, in radians, plus as they are moved, in units of their mean distance from their middle.
+    Cameras are as far apart as they are turned, in radians, plus as they are moved, in units of their mean
+    distance from their middle.
     """
     apart = _apart(cameras, list(views))
     chosen, nearest = [0], apart[0].copy()
@@ -125,21 +145,29 @@ def _apart(cameras: Cameras, views: list[int]) -> np.ndarray:
 
 def _inside(mask: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """Return which positions (N, 2) lie on a pixel of the mask (H, W)."""
-    x, y = np.rint(np.nan_to_num(xy, nan=-1.0, posinf=-1.0, neginf=-1.0).clip(-1, max(mask.shape))).astype(int).T
+    x, y = (
+        np.rint(np.nan_to_num(xy, nan=-1.0, posinf=-1.0, neginf=-1.0).clip(-1, max(mask.shape))).astype(int).T
+    )
     within = (x >= 0) & (y >= 0) & (x < mask.shape[1]) & (y < mask.shape[0])
     return within & mask[np.where(within, y, 0), np.where(within, x, 0)]
 
 
-def _matches(tracks: Tracks, group: GroupPrediction, masks: Sequence[np.ndarray], options: TrackOptions) -> Iterator[tuple[tuple[int, int], Matches]]:
+def _matches(
+    tracks: Tracks, group: GroupPrediction, masks: Sequence[np.ndarray], options: TrackOptions
+) -> Iterator[tuple[tuple[int, int], Matches]]:
     here = counted(tracks, masks, options)
     belief = np.where(here, tracks.visible * tracks.conf, 0.0)
     belief[tracks.query] = here[tracks.query]
-    conf = np.stack([_at(group.conf[view], xy) for view, xy in zip(tracks.views, tracks.xy)]) * belief  # (S, N)
+    conf = (
+        np.stack([_at(group.conf[view], xy) for view, xy in zip(tracks.views, tracks.xy)]) * belief
+    )  # (S, N)
     for i, j in combinations(range(len(tracks.views)), 2):
         first, second = (i, j) if tracks.views[i] < tracks.views[j] else (j, i)
         both = here[i] & here[j]
         if both.any():
-            matches = Matches(tracks.xy[first, both], tracks.xy[second, both], np.sqrt(conf[i, both] * conf[j, both]))
+            matches = Matches(
+                tracks.xy[first, both], tracks.xy[second, both], np.sqrt(conf[i, both] * conf[j, both])
+            )
             yield (tracks.views[first], tracks.views[second]), matches
 
 
@@ -150,4 +178,6 @@ def _at(values: np.ndarray, xy: np.ndarray) -> np.ndarray:
 
 
 def _joined(parts: Sequence[Matches]) -> Matches:
-    return Matches(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("xy_a", "xy_b", "conf")))
+    return Matches(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("xy_a", "xy_b", "conf"))
+    )

@@ -1,7 +1,9 @@
-"""Checkpoint files: the published `.pth` files and the folders of the Hugging Face hub (the pair network's specification, chapter 10).
+"""Checkpoint files: the published `.pth` files and the folders of the Hugging Face hub (the pair network's
+specification, chapter 10).
 
-A checkpoint is a stranger's file until it is parsed: only tensors, plain containers and one known record are ever unpickled, and no memory is
-taken for a network before the sizes of its tensors agree with its configuration.
+A checkpoint is a stranger's file until it is parsed: only tensors, plain containers and one known record are
+ever unpickled, and no memory is taken for a network before the sizes of its tensors agree with its
+configuration.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ class Checkpoint:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Tell whether a path looks like a checkpoint: a name that ends in .pth or .pt, or a folder with one of a network's two files."""
+    """Tell whether a path looks like a checkpoint: a name that ends in .pth or .pt, or a folder with one of a
+    network's two files.
+    """
     if path.is_dir():
         return (path / CONFIG_NAME).is_file() or (path / WEIGHTS_NAME).is_file()
     return path.suffix.lower() in (".pth", ".pt")
@@ -66,24 +70,34 @@ def fit(checkpoint: Checkpoint) -> Fit:
     have = {name: tuple(tensor.shape) for name, tensor in checkpoint.state.items()}
     # The mask token serves pretraining only, and some files are without it.
     missing = tuple(name for name in wanted if name not in have and name != "mask_token")
-    misshapen = tuple(f"{name} {have[name]} instead of {wanted[name]}" for name in wanted if name in have and have[name] != wanted[name])
+    misshapen = tuple(
+        f"{name} {have[name]} instead of {wanted[name]}"
+        for name in wanted
+        if name in have and have[name] != wanted[name]
+    )
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return Fit(parameters, missing, tuple(name for name in have if name not in wanted), misshapen)
 
 
 def require_fit(checkpoint: Checkpoint) -> Fit:
-    """Return how a checkpoint fits. Raises `FormatError` naming the first tensors that are missing or of another shape."""
+    """Return how a checkpoint fits. Raises `FormatError` naming the first tensors that are missing or of
+    another shape.
+    """
     found = fit(checkpoint)
     if not found.good:
-        raise FormatError(f"{checkpoint.path}: {misfit(found)} Its weights and its configuration are of two networks: download it again.")
+        raise FormatError(
+            f"{checkpoint.path}: {misfit(found)} Its weights and its configuration are of two networks: "
+            "download it again."
+        )
     return found
 
 
 def build_network(checkpoint: Checkpoint, precision: torch.dtype = torch.float32) -> PairNetwork:
-    """Return the network with the checkpoint's weights, on the CPU, ready to be asked: weights are shared with the checkpoint and frozen.
+    """Return the network with the checkpoint's weights, on the CPU, ready to be asked: weights are shared
+    with the checkpoint and frozen.
 
-    Raises `FormatError` naming the first tensors that are missing, of another shape or not finite. Tensors that the network has no place for are
-    logged.
+    Raises `FormatError` naming the first tensors that are missing, of another shape or not finite. Tensors
+    that the network has no place for are logged.
     """
     unexpected = require_fit(checkpoint).unexpected
     if unexpected:
@@ -92,7 +106,10 @@ def build_network(checkpoint: Checkpoint, precision: torch.dtype = torch.float32
     state = {name: tensor.float() for name, tensor in checkpoint.state.items() if name not in unexpected}
     damaged = [name for name, tensor in state.items() if not _is_finite(tensor)]
     if damaged:
-        raise FormatError(f"{checkpoint.path}: {len(damaged)} tensors hold no finite numbers: {first_few(damaged)}. Download it again.")
+        raise FormatError(
+            f"{checkpoint.path}: {len(damaged)} tensors hold no finite numbers: {first_few(damaged)}. "
+            "Download it again."
+        )
     state.setdefault("mask_token", torch.zeros(1, 1, checkpoint.config.decoder.dim))
     network.load_state_dict(state, assign=True)
     return network.eval().requires_grad_(False)
@@ -104,18 +121,24 @@ def _empty_network(config: NetworkConfig, precision: torch.dtype = torch.float32
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    """Tell whether all numbers are finite. A sum shows any that is not, and takes a twentieth of the time of looking at each."""
+    """Tell whether all numbers are finite. A sum shows any that is not, and takes a twentieth of the time of
+    looking at each.
+    """
     return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
 
 
 def _read_pth(path: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
     if not path.is_file():
-        raise FormatError(f"{path}: no such file. Name a .pth checkpoint, or a folder with {CONFIG_NAME} and {WEIGHTS_NAME}.")
+        raise FormatError(
+            f"{path}: no such file. Name a .pth checkpoint, or a folder with {CONFIG_NAME} and "
+            f"{WEIGHTS_NAME}."
+        )
     content = read_pickled(path)
     text = getattr(content.get("args"), "model", None) if isinstance(content, dict) else None
     if not isinstance(text, str) or not isinstance(content.get("model"), dict):
         raise FormatError(
-            f"{path}: holds no pair network (no 'model' with weights, or no 'args.model' that describes it). Use a published checkpoint."
+            f"{path}: holds no pair network (no 'model' with weights, or no 'args.model' that describes "
+            "it). Use a published checkpoint."
         )
     return config_from_string(text, str(path)), plain_tensors(content["model"], path)
 
@@ -123,22 +146,34 @@ def _read_pth(path: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
 def _read_folder(folder: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
     for name in (CONFIG_NAME, WEIGHTS_NAME):
         if not (folder / name).is_file():
-            raise FormatError(f"{folder}: holds no {name}. Name a .pth file, or a folder with {CONFIG_NAME} and {WEIGHTS_NAME}.")
+            raise FormatError(
+                f"{folder}: holds no {name}. Name a .pth file, or a folder with {CONFIG_NAME} and "
+                f"{WEIGHTS_NAME}."
+            )
     path = folder / CONFIG_NAME
     if path.stat().st_size > _MOST_CONFIG_BYTES:
-        raise FormatError(f"{path}: is {path.stat().st_size} bytes long: this is no configuration of a network. Download the folder again.")
+        raise FormatError(
+            f"{path}: is {path.stat().st_size} bytes long: this is no configuration of a network. Download "
+            "the folder again."
+        )
     try:
         arguments = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: is not JSON ({error}). Download the folder again.") from error
-    return config_from_json(arguments, str(path)), plain_tensors(read_safetensors(folder / WEIGHTS_NAME), folder)
+    return config_from_json(arguments, str(path)), plain_tensors(
+        read_safetensors(folder / WEIGHTS_NAME), folder
+    )
 
 
 def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors under every name that the network has for them, without those of pretraining."""
     kept = {name: tensor for name, tensor in state.items() if not name.startswith(_PRETRAINING)}
     if not any(name.startswith("dec_blocks2.") for name in kept):
-        kept |= {name.replace("dec_blocks.", "dec_blocks2.", 1): tensor for name, tensor in kept.items() if name.startswith("dec_blocks.")}
+        kept |= {
+            name.replace("dec_blocks.", "dec_blocks2.", 1): tensor
+            for name, tensor in kept.items()
+            if name.startswith("dec_blocks.")
+        }
     # The four projections of a DPT have two names each, and files may hold either or both.
     for name in list(kept):
         kept.setdefault(_other_name(name), kept[name])
@@ -157,9 +192,16 @@ def _other_name(name: str) -> str:
 def _dpt_widths(state: Mapping[str, Tensor], path: Path) -> DptWidths:
     """Return the widths that the tensors of a DPT show (chapter 10.2); no configuration states them."""
     head = "downstream_head1.dpt"
-    names = (*(f"{head}.act_postprocess.{k}.0.weight" for k in range(4)), f"{head}.scratch.layer_rn.0.weight", f"{head}.head.2.weight")
+    names = (
+        *(f"{head}.act_postprocess.{k}.0.weight" for k in range(4)),
+        f"{head}.scratch.layer_rn.0.weight",
+        f"{head}.head.2.weight",
+    )
     missing = [name for name in names if name not in state or state[name].ndim == 0]
     if missing:
-        raise FormatError(f"{path}: {len(missing)} tensors of the DPT head are missing: {first_few(missing)}. Use a published checkpoint.")
+        raise FormatError(
+            f"{path}: {len(missing)} tensors of the DPT head are missing: {first_few(missing)}. Use a "
+            "published checkpoint."
+        )
     first, second, third, fourth, features, last = (len(state[name]) for name in names)
     return DptWidths((first, second, third, fourth), features, last)

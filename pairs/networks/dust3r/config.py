@@ -29,7 +29,9 @@ class StackConfig:
 
 @dataclass(frozen=True, slots=True)
 class DptWidths:
-    """Channels inside a DPT head. The published ones are the defaults; no checkpoint states them, its tensors do."""
+    """Channels inside a DPT head. The published ones are the defaults; no checkpoint states them, its tensors
+    do.
+    """
 
     layers: tuple[int, int, int, int] = (96, 192, 384, 768)
     """Of the four reassembled maps, finest first."""
@@ -87,6 +89,7 @@ class NetworkConfig:
     rope_base: float = 100.0
     """Base of the rotary position embedding."""
     mixed_orientation: bool = False
-    """Whether portrait images lie transposed in landscape batches, as in training; never in a loaded network."""
+    """Whether portrait images lie transposed in landscape batches, as in training; never in a loaded
+    network."""
     landscape_outputs: bool = False
     """Whether output maps of portrait images are transposed likewise; never in a loaded network."""

@@ -1,6 +1,8 @@
-"""The arguments that a checkpoint was built with: the constructor string of a `.pth` file, the `config.json` of a Hugging Face folder.
+"""The arguments that a checkpoint was built with: the constructor string of a `.pth` file, the `config.json`
+of a Hugging Face folder.
 
-Neither is ever evaluated (the pair network's specification, chapters 7 and 10). Of the arguments that are absent, the constructors' defaults hold.
+Neither is ever evaluated (the pair network's specification, chapters 7 and 10). Of the arguments that are
+absent, the constructors' defaults hold.
 """
 
 from __future__ import annotations
@@ -44,44 +46,72 @@ _MAST3R_DEFAULTS: Mapping[str, Any] = {"desc_mode": "norm", "two_confs": False, 
 _TRAINING_ONLY = ("freeze", "mask_ratio")
 """Arguments that change nothing in a network that is only asked."""
 
-_HEADS: Mapping[str, tuple[HeadType, Kind]] = {"linear": ("linear", "dust3r"), "dpt": ("dpt", "dust3r"), "catmlp+dpt": ("catmlp+dpt", "mast3r")}
+_HEADS: Mapping[str, tuple[HeadType, Kind]] = {
+    "linear": ("linear", "dust3r"),
+    "dpt": ("dpt", "dust3r"),
+    "catmlp+dpt": ("catmlp+dpt", "mast3r"),
+}
 _PATCHES = {"PatchEmbedDust3R": False, "ManyAR_PatchEmbed": True}
 _MOST_CHARACTERS, _MOST_DEPTH, _MOST_CHANNELS = 10_000, 200, 16_384
 
 
 def config_from_string(text: str, source: str) -> NetworkConfig:
-    """Return the configuration that a constructor string such as "AsymmetricMASt3R(enc_depth=24, ...)" stands for.
+    """Return the configuration that a constructor string such as "AsymmetricMASt3R(enc_depth=24, ...)" stands
+    for.
 
-    `source` is the file that messages name. Raises `FormatError` for anything but one call of a known class with literal keyword arguments.
+    `source` is the file that messages name. Raises `FormatError` for anything but one call of a known class
+    with literal keyword arguments.
     """
     if len(text) > _MOST_CHARACTERS:
-        raise FormatError(f"{source}: its model string is {len(text)} characters long: this is no checkpoint of a pair network.")
+        raise FormatError(
+            f"{source}: its model string is {len(text)} characters long: this is no checkpoint of a pair "
+            "network."
+        )
     try:
         call = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise FormatError(f"{source}: its model string cannot be read ({text[:80]!r}): this is no checkpoint of a pair network.") from error
+        raise FormatError(
+            f"{source}: its model string cannot be read ({text[:80]!r}): this is no checkpoint of a pair "
+            "network."
+        ) from error
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
-        raise FormatError(f"{source}: its model string is not a constructor with keyword arguments ({text[:80]!r}). Use a published checkpoint.")
+        raise FormatError(
+            f"{source}: its model string is not a constructor with keyword arguments ({text[:80]!r}). Use "
+            "a published checkpoint."
+        )
     if call.func.id not in _KINDS:
-        raise FormatError(f"{source}: holds a network of class {call.func.id}; {' and '.join(_KINDS)} are known. Use a DUSt3R or MASt3R checkpoint.")
+        raise FormatError(
+            f"{source}: holds a network of class {call.func.id}; {' and '.join(_KINDS)} are known. Use a "
+            "DUSt3R or MASt3R checkpoint."
+        )
     given = {}
     for keyword in call.keywords:
         if keyword.arg is None:
-            raise FormatError(f"{source}: its model string unpacks arguments ({text[:80]!r}). Use a published checkpoint.")
+            raise FormatError(
+                f"{source}: its model string unpacks arguments ({text[:80]!r}). Use a published checkpoint."
+            )
         given[keyword.arg] = _literal(keyword.value, source)
     return _config(_KINDS[call.func.id], given, source)
 
 
 def config_from_json(given: object, source: str) -> NetworkConfig:
-    """Return the configuration that the flat constructor arguments of a Hugging Face folder stand for. Descriptors tell the two papers apart."""
+    """Return the configuration that the flat constructor arguments of a Hugging Face folder stand for.
+    Descriptors tell the two papers apart.
+    """
     if not isinstance(given, Mapping):
-        raise FormatError(f"{source}: should hold one object with the network's arguments. Download the folder again.")
+        raise FormatError(
+            f"{source}: should hold one object with the network's arguments. Download the folder again."
+        )
     described = "desc" in str(given.get("output_mode"))
-    return _config("mast3r" if described else "dust3r", {str(name): value for name, value in given.items()}, source)
+    return _config(
+        "mast3r" if described else "dust3r", {str(name): value for name, value in given.items()}, source
+    )
 
 
 def loaded_form(config: NetworkConfig) -> NetworkConfig:
-    """Return the configuration in which checkpoints are used: images of any orientation as they lie (chapter 10.1)."""
+    """Return the configuration in which checkpoints are used: images of any orientation as they lie (chapter
+    10.1).
+    """
     return replace(config, mixed_orientation=False, landscape_outputs=False)
 
 
@@ -98,7 +128,10 @@ def _literal(node: ast.expr, source: str) -> Any:
                 return -value
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
             return tuple(_literal(element, source) for element in elements)
-    raise FormatError(f"{source}: its model string holds {ast.unparse(node)[:80]!r}, which is no plain value. Use a published checkpoint.")
+    raise FormatError(
+        f"{source}: its model string holds {ast.unparse(node)[:80]!r}, which is no plain value. Use a "
+        "published checkpoint."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +142,10 @@ class _Arguments:
     source: str
 
     def refuse(self, name: str, why: str) -> FormatError:
-        return FormatError(f"{self.source}: {name}={self.values[name]!r}: {why}. Use a published DUSt3R or MASt3R checkpoint.")
+        return FormatError(
+            f"{self.source}: {name}={self.values[name]!r}: {why}. Use a published DUSt3R or MASt3R "
+            "checkpoint."
+        )
 
     def one_of(self, name: str, known: Mapping[Any, _T]) -> _T:
         value = self.values[name]
@@ -131,20 +167,29 @@ class _Arguments:
 
     def mode(self, name: str, functions: tuple[str, ...]) -> Mode:
         match self.values[name]:
-            case [str(function), int() | float() as least, int() | float() as greatest] if function in functions and least < greatest:
+            case [str(function), int() | float() as least, int() | float() as greatest] if (
+                function in functions and least < greatest
+            ):
                 return (function, float(least), float(greatest))
-        raise self.refuse(name, f"should be a function ({', '.join(functions)}) with its least and greatest value")
+        raise self.refuse(
+            name, f"should be a function ({', '.join(functions)}) with its least and greatest value"
+        )
 
 
 def _config(kind: Kind, given: Mapping[str, Any], source: str) -> NetworkConfig:
     known = _DEFAULTS if kind == "dust3r" else {**_DEFAULTS, **_MAST3R_DEFAULTS}
     unknown = sorted(set(given) - set(known) - set(_TRAINING_ONLY) - set(_MAST3R_DEFAULTS))
     if unknown:
-        raise FormatError(f"{source}: unknown arguments of the network: {first_few(unknown)}. They may change what it computes: use a published one.")
+        raise FormatError(
+            f"{source}: unknown arguments of the network: {first_few(unknown)}. They may change what it "
+            "computes: use a published one."
+        )
     arguments = _Arguments({**known, **given}, source)
     head, head_kind = arguments.one_of("head_type", _HEADS)
     if head_kind != kind:
-        raise arguments.refuse("head_type", f"does not belong to {'MASt3R' if kind == 'mast3r' else 'DUSt3R'}")
+        raise arguments.refuse(
+            "head_type", f"does not belong to {'MASt3R' if kind == 'mast3r' else 'DUSt3R'}"
+        )
     return NetworkConfig(
         kind=kind,
         encoder=_stack(arguments, "enc"),
@@ -164,9 +209,13 @@ def _config(kind: Kind, given: Mapping[str, Any], source: str) -> NetworkConfig:
 
 def _stack(arguments: _Arguments, side: str) -> StackConfig:
     dim = arguments.count(f"{side}_embed_dim", _MOST_CHANNELS)
-    stack = StackConfig(dim, arguments.count(f"{side}_depth", _MOST_DEPTH), arguments.count(f"{side}_num_heads", dim))
+    stack = StackConfig(
+        dim, arguments.count(f"{side}_depth", _MOST_DEPTH), arguments.count(f"{side}_num_heads", dim)
+    )
     if dim % (4 * stack.heads):
-        raise arguments.refuse(f"{side}_embed_dim", f"{stack.heads} heads need a multiple of {4 * stack.heads} channels")
+        raise arguments.refuse(
+            f"{side}_embed_dim", f"{stack.heads} heads need a multiple of {4 * stack.heads} channels"
+        )
     return stack
 
 
@@ -202,5 +251,7 @@ def _image_size(arguments: _Arguments) -> tuple[int, int]:
 def _rope_base(arguments: _Arguments) -> float:
     found = re.fullmatch(r"RoPE(\d+(?:\.\d+)?)", str(arguments.values["pos_embed"]))
     if found is None or float(found[1]) <= 0:
-        raise arguments.refuse("pos_embed", "a pair network has rotary positions (RoPE100); others exist in pretraining only")
+        raise arguments.refuse(
+            "pos_embed", "a pair network has rotary positions (RoPE100); others exist in pretraining only"
+        )
     return float(found[1])

@@ -1,7 +1,8 @@
 """Heads: from the decoder's layers to raw channels (the pair network's specification, chapters 6.1 to 6.3).
 
-Every head takes the list of layers (B, N, ·) of one view and the image's (height, width), and returns the raw channels of points and confidence
-(B, H, W, 3 or 4) and those of the descriptors (B, H, W, D or D + 1), or none.
+Every head takes the list of layers (B, N, ·) of one view and the image's (height, width), and returns the raw
+channels of points and confidence (B, H, W, 3 or 4) and those of the descriptors (B, H, W, D or D + 1), or
+none.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class DptHead(nn.Module):
         self.patch_size = config.patch_size
         self.hooks = dpt_hooks(config.decoder.depth)
         dec = config.decoder.dim
-        self.dpt = Dpt((config.encoder.dim, dec, dec, dec), config.dpt or DptWidths(), config.outputs.geometry_channels)
+        self.dpt = Dpt(
+            (config.encoder.dim, dec, dec, dec), config.dpt or DptWidths(), config.outputs.geometry_channels
+        )
 
     def forward(self, layers: Sequence[Tensor], size: Size) -> tuple[Tensor, Tensor | None]:
         """Return the raw channels."""
@@ -108,7 +111,8 @@ class Fusion(nn.Module):
     def forward(self, coarse: Tensor, fine: Tensor | None = None) -> Tensor:
         """Return the fused map at twice the size."""
         merged = coarse if fine is None else coarse + self.resConfUnit1(fine)
-        # A 1x1 convolution commutes with interpolation, whose weights sum to one: before it, it costs a quarter.
+        # A 1x1 convolution commutes with interpolation, whose weights sum to one: before it, it costs a
+        # quarter.
         return _doubled(self.out_conv(self.resConfUnit2(merged)))
 
 
@@ -117,7 +121,9 @@ class Scratch(nn.Module):
 
     def __init__(self, widths: DptWidths) -> None:
         super().__init__()
-        self.layer_rn = nn.ModuleList(nn.Conv2d(width, widths.features, 3, padding=1, bias=False) for width in widths.layers)
+        self.layer_rn = nn.ModuleList(
+            nn.Conv2d(width, widths.features, 3, padding=1, bias=False) for width in widths.layers
+        )
         # Published files hold these four under two names each.
         self.layer1_rn, self.layer2_rn, self.layer3_rn, self.layer4_rn = self.layer_rn
         self.refinenet1 = Fusion(widths.features)
@@ -138,7 +144,9 @@ class Dpt(nn.Module):
 
     def __init__(self, token_dims: tuple[int, int, int, int], widths: DptWidths, channels: int) -> None:
         super().__init__()
-        first, second, third, fourth = (nn.Conv2d(dim, width, 1) for dim, width in zip(token_dims, widths.layers))
+        first, second, third, fourth = (
+            nn.Conv2d(dim, width, 1) for dim, width in zip(token_dims, widths.layers)
+        )
         self.act_postprocess = nn.ModuleList(
             [
                 nn.Sequential(first, nn.ConvTranspose2d(widths.layers[0], widths.layers[0], 4, stride=4)),
@@ -158,8 +166,13 @@ class Dpt(nn.Module):
         )
 
     def forward(self, layers: Sequence[Tensor], grid: tuple[int, int]) -> Tensor:
-        """Return raw channels (B, C, 16 h, 16 w) from four layers of tokens (B, h * w, ·) on a grid of (h, w) patches."""
-        maps = [reassemble(layer.transpose(1, 2).unflatten(2, grid)) for reassemble, layer in zip(self.act_postprocess, layers)]
+        """Return raw channels (B, C, 16 h, 16 w) from four layers of tokens (B, h * w, ·) on a grid of (h, w)
+        patches.
+        """
+        maps = [
+            reassemble(layer.transpose(1, 2).unflatten(2, grid))
+            for reassemble, layer in zip(self.act_postprocess, layers)
+        ]
         return self.head(self.scratch(maps))
 
 
@@ -185,11 +198,13 @@ class HeadOutput:
 def head_output(geometry: Tensor, local: Tensor | None, modes: OutputModes) -> HeadOutput:
     """Turn raw channels into a head's output.
 
-    `geometry` (B, H, W, 3 or 4) holds x, y, z and, where the network gives one, the confidence; `local` (B, H, W, D or D + 1) the descriptor and,
-    where it has its own, its confidence.
+    `geometry` (B, H, W, 3 or 4) holds x, y, z and, where the network gives one, the confidence; `local` (B,
+    H, W, D or D + 1) the descriptor and, where it has its own, its confidence.
     """
     points = _points(geometry[..., :3], modes.depth)
-    conf = torch.ones_like(geometry[..., 0]) if modes.conf is None else _confidence(geometry[..., 3], modes.conf)
+    conf = (
+        torch.ones_like(geometry[..., 0]) if modes.conf is None else _confidence(geometry[..., 3], modes.conf)
+    )
     if local is None:
         return HeadOutput(points, conf)
     desc = local[..., : modes.desc_dim]
@@ -199,7 +214,9 @@ def head_output(geometry: Tensor, local: Tensor | None, modes: OutputModes) -> H
 
 
 def _points(raw: Tensor, mode: Mode) -> Tensor:
-    """Return points (..., 3) in the direction of the raw ones, at the distance that the mode makes of their length."""
+    """Return points (..., 3) in the direction of the raw ones, at the distance that the mode makes of their
+    length.
+    """
     if mode[0] == "linear":
         return raw.clone(memory_format=torch.contiguous_format)
     length = raw.norm(dim=-1, keepdim=True)

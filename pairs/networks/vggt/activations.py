@@ -13,7 +13,9 @@ _LEAST_NORM = 1e-8  # raw vectors shorter than it have no direction
 
 
 def inv_log(y: Tensor) -> Tensor:
-    """Return the odd function whose inverse is a signed logarithm: small values stay, large ones grow exponentially."""
+    """Return the odd function whose inverse is a signed logarithm: small values stay, large ones grow
+    exponentially.
+    """
     return y.sign() * torch.expm1(y.abs())
 
 
@@ -44,10 +46,19 @@ PREDICTIONS: Mapping[str, Activation] = {
 }
 """Of depths and points (..., channels)."""
 
-CONFIDENCES: Mapping[str, Activation] = {"expp1": lambda c: 1 + c.exp(), "expp0": torch.exp, "sigmoid": torch.sigmoid}
+CONFIDENCES: Mapping[str, Activation] = {
+    "expp1": lambda c: 1 + c.exp(),
+    "expp0": torch.exp,
+    "sigmoid": torch.sigmoid,
+}
 """Of confidence logits."""
 
-POSE_PARTS: Mapping[str, Activation] = {"linear": _linear, "inv_log": inv_log, "exp": torch.exp, "relu": torch.relu}
+POSE_PARTS: Mapping[str, Activation] = {
+    "linear": _linear,
+    "inv_log": inv_log,
+    "exp": torch.exp,
+    "relu": torch.relu,
+}
 """Of the parts of a pose encoding."""
 
 
@@ -59,9 +70,13 @@ def named(table: Mapping[str, Activation], name: str) -> Activation:
 
 
 def dense_output(raw: Tensor, prediction: str, conf: str) -> tuple[Tensor, Tensor]:
-    """Turn raw channels (N, channels + 1, H, W) into a prediction (N, H, W, channels) and its confidence (N, H, W)."""
+    """Turn raw channels (N, channels + 1, H, W) into a prediction (N, H, W, channels) and its confidence (N,
+    H, W).
+    """
     channels_last = raw.permute(0, 2, 3, 1)
-    return named(PREDICTIONS, prediction)(channels_last[..., :-1]), named(CONFIDENCES, conf)(channels_last[..., -1])
+    return named(PREDICTIONS, prediction)(channels_last[..., :-1]), named(CONFIDENCES, conf)(
+        channels_last[..., -1]
+    )
 
 
 def pose_output(raw: Tensor, translation: str, quaternion: str, field_of_view: str) -> Tensor:

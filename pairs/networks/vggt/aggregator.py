@@ -1,4 +1,6 @@
-"""The aggregator: tokens of many frames that look at their own frame and at all frames in turn (VGGT's specification, chapters 2.4, 5 and 7)."""
+"""The aggregator: tokens of many frames that look at their own frame and at all frames in turn (VGGT's
+specification, chapters 2.4, 5 and 7).
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,13 @@ from pairs.networks.vggt.dino import Dino, normalised
 
 @dataclass(frozen=True, slots=True)
 class Aggregated:
-    """What the heads read. Only the layers that were asked for are here: all of them would be six times the memory of those that are read."""
+    """What the heads read. Only the layers that were asked for are here: all of them would be six times the
+    memory of those that are read.
+    """
 
-    layers: Mapping[int, Tensor]  # (B, S, P, 2C) each: what the frame block says, then what the global block says
+    layers: Mapping[
+        int, Tensor
+    ]  # (B, S, P, 2C) each: what the frame block says, then what the global block says
     camera: Tensor  # (B, S, 2C), the camera tokens of the last layer
     first_patch: int
     """Index of a frame's first patch token; the camera token and the registers stand before it."""
@@ -29,13 +35,18 @@ class Aggregated:
     def __post_init__(self) -> None:
         for index, layer in self.layers.items():
             if layer.ndim != 4 or layer.shape[:2] != self.camera.shape[:2]:
-                raise ValueError(f"layer {index} of camera tokens {tuple(self.camera.shape)} is (B, S, P, 2C): got {tuple(layer.shape)}")
+                raise ValueError(
+                    f"layer {index} of camera tokens {tuple(self.camera.shape)} is (B, S, P, 2C): got "
+                    f"{tuple(layer.shape)}"
+                )
 
 
 class Aggregator(nn.Module):
-    """Patch embedding, special tokens and alternating attention. Module names are those of the published state dicts.
+    """Patch embedding, special tokens and alternating attention. Module names are those of the published
+    state dicts.
 
-    Work grows with the square of the number of frames in the global blocks; memory with the number of frames times that of the layers kept.
+    Work grows with the square of the number of frames in the global blocks; memory with the number of frames
+    times that of the layers kept.
     """
 
     def __init__(self, config: AggregatorConfig) -> None:
@@ -43,10 +54,13 @@ class Aggregator(nn.Module):
         self.config = config
         dim = config.dim
         self.patch_embed = PatchEmbed(config.patch_size, dim) if config.dino is None else Dino(config.dino)
-        # Two sets of special tokens, for frame 0 and for all others: nothing else tells the reference frame apart.
+        # Two sets of special tokens, for frame 0 and for all others: nothing else tells the reference frame
+        # apart.
         self.camera_token = nn.Parameter(torch.zeros(1, 2, 1, dim))
         self.register_token = nn.Parameter(torch.zeros(1, 2, config.registers, dim))
-        block = BlockConfig(dim, config.heads, config.mlp_ratio, qk_norm=config.qk_norm, layer_scale=config.layer_scale)
+        block = BlockConfig(
+            dim, config.heads, config.mlp_ratio, qk_norm=config.qk_norm, layer_scale=config.layer_scale
+        )
         self.frame_blocks = nn.ModuleList(Block(block) for _ in range(config.depth))
         self.global_blocks = nn.ModuleList(Block(block) for _ in range(config.depth))
 
@@ -61,7 +75,9 @@ class Aggregator(nn.Module):
         config = self.config
         kept = range(config.depth) if keep is None else keep
         x = self._tokens(images)  # (B S, P, C)
-        turns = self._turns((height // config.patch_size, width // config.patch_size), num_frames, images.device)
+        turns = self._turns(
+            (height // config.patch_size, width // config.patch_size), num_frames, images.device
+        )
         layers: dict[int, Tensor] = {}
         camera = x.new_empty(0)
         for start in range(0, config.depth, config.consecutive):
@@ -70,7 +86,9 @@ class Aggregator(nn.Module):
                 said[kind] = self._run(kind, x, start, turns[kind])
                 x = said[kind][-1]
             for i in range(config.consecutive):
-                frame, whole = (said[kind][i].unflatten(0, (num_scenes, num_frames)) for kind in ("frame", "global"))
+                frame, whole = (
+                    said[kind][i].unflatten(0, (num_scenes, num_frames)) for kind in ("frame", "global")
+                )
                 if start + i in kept:
                     layers[start + i] = torch.cat([frame, whole], dim=-1)
                 if start + i == config.depth - 1:
@@ -81,16 +99,25 @@ class Aggregator(nn.Module):
         """Return the tokens (B S, P, C) of every frame: camera token, registers, patches."""
         num_scenes, num_frames = images.shape[:2]
         flat = normalised(images).flatten(0, 1)
-        patches = self.patch_embed(flat).patches if isinstance(self.patch_embed, Dino) else self.patch_embed(flat)[0]
+        patches = (
+            self.patch_embed(flat).patches
+            if isinstance(self.patch_embed, Dino)
+            else self.patch_embed(flat)[0]
+        )
         which = torch.arange(num_frames, device=images.device).clamp(max=1)
         special = torch.cat([self.camera_token, self.register_token], dim=2)[0, which]  # (S, 1 + R, C)
         return torch.cat([special.repeat(num_scenes, 1, 1).to(patches.dtype), patches], dim=1)
 
-    def _turns(self, grid: tuple[int, int], num_frames: int, device: torch.device) -> dict[Attention, Rotation]:
+    def _turns(
+        self, grid: tuple[int, int], num_frames: int, device: torch.device
+    ) -> dict[Attention, Rotation]:
         """Return the rotary embedding of one frame and of all frames; every frame has the same positions."""
         positions = token_positions(grid, self.config.first_patch, device)
         head_dim = self.config.dim // self.config.heads
-        each, whole = (rotation(at, head_dim, self.config.rope_base) for at in (positions, positions.repeat(1, num_frames, 1)))
+        each, whole = (
+            rotation(at, head_dim, self.config.rope_base)
+            for at in (positions, positions.repeat(1, num_frames, 1))
+        )
         return {"frame": each, "global": whole}
 
     def _run(self, kind: Attention, x: Tensor, start: int, turn: Rotation) -> list[Tensor]:
@@ -100,7 +127,12 @@ class Aggregator(nn.Module):
         shape, said = x.shape, []
         x = x.reshape(-1, num_tokens, shape[-1])
         for block in blocks[start : start + self.config.consecutive]:
-            # Activations of 48 blocks would not fit beside those of the heads in training: they are made again in the backward pass.
-            x = checkpoint(block, x, turn, use_reentrant=False) if self.training and torch.is_grad_enabled() else block(x, turn)
+            # Activations of 48 blocks would not fit beside those of the heads in training: they are made
+            # again in the backward pass.
+            x = (
+                checkpoint(block, x, turn, use_reentrant=False)
+                if self.training and torch.is_grad_enabled()
+                else block(x, turn)
+            )
             said.append(x.reshape(shape))
         return said

@@ -1,4 +1,6 @@
-"""The transformer block that DINOv2, the aggregator and the camera head share (VGGT's specification, chapters 5 and 6). Tokens are (B, N, C)."""
+"""The transformer block that DINOv2, the aggregator and the camera head share (VGGT's specification, chapters
+5 and 6). Tokens are (B, N, C).
+"""
 
 from __future__ import annotations
 
@@ -41,12 +43,15 @@ class SelfAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, turn: Rotation | None) -> Tensor:
-        """Return what each token (B, N, C) gathers from all of them; without a turn positions do not matter."""
+        """Return what each token (B, N, C) gathers from all of them; without a turn positions do not
+        matter.
+        """
         query, key, value = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(2)  # (B, N, heads, d) each
         query, key = self.q_norm(query), self.k_norm(key)
         if turn is not None:
             query, key = rotate(query, turn), rotate(key, turn)
-        # Norms give float32 whatever the precision around them, and attention wants three tensors of one type.
+        # Norms give float32 whatever the precision around them, and attention wants three tensors of one
+        # type.
         heads = (tokens.to(value.dtype).transpose(1, 2) for tokens in (query, key, value))
         return self.proj(functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2))
 
@@ -85,7 +90,8 @@ class Block(nn.Module):
 def token_positions(grid: tuple[int, int], num_special: int, device: torch.device) -> Tensor:
     """Return the (row, column) of every token of a frame (1, num_special + h w, 2) int64 (chapter 5.2).
 
-    Special tokens stand first, at (0, 0), which leaves them unturned; patches begin at (1, 1) then, and at (0, 0) where there are no special tokens.
+    Special tokens stand first, at (0, 0), which leaves them unturned; patches begin at (1, 1) then, and at
+    (0, 0) where there are no special tokens.
     """
     patches = grid_positions(grid, device)
     if num_special == 0:

@@ -25,7 +25,9 @@ class CameraHead(nn.Module):
         super().__init__()
         self.config = config
         dim = config.dim
-        self.trunk = nn.ModuleList(Block(BlockConfig(dim, config.heads, config.mlp_ratio)) for _ in range(config.depth))
+        self.trunk = nn.ModuleList(
+            Block(BlockConfig(dim, config.heads, config.mlp_ratio)) for _ in range(config.depth)
+        )
         self.token_norm = nn.LayerNorm(dim, eps=NORM_EPS)
         self.trunk_norm = nn.LayerNorm(dim, eps=NORM_EPS)
         self.empty_pose_tokens = nn.Parameter(torch.zeros(1, 1, ENCODING))
@@ -34,21 +36,32 @@ class CameraHead(nn.Module):
         self.pose_branch = Mlp(dim, dim // 2, ENCODING)
 
     def forward(self, camera: Tensor, iterations: int | None = None) -> list[Tensor]:
-        """Return the pose encodings (B, S, 9) after every iteration, from the camera tokens (B, S, 2C) of the last layer."""
+        """Return the pose encodings (B, S, 9) after every iteration, from the camera tokens (B, S, 2C) of the
+        last layer.
+        """
         tokens = self.token_norm(camera)
         plain = functional.layer_norm(tokens, tokens.shape[-1:], eps=_MODULATION_EPS)
         raw: Tensor | None = None
         encodings = []
         for _ in range(iterations or self.config.iterations):
-            # Each iteration answers for its own correction only, so the encoding that it starts from carries no gradient.
+            # Each iteration answers for its own correction only, so the encoding that it starts from carries
+            # no gradient.
             before = None if raw is None else raw.detach()
-            delta = self._correction(tokens, plain, self.empty_pose_tokens.expand(*camera.shape[:2], -1) if before is None else before)
+            delta = self._correction(
+                tokens,
+                plain,
+                self.empty_pose_tokens.expand(*camera.shape[:2], -1) if before is None else before,
+            )
             raw = delta if before is None else before + delta
-            encodings.append(pose_output(raw, self.config.translation, self.config.quaternion, self.config.field_of_view))
+            encodings.append(
+                pose_output(raw, self.config.translation, self.config.quaternion, self.config.field_of_view)
+            )
         return encodings
 
     def _correction(self, tokens: Tensor, plain: Tensor, encoding: Tensor) -> Tensor:
-        """Return what to add to raw encodings (B, S, 9). Every iteration starts from the same tokens, modulated by where it is."""
+        """Return what to add to raw encodings (B, S, 9). Every iteration starts from the same tokens,
+        modulated by where it is.
+        """
         shift, scale, gate = self.poseLN_modulation(self.embed_pose(encoding)).chunk(3, dim=-1)
         x = gate * (plain * (1 + scale) + shift) + tokens
         for block in self.trunk:
@@ -57,7 +70,8 @@ class CameraHead(nn.Module):
 
 
 def encode_cameras(cam_from_world: Tensor, K: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the encodings (..., 9) of poses (..., 3 or 4, 4) and intrinsics (..., 3, 3) in pixels of images of `size` (height, width).
+    """Return the encodings (..., 9) of poses (..., 3 or 4, 4) and intrinsics (..., 3, 3) in pixels of images
+    of `size` (height, width).
 
     The quaternion's scalar is not negative. The principal point is lost.
     """
@@ -69,10 +83,12 @@ def encode_cameras(cam_from_world: Tensor, K: Tensor, size: tuple[int, int]) -> 
 
 
 def decode_cameras(encoding: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return the poses (..., 3, 4) and intrinsics (..., 3, 3) of encodings (..., 9), in pixels of images of `size` (height, width).
+    """Return the poses (..., 3, 4) and intrinsics (..., 3, 3) of encodings (..., 9), in pixels of images of
+    `size` (height, width).
 
-    The principal point is (width / 2, height / 2): the middle of the image where pixel centres lie at half integers. Quaternions need no unit
-    length; a zero quaternion gives no number, and a field of view of zero, which the network's rectifier can give, an infinite focal length.
+    The principal point is (width / 2, height / 2): the middle of the image where pixel centres lie at half
+    integers. Quaternions need no unit length; a zero quaternion gives no number, and a field of view of zero,
+    which the network's rectifier can give, an infinite focal length.
     """
     rotation = roma.unitquat_to_rotmat(roma.quat_normalize(encoding[..., 3:7]))
     cam_from_world = torch.cat([rotation, encoding[..., :3, None]], dim=-1)

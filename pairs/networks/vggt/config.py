@@ -1,4 +1,6 @@
-"""What VGGT is built from (VGGT's specification, chapters 4 to 12). The defaults are those of the published network."""
+"""What VGGT is built from (VGGT's specification, chapters 4 to 12). The defaults are those of the published
+network.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ class DinoConfig:
     antialias: bool = True
     """Whether the position embedding is smoothed when its grid shrinks."""
     offset: float = 0.0
-    """Added to both sides of the new grid to give a scale instead of a size; 0.1 in DINOv2's own code, 0 in VGGT."""
+    """Added to both sides of the new grid to give a scale instead of a size; 0.1 in DINOv2's own code, 0 in
+    VGGT."""
 
 
 DINO_SIZES: Mapping[str, DinoConfig] = {
@@ -40,7 +43,9 @@ DINO_SIZES: Mapping[str, DinoConfig] = {
 
 @dataclass(frozen=True, slots=True)
 class AggregatorConfig:
-    """The stack of blocks that alternate between the tokens of one frame and those of all (chapters 5 and 7)."""
+    """The stack of blocks that alternate between the tokens of one frame and those of all (chapters
+    5 and 7).
+    """
 
     dim: int = 1024
     depth: int = 24
@@ -61,11 +66,16 @@ class AggregatorConfig:
 
     def __post_init__(self) -> None:
         if self.depth % self.consecutive:
-            raise ValueError(f"{self.depth} blocks cannot be taken {self.consecutive} at a time: give a divisor")
+            raise ValueError(
+                f"{self.depth} blocks cannot be taken {self.consecutive} at a time: give a divisor"
+            )
         if sorted(self.order) != ["frame", "global"]:
             raise ValueError(f"the two kinds of attention alternate: {self.order} does not hold each once")
         if self.dino is not None and (self.dino.dim, self.dino.patch_size) != (self.dim, self.patch_size):
-            raise ValueError(f"patch tokens are not projected: {self.dino.dim} channels of patches of {self.dino.patch_size} do not fit {self.dim}")
+            raise ValueError(
+                f"patch tokens are not projected: {self.dino.dim} channels of patches of "
+                f"{self.dino.patch_size} do not fit {self.dim}"
+            )
 
     @property
     def first_patch(self) -> int:
@@ -179,11 +189,16 @@ class VggtConfig:
 
 VGGT_1B = VggtConfig()
 """The published network."""
-VGGT_TRACKER_FIXED = VggtConfig(track=TrackHeadConfig(features=DenseHeadConfig(None, features=128, positions=True, down_ratio=2)))
+VGGT_TRACKER_FIXED = VggtConfig(
+    track=TrackHeadConfig(features=DenseHeadConfig(None, features=128, positions=True, down_ratio=2))
+)
 """The published network with the re-tuned track head (chapter 11.1)."""
 
 
 def with_heads(config: VggtConfig, heads: frozenset[Head]) -> VggtConfig:
     """Return the configuration with no other heads than these."""
-    kept = {name: getattr(config, name) if name in heads else None for name in ("camera", "depth", "points", "track")}
+    kept = {
+        name: getattr(config, name) if name in heads else None
+        for name in ("camera", "depth", "points", "track")
+    }
     return replace(config, **kept)

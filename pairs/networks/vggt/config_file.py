@@ -1,7 +1,7 @@
 """What a network of another size is built from, as JSON beside its weights.
 
-The published networks need none. The file holds the fields of `VggtConfig` by their names; a head that is null does not exist, and what is left out
-is as in the published network.
+The published networks need none. The file holds the fields of `VggtConfig` by their names; a head that is
+null does not exist, and what is left out is as in the published network.
 """
 
 from __future__ import annotations
@@ -22,22 +22,29 @@ _MOST_BYTES, _MOST = 1_000_000, 16_384
 
 
 def read_config(path: Path) -> VggtConfig | None:
-    """Return the configuration in a file; none when it is one of the hub's, which does not say how the network is built.
+    """Return the configuration in a file; none when it is one of the hub's, which does not say how the
+    network is built.
 
     Raises `FormatError` naming the entry that cannot be.
     """
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise FormatError(f"{path}: too large for a configuration. Remove it, or write what the network is built from.")
+            raise FormatError(
+                f"{path}: too large for a configuration. Remove it, or write what the network is built from."
+            )
         stored = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise FormatError(f"{path}: cannot be read as JSON ({error}). Remove it for a published network, or write it again.") from error
+        raise FormatError(
+            f"{path}: cannot be read as JSON ({error}). Remove it for a published network, or write it again."
+        ) from error
     if not isinstance(stored, dict) or "aggregator" not in stored:
         return None
     try:
         return _built(VggtConfig, stored, "")
     except (TypeError, ValueError) as error:
-        raise FormatError(f"{path}: {error}. Its entries are the fields of a configuration of VGGT.") from error
+        raise FormatError(
+            f"{path}: {error}. Its entries are the fields of a configuration of VGGT."
+        ) from error
 
 
 def write_config(config: VggtConfig, path: Path) -> None:
@@ -49,7 +56,11 @@ def _built(kind: Any, stored: Any, place: str) -> Any:
     """Return a value of a type, made of what JSON has in its place."""
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
-        return None if stored is None else _built(next(each for each in get_args(kind) if each is not type(None)), stored, place)
+        return (
+            None
+            if stored is None
+            else _built(next(each for each in get_args(kind) if each is not type(None)), stored, place)
+        )
     if is_dataclass(kind):
         return _record(kind, stored, place)
     if origin is tuple:
@@ -63,7 +74,9 @@ def _built(kind: Any, stored: Any, place: str) -> Any:
         return float(_plain(stored, isinstance(stored, int | float) and not isinstance(stored, bool), place))
     if kind is int:
         # A stranger's file must not ask for a network that no machine could build.
-        return _plain(stored, isinstance(stored, int) and not isinstance(stored, bool) and 0 <= stored <= _MOST, place)
+        return _plain(
+            stored, isinstance(stored, int) and not isinstance(stored, bool) and 0 <= stored <= _MOST, place
+        )
     return _plain(stored, isinstance(stored, kind), place)
 
 

@@ -1,4 +1,6 @@
-"""The dense heads: four layers of the aggregator in, a map at image resolution out (VGGT's specification, chapter 10). Maps are (N, C, H, W)."""
+"""The dense heads: four layers of the aggregator in, a map at image resolution out (VGGT's specification,
+chapter 10). Maps are (N, C, H, W).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ class ResidualUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the map after the unit."""
-        # The weights were trained with the rectified map on the skip path as well, unlike those of other dense prediction heads.
+        # The weights were trained with the rectified map on the skip path as well, unlike those of other
+        # dense prediction heads.
         rectified = functional.relu(x)
         return rectified + self.conv2(functional.relu(self.conv1(rectified)))
 
@@ -46,7 +49,8 @@ class Fusion(nn.Module):
     def forward(self, coarse: Tensor, fine: Tensor | None, size: tuple[int, int]) -> Tensor:
         """Return the fused map at a size of (height, width)."""
         merged = coarse if fine is None else coarse + self.resConfUnit1(fine)
-        # A 1x1 convolution commutes with interpolation, whose weights sum to one: before it, it costs a quarter.
+        # A 1x1 convolution commutes with interpolation, whose weights sum to one: before it, it costs a
+        # quarter.
         return _resized(self.out_conv(self.resConfUnit2(merged)), size)
 
 
@@ -65,7 +69,11 @@ class Scratch(nn.Module):
         self.refinenet4 = Fusion(features, skip=False)
         self.output_conv1 = nn.Conv2d(features, features if output is None else features // 2, 3, padding=1)
         if output is not None:
-            self.output_conv2 = nn.Sequential(nn.Conv2d(features // 2, _LAST, 3, padding=1), nn.ReLU(), nn.Conv2d(_LAST, output.channels + 1, 1))
+            self.output_conv2 = nn.Sequential(
+                nn.Conv2d(features // 2, _LAST, 3, padding=1),
+                nn.ReLU(),
+                nn.Conv2d(_LAST, output.channels + 1, 1),
+            )
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Fuse four maps, finest first, into one of twice the finest size."""
@@ -81,7 +89,8 @@ class Scratch(nn.Module):
 class DenseHead(nn.Module):
     """A DPT whose maps know where their pixels lie. Module names are those of the published state dicts.
 
-    Frames are handled a few at a time, so that memory does not grow with their number: about 0.4 GB a frame of 518 x 392.
+    Frames are handled a few at a time, so that memory does not grow with their number: about 0.4 GB a frame
+    of 518 x 392.
     """
 
     def __init__(self, config: DenseHeadConfig) -> None:
@@ -105,21 +114,31 @@ class DenseHead(nn.Module):
         output = self.config.output
         if output is None:
             raise ValueError("this head gives features only: ask for `features`")
-        parts = [dense_output(self.scratch.output_conv2(maps), output.activation, output.conf) for maps in self._chunks(aggregated, frames_at_once)]
+        parts = [
+            dense_output(self.scratch.output_conv2(maps), output.activation, output.conf)
+            for maps in self._chunks(aggregated, frames_at_once)
+        ]
         shape = aggregated.camera.shape[0], -1
-        prediction, conf = (torch.cat([part.unflatten(0, shape) for part in same], dim=1) for same in zip(*parts))
+        prediction, conf = (
+            torch.cat([part.unflatten(0, shape) for part in same], dim=1) for same in zip(*parts)
+        )
         return prediction, conf
 
     def features(self, aggregated: Aggregated, frames_at_once: int = 8) -> Tensor:
         """Return the map before the last convolutions: (B, S, C, H / down_ratio, W / down_ratio) float32."""
         shape = aggregated.camera.shape[0], -1
-        return torch.cat([maps.unflatten(0, shape) for maps in self._chunks(aggregated, frames_at_once)], dim=1)
+        return torch.cat(
+            [maps.unflatten(0, shape) for maps in self._chunks(aggregated, frames_at_once)], dim=1
+        )
 
     def _chunks(self, aggregated: Aggregated, frames_at_once: int) -> Iterator[Tensor]:
         """Yield the maps (B s, C, H / down_ratio, W / down_ratio) of s frames at a time."""
         for start in range(0, aggregated.camera.shape[1], frames_at_once):
             frames = slice(start, start + frames_at_once)
-            tokens = [aggregated.layers[index][:, frames, aggregated.first_patch :].flatten(0, 1).float() for index in self.config.layers]
+            tokens = [
+                aggregated.layers[index][:, frames, aggregated.first_patch :].flatten(0, 1).float()
+                for index in self.config.layers
+            ]
             yield self._maps(tokens, aggregated.size)
 
     def _maps(self, tokens: Sequence[Tensor], size: tuple[int, int]) -> Tensor:

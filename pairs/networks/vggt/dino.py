@@ -44,7 +44,8 @@ class Dino(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=_NORM_EPS)
 
     def forward(self, images: Tensor, hidden: Tensor | None = None) -> DinoTokens:
-        """Return the tokens of normalised images (B, 3, H, W); patches that are `hidden` (B, h w) bool are replaced by the mask token.
+        """Return the tokens of normalised images (B, 3, H, W); patches that are `hidden` (B, h w) bool are
+        replaced by the mask token.
 
         Raises `ImageError` when a side is not a multiple of the patch.
         """
@@ -64,22 +65,31 @@ class Dino(nn.Module):
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Return images (..., 3, H, W) in [0, 1] as the transformer wants them: with the mean and the spread of its training images taken out."""
+    """Return images (..., 3, H, W) in [0, 1] as the transformer wants them: with the mean and the spread of
+    its training images taken out.
+    """
     mean, std = (images.new_tensor(values)[:, None, None] for values in (_MEAN, _STD))
     return (images - mean) / std
 
 
 def resized_positions(stored: Tensor, grid: tuple[int, int], config: DinoConfig) -> Tensor:
-    """Return the position embedding (1, 1 + h w, C) for a grid of (h, w) patches (chapter 4.3); the stored grid itself comes back untouched."""
+    """Return the position embedding (1, 1 + h w, C) for a grid of (h, w) patches (chapter 4.3); the stored
+    grid itself comes back untouched.
+    """
     side = config.stored_side
     if grid == (side, side):
         return stored
     square = stored[:, 1:].float().unflatten(1, (side, side)).permute(0, 3, 1, 2)  # (1, C, side, side)
     if config.offset:
         scale = ((grid[0] + config.offset) / side, (grid[1] + config.offset) / side)
-        resized = functional.interpolate(square, scale_factor=scale, mode="bicubic", antialias=config.antialias)
+        resized = functional.interpolate(
+            square, scale_factor=scale, mode="bicubic", antialias=config.antialias
+        )
     else:
         resized = functional.interpolate(square, size=grid, mode="bicubic", antialias=config.antialias)
     if resized.shape[-2:] != grid:
-        raise ValueError(f"the position embedding came out as {tuple(resized.shape[-2:])} instead of {grid}: the offset {config.offset} is too large")
+        raise ValueError(
+            f"the position embedding came out as {tuple(resized.shape[-2:])} instead of {grid}: the offset "
+            f"{config.offset} is too large"
+        )
     return torch.cat([stored[:, :1].float(), resized.flatten(2).mT], dim=1)

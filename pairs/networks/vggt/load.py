@@ -16,11 +16,26 @@ from masks.notice import first_few
 from pairs.networks.vggt.config import VGGT_1B, VGGT_TRACKER_FIXED, Head, VggtConfig, with_heads
 from pairs.networks.vggt.config_file import CONFIG_NAME, read_config
 from pairs.networks.vggt.network import Vggt
-from pairs.networks.weights import MODELS_VARIABLE, Fit, from_hub, known_device, misfit, models_folder, plain_tensors, read_pickled, read_safetensors
+from pairs.networks.weights import (
+    MODELS_VARIABLE,
+    Fit,
+    from_hub,
+    known_device,
+    misfit,
+    models_folder,
+    plain_tensors,
+    read_pickled,
+    read_safetensors,
+)
 
 ALL_HEADS: frozenset[Head] = frozenset(get_args(Head))
 
-_PARTS: Mapping[Head, str] = {"camera": "camera_head.", "depth": "depth_head.", "points": "point_head.", "track": "track_head."}
+_PARTS: Mapping[Head, str] = {
+    "camera": "camera_head.",
+    "depth": "depth_head.",
+    "points": "point_head.",
+    "track": "track_head.",
+}
 """How the names of each head's tensors begin."""
 _OWNER = "facebook"
 
@@ -41,7 +56,8 @@ PUBLISHED: Mapping[str, Published] = {
     "VGGT-1B-Commercial": Published("model.pt"),
     "VGGT_tracker_fixed": Published("model_tracker_fixed_e20.pt", VGGT_TRACKER_FIXED),
 }
-"""Published checkpoints by repository. All but the second are for non-commercial use; the second is given out on application."""
+"""Published checkpoints by repository. All but the second are for non-commercial use; the second is given out
+on application."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +69,31 @@ class VggtOptions:
     precision: torch.dtype = torch.float32
     """Of the aggregator; the heads are always float32."""
     config: VggtConfig | None = None
-    """What the file was trained as; without it, what the configuration beside the file says, else the published network of the file's name."""
+    """What the file was trained as; without it, what the configuration beside the file says, else the
+    published network of the file's name."""
 
 
-def load_vggt(name_or_path: str | Path, device: str | torch.device = "cpu", options: VggtOptions | None = None) -> Vggt:
-    """Return the network ready to be asked: a `.pt` or `.safetensors` file, a folder with one of them, or a published one by its name.
+def load_vggt(
+    name_or_path: str | Path, device: str | torch.device = "cpu", options: VggtOptions | None = None
+) -> Vggt:
+    """Return the network ready to be asked: a `.pt` or `.safetensors` file, a folder with one of them, or a
+    published one by its name.
 
-    Raises `UserError` when there is no such file, name or device, `FormatError` when the file is not what it should be. What is left out of the
-    file on purpose is logged.
+    Raises `UserError` when there is no such file, name or device, `FormatError` when the file is not what it
+    should be. What is left out of the file on purpose is logged.
     """
     options, target = options or VggtOptions(), known_device(device)
     path = find_vggt(name_or_path)
     network = build_vggt(read_state(path), options.config or config_of(path), options, str(path))
-    # Tokens become maps with the channels last: where the weights of convolutions lie so too, the heads are a sixth faster on the CPU.
+    # Tokens become maps with the channels last: where the weights of convolutions lie so too, the heads are a
+    # sixth faster on the CPU.
     return network.to(memory_format=torch.channels_last) if target.type == "cpu" else network.to(target)
 
 
 def build_vggt(state: Mapping[str, Tensor], config: VggtConfig, options: VggtOptions, source: str) -> Vggt:
-    """Return the network with a checkpoint's weights, on the CPU, frozen. Raises `FormatError` naming the tensors that do not fit."""
+    """Return the network with a checkpoint's weights, on the CPU, frozen. Raises `FormatError` naming the
+    tensors that do not fit.
+    """
     present = frozenset(head for head, part in _PARTS.items() if any(name.startswith(part) for name in state))
     built = with_heads(config, options.heads & present)
     skipped = tuple(part for head, part in _PARTS.items() if head in present - options.heads)
@@ -78,30 +101,46 @@ def build_vggt(state: Mapping[str, Tensor], config: VggtConfig, options: VggtOpt
         _log.warning("%s: has no weights for: %s.", source, ", ".join(absent))
     if skipped:
         _log.info("%s: not loaded, as asked: %s.", source, ", ".join(skipped))
-    wanted = {name: tensor for name, tensor in state.items() if not name.startswith(skipped)} if skipped else dict(state)
+    wanted = (
+        {name: tensor for name, tensor in state.items() if not name.startswith(skipped)}
+        if skipped
+        else dict(state)
+    )
     with torch.device("meta"):
         network = Vggt(built, options.precision)
     found = fit_state(network, wanted)
     if not found.good:
-        raise FormatError(f"{source}: {misfit(found)} These are the weights of another network. Use a published checkpoint of VGGT.")
+        raise FormatError(
+            f"{source}: {misfit(found)} These are the weights of another network. Use a published "
+            "checkpoint of VGGT."
+        )
     if found.unexpected:
         _log.warning("%s: not used: %s.", source, first_few(found.unexpected))
-    network.load_state_dict({name: tensor.float() for name, tensor in wanted.items() if name not in found.unexpected}, assign=True)
+    network.load_state_dict(
+        {name: tensor.float() for name, tensor in wanted.items() if name not in found.unexpected}, assign=True
+    )
     return network.eval().requires_grad_(False)
 
 
 def is_vggt(path: Path) -> bool:
-    """Tell whether a path looks like a checkpoint of VGGT: a `.pt` or `.safetensors` file, or a folder whose configuration says so."""
+    """Tell whether a path looks like a checkpoint of VGGT: a `.pt` or `.safetensors` file, or a folder whose
+    configuration says so.
+    """
     if path.is_dir():
         return (path / CONFIG_NAME).is_file() and read_config(path / CONFIG_NAME) is not None
     return path.is_file() and path.suffix.lower() in (".pt", ".safetensors")
 
 
 def inspect_vggt(path: Path) -> tuple[VggtConfig, Fit]:
-    """Return what network a checkpoint is, with the heads that it holds, and how its tensors fit; no weight is copied."""
+    """Return what network a checkpoint is, with the heads that it holds, and how its tensors fit; no weight
+    is copied.
+    """
     found = find_vggt(path)
     state = read_state(found)
-    config = with_heads(config_of(found), frozenset(head for head, part in _PARTS.items() if any(name.startswith(part) for name in state)))
+    config = with_heads(
+        config_of(found),
+        frozenset(head for head, part in _PARTS.items() if any(name.startswith(part) for name in state)),
+    )
     with torch.device("meta"):
         network = Vggt(config)
     return config, fit_state(network, state)
@@ -115,23 +154,37 @@ def fit_state(network: Vggt, state: Mapping[str, Tensor]) -> Fit:
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         missing=tuple(name for name in own if name not in have),
         unexpected=tuple(name for name in have if name not in own),
-        misshapen=tuple(f"{name} {have[name]} instead of {own[name]}" for name in own if name in have and have[name] != own[name]),
+        misshapen=tuple(
+            f"{name} {have[name]} instead of {own[name]}"
+            for name in own
+            if name in have and have[name] != own[name]
+        ),
     )
 
 
 def config_of(path: Path) -> VggtConfig:
-    """Return what a checkpoint's file was trained as: what the configuration beside it says, else the published network of its name."""
+    """Return what a checkpoint's file was trained as: what the configuration beside it says, else the
+    published network of its name.
+    """
     beside = path.parent / CONFIG_NAME
     return (read_config(beside) if beside.is_file() else None) or config_named(path)
 
 
 def config_named(path: Path) -> VggtConfig:
-    """Return the published network that a file's name stands for: only the re-tuned tracker differs, and nothing in its tensors tells."""
-    return VGGT_TRACKER_FIXED if any("tracker_fixed" in part for part in (path.name, path.parent.name)) else VGGT_1B
+    """Return the published network that a file's name stands for: only the re-tuned tracker differs, and
+    nothing in its tensors tells.
+    """
+    return (
+        VGGT_TRACKER_FIXED
+        if any("tracker_fixed" in part for part in (path.name, path.parent.name))
+        else VGGT_1B
+    )
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint: of the file itself, or under `model` as fine-tuning programs write them."""
+    """Return the tensors of a checkpoint: of the file itself, or under `model` as fine-tuning programs write
+    them.
+    """
     if path.suffix.lower() == ".safetensors":
         return plain_tensors(read_safetensors(path), path)
     content = read_pickled(path)
@@ -143,7 +196,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def find_vggt(name_or_path: str | Path) -> Path:
-    """Return the file of a checkpoint: the path itself or what lies in it, or of a published name the one in the models folder, else the hub's."""
+    """Return the file of a checkpoint: the path itself or what lies in it, or of a published name the one in
+    the models folder, else the hub's.
+    """
     path = Path(name_or_path).expanduser()
     if path.is_dir():
         return _in_folder(path)
@@ -152,7 +207,10 @@ def find_vggt(name_or_path: str | Path) -> Path:
     name = str(name_or_path).removeprefix(f"{_OWNER}/")
     if name not in PUBLISHED:
         known = ", ".join(PUBLISHED)
-        raise UserError(f"{name_or_path}: no such file, and no published VGGT of that name. Give a .pt or .safetensors file, or one of {known}.")
+        raise UserError(
+            f"{name_or_path}: no such file, and no published VGGT of that name. Give a .pt or .safetensors "
+            f"file, or one of {known}."
+        )
     for candidate in (models_folder() / f"{name}.pt", models_folder() / f"{name}.safetensors"):
         if candidate.is_file():
             return candidate

@@ -1,4 +1,6 @@
-"""VGGT: photos of one scene in, cameras, depth, points and tracks out (VGGT's specification, chapters 3 and 12)."""
+"""VGGT: photos of one scene in, cameras, depth, points and tracks out (VGGT's specification, chapters 3 and
+12).
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Dense:
 
 @dataclass(frozen=True, slots=True)
 class VggtOutput:
-    """What VGGT says of a batch of scenes. The world is the camera frame of frame 0, in an unknown scale; parts of heads that are off are none."""
+    """What VGGT says of a batch of scenes. The world is the camera frame of frame 0, in an unknown scale;
+    parts of heads that are off are none.
+    """
 
     encodings: tuple[Tensor, ...] | None  # (B, S, 9) each, one an iteration; the last is the answer
     depth: Dense | None
@@ -44,8 +48,9 @@ class VggtOutput:
 class Vggt(nn.Module):
     """The whole network. Module names are those of the published state dicts.
 
-    The aggregator runs in `precision` (torch.float32, or autocast to torch.bfloat16 or torch.float16), the heads always in float32. In training
-    mode the aggregator's activations are made again in the backward pass.
+    The aggregator runs in `precision` (torch.float32, or autocast to torch.bfloat16 or torch.float16), the
+    heads always in float32. In training mode the aggregator's activations are made again in the backward
+    pass.
     """
 
     def __init__(self, config: VggtConfig, precision: torch.dtype = torch.float32) -> None:
@@ -63,9 +68,11 @@ class Vggt(nn.Module):
         return self.aggregator.camera_token.device
 
     def forward(self, images: Tensor, queries: Tensor | None = None) -> VggtOutput:
-        """Predict a scene (S, 3, H, W) or a batch of scenes (B, S, 3, H, W), RGB in [0, 1], both sides multiples of the patch.
+        """Predict a scene (S, 3, H, W) or a batch of scenes (B, S, 3, H, W), RGB in [0, 1], both sides
+        multiples of the patch.
 
-        Queries (N, 2) or (B, N, 2) are image pixels (x, y) of frame 0 to be followed. Raises `ImageError` for other sizes. One frame is a scene, too.
+        Queries (N, 2) or (B, N, 2) are image pixels (x, y) of frame 0 to be followed. Raises `ImageError` for
+        other sizes. One frame is a scene, too.
         """
         return self.read(self.aggregate(images[None] if images.ndim == 4 else images), queries)
 
@@ -75,7 +82,9 @@ class Vggt(nn.Module):
             encodings=tuple(self.camera(aggregated)) if self.camera_head is not None else None,
             depth=self.depth(aggregated) if self.depth_head is not None else None,
             points=self.points(aggregated) if self.point_head is not None else None,
-            tracks=self.track(aggregated, queries) if self.track_head is not None and queries is not None else None,
+            tracks=self.track(aggregated, queries)
+            if self.track_head is not None and queries is not None
+            else None,
             size=aggregated.size,
         )
 
@@ -98,13 +107,17 @@ class Vggt(nn.Module):
             return Dense(*head(aggregated, frames_at_once))
 
     def points(self, aggregated: Aggregated, frames_at_once: int = FRAMES_AT_ONCE) -> Dense:
-        """Return the points (B, S, H, W, 3) in the camera of frame 0. Those made of depth and cameras are more accurate."""
+        """Return the points (B, S, H, W, 3) in the camera of frame 0. Those made of depth and cameras are
+        more accurate.
+        """
         head = _switched_on(self.point_head, "points")
         with self._exactly():
             return Dense(*head(aggregated, frames_at_once))
 
     def track(self, aggregated: Aggregated, queries: Tensor, frames_at_once: int = FRAMES_AT_ONCE) -> Tracks:
-        """Follow queries (N, 2) or (B, N, 2), image pixels of frame 0. To query another frame, put it first and aggregate again."""
+        """Follow queries (N, 2) or (B, N, 2), image pixels of frame 0. To query another frame, put it first
+        and aggregate again.
+        """
         head, queries = _switched_on(self.track_head, "track"), queries.expand(len(aggregated.camera), -1, -1)
         with self._exactly():
             return head(aggregated, queries, frames_at_once)
@@ -116,5 +129,7 @@ class Vggt(nn.Module):
 
 def _switched_on(head: HeadModule | None, name: str) -> HeadModule:
     if head is None:
-        raise ValueError(f"this network was built without its {name} head: take one whose configuration has it")
+        raise ValueError(
+            f"this network was built without its {name} head: take one whose configuration has it"
+        )
     return head

@@ -1,4 +1,6 @@
-"""The track head: where points of frame 0 are in the other frames (VGGT's specification, chapter 11). Tracks are (B, S, N, ·)."""
+"""The track head: where points of frame 0 are in the other frames (VGGT's specification, chapter 11). Tracks
+are (B, S, N, ·).
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,8 @@ class Tracker(nn.Module):
         place = self._place(start, grid, num_frames)
         found = []
         for _ in range(iterations):
-            # Each iteration answers for its own step only; the features of a track do carry gradient through all of them.
+            # Each iteration answers for its own step only; the features of a track do carry gradient through
+            # all of them.
             xy = xy.detach()
             step, change = self._update(levels, track, xy, place)
             track = track + self.ffeat_updater(self.ffeat_norm(change.flatten(0, 2))).view_as(track)
@@ -92,19 +95,29 @@ class Tracker(nn.Module):
         return Tracks(tuple(found), self.vis_predictor(track)[..., 0], conf)
 
     def _place(self, start: Tensor, grid: tuple[int, int], num_frames: int) -> Tensor:
-        """Return what is added to the tokens (B, N, S, ·): where a track starts, and whether the frame is the one of the queries."""
+        """Return what is added to the tokens (B, N, S, ·): where a track starts, and whether the frame is the
+        one of the queries.
+        """
         where = pixel_positions(start, grid, self.config.token)[:, :, None]
         which = torch.arange(num_frames, device=start.device).clamp(max=1)
         return where + self.query_ref_token[:, which][:, None]
 
-    def _update(self, levels: list[Tensor], track: Tensor, xy: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the steps (B, S, N, 2) in feature pixels and the changes (B, S, N, C) of the tracks' features."""
+    def _update(
+        self, levels: list[Tensor], track: Tensor, xy: Tensor, place: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the steps (B, S, N, 2) in feature pixels and the changes (B, S, N, C) of the tracks'
+        features.
+        """
         shape, config = track.shape, self.config
-        near = correlation(levels, track.flatten(0, 1), xy.flatten(0, 1), config.radius).unflatten(0, shape[:2])
+        near = correlation(levels, track.flatten(0, 1), xy.flatten(0, 1), config.radius).unflatten(
+            0, shape[:2]
+        )
         flow = xy - xy[:, :1]
         scaled = flow / config.flow_scale
         # The flow stands there twice: the weights were trained so.
-        tokens = torch.cat([flow_embedding(flow, config.latent // 2), scaled, scaled, self.corr_mlp(near), track], dim=-1)
+        tokens = torch.cat(
+            [flow_embedding(flow, config.latent // 2), scaled, scaled, self.corr_mlp(near), track], dim=-1
+        )
         update = self.updateformer(tokens.transpose(1, 2) + place).transpose(1, 2)  # (B, S, N, 2 + C)
         return update[..., :2], update[..., 2:]
 
@@ -113,13 +126,17 @@ class Tracker(nn.Module):
         if min(features.shape[-2:]) < least:
             h, w = (side * self.config.stride for side in features.shape[-2:])
             raise ImageError(
-                f"image of {w}x{h} pixels (width x height): the tracker looks at {self.config.levels} sizes of it and needs at least "
-                f"{least * self.config.stride} pixels a side. Use larger images, or the network without tracks."
+                f"image of {w}x{h} pixels (width x height): the tracker looks at {self.config.levels} "
+                "sizes of it and needs at least "
+                f"{least * self.config.stride} pixels a side. Use larger images, or the network without "
+                "tracks."
             )
 
 
 class TrackHead(nn.Module):
-    """Features at half the image's resolution, and the tracker on them. Module names are those of the published state dicts."""
+    """Features at half the image's resolution, and the tracker on them. Module names are those of the
+    published state dicts.
+    """
 
     def __init__(self, config: TrackHeadConfig) -> None:
         super().__init__()
@@ -134,7 +151,8 @@ class TrackHead(nn.Module):
 
 
 def pyramid(features: Tensor, levels: int) -> list[Tensor]:
-    """Return feature maps (F, C, h, w) at full, half, quarter ... size, each as (F, h, w, C); odd last rows and columns are dropped on the way.
+    """Return feature maps (F, C, h, w) at full, half, quarter ... size, each as (F, h, w, C); odd last rows
+    and columns are dropped on the way.
 
     Raises `ValueError` when the smallest map would have no pixel.
     """
@@ -147,11 +165,15 @@ def pyramid(features: Tensor, levels: int) -> list[Tensor]:
     return [level.permute(0, 2, 3, 1).contiguous() for level in maps]
 
 
-def correlation(levels: Sequence[Tensor], targets: Tensor, xy: Tensor, radius: int, outside: Outside = "zeros") -> Tensor:
-    """Return the correlations (F, N, L (2 r + 1)²) of target vectors (F, N, C) with windows around `xy` (F, N, 2), pixels of the finest level.
+def correlation(
+    levels: Sequence[Tensor], targets: Tensor, xy: Tensor, radius: int, outside: Outside = "zeros"
+) -> Tensor:
+    """Return the correlations (F, N, L (2 r + 1)²) of target vectors (F, N, C) with windows around `xy` (F,
+    N, 2), pixels of the finest level.
 
-    Values are sampled bilinearly, one window a level, of maps (F, h, w, C). Within a window x is the slow index and y the fast one: the transposed
-    window is what the weights were trained with. Only the features inside the windows are ever multiplied.
+    Values are sampled bilinearly, one window a level, of maps (F, h, w, C). Within a window x is the slow
+    index and y the fast one: the transposed window is what the weights were trained with. Only the features
+    inside the windows are ever multiplied.
     """
     num_frames, num_tracks, channels = targets.shape
     most = _MOST_GATHERED_CPU if targets.device.type == "cpu" else _MOST_GATHERED
@@ -159,7 +181,10 @@ def correlation(levels: Sequence[Tensor], targets: Tensor, xy: Tensor, radius: i
     parts = []
     for start in range(0, num_frames, frames_at_once):
         frames = slice(start, start + frames_at_once)
-        windows = [_window(level[frames], targets[frames], xy[frames] / 2**k, radius, outside) for k, level in enumerate(levels)]
+        windows = [
+            _window(level[frames], targets[frames], xy[frames] / 2**k, radius, outside)
+            for k, level in enumerate(levels)
+        ]
         parts.append(torch.cat(windows, dim=-1))
     return torch.cat(parts) / math.sqrt(channels)
 
@@ -167,11 +192,16 @@ def correlation(levels: Sequence[Tensor], targets: Tensor, xy: Tensor, radius: i
 def _window(maps: Tensor, targets: Tensor, xy: Tensor, radius: int, outside: Outside) -> Tensor:
     """Return the products (F, N, (2 r + 1)²) of one level."""
     num_frames, h, w, _ = maps.shape
-    (x, share_x, inside_x), (y, share_y, inside_y) = (_axis(xy[..., axis].detach(), side, radius) for axis, side in ((0, w), (1, h)))
-    # All samples of a window lie equally far between pixels: products with the pixels come first, and are interpolated afterwards.
+    (x, share_x, inside_x), (y, share_y, inside_y) = (
+        _axis(xy[..., axis].detach(), side, radius) for axis, side in ((0, w), (1, h))
+    )
+    # All samples of a window lie equally far between pixels: products with the pixels come first, and are
+    # interpolated afterwards.
     index = (y[..., None, :] * w + x[..., :, None]).flatten(2)  # (F, N, (2 r + 2)²), x slow
     frame = torch.arange(num_frames, device=xy.device)[:, None, None]
-    products = torch.einsum("fnkc,fnc->fnk", maps.flatten(1, 2)[frame, index], targets).unflatten(-1, (x.shape[-1], y.shape[-1]))
+    products = torch.einsum("fnkc,fnc->fnk", maps.flatten(1, 2)[frame, index], targets).unflatten(
+        -1, (x.shape[-1], y.shape[-1])
+    )
     if outside == "zeros":
         products = torch.where(inside_x[..., :, None] & inside_y[..., None, :], products, 0)
     along_x = products[..., :-1, :] * (1 - share_x) + products[..., 1:, :] * share_x
@@ -179,24 +209,39 @@ def _window(maps: Tensor, targets: Tensor, xy: Tensor, radius: int, outside: Out
 
 
 def _axis(at: Tensor, side: int, radius: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the pixels (F, N, 2 r + 2) of windows along one axis, how far between two of them samples lie (F, N, 1, 1), and which are inside."""
+    """Return the pixels (F, N, 2 r + 2) of windows along one axis, how far between two of them samples lie
+    (F, N, 1, 1), and which are inside.
+    """
     low = at.floor()
-    pixel = low.clamp(-radius - 2, side + radius).long()[..., None] + torch.arange(-radius, radius + 2, device=at.device)
+    pixel = low.clamp(-radius - 2, side + radius).long()[..., None] + torch.arange(
+        -radius, radius + 2, device=at.device
+    )
     if side == 1:
-        # Positions are shares of the way from the first to the last pixel (chapter 11.5): all of them fall on an only pixel.
-        return torch.zeros_like(pixel), torch.zeros_like(at)[..., None, None], torch.ones_like(pixel, dtype=torch.bool)
+        # Positions are shares of the way from the first to the last pixel (chapter 11.5): all of them fall on
+        # an only pixel.
+        return (
+            torch.zeros_like(pixel),
+            torch.zeros_like(at)[..., None, None],
+            torch.ones_like(pixel, dtype=torch.bool),
+        )
     return pixel.clamp(0, side - 1), (at - low)[..., None, None], (pixel >= 0) & (pixel < side)
 
 
 def sample(maps: Tensor, xy: Tensor) -> Tensor:
-    """Return the vectors (B, N, C) of maps (B, C, h, w) at pixels (B, N, 2), bilinearly; outside, the nearest pixel counts (chapter 11.5)."""
+    """Return the vectors (B, N, C) of maps (B, C, h, w) at pixels (B, N, 2), bilinearly; outside, the nearest
+    pixel counts (chapter 11.5).
+    """
     size = xy.new_tensor([max(maps.shape[-1] - 1, 1), max(maps.shape[-2] - 1, 1)])
     at = (2 * xy.detach() / size - 1)[:, :, None]  # (B, N, 1, 2)
-    return functional.grid_sample(maps, at, mode="bilinear", padding_mode="border", align_corners=True)[..., 0].mT
+    return functional.grid_sample(maps, at, mode="bilinear", padding_mode="border", align_corners=True)[
+        ..., 0
+    ].mT
 
 
 class TrackSelfBlock(nn.Module):
-    """Self attention and an MLP. Attention is added to the normalised tokens, unlike in the other blocks of the network."""
+    """Self attention and an MLP. Attention is added to the normalised tokens, unlike in the other blocks of
+    the network.
+    """
 
     def __init__(self, dim: int, heads: int, mlp_ratio: float) -> None:
         super().__init__()
@@ -231,7 +276,9 @@ class TrackCrossBlock(nn.Module):
 
 
 class UpdateTransformer(nn.Module):
-    """From the tokens of all tracks to their updates. A few virtual tracks carry what the tracks of a frame have to tell each other."""
+    """From the tokens of all tracks to their updates. A few virtual tracks carry what the tracks of a frame
+    have to tell each other.
+    """
 
     def __init__(self, config: TrackerConfig) -> None:
         super().__init__()
@@ -246,8 +293,12 @@ class UpdateTransformer(nn.Module):
             # The misspelt name is that of the published state dicts.
             self.virual_tracks = nn.Parameter(torch.zeros(1, config.virtual_tracks, 1, dim))
             self.space_virtual_blocks = nn.ModuleList(TrackSelfBlock(*shape) for _ in range(config.depth))
-            self.space_point2virtual_blocks = nn.ModuleList(TrackCrossBlock(*shape) for _ in range(config.depth))
-            self.space_virtual2point_blocks = nn.ModuleList(TrackCrossBlock(*shape) for _ in range(config.depth))
+            self.space_point2virtual_blocks = nn.ModuleList(
+                TrackCrossBlock(*shape) for _ in range(config.depth)
+            )
+            self.space_virtual2point_blocks = nn.ModuleList(
+                TrackCrossBlock(*shape) for _ in range(config.depth)
+            )
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return the updates (B, N, S, 2 + latent) of tokens (B, N, S, ·)."""
@@ -265,7 +316,9 @@ class UpdateTransformer(nn.Module):
     def _across_tracks(self, x: Tensor, num_tracks: int, stage: int) -> Tensor:
         """Return the tokens (B, N + virtual, S, C) after the exchange within every frame."""
         shape = x.shape[0], x.shape[2]
-        points, virtual = x.transpose(1, 2).flatten(0, 1).split([num_tracks, self.config.virtual_tracks], dim=1)
+        points, virtual = (
+            x.transpose(1, 2).flatten(0, 1).split([num_tracks, self.config.virtual_tracks], dim=1)
+        )
         virtual = self.space_virtual2point_blocks[stage](virtual, points)
         virtual = self.space_virtual_blocks[stage](virtual)
         points = self.space_point2virtual_blocks[stage](points, virtual)

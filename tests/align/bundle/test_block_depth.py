@@ -27,4 +27,6 @@ def test_a_block_without_an_offset_takes_that_of_its_neighbour() -> None:
 
 @pytest.mark.parametrize("log_size", [0.0, -1.0])
 def test_without_any_offset_the_canonical_depth_is_scaled(log_size: float) -> None:
-    np.testing.assert_allclose(block_depth(VIEW, log_size, np.full(SHAPE, np.nan)).numpy(), VIEW.depth.numpy() * np.exp(log_size))
+    np.testing.assert_allclose(
+        block_depth(VIEW, log_size, np.full(SHAPE, np.nan)).numpy(), VIEW.depth.numpy() * np.exp(log_size)
+    )

@@ -48,7 +48,13 @@ def test_a_view_whose_matches_lie_elsewhere_is_called_misplaced() -> None:
     records = []
     for r in gathered.records:
         shift = 20 * torch.rand(r.xy_b.shape, generator=generator, dtype=torch.float64) - 10
-        records.append(replace(r, xy_a=r.xy_a + shift) if r.a == 2 else replace(r, xy_b=r.xy_b + shift) if r.b == 2 else r)
+        records.append(
+            replace(r, xy_a=r.xy_a + shift)
+            if r.a == 2
+            else replace(r, xy_b=r.xy_b + shift)
+            if r.b == 2
+            else r
+        )
     solution = gauss_newton_align(replace(gathered, records=tuple(records)), GaussNewton())
     assert ["misplaced" in n.text for n in solution.notices if n.subject == "2.png"] == [True]
     shares = np.array(solution.figures["share within 2 px by view"])

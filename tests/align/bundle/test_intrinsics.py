@@ -34,7 +34,9 @@ def test_focals_too_far_apart_for_one_camera_are_reported() -> None:
 
 
 def test_a_known_view_is_a_camera_of_its_own() -> None:
-    lenses, notices = lenses_of(canonical([50, 70, 50]), small_views(3), CENTRE.expand(3, 2), Known(K={1: intrinsics()}))
+    lenses, notices = lenses_of(
+        canonical([50, 70, 50]), small_views(3), CENTRE.expand(3, 2), Known(K={1: intrinsics()})
+    )
     assert lenses.camera.tolist() == [0, 1, 0]
     assert lenses.held.tolist() == [False, True]
     assert notices == ()
@@ -59,7 +61,10 @@ def test_what_is_stated_for_one_view_holds_for_its_camera() -> None:
 
 
 def test_a_grid_of_whole_patches_has_the_focals_of_its_pixels() -> None:
-    views = [replace(view, pixel_map=replace(view.pixel_map, source_size=(48, 33), crop=(0, 0, 48, 33))) for view in small_views(2)]
+    views = [
+        replace(view, pixel_map=replace(view.pixel_map, source_size=(48, 33), crop=(0, 0, 48, 33)))
+        for view in small_views(2)
+    ]
     lenses, _ = lenses_of(canonical([50, 50]), views, CENTRE.expand(2, 2), Known())
     K = lenses.K(lenses.log_focal, np.zeros((1, 2)))
     np.testing.assert_allclose(K[:, 0, 0] / K[:, 1, 1], 33 / 32)

@@ -14,7 +14,15 @@ from align.bundle import observations
 from align.bundle.bundle_alignment import middle_depths
 from align.bundle.model import BlockModel, Priors, prior_residuals
 from align.bundle.observations import Observations, in_pieces, observe
-from align.bundle.reprojection import BlockState, Rows, block_sums, joined, project, robust_weights, squared_errors
+from align.bundle.reprojection import (
+    BlockState,
+    Rows,
+    block_sums,
+    joined,
+    project,
+    robust_weights,
+    squared_errors,
+)
 from align.solver.least_squares import Control, Step, minimise, solve
 
 CAMERAS = (0, 1, 0)
@@ -35,7 +43,18 @@ def small_model(seed: int = 0, cut: float = 2.0, free_centre: bool = False) -> t
     shift = rng.normal(0, 0.5, (2, 2)) if free_centre else np.zeros((2, 2))
     state = BlockState(R, t, rng.normal(0, 0.03, 3), lenses.log_focal + rng.normal(0, 0.02, 2), shift, offset)
     offsets, wide = (np.zeros(obs.block.shape), np.full(3, 0.02)), np.full(3, 0.05)
-    priors = Priors(lenses.log_focal, 0.05, 1.5, *offsets, poses[:, :3, :3], poses[:, :3, 3] / middle.mean(), np.zeros(3), 0.1, wide, wide)
+    priors = Priors(
+        lenses.log_focal,
+        0.05,
+        1.5,
+        *offsets,
+        poses[:, :3, :3],
+        poses[:, :3, 3] / middle.mean(),
+        np.zeros(3),
+        0.1,
+        wide,
+        wide,
+    )
     return BlockModel(obs, in_pieces(obs), lenses, priors, cut), state
 
 
@@ -69,10 +88,16 @@ def test_every_column_agrees_with_differences(free_centre: bool) -> None:
     views = {"offset_sigma": each, "log_size_sigma": wide, "rotation_sigma": each, "place_sigma": each}
     model = replace(model, priors=replace(model.priors, log_focal_sigma=wide, shift_sigma=wide, **views))
     root = np.sqrt(robust_weights(project(model.obs, model.lenses, state), model.obs.weight, model.cut))
-    J = differences(lambda x: (root * project(model.obs, model.lenses, stepped(model, state, x)).error).ravel(), _size(model, state), 1e-6)
+    J = differences(
+        lambda x: (root * project(model.obs, model.lenses, stepped(model, state, x)).error).ravel(),
+        _size(model, state),
+        1e-6,
+    )
     dense = J.T @ J
     scale = np.sqrt(np.diagonal(dense)) + 1e-6
-    np.testing.assert_allclose(_dense(model, state)[0] / np.outer(scale, scale), dense / np.outer(scale, scale), atol=1e-6)
+    np.testing.assert_allclose(
+        _dense(model, state)[0] / np.outer(scale, scale), dense / np.outer(scale, scale), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("free_centre", [False, True])
@@ -86,7 +111,9 @@ def test_eliminated_blocks_give_the_dense_solution(free_centre: bool) -> None:
     expected[kept] = -np.linalg.solve(dense[np.ix_(kept, kept)], gradient[kept])
     step = solve(model.equations(state), free)
     assert step is not None
-    np.testing.assert_allclose(np.concatenate([step.shared, step.lone.ravel()]), expected, rtol=0, atol=1e-9 * abs(expected).max())
+    np.testing.assert_allclose(
+        np.concatenate([step.shared, step.lone.ravel()]), expected, rtol=0, atol=1e-9 * abs(expected).max()
+    )
 
 
 def _size(model: BlockModel, state: BlockState) -> int:
@@ -120,7 +147,9 @@ def test_each_observation_falls_where_a_plain_projection_puts_it() -> None:
         in_source = depth * np.append(obs.ray[:, k] / focal[source], 1)
         world = state.R_cam_from_world[source].T @ (in_source - state.t_cam_from_world[source])
         seen = state.R_cam_from_world[target] @ world + state.t_cam_from_world[target]
-        np.testing.assert_allclose(found.error[:, k], focal[target] * seen[:2] / seen[2] - obs.seen[:, k], atol=1e-9)
+        np.testing.assert_allclose(
+            found.error[:, k], focal[target] * seen[:2] / seen[2] - obs.seen[:, k], atol=1e-9
+        )
 
 
 def test_pieces_give_the_sums_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +184,14 @@ def test_at_the_truth_nothing_pulls() -> None:
     middle = middle_depths(gathered.views)
     obs = observe(gathered.views, middle, gathered.records, lenses)
     poses = cam_from_world(3).numpy()
-    state = BlockState(poses[:, :3, :3], poses[:, :3, 3], np.log(middle), lenses.log_focal, np.zeros((2, 2)), np.zeros(obs.block.shape))
+    state = BlockState(
+        poses[:, :3, :3],
+        poses[:, :3, 3],
+        np.log(middle),
+        lenses.log_focal,
+        np.zeros((2, 2)),
+        np.zeros(obs.block.shape),
+    )
     assert np.sqrt(squared_errors(project(obs, lenses, state))).max() < 0.02
 
 
@@ -167,17 +203,28 @@ def test_a_free_principal_point_is_found_beside_known_poses() -> None:
     obs = observe(gathered.views, middle, gathered.records, lenses)
     poses = cam_from_world(3).numpy()
     R, t, size, wide = poses[:, :3, :3], poses[:, :3, 3], np.log(middle), np.full(3, 0.05)
-    priors = Priors(lenses.log_focal, 0.05, 2.0, np.zeros(obs.block.shape), np.full(3, 0.02), R, t, size, 0.1, wide, wide)
+    priors = Priors(
+        lenses.log_focal, 0.05, 2.0, np.zeros(obs.block.shape), np.full(3, 0.02), R, t, size, 0.1, wide, wide
+    )
     model = BlockModel(obs, in_pieces(obs), lenses, priors, 2.0)
     free = np.concatenate([np.zeros(18, bool), np.ones(3 + 3, bool)])
     state = BlockState(R, t, size, lenses.log_focal, np.zeros((1, 2)), np.zeros(obs.block.shape))
     found, _ = minimise(model, state, free, Control(max_steps=20, least_gain=1e-6))
     np.testing.assert_allclose(found.shift, [[-1.5, 1.0]], atol=0.05)
-    np.testing.assert_allclose(lenses.K(found.log_focal, found.shift)[:, :2, 2], np.tile(CENTRE.numpy(), (3, 1)), atol=0.05)
+    np.testing.assert_allclose(
+        lenses.K(found.log_focal, found.shift)[:, :2, 2], np.tile(CENTRE.numpy(), (3, 1)), atol=0.05
+    )
 
 
 def test_a_prior_at_its_own_state_is_silent() -> None:
     model, state = small_model()
-    priors = replace(model.priors, R_cam_from_world=state.R_cam_from_world, t_cam_from_world=state.t_cam_from_world, log_size=state.log_size)
+    priors = replace(
+        model.priors,
+        R_cam_from_world=state.R_cam_from_world,
+        t_cam_from_world=state.t_cam_from_world,
+        log_size=state.log_size,
+    )
     shared, _ = prior_residuals(replace(model, priors=replace(priors, log_focal=state.log_focal)), state)
-    assert abs(shared).max() < 1e-5  # the logarithm of a turn by nothing is known to 1e-8, over a sigma of 0.1
+    assert (
+        abs(shared).max() < 1e-5
+    )  # the logarithm of a turn by nothing is known to 1e-8, over a sigma of 0.1

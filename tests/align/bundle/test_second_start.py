@@ -24,7 +24,9 @@ def with_view_one_lost(root: int) -> tuple[Start, Start]:
     obs = observe(gathered.views, middle, gathered.records, small_lenses(4))
     R, t = TRUE[:, :3, :3].copy(), TRUE[:, :3, 3].copy()
     R[1], t[1] = Rotation.from_euler("y", 170, degrees=True).as_matrix() @ R[1], t[1] + 3
-    state = BlockState(R, t, np.log(middle), np.array([np.log(FOCAL)]), np.zeros((1, 2)), np.zeros(obs.block.shape))
+    state = BlockState(
+        R, t, np.log(middle), np.array([np.log(FOCAL)]), np.zeros((1, 2)), np.zeros(obs.block.shape)
+    )
     start = Start(R, t, np.zeros(4), root, np.zeros(0, bool), False)
     return start, resected_start(start, [1], obs, small_lenses(4), state)
 
@@ -33,7 +35,9 @@ def test_a_lost_view_is_found_and_the_others_stay() -> None:
     start, found = with_view_one_lost(root=0)
     np.testing.assert_allclose(found.R_cam_from_world, TRUE[:, :3, :3], atol=2e-3)
     np.testing.assert_allclose(found.t_cam_from_world, TRUE[:, :3, 3], atol=1e-2)
-    np.testing.assert_array_equal(np.delete(found.R_cam_from_world, 1, 0), np.delete(start.R_cam_from_world, 1, 0))
+    np.testing.assert_array_equal(
+        np.delete(found.R_cam_from_world, 1, 0), np.delete(start.R_cam_from_world, 1, 0)
+    )
 
 
 def test_a_lost_root_stays_what_the_world_hangs_on() -> None:
@@ -42,7 +46,10 @@ def test_a_lost_root_stays_what_the_world_hangs_on() -> None:
     np.testing.assert_array_equal(found.t_cam_from_world[1], start.t_cam_from_world[1])
     turn = found.R_cam_from_world[1].T @ TRUE[1, :3, :3]
     np.testing.assert_allclose(found.R_cam_from_world @ turn, TRUE[:, :3, :3], atol=4e-3)
-    relative = found.t_cam_from_world - found.R_cam_from_world @ found.R_cam_from_world[1].T @ found.t_cam_from_world[1]
+    relative = (
+        found.t_cam_from_world
+        - found.R_cam_from_world @ found.R_cam_from_world[1].T @ found.t_cam_from_world[1]
+    )
     expected = TRUE[:, :3, 3] - TRUE[:, :3, :3] @ TRUE[1, :3, :3].T @ TRUE[1, :3, 3]
     np.testing.assert_allclose(relative, expected, atol=3e-2)
 

@@ -23,7 +23,12 @@ from align.solver.least_squares import reduced
 def blurred(gathered: Gathered, sigma_px: float) -> Gathered:
     """Return the same with noise on one end of every match."""
     generator = torch.Generator().manual_seed(0)
-    records = [replace(r, xy_b=r.xy_b + sigma_px * torch.randn(r.xy_b.shape, generator=generator, dtype=torch.float64)) for r in gathered.records]
+    records = [
+        replace(
+            r, xy_b=r.xy_b + sigma_px * torch.randn(r.xy_b.shape, generator=generator, dtype=torch.float64)
+        )
+        for r in gathered.records
+    ]
     return replace(gathered, records=tuple(records))
 
 
@@ -37,7 +42,9 @@ def test_the_pulls_of_all_pairs_are_the_reduced_gradient() -> None:
     R, t, size = np.tile(np.eye(3), (4, 1, 1)), rng.normal(0, 0.1, (4, 3)), np.zeros(4)
     # At the priors' own state only matches pull.
     wide = np.full(4, 0.1)
-    priors = Priors(lenses.log_focal, 0.1, 1.0, np.zeros(obs.block.shape), np.full(4, 0.02), R, t, size, 0.1, wide, wide)
+    priors = Priors(
+        lenses.log_focal, 0.1, 1.0, np.zeros(obs.block.shape), np.full(4, 0.02), R, t, size, 0.1, wide, wide
+    )
     model = BlockModel(obs, in_pieces(obs), lenses, priors, 4.0)
     state = BlockState(R, t, size, lenses.log_focal, np.zeros((1, 2)), np.zeros(obs.block.shape))
     equations = model.equations(state)
@@ -56,5 +63,8 @@ def test_what_is_held_has_no_deviation_and_all_else_has() -> None:
 
 
 def test_noise_four_times_as_large_widens_the_deviations() -> None:
-    few, much = (gauss_newton_align(blurred(small_gathered(4), sigma), GaussNewton()).figures["sigma rotation deg"] for sigma in (0.2, 0.8))
+    few, much = (
+        gauss_newton_align(blurred(small_gathered(4), sigma), GaussNewton()).figures["sigma rotation deg"]
+        for sigma in (0.2, 0.8)
+    )
     assert 2 < np.median(much) / np.median(few) < 8

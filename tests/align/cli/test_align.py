@@ -49,9 +49,25 @@ def test_the_references_presets_run(folder: Path, tmp_path: Path, preset: str) -
     assert load_scene(tmp_path / "scene").report.figures["steps"] >= 600
 
 
-def test_the_references_losses_are_minimised_by_least_squares_when_asked(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_references_losses_are_minimised_by_least_squares_when_asked(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for solver in ("adam", "gauss-newton"):
-        assert main(["align", str(folder), "--out", str(tmp_path / solver), "--preset", "mast3r", "--solver", solver]) == 0
+        assert (
+            main(
+                [
+                    "align",
+                    str(folder),
+                    "--out",
+                    str(tmp_path / solver),
+                    "--preset",
+                    "mast3r",
+                    "--solver",
+                    solver,
+                ]
+            )
+            == 0
+        )
     adam, second = (load_scene(tmp_path / solver).report.figures for solver in ("adam", "gauss-newton"))
     assert second["steps"] < adam["steps"] / 5
     assert main(["align", str(folder), "--out", str(tmp_path / "own"), "--solver", "adam"]) == 2
@@ -60,7 +76,9 @@ def test_the_references_losses_are_minimised_by_least_squares_when_asked(folder:
 
 def test_matches_are_found_where_none_are_given(folder: Path, tmp_path: Path) -> None:
     for path in (folder / "pairs").iterdir():
-        save_file({name: array for name, array in load_file(path).items() if not name.startswith("matches")}, path)
+        save_file(
+            {name: array for name, array in load_file(path).items() if not name.startswith("matches")}, path
+        )
     assert main(["align", str(folder), "--out", str(tmp_path / "scene")]) == 0
     assert pair_errors(load_scene(tmp_path / "scene").cameras.cam_from_world, TRUTH)[0].max() < 2
 
@@ -74,7 +92,10 @@ def test_a_damaged_pair_is_named(folder: Path, tmp_path: Path, capsys: pytest.Ca
 
 def test_a_view_that_matches_nothing_is_named_and_the_rest_is_saved(tmp_path: Path) -> None:
     nothing = {
-        edge: replace(entry, matches=replace(entry.matches, xy_a=np.zeros((0, 2)), xy_b=np.zeros((0, 2)), conf=np.zeros(0)))
+        edge: replace(
+            entry,
+            matches=replace(entry.matches, xy_a=np.zeros((0, 2)), xy_b=np.zeros((0, 2)), conf=np.zeros(0)),
+        )
         for edge, entry in ENTRIES.items()
         if 2 in edge
     }
@@ -86,8 +107,12 @@ def test_a_view_that_matches_nothing_is_named_and_the_rest_is_saved(tmp_path: Pa
     assert "2.jpg" in {notice.subject for notice in scene.report.notices}
 
 
-def test_parts_become_scenes_of_their_own_or_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_predictions(predictions({edge: ENTRIES[edge] for edge in ((0, 1), (0, 2), (1, 2), (3, 4))}), tmp_path / "p")
+def test_parts_become_scenes_of_their_own_or_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_predictions(
+        predictions({edge: ENTRIES[edge] for edge in ((0, 1), (0, 2), (1, 2), (3, 4))}), tmp_path / "p"
+    )
     assert main(["align", str(tmp_path / "p"), "--out", str(tmp_path / "scene")]) == 0
     parts = [load_scene(folder) for folder in (tmp_path / "scene", tmp_path / "scene" / "part-2")]
     assert [len(scene.views) for scene in parts] == [3, 2]
@@ -97,12 +122,19 @@ def test_parts_become_scenes_of_their_own_or_an_error(tmp_path: Path, capsys: py
 
 
 def test_parts_of_an_earlier_scene_do_not_stay(folder: Path, tmp_path: Path) -> None:
-    write_predictions(predictions({edge: ENTRIES[edge] for edge in ((0, 1), (0, 2), (1, 2), (3, 4))}), tmp_path / "p")
+    write_predictions(
+        predictions({edge: ENTRIES[edge] for edge in ((0, 1), (0, 2), (1, 2), (3, 4))}), tmp_path / "p"
+    )
     assert main(["align", str(tmp_path / "p"), "--out", str(tmp_path / "scene")]) == 0
     (tmp_path / "scene" / "part-2" / "object.glb").write_text("exported")
     (tmp_path / "scene" / "part-of-mine").mkdir()
     assert main(["align", str(folder), "--out", str(tmp_path / "scene")]) == 0
-    assert sorted(path.name for path in (tmp_path / "scene").iterdir()) == ["part-2", "part-of-mine", "scene.json", "views.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "scene").iterdir()) == [
+        "part-2",
+        "part-of-mine",
+        "scene.json",
+        "views.safetensors",
+    ]
     assert [path.name for path in (tmp_path / "scene" / "part-2").iterdir()] == ["object.glb"]
 
 
@@ -138,9 +170,13 @@ def test_stated_poses_are_frozen_when_asked(tmp_path: Path) -> None:
 
 
 def test_a_view_is_placed_in_a_finished_scene(folder: Path, tmp_path: Path) -> None:
-    write_predictions(predictions({edge: ENTRIES[edge] for edge in ENTRIES if 4 not in edge}), tmp_path / "four")
+    write_predictions(
+        predictions({edge: ENTRIES[edge] for edge in ENTRIES if 4 not in edge}), tmp_path / "four"
+    )
     assert main(["align", str(tmp_path / "four"), "--out", str(tmp_path / "scene")]) == 0
-    assert main(["align", str(folder), "--onto", str(tmp_path / "scene"), "--out", str(tmp_path / "grown")]) == 0
+    assert (
+        main(["align", str(folder), "--onto", str(tmp_path / "scene"), "--out", str(tmp_path / "grown")]) == 0
+    )
     before, after = (load_scene(tmp_path / name).cameras.cam_from_world for name in ("scene", "grown"))
     np.testing.assert_array_equal(after[:4], before)
     assert pair_errors(after, TRUTH)[0].max() < 0.3

@@ -1,4 +1,6 @@
-"""pointloom align on a damaged folder of predictions: one message with the file and the remedy, exit code 2, no traceback, never a NaN in a scene."""
+"""pointloom align on a damaged folder of predictions: one message with the file and the remedy, exit code 2,
+no traceback, never a NaN in a scene.
+"""
 
 from __future__ import annotations
 
@@ -63,11 +65,26 @@ def change_view(folder: Path, **changes: object) -> None:
 
 def change_pair(folder: Path, change: Callable[[Arrays], Arrays], name: str = PAIR) -> None:
     arrays = load_file(folder / name)
-    save_file({key: np.ascontiguousarray(array) for key, array in (arrays | change(arrays)).items()}, folder / name)
+    save_file(
+        {key: np.ascontiguousarray(array) for key, array in (arrays | change(arrays)).items()}, folder / name
+    )
 
 
-@pytest.mark.parametrize("content", [b"", b'[{"name":', b"\xff\xfe", b"null", b"[1, 2]", b'[{"name": "a", "width": 8, "height": 8}]', b"[" * 100_000])
-def test_a_list_of_views_that_is_none(folder: Path, capsys: pytest.CaptureFixture[str], content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b'[{"name":',
+        b"\xff\xfe",
+        b"null",
+        b"[1, 2]",
+        b'[{"name": "a", "width": 8, "height": 8}]',
+        b"[" * 100_000,
+    ],
+)
+def test_a_list_of_views_that_is_none(
+    folder: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
     (folder / "views.json").write_bytes(content)
     assert "views.json" in refused(folder, capsys)
 
@@ -93,7 +110,9 @@ def test_a_list_of_views_that_is_none(folder: Path, capsys: pytest.CaptureFixtur
         ({"mask": "../mask.png"}, "outside of the folder"),
     ],
 )
-def test_a_view_that_cannot_be(folder: Path, capsys: pytest.CaptureFixture[str], stated: dict, says: str) -> None:
+def test_a_view_that_cannot_be(
+    folder: Path, capsys: pytest.CaptureFixture[str], stated: dict, says: str
+) -> None:
     change_view(folder, **stated)
     said = refused(folder, capsys)
     assert says in said
@@ -102,7 +121,9 @@ def test_a_view_that_cannot_be(folder: Path, capsys: pytest.CaptureFixture[str],
 
 @pytest.mark.parametrize("name", [PAIR, "images/1.jpg.png", "masks/1.jpg.png"])
 @pytest.mark.parametrize("left", [0, 8, 40])
-def test_a_truncated_file_is_named(folder: Path, capsys: pytest.CaptureFixture[str], name: str, left: int) -> None:
+def test_a_truncated_file_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, left: int
+) -> None:
     (folder / name).write_bytes((folder / name).read_bytes()[:left])
     assert name in refused(folder, capsys)
 
@@ -125,7 +146,9 @@ def test_a_mask_of_another_size(folder: Path, capsys: pytest.CaptureFixture[str]
     assert "masks/1.jpg.png is 10x10" in refused(folder, capsys)
 
 
-def test_masks_that_are_white_all_over_hold_everything(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_masks_that_are_white_all_over_hold_everything(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for path in (folder / "masks").iterdir():
         Image.fromarray(np.full((32, 48), 255, np.uint8)).save(path)
     assert len(aligned(folder, capsys)[0]) == 5
@@ -145,7 +168,9 @@ def test_masks_that_are_white_all_over_hold_everything(folder: Path, capsys: pyt
         (lambda a: {"matches/conf": a["matches/conf"][:3]}, "the shapes"),
     ],
 )
-def test_a_pair_that_cannot_be(folder: Path, capsys: pytest.CaptureFixture[str], change: Callable[[Arrays], Arrays], says: str) -> None:
+def test_a_pair_that_cannot_be(
+    folder: Path, capsys: pytest.CaptureFixture[str], change: Callable[[Arrays], Arrays], says: str
+) -> None:
     change_pair(folder, change)
     said = refused(folder, capsys)
     assert says in said
@@ -158,7 +183,9 @@ def test_a_pair_in_both_orders_is_named(folder: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_points_that_are_not_finite_are_absent(folder: Path, capsys: pytest.CaptureFixture[str], value: float) -> None:
+def test_points_that_are_not_finite_are_absent(
+    folder: Path, capsys: pytest.CaptureFixture[str], value: float
+) -> None:
     def holed(arrays: Arrays) -> Arrays:
         points = {key: array for key, array in arrays.items() if "_in_" in key}
         for array in points.values():
@@ -170,8 +197,12 @@ def test_points_that_are_not_finite_are_absent(folder: Path, capsys: pytest.Capt
     assert len(aligned(folder, capsys)[0]) == 5
 
 
-def test_a_pair_of_nothing_finite_is_named_and_no_view_is_lost(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    change_pair(folder, lambda arrays: {key: array * np.nan for key, array in arrays.items() if "_in_" in key})
+def test_a_pair_of_nothing_finite_is_named_and_no_view_is_lost(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change_pair(
+        folder, lambda arrays: {key: array * np.nan for key, array in arrays.items() if "_in_" in key}
+    )
     placed, said = aligned(folder, capsys)
     assert len(placed) == 5
     assert "0.jpg with 1.jpg" in said
@@ -179,11 +210,17 @@ def test_a_pair_of_nothing_finite_is_named_and_no_view_is_lost(folder: Path, cap
 
 def test_only_predictions_that_are_not_finite(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path in (folder / "pairs").iterdir():
-        change_pair(folder, lambda arrays: {key: array * np.nan for key, array in arrays.items() if "_in_" in key}, f"pairs/{path.name}")
+        change_pair(
+            folder,
+            lambda arrays: {key: array * np.nan for key, array in arrays.items() if "_in_" in key},
+            f"pairs/{path.name}",
+        )
     assert "no finite point" in refused(folder, capsys)
 
 
-def test_one_pair_alone_is_aligned_and_the_other_views_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_pair_alone_is_aligned_and_the_other_views_are_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for path in (folder / "pairs").iterdir():
         if path.name != Path(PAIR).name:
             path.unlink()

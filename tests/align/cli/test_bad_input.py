@@ -28,7 +28,9 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
 
 
 def test_one_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "one photo is not enough" in fails(capsys, "reconstruct", photos(tmp_path / "images", 1), "--out", tmp_path / "s")
+    assert "one photo is not enough" in fails(
+        capsys, "reconstruct", photos(tmp_path / "images", 1), "--out", tmp_path / "s"
+    )
 
 
 def test_a_zero_byte_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,7 +66,9 @@ def test_unrelated_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_masks_that_fit_no_photo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = photos(tmp_path / "images")
     photos(tmp_path / "masks", 1).joinpath("0.png").rename(tmp_path / "masks" / "z.png")
-    assert "no file here is the mask of a photo" in fails(capsys, "reconstruct", folder, "--masks", tmp_path / "masks", "--out", tmp_path / "s")
+    assert "no file here is the mask of a photo" in fails(
+        capsys, "reconstruct", folder, "--masks", tmp_path / "masks", "--out", tmp_path / "s"
+    )
 
 
 def test_masks_that_are_all_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,18 +76,24 @@ def test_masks_that_are_all_empty(tmp_path: Path, capsys: pytest.CaptureFixture[
     (tmp_path / "masks").mkdir()
     for k in range(3):
         Image.fromarray(np.zeros((64, 96), np.uint8)).save(tmp_path / "masks" / f"{k}.png")
-    assert "every mask is empty" in fails(capsys, "reconstruct", folder, "--masks", tmp_path / "masks", "--out", tmp_path / "s")
+    assert "every mask is empty" in fails(
+        capsys, "reconstruct", folder, "--masks", tmp_path / "masks", "--out", tmp_path / "s"
+    )
 
 
 def test_a_mask_of_another_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = photos(tmp_path / "images")
     photos(tmp_path / "masks", size=(64, 64))
-    assert "aspect ratios differ" in fails(capsys, "reconstruct", folder, "--masks", tmp_path / "masks", "--out", tmp_path / "s")
+    assert "aspect ratios differ" in fails(
+        capsys, "reconstruct", folder, "--masks", tmp_path / "masks", "--out", tmp_path / "s"
+    )
 
 
 def test_an_output_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
-    assert "--out" in fails(capsys, "reconstruct", photos(tmp_path / "images"), "--out", tmp_path / "file" / "s")
+    assert "--out" in fails(
+        capsys, "reconstruct", photos(tmp_path / "images"), "--out", tmp_path / "file" / "s"
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,12 +106,18 @@ def test_an_output_that_cannot_be_written(tmp_path: Path, capsys: pytest.Capture
         ("--masks", "nowhere", "nowhere"),
     ],
 )
-def test_unknown_choices_list_the_known_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, message: str) -> None:
-    assert message in fails(capsys, "reconstruct", photos(tmp_path / "images"), "--out", tmp_path / "s", option, value)
+def test_unknown_choices_list_the_known_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, message: str
+) -> None:
+    assert message in fails(
+        capsys, "reconstruct", photos(tmp_path / "images"), "--out", tmp_path / "s", option, value
+    )
 
 
 def test_a_missing_scene(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "no scene here" in fails(capsys, "export", tmp_path, "--format", "glb", "--out", tmp_path / "x.glb")
+    assert "no scene here" in fails(
+        capsys, "export", tmp_path, "--format", "glb", "--out", tmp_path / "x.glb"
+    )
     assert "no scene here" in fails(capsys, "evaluate", tmp_path, "--cameras", tmp_path / "cameras.json")
 
 

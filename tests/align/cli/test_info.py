@@ -23,7 +23,10 @@ def test_the_installation_lists_versions_and_backends(capsys):
 
 
 def test_a_checkpoint_shows_family_sizes_heads_and_that_it_fits(tmp_path, capsys):
-    for path in (write_pth(tmp_path / "net.pth", tiny_network()), write_folder(tmp_path / "net", tiny_network())):
+    for path in (
+        write_pth(tmp_path / "net.pth", tiny_network()),
+        write_folder(tmp_path / "net", tiny_network()),
+    ):
         out = said(capsys, path)
         assert out.startswith("MASt3R, ")
         assert "2 blocks of 16 channels, heads: 2" in out
@@ -33,7 +36,9 @@ def test_a_checkpoint_shows_family_sizes_heads_and_that_it_fits(tmp_path, capsys
 
 
 def test_a_checkpoint_that_does_not_fit_says_what_is_missing(tmp_path, capsys):
-    path = write_pth(tmp_path / "net.pth", tiny_network("linear"), text=model_string(tiny_config("linear"), enc_depth=3))
+    path = write_pth(
+        tmp_path / "net.pth", tiny_network("linear"), text=model_string(tiny_config("linear"), enc_depth=3)
+    )
     out = said(capsys, path)
     assert out.startswith("DUSt3R, ")
     assert "THEY DO NOT FIT" in out

@@ -26,7 +26,9 @@ SCENE_FILES = ("scene.json", "views.safetensors")
 
 
 def ahead(head: HeadType, seed: int = 0) -> PairNetwork:
-    """Return a tiny network whose points lie before the camera: the aligner rightly refuses those behind it."""
+    """Return a tiny network whose points lie before the camera: the aligner rightly refuses those
+    behind it.
+    """
     network = tiny_network(head, seed)
     with torch.no_grad():
         for each in (network.downstream_head1, network.downstream_head2):
@@ -41,7 +43,17 @@ def ahead(head: HeadType, seed: int = 0) -> PairNetwork:
 
 def arguments(turntable: Path, out: Path, *more: str | Path, count: int = 6) -> list[str]:
     images = [str(turntable / "images" / f"{k:03d}.png") for k in range(count)]
-    return ["reconstruct", *images, "--masks", str(turntable / "masks"), "--out", str(out), "--device", "cpu", *map(str, more)]
+    return [
+        "reconstruct",
+        *images,
+        "--masks",
+        str(turntable / "masks"),
+        "--out",
+        str(out),
+        "--device",
+        "cpu",
+        *map(str, more),
+    ]
 
 
 def entries(store: Path) -> dict[Path, int]:
@@ -51,9 +63,18 @@ def entries(store: Path) -> dict[Path, int]:
 
 @pytest.mark.parametrize("preset", ["pointloom", "mast3r"])
 @pytest.mark.parametrize(("backend", "head"), [("mast3r", "catmlp+dpt"), ("dust3r", "linear")])
-def test_a_checkpoint_leads_to_a_scene(turntable: Path, tmp_path: Path, backend: str, head: HeadType, preset: str) -> None:
+def test_a_checkpoint_leads_to_a_scene(
+    turntable: Path, tmp_path: Path, backend: str, head: HeadType, preset: str
+) -> None:
     weights = write_pth(tmp_path / "tiny.pth", ahead(head))
-    assert main(arguments(turntable, tmp_path / "scene", "--backend", backend, "--weights", weights, "--preset", preset)) == 0
+    assert (
+        main(
+            arguments(
+                turntable, tmp_path / "scene", "--backend", backend, "--weights", weights, "--preset", preset
+            )
+        )
+        == 0
+    )
     scene = load_scene(tmp_path / "scene")
     assert {view.pixel_map.target_size for view in scene.views} == {(64, 48)}
     assert np.isfinite(scene.cameras.cam_from_world).all()
@@ -62,9 +83,19 @@ def test_a_checkpoint_leads_to_a_scene(turntable: Path, tmp_path: Path, backend:
 
 
 def test_a_folder_of_the_hub_leads_to_the_same_scene(turntable: Path, tmp_path: Path) -> None:
-    weights = write_pth(tmp_path / "tiny.pth", ahead("catmlp+dpt")), write_folder(tmp_path / "hub", ahead("catmlp+dpt"))
+    weights = (
+        write_pth(tmp_path / "tiny.pth", ahead("catmlp+dpt")),
+        write_folder(tmp_path / "hub", ahead("catmlp+dpt")),
+    )
     for name, path in zip(("one", "two"), weights):
-        assert main(arguments(turntable, tmp_path / name, "--backend", "mast3r", "--weights", path, "--graph", "ring")) == 0
+        assert (
+            main(
+                arguments(
+                    turntable, tmp_path / name, "--backend", "mast3r", "--weights", path, "--graph", "ring"
+                )
+            )
+            == 0
+        )
     for name in SCENE_FILES:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
@@ -87,14 +118,19 @@ def test_background_pixels_never_move_a_pose(turntable: Path, tmp_path: Path) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 130)])
-def test_a_stopped_run_goes_on_where_it_was(turntable: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_a_stopped_run_goes_on_where_it_was(
+    turntable: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     weights = write_pth(tmp_path / "tiny.pth", ahead("catmlp+dpt"))
     more = ("--backend", "mast3r", "--weights", weights, "--batch", "4")
     assert main(arguments(turntable, tmp_path / "whole", *more, count=16)) == 0
     out = tmp_path / "scene"
     for enough in (5, 60):  # entries after which it is stopped: among the photos, and among the pairs
         process = subprocess.Popen(
-            [sys.executable, "-m", "align.cli.main", *arguments(turntable, out, *more, count=16)], stderr=subprocess.PIPE, text=True, env=os.environ
+            [sys.executable, "-m", "align.cli.main", *arguments(turntable, out, *more, count=16)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ,
         )
         while len(entries(out / "store")) < enough and process.poll() is None:
             time.sleep(0.005)  # until the store has grown, not for a fixed time
@@ -107,7 +143,9 @@ def test_a_stopped_run_goes_on_where_it_was(turntable: Path, tmp_path: Path, num
     assert main(arguments(turntable, out, *more, count=16)) == 0
     after = entries(out / "store")
     assert {path: after[path] for path in finished} == finished  # nothing that was there was made again
-    assert {p.name: p.read_bytes() for p in after} == {p.name: p.read_bytes() for p in entries(tmp_path / "whole" / "store")}
+    assert {p.name: p.read_bytes() for p in after} == {
+        p.name: p.read_bytes() for p in entries(tmp_path / "whole" / "store")
+    }
     for name in SCENE_FILES:
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
@@ -120,7 +158,9 @@ def fails(capsys: pytest.CaptureFixture[str], given: list[str]) -> str:
     return said[said.rindex("pointloom:") :]
 
 
-def test_weights_that_cannot_be_used_are_named(turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_that_cannot_be_used_are_named(
+    turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "text.pth").write_text("these are no weights")
     (tmp_path / "empty").mkdir()
     write_pth(tmp_path / "other.pth", ahead("linear"))
@@ -132,24 +172,36 @@ def test_weights_that_cannot_be_used_are_named(turntable: Path, tmp_path: Path, 
         ("foreign.pth", "foreign.pth"),
         ("gone.pth", "gone.pth: no such file"),
     ):
-        assert message in fails(capsys, arguments(turntable, tmp_path / "s", "--backend", "mast3r", "--weights", tmp_path / name))
+        assert message in fails(
+            capsys, arguments(turntable, tmp_path / "s", "--backend", "mast3r", "--weights", tmp_path / name)
+        )
 
 
-def test_options_that_a_backend_has_not_are_refused(turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_that_a_backend_has_not_are_refused(
+    turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     weights = write_pth(tmp_path / "tiny.pth", ahead("linear"))
-    assert "classical is no network" in fails(capsys, arguments(turntable, tmp_path / "s", "--weights", weights))
+    assert "classical is no network" in fails(
+        capsys, arguments(turntable, tmp_path / "s", "--weights", weights)
+    )
     network = arguments(turntable, tmp_path / "s", "--backend", "dust3r", "--weights", weights)
-    assert "--longest, --crop: the backend dust3r predicts on images of 64 pixels" in fails(capsys, [*network, "--longest", "128", "--crop"])
+    assert "--longest, --crop: the backend dust3r predicts on images of 64 pixels" in fails(
+        capsys, [*network, "--longest", "128", "--crop"]
+    )
     assert "--precision int4" in fails(capsys, [*network, "--precision", "int4"])
 
 
-def test_a_network_that_says_nothing_usable_is_an_error_and_not_a_scene(turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_network_that_says_nothing_usable_is_an_error_and_not_a_scene(
+    turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     network = ahead("linear")
     with torch.no_grad():
         for each in (network.downstream_head1, network.downstream_head2):
             each.proj.bias[2 * 256 : 3 * 256] -= 3
     weights = write_pth(tmp_path / "behind.pth", network)
-    assert "before the camera" in fails(capsys, arguments(turntable, tmp_path / "s", "--backend", "dust3r", "--weights", weights))
+    assert "before the camera" in fails(
+        capsys, arguments(turntable, tmp_path / "s", "--backend", "dust3r", "--weights", weights)
+    )
     assert not (tmp_path / "s" / "scene.json").exists()
 
 
@@ -160,12 +212,26 @@ def test_views_that_take_no_part_are_in_the_report(turntable: Path, tmp_path: Pa
     assert main(arguments(turntable, tmp_path / "scene", *more)) == 0
     scene = load_scene(tmp_path / "scene")
     assert [view.name for view in scene.views] == ["000.png", "001.png", "002.png"]
-    assert {"003.png", "004.png", "005.png"} <= {n.subject for n in scene.report.notices if n.level is Level.LEFT_OUT}
+    assert {"003.png", "004.png", "005.png"} <= {
+        n.subject for n in scene.report.notices if n.level is Level.LEFT_OUT
+    }
 
 
-def test_pairs_by_likeness_lead_to_a_scene(turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    network = ("--backend", "mast3r", "--weights", write_pth(tmp_path / "tiny.pth", ahead("catmlp+dpt")), "--graph", "retrieval:2,3")
+def test_pairs_by_likeness_lead_to_a_scene(
+    turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = (
+        "--backend",
+        "mast3r",
+        "--weights",
+        write_pth(tmp_path / "tiny.pth", ahead("catmlp+dpt")),
+        "--graph",
+        "retrieval:2,3",
+    )
     assert main(arguments(turntable, tmp_path / "scene", *network, "--retrieval", write_head(tmp_path))) == 0
     assert 5 <= len(load_scene(tmp_path / "scene").edges) < 15
     assert "--retrieval FILE" in fails(capsys, arguments(turntable, tmp_path / "s", *network))
-    assert "how alike" in fails(capsys, ["reconstruct", str(turntable / "images"), "--out", str(tmp_path / "s"), "--graph", "retrieval:2,3"])
+    assert "how alike" in fails(
+        capsys,
+        ["reconstruct", str(turntable / "images"), "--out", str(tmp_path / "s"), "--graph", "retrieval:2,3"],
+    )

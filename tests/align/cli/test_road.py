@@ -1,4 +1,6 @@
-"""The whole road through the command line, on a small rendered turntable: right, resumable, and blind to the background."""
+"""The whole road through the command line, on a small rendered turntable: right, resumable, and blind to the
+background.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,17 @@ SCENE_FILES = ("scene.json", "views.safetensors")
 
 
 def arguments(turntable: Path, out: Path, *more: str) -> list[str]:
-    return ["reconstruct", str(turntable / "images"), "--masks", str(turntable / "masks"), "--out", str(out), "--longest", "160", *more]
+    return [
+        "reconstruct",
+        str(turntable / "images"),
+        "--masks",
+        str(turntable / "masks"),
+        "--out",
+        str(out),
+        "--longest",
+        "160",
+        *more,
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +79,17 @@ def entries(store: Path) -> dict[Path, int]:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
-def test_a_stopped_run_goes_on_where_it_was(turntable: Path, scene: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_a_stopped_run_goes_on_where_it_was(
+    turntable: Path, scene: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     out = tmp_path / "scene"
     command = [sys.executable, "-m", "align.cli.main", *arguments(turntable, out)]
     for enough in (8, 60):  # entries after which it is stopped: among the features, and among the depths
         # Under a runner in the background interrupts are ignored, and children inherit that.
         heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ, preexec_fn=heard)
+        process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env=os.environ, preexec_fn=heard
+        )
         while len(entries(out / "store")) < enough and process.poll() is None:
             time.sleep(0.02)  # until the store has grown, not for a fixed time
         process.send_signal(number)
@@ -127,7 +143,17 @@ def test_every_option_does_what_it_says(turntable: Path, tmp_path: Path) -> None
     names = [f"{k:03d}.png" for k in range(24)]
     listed = [f"{names[k]} {names[(k + step) % 24]}" for k in range(24) for step in (1, 2)]
     (tmp_path / "pairs.txt").write_text("\n".join(listed))
-    options = ("--crop", "--graph", f"file:{tmp_path / 'pairs.txt'}", "--mask-erode", "1", "--seed", "3", "--store", str(tmp_path / "store"))
+    options = (
+        "--crop",
+        "--graph",
+        f"file:{tmp_path / 'pairs.txt'}",
+        "--mask-erode",
+        "1",
+        "--seed",
+        "3",
+        "--store",
+        str(tmp_path / "store"),
+    )
     assert main(arguments(turntable, tmp_path / "scene", *options)) == 0
     found = load_scene(tmp_path / "scene")
     assert len(found.edges) == 48

@@ -1,4 +1,6 @@
-"""VGGT's three roads through the command line, with a small random network: the result is meaningless, the plumbing is not."""
+"""VGGT's three roads through the command line, with a small random network: the result is meaningless, the
+plumbing is not.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,17 @@ SCENE_FILES = ("scene.json", "views.safetensors")
 
 def arguments(turntable: Path, out: Path, *more: str | Path, count: int = 6) -> list[str]:
     images = [str(turntable / "images" / f"{k:03d}.png") for k in range(count)]
-    return ["reconstruct", *images, "--masks", str(turntable / "masks"), "--out", str(out), "--device", "cpu", *map(str, more)]
+    return [
+        "reconstruct",
+        *images,
+        "--masks",
+        str(turntable / "masks"),
+        "--out",
+        str(out),
+        "--device",
+        "cpu",
+        *map(str, more),
+    ]
 
 
 @pytest.fixture
@@ -24,8 +36,19 @@ def weights(tmp_path: Path) -> Path:
     return small_folder(tmp_path / "net")
 
 
-@pytest.mark.parametrize("road", [("vggt",), ("vggt", "--together", "4"), ("vggt-tracks",), ("vggt-tracks", "--poses", "frozen"), ("vggt-pairs",)])
-def test_every_road_leads_to_a_scene_and_the_same_again(turntable: Path, tmp_path: Path, weights: Path, road: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "road",
+    [
+        ("vggt",),
+        ("vggt", "--together", "4"),
+        ("vggt-tracks",),
+        ("vggt-tracks", "--poses", "frozen"),
+        ("vggt-pairs",),
+    ],
+)
+def test_every_road_leads_to_a_scene_and_the_same_again(
+    turntable: Path, tmp_path: Path, weights: Path, road: tuple[str, ...]
+) -> None:
     for name in ("one", "two"):
         assert main(arguments(turntable, tmp_path / name, "--weights", weights, "--backend", *road)) == 0
     scene = load_scene(tmp_path / "one")
@@ -41,7 +64,11 @@ def test_every_road_leads_to_a_scene_and_the_same_again(turntable: Path, tmp_pat
 
 def test_frozen_poses_are_those_of_the_network(turntable: Path, tmp_path: Path, weights: Path) -> None:
     scenes = []
-    for name, road in (("group", ("vggt",)), ("frozen", ("vggt-tracks", "--poses", "frozen")), ("soft", ("vggt-tracks",))):
+    for name, road in (
+        ("group", ("vggt",)),
+        ("frozen", ("vggt-tracks", "--poses", "frozen")),
+        ("soft", ("vggt-tracks",)),
+    ):
         assert main(arguments(turntable, tmp_path / name, "--weights", weights, "--backend", *road)) == 0
         scenes.append(load_scene(tmp_path / name).cameras.cam_from_world)
     np.testing.assert_array_equal(scenes[0], scenes[1])
@@ -56,22 +83,41 @@ def fails(capsys: pytest.CaptureFixture[str], given: list[str]) -> str:
     return said[said.rindex("pointloom:") :]
 
 
-def test_what_cannot_be_is_said(turntable: Path, tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_is_said(
+    turntable: Path, tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     network = ("--weights", weights, "--backend", "vggt")
     out = tmp_path / "scene"
     assert "one photo is not enough" in fails(capsys, arguments(turntable, out, *network, count=1))
     assert "--together 2" in fails(capsys, arguments(turntable, out, *network, "--together", "2"))
     assert "Omit --graph" in fails(capsys, arguments(turntable, out, *network, "--graph", "ring"))
-    assert "predicts on images of 56 pixels" in fails(capsys, arguments(turntable, out, *network, "--longest", "128"))
-    assert "--poses frozen" in fails(capsys, arguments(turntable, out, *network, "--poses", "frozen", "--preset", "mast3r"))
+    assert "predicts on images of 56 pixels" in fails(
+        capsys, arguments(turntable, out, *network, "--longest", "128")
+    )
+    assert "--poses frozen" in fails(
+        capsys, arguments(turntable, out, *network, "--poses", "frozen", "--preset", "mast3r")
+    )
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "model.pt").write_text("no weights")
-    assert "model.pt" in fails(capsys, arguments(turntable, out, "--backend", "vggt", "--weights", tmp_path / "other"))
+    assert "model.pt" in fails(
+        capsys, arguments(turntable, out, "--backend", "vggt", "--weights", tmp_path / "other")
+    )
     (tmp_path / "empty").mkdir()
-    assert "holds no checkpoint" in fails(capsys, arguments(turntable, out, "--backend", "vggt", "--weights", tmp_path / "empty"))
+    assert "holds no checkpoint" in fails(
+        capsys, arguments(turntable, out, "--backend", "vggt", "--weights", tmp_path / "empty")
+    )
     assert not (out / "scene.json").exists()
 
 
-def test_a_preset_that_nothing_was_aligned_with_is_told(turntable: Path, tmp_path: Path, weights: Path) -> None:
-    assert main(arguments(turntable, tmp_path / "scene", "--weights", weights, "--backend", "vggt", "--preset", "mast3r")) == 0
+def test_a_preset_that_nothing_was_aligned_with_is_told(
+    turntable: Path, tmp_path: Path, weights: Path
+) -> None:
+    assert (
+        main(
+            arguments(
+                turntable, tmp_path / "scene", "--weights", weights, "--backend", "vggt", "--preset", "mast3r"
+            )
+        )
+        == 0
+    )
     assert any(notice.subject == "preset" for notice in load_scene(tmp_path / "scene").report.notices)

@@ -11,7 +11,13 @@ import pytest
 
 from align.demo.march import first_hits
 from align.demo.render import Rendering, Studio
-from align.demo.turntable import TurntableOptions, build_studio, render_turntable, render_view, turntable_cameras
+from align.demo.turntable import (
+    TurntableOptions,
+    build_studio,
+    render_turntable,
+    render_view,
+    turntable_cameras,
+)
 from align.export.cameras_json import read_cameras
 from masks.errors import OutputError
 
@@ -33,7 +39,11 @@ def into_neighbour(a: int, b: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return object pixels (row, column) of a, and where they lie in b: positions (N, 2) and depths (N,)."""
     cameras = turntable_cameras(SMALL)
     ij = np.argwhere(np.isfinite(view(a).depth))
-    x = np.column_stack([ij[:, 1], ij[:, 0], np.ones(len(ij))]) @ np.linalg.inv(cameras.K[a]).T * view(a).depth[ij[:, 0], ij[:, 1], None]
+    x = (
+        np.column_stack([ij[:, 1], ij[:, 0], np.ones(len(ij))])
+        @ np.linalg.inv(cameras.K[a]).T
+        * view(a).depth[ij[:, 0], ij[:, 1], None]
+    )
     b_from_a = cameras.cam_from_world[b] @ cameras.world_from_cam[a]
     x = (x @ b_from_a[:3, :3].T + b_from_a[:3, 3]) @ cameras.K[b].T
     return ij, x[:, :2] / x[:, 2:], x[:, 2]
@@ -51,7 +61,9 @@ def test_depth_carried_into_the_neighbour_meets_the_same_colour() -> None:
     column, row = np.rint(xy).astype(int).T
     same = np.abs(view(1).depth[row, column] - depth) < 0.02
     here = view(0).image[ij[same, 0], ij[same, 1]].astype(float)
-    there = cv2.remap(view(1).image, xy[same, None, :].astype(np.float32), None, cv2.INTER_LINEAR)[:, 0].astype(float)
+    there = cv2.remap(view(1).image, xy[same, None, :].astype(np.float32), None, cv2.INTER_LINEAR)[
+        :, 0
+    ].astype(float)
     elsewhere = there[np.random.default_rng(0).permutation(len(there))]
     assert np.abs(here - there).mean() < 0.45 * np.abs(here - elsewhere).mean()
     assert np.corrcoef(here.ravel(), there.ravel())[0, 1] > 0.8
@@ -63,7 +75,12 @@ def test_a_mask_pixel_is_one_that_the_object_fills_by_half() -> None:
     x = left + (np.arange(n * w) + 0.5) / n - 0.5
     y = top + (np.arange(n * h) + 0.5) / n - 0.5
     x, y = (grid.ravel() for grid in np.meshgrid(x, y))
-    rays = np.stack([(x - camera.K[0, 2]) / camera.K[0, 0], (y - camera.K[1, 2]) / camera.K[1, 1], np.ones_like(x)], 1) @ pose[:3, :3]
+    rays = (
+        np.stack(
+            [(x - camera.K[0, 2]) / camera.K[0, 0], (y - camera.K[1, 2]) / camera.K[1, 1], np.ones_like(x)], 1
+        )
+        @ pose[:3, :3]
+    )
     hit = np.isfinite(first_hits(studio().shape, -pose[:3, :3].T @ pose[:3, 3], rays))
     share = hit.reshape(h, n, w, n).mean(axis=(1, 3))
     mask = view(3).mask[top : top + h, left : left + w]
@@ -126,5 +143,8 @@ def test_neighbours_share_many_features_and_the_room_even_more() -> None:
 
 def _shared_features(shots: list[Rendering], where: list[np.ndarray]) -> int:
     sift = cv2.SIFT_create()
-    a, b = (sift.detectAndCompute(shot.image, part.astype(np.uint8))[1] for shot, part in zip(shots, where, strict=True))
+    a, b = (
+        sift.detectAndCompute(shot.image, part.astype(np.uint8))[1]
+        for shot, part in zip(shots, where, strict=True)
+    )
     return sum(first.distance < 0.8 * second.distance for first, second in cv2.BFMatcher().knnMatch(a, b, 2))

@@ -24,7 +24,9 @@ from align.sparse.start import start
 def true_state():
     """Views, their dense points at the true cameras, and these cameras."""
     views, problem, poses = small_problem(VIEWS)
-    parameters, chain = start(problem, CHAIN, ALIGNER_FUNCTION, Known(K=dict.fromkeys(range(VIEWS), intrinsics())))
+    parameters, chain = start(
+        problem, CHAIN, ALIGNER_FUNCTION, Known(K=dict.fromkeys(range(VIEWS), intrinsics()))
+    )
     placement = place(*start_from_poses(parameters, chain, poses, problem.anchor_depth, problem.anchor_valid))
     return densify(views, placement, chain), placement
 
@@ -77,7 +79,10 @@ def test_a_point_in_front_of_the_surface_loses_its_confidence_and_nothing_else_d
 
 def test_pixels_without_a_point_neither_contradict_nor_are_contradicted(true_state):
     dense, placement = true_state
-    holes = [DenseView(view.points * torch.nan, view.depth * torch.nan, view.conf) if k == 1 else view for k, view in enumerate(dense)]
+    holes = [
+        DenseView(view.points * torch.nan, view.depth * torch.nan, view.conf) if k == 1 else view
+        for k, view in enumerate(dense)
+    ]
     for before, after in zip(holes, clean(holes, placement.K, placement.cam_from_world, tolerance=0.02)):
         assert torch.equal(before.conf, after.conf)
 
@@ -101,12 +106,17 @@ def test_refinement_brings_noisy_depths_closer_to_the_truth(true_state):
     rough = []
     for k, view in enumerate(dense):
         depth = view.depth + 0.02 * torch.randn(view.depth.shape, generator=generator, dtype=torch.float64)
-        rough.append(DenseView(backproject(depth, placement.K[k], placement.world_from_cam[k]), depth, view.conf))
+        rough.append(
+            DenseView(backproject(depth, placement.K[k], placement.world_from_cam[k]), depth, view.conf)
+        )
     field = Field(rough, placement.K, placement.cam_from_world, 0.05)
     refined = refine(field, draw_noise(rough, 40))
     inside = slice(8, -8)
     before, after = (
-        torch.stack([(part.depth - true.depth).abs()[inside, inside].mean() for part, true in zip(views, dense)]).mean() for views in (rough, refined)
+        torch.stack(
+            [(part.depth - true.depth).abs()[inside, inside].mean() for part, true in zip(views, dense)]
+        ).mean()
+        for views in (rough, refined)
     )
     assert after < 0.8 * before
     assert all(torch.equal(one, two) for one, two in zip(draw_noise(rough, 3), draw_noise(rough, 3)))

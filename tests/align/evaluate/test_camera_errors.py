@@ -34,7 +34,9 @@ def moved(poses: np.ndarray, seed: int) -> np.ndarray:
     """The same cameras in a world that is turned, shifted and scaled."""
     rng = np.random.default_rng(seed)
     world = np.eye(4)
-    world[:3, :3] = roma.random_rotmat(dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).numpy()
+    world[:3, :3] = roma.random_rotmat(
+        dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    ).numpy()
     world[:3, 3] = rng.uniform(-5, 5, 3)
     out = poses @ world
     out[:, :3, 3] *= rng.uniform(0.2, 4)
@@ -43,7 +45,10 @@ def moved(poses: np.ndarray, seed: int) -> np.ndarray:
 
 def scene_of(poses: np.ndarray, K: np.ndarray, names: list[str], inputs: list[str] | None = None) -> Scene:
     grid = np.zeros((8, 8), np.float32)
-    views = tuple(SceneView(n, "one", identity((8, 8)), grid, grid, np.zeros((8, 8, 3), np.uint8), grid > 0) for n in names)
+    views = tuple(
+        SceneView(n, "one", identity((8, 8)), grid, grid, np.zeros((8, 8, 3), np.uint8), grid > 0)
+        for n in names
+    )
     return Scene(views, Cameras(np.tile(K, (len(names), 1, 1)), poses), tuple(inputs or names), (), Report())
 
 

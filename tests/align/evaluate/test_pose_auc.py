@@ -13,7 +13,9 @@ from align.evaluate.pose_auc import pair_errors_deg, pose_auc
 def poses(count: int, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     found = np.tile(np.eye(4), (count, 1, 1))
-    found[:, :3, :3] = roma.random_rotmat(count, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).numpy()
+    found[:, :3, :3] = roma.random_rotmat(
+        count, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    ).numpy()
     found[:, :3, 3] = rng.normal(size=(count, 3))
     return found
 

@@ -18,12 +18,27 @@ from masks.errors import FormatError, OutputError
 
 def camera(seed: int, file: str = "a.jpg") -> PhotoCamera:
     rng = np.random.default_rng(seed)
-    K = np.array([[rng.uniform(100, 5000), 0, rng.uniform(0, 4000)], [0, rng.uniform(100, 5000), rng.uniform(0, 3000)], [0, 0, 1]])
-    return PhotoCamera(file, 4032, 3024, K, Rotation.random(random_state=seed).as_matrix(), rng.normal(size=3) * 10.0 ** rng.integers(-8, 8))
+    K = np.array(
+        [
+            [rng.uniform(100, 5000), 0, rng.uniform(0, 4000)],
+            [0, rng.uniform(100, 5000), rng.uniform(0, 3000)],
+            [0, 0, 1],
+        ]
+    )
+    return PhotoCamera(
+        file,
+        4032,
+        3024,
+        K,
+        Rotation.random(random_state=seed).as_matrix(),
+        rng.normal(size=3) * 10.0 ** rng.integers(-8, 8),
+    )
 
 
 @given(st.integers(0, 2**31), st.text(st.characters(exclude_categories=("Cs",)), min_size=1))
-def test_every_number_comes_back_exactly(tmp_path_factory: pytest.TempPathFactory, seed: int, file: str) -> None:
+def test_every_number_comes_back_exactly(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, file: str
+) -> None:
     path = tmp_path_factory.mktemp("cameras") / "cameras.json"
     written = [camera(seed, file), camera(seed + 1, file + "2")]
     write_cameras(path, written)
@@ -34,7 +49,14 @@ def test_every_number_comes_back_exactly(tmp_path_factory: pytest.TempPathFactor
 
 
 def entry(**changes: Any) -> dict[str, Any]:
-    good = {"file": "a.jpg", "width": 4, "height": 3, "K": [[2, 0, 1], [0, 2, 1], [0, 0, 1]], "R": np.eye(3).tolist(), "t": [0, 0, 1]}
+    good = {
+        "file": "a.jpg",
+        "width": 4,
+        "height": 3,
+        "K": [[2, 0, 1], [0, 2, 1], [0, 0, 1]],
+        "R": np.eye(3).tolist(),
+        "t": [0, 0, 1],
+    }
     return {key: value for key, value in (good | changes).items() if value is not ...}
 
 
@@ -66,7 +88,9 @@ def test_a_wrong_entry_is_named_with_its_number(tmp_path: Path, changes: dict[st
     assert str(caught.value).startswith(f"{path}: entry 1")
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", "null", '[{"file": ', json.dumps([entry(), entry()]), "\0"])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[1]", "null", '[{"file": ', json.dumps([entry(), entry()]), "\0"]
+)
 def test_what_is_no_list_of_cameras_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "cameras.json"
     path.write_text(content)

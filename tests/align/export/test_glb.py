@@ -40,7 +40,9 @@ def test_another_program_finds_all_points_and_cameras(tmp_path: Path) -> None:
     assert len(scene.geometry["object"].vertices) == 30
     assert sum(name.startswith("camera_") for name in scene.geometry) == 13
     photos = [scene.geometry[f"photo_{k}"] for k in range(13)]
-    assert [np.asarray(photo.visual.material.baseColorTexture.convert("RGB"))[0, 0, 0] for photo in photos] == [20 * k for k in range(13)]
+    assert [
+        np.asarray(photo.visual.material.baseColorTexture.convert("RGB"))[0, 0, 0] for photo in photos
+    ] == [20 * k for k in range(13)]
 
 
 def test_points_come_back_in_world_coordinates(tmp_path: Path) -> None:
@@ -82,11 +84,15 @@ def test_a_mesh_keeps_its_faces_and_colours(tmp_path: Path) -> None:
 def test_a_pyramid_has_its_apex_at_the_centre_and_the_photo_at_the_focal_depth() -> None:
     drawn = DrawnCameras(cameras(12), ((64, 48),) * 12, camera_size=0.2)
     for k, shape in enumerate(frusta(drawn)):
-        in_cam = shape.corners @ drawn.cameras.cam_from_world[k, :3, :3].T + drawn.cameras.cam_from_world[k, :3, 3]
+        in_cam = (
+            shape.corners @ drawn.cameras.cam_from_world[k, :3, :3].T + drawn.cameras.cam_from_world[k, :3, 3]
+        )
         np.testing.assert_allclose(in_cam[0], 0, atol=1e-12)
         np.testing.assert_allclose(in_cam[1:, 2], 60 * 0.2 / 48)
         projected = in_cam[1:] @ drawn.cameras.K[k].T
-        np.testing.assert_allclose(projected[:, :2] / projected[:, 2:], [(0, 48), (64, 48), (64, 0), (0, 0)], atol=1e-9)
+        np.testing.assert_allclose(
+            projected[:, :2] / projected[:, 2:], [(0, 48), (64, 48), (64, 0), (0, 0)], atol=1e-9
+        )
         np.testing.assert_array_equal(shape.colour, CAMERA_COLOURS[k % 11])
 
 

@@ -23,7 +23,9 @@ def cloud(seed: int, count: int, with_conf: bool) -> PointCloud:
 
 
 @given(st.integers(0, 1000), st.integers(0, 40), st.booleans())
-def test_a_cloud_comes_back(tmp_path_factory: pytest.TempPathFactory, seed: int, count: int, with_conf: bool) -> None:
+def test_a_cloud_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, count: int, with_conf: bool
+) -> None:
     path, written = tmp_path_factory.mktemp("ply") / "cloud.ply", cloud(seed, count, with_conf)
     write_ply(path, written)
     read = read_ply(path)
@@ -71,12 +73,28 @@ def test_a_file_cut_short_is_refused(tmp_path: Path, kept: int) -> None:
 @pytest.mark.parametrize(
     "header",
     [
-        "ply\nformat ascii 1.0\nelement vertex 999999999999\nproperty float x\nproperty float y\nproperty float z\nend_header\n1 2 3\n",
+        (
+            "ply\nformat ascii 1.0\nelement vertex 999999999999\nproperty float x\nproperty float "
+            "y\nproperty "
+            "float z\nend_header\n1 2 3\n"
+        ),
         "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nend_header\n1 2\n",
-        "ply\nformat ascii 1.0\nelement vertex 1\nproperty list uchar int x\nproperty float y\nproperty float z\nend_header\n1 2 3\n",
-        "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\nproperty float x\nend_header\n1 2 3 4\n",
-        "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\nend_header\n1 2 three\n",
-        "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\nend_header\n1 2 nan\n",
+        (
+            "ply\nformat ascii 1.0\nelement vertex 1\nproperty list uchar int x\nproperty float y\nproperty "
+            "float z\nend_header\n1 2 3\n"
+        ),
+        (
+            "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float "
+            "z\nproperty float x\nend_header\n1 2 3 4\n"
+        ),
+        (
+            "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float "
+            "z\nend_header\n1 2 three\n"
+        ),
+        (
+            "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float "
+            "z\nend_header\n1 2 nan\n"
+        ),
         "ply\nformat odd 1.0\nelement vertex 1\nend_header\n",
         "ply\nformat ascii 1.0\nelement vertex -1\nend_header\n",
     ],

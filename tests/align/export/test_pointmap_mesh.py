@@ -15,7 +15,9 @@ def plain_faces(valid: np.ndarray) -> tuple[list[tuple[int, ...]], list[int]]:
     for i in range(h - 1):
         for j in range(w - 1):
             a, b, c, d = i * w + j, i * w + j + 1, (i + 1) * w + j, (i + 1) * w + j + 1
-            for kind, (face, owner) in enumerate((((a, b, c), a), ((c, b, a), a), ((b, c, d), d), ((d, c, b), d))):
+            for kind, (face, owner) in enumerate(
+                (((a, b, c), a), ((c, b, a), a), ((b, c, d), d), ((d, c, b), d))
+            ):
                 if all(valid.flat[v] for v in face):
                     lists[kind].append((face, owner))
     both = [item for kind in lists for item in kind]
@@ -42,7 +44,10 @@ def test_a_point_that_is_not_finite_has_no_face() -> None:
 
 def test_joined_meshes_keep_their_own_vertices() -> None:
     rng = np.random.default_rng(0)
-    meshes = [mesh_from_pointmap(rng.uniform(size=(3, w, 3)), rng.normal(size=(3, w, 3)), np.ones((3, w), bool)) for w in (2, 4)]
+    meshes = [
+        mesh_from_pointmap(rng.uniform(size=(3, w, 3)), rng.normal(size=(3, w, 3)), np.ones((3, w), bool))
+        for w in (2, 4)
+    ]
     joined = join_meshes(meshes)
     triangles = np.concatenate([mesh.vertices[mesh.faces] for mesh in meshes])
     np.testing.assert_array_equal(joined.vertices[joined.faces], triangles)

@@ -64,7 +64,11 @@ def test_an_image_that_sees_too_little_is_named():
 
 
 def frames() -> list[SquareFrame]:
-    return [SquareFrame(0, 16, 128, 112, (400, 300)), SquareFrame(16, 0, 112, 128, (300, 400)), SquareFrame(0, 0, 128, 128, (256, 256))]
+    return [
+        SquareFrame(0, 16, 128, 112, (400, 300)),
+        SquareFrame(16, 0, 112, 128, (300, 400)),
+        SquareFrame(0, 0, 128, 128, (256, 256)),
+    ]
 
 
 def test_at_the_photos_size_cameras_and_observations_are_those_of_the_photos():
@@ -107,7 +111,11 @@ def test_colmap_reads_what_was_written(tmp_path, camera, shared):
 def test_a_model_comes_back_as_arrays(tmp_path):
     pytest.importorskip("pycolmap")
     tracks, cameras = small_scene()
-    write_colmap(tracked_model(tracks, cameras, (128, 128), replace(OPTIONS, camera="PINHOLE")), ["a", "b", "c"], tmp_path)
+    write_colmap(
+        tracked_model(tracks, cameras, (128, 128), replace(OPTIONS, camera="PINHOLE")),
+        ["a", "b", "c"],
+        tmp_path,
+    )
     found, points = read_colmap(tmp_path)
     np.testing.assert_allclose(found.K, cameras.K)
     np.testing.assert_allclose(found.cam_from_world, cameras.cam_from_world)
@@ -125,7 +133,9 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     tracks, cameras = small_scene()
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        write_colmap(tracked_model(tracks, cameras, (128, 128), OPTIONS), ["a", "b", "c"], tmp_path / "file" / "sparse")
+        write_colmap(
+            tracked_model(tracks, cameras, (128, 128), OPTIONS), ["a", "b", "c"], tmp_path / "file" / "sparse"
+        )
 
 
 def test_projection_keeps_points_behind_a_camera():

@@ -96,7 +96,9 @@ def test_triangles_are_those_of_a_plain_search() -> None:
     pairs = turned(measured(small_gathered(5, edges)), 1, 30)
     found = triangles_of(pairs, 5)
     plain = [t for t in combinations(range(5), 3) if all(pair in edges for pair in combinations(t, 2))]
-    assert sorted(map(tuple, np.sort(found.edges, 1))) == sorted(tuple(sorted(edges.index(p) for p in combinations(t, 2))) for t in plain)
+    assert sorted(map(tuple, np.sort(found.edges, 1))) == sorted(
+        tuple(sorted(edges.index(p) for p in combinations(t, 2))) for t in plain
+    )
     open_ones = {tuple(sorted(edge)) for edge, angle in zip(found.edges, found.angle_rad) if angle > 0.1}
     assert open_ones == {(0, 1, 2)}
     np.testing.assert_allclose(np.rad2deg(found.angle_rad.max()), 30, atol=1e-4)
@@ -117,7 +119,9 @@ def test_a_pair_without_a_loop_is_neither_good_nor_bad() -> None:
 
 def test_disagreeing_runs_weaken_their_pair() -> None:
     pairs = measured(small_gathered(4))
-    doubtful = replace(pairs, disagreement_rad=np.where(np.arange(6) == 3, np.deg2rad(20), pairs.disagreement_rad))
+    doubtful = replace(
+        pairs, disagreement_rad=np.where(np.arange(6) == 3, np.deg2rad(20), pairs.disagreement_rad)
+    )
     before, after = (edge_weights(p, triangles_of(p, 4)) for p in (pairs, doubtful))
     assert after[3] < 0.2 * before[3]
 
@@ -127,7 +131,9 @@ def test_a_view_whose_pairs_cannot_be_measured_waits_beside_a_neighbour() -> Non
     kept = (pairs.pair != 3).all(1)
     arrays = {field.name: getattr(pairs, field.name) for field in fields(pairs)}
     rest = {name: array[kept] for name, array in arrays.items() if name != "unmeasured"}
-    known, without = (MeasuredPairs(**rest, unmeasured=unmeasured) for unmeasured in (pairs.pair[~kept], pairs.unmeasured))
+    known, without = (
+        MeasuredPairs(**rest, unmeasured=unmeasured) for unmeasured in (pairs.pair[~kept], pairs.unmeasured)
+    )
     start = averaged_start(known, triangles_of(known, 4), 4)
     alone = averaged_start(measured(small_gathered(4)), triangles_of(pairs, 4), 4)
     relative, expected = (each.R_cam_from_world[1:3] @ each.R_cam_from_world[0].T for each in (start, alone))

@@ -11,7 +11,9 @@ from masks.errors import GraphError
 
 
 def random_scores(seed: int, num_views: int) -> np.ndarray:
-    upper = np.triu(np.random.default_rng(seed).permutation(num_views**2).reshape(num_views, num_views) + 1.0, 1)
+    upper = np.triu(
+        np.random.default_rng(seed).permutation(num_views**2).reshape(num_views, num_views) + 1.0, 1
+    )
     return upper + upper.T
 
 

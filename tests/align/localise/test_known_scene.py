@@ -39,7 +39,9 @@ def test_the_scene_stays_to_the_bit_and_the_new_view_finds_its_place() -> None:
     for before, after in zip(scene.views, grown.views):
         np.testing.assert_array_equal(after.depth, before.depth)
     assert pair_errors(grown.cameras.cam_from_world, TRUTH)[0].max() < 0.3
-    span = [np.linalg.norm(cameras.centres[0] - cameras.centres[3]) for cameras in (grown.cameras, true_cameras())]
+    span = [
+        np.linalg.norm(cameras.centres[0] - cameras.centres[3]) for cameras in (grown.cameras, true_cameras())
+    ]
     assert np.median(grown.views[4].depth / DEPTHS[4].numpy()) == pytest.approx(span[0] / span[1], rel=0.01)
     assert set(grown.edges) == set(ENTRIES)
 
@@ -58,11 +60,15 @@ def grown_by(scale: float, scene: Scene) -> Scene:
 
 @pytest.mark.parametrize("scale", [0.2, 5.0])
 @pytest.mark.parametrize("edges", [{(1, 4)}, {(1, 4), (2, 4)}])
-def test_the_scenes_depths_set_the_scale_however_few_of_its_views_are_seen(edges: set[tuple[int, int]], scale: float) -> None:
+def test_the_scenes_depths_set_the_scale_however_few_of_its_views_are_seen(
+    edges: set[tuple[int, int]], scale: float
+) -> None:
     scene = grown_by(scale, first_four())
     grown = align_onto(scene, some(edges, range(5)), POINTLOOM)
     assert pair_errors(grown.cameras.cam_from_world, TRUTH)[0].max() < 0.3
-    span = [np.linalg.norm(cameras.centres[0] - cameras.centres[4]) for cameras in (grown.cameras, true_cameras())]
+    span = [
+        np.linalg.norm(cameras.centres[0] - cameras.centres[4]) for cameras in (grown.cameras, true_cameras())
+    ]
     expected = np.median(scene.views[0].depth / DEPTHS[0].numpy())
     assert span[0] / span[1] == pytest.approx(expected, rel=0.01)
 
@@ -73,14 +79,20 @@ def test_new_views_that_only_the_scene_ties_together_are_all_placed() -> None:
     assert [view.name for view in grown.views] == [f"{k}.jpg" for k in range(5)]
     assert pair_errors(grown.cameras.cam_from_world, TRUTH)[0].max() < 0.3
     assert grown.report.notices == ()
-    assert [placement["views"] for placement in grown.report.figures["placements"]] == [["0.jpg", "3.jpg"], ["2.jpg", "4.jpg"]]
+    assert [placement["views"] for placement in grown.report.figures["placements"]] == [
+        ["0.jpg", "3.jpg"],
+        ["2.jpg", "4.jpg"],
+    ]
     assert grown.report.figures["steps"] == three.report.figures["steps"]
 
 
 def test_a_scene_of_photos_is_met_on_the_grid() -> None:
     def four_times_as_large(view: SceneView) -> SceneView:
         w, h = view.pixel_map.target_size
-        return replace(view, pixel_map=PixelMap((4 * w, 4 * h), 1, (0, 0, 4 * w, 4 * h), (w, h), (0, 0, 0, 0), (0, 0, 0, 0)))
+        return replace(
+            view,
+            pixel_map=PixelMap((4 * w, 4 * h), 1, (0, 0, 4 * w, 4 * h), (w, h), (0, 0, 0, 0), (0, 0, 0, 0)),
+        )
 
     scene = first_four()
     photos = replace(scene, views=tuple(four_times_as_large(view) for view in scene.views))
@@ -93,7 +105,8 @@ def test_a_new_view_of_a_camera_of_the_scene_has_its_intrinsics_and_no_other_vie
     grown = align_onto(scene, given, POINTLOOM)
     assert grown.views[4].camera == "one"
     np.testing.assert_allclose(grown.cameras.K[4], scene.cameras.K[0], rtol=1e-12)
-    # In the predictions' own folder all views have ids of their own, and the new one has that which the scene has for another camera.
+    # In the predictions' own folder all views have ids of their own, and the new one has that which the scene
+    # has for another camera.
     ids = ("first", "second", "third", "fourth", "one")
     renamed = replace(given, views=tuple(replace(view, camera=name) for view, name in zip(given.views, ids)))
     assert [view.camera for view in align_onto(scene, renamed, POINTLOOM).views] == [*4 * ["one"], "one+"]
@@ -116,7 +129,10 @@ def test_what_is_not_used_is_said() -> None:
     # Two new views that are tied to one another alone.
     pair = sparse_align(some({(0, 1)}, range(2)), POINTLOOM)
     loose = align_onto(pair, some({(0, 2), (3, 4)}, range(5)), POINTLOOM)
-    assert [(n.level, n.subject) for n in loose.report.notices if "scene" in n.text] == [(Level.LEFT_OUT, "3.jpg"), (Level.LEFT_OUT, "4.jpg")]
+    assert [(n.level, n.subject) for n in loose.report.notices if "scene" in n.text] == [
+        (Level.LEFT_OUT, "3.jpg"),
+        (Level.LEFT_OUT, "4.jpg"),
+    ]
 
 
 def test_what_cannot_be_placed_is_refused_with_the_remedy() -> None:

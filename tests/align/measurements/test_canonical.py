@@ -35,7 +35,9 @@ def test_what_lies_outside_the_mask_never_changes_a_bit(junk):
     spoiled, spoiled_confs = points.clone(), confs.clone()
     spoiled[:, ~mask] = junk
     spoiled_confs[:, ~mask] = junk
-    one, two = (masked_canonical_view(*maps, mask, CENTRE) for maps in ((points, confs), (spoiled, spoiled_confs)))
+    one, two = (
+        masked_canonical_view(*maps, mask, CENTRE) for maps in ((points, confs), (spoiled, spoiled_confs))
+    )
     for name in ("depth", "conf", "focal", "anchor_depth", "depth_ratio", "valid"):
         assert torch.equal(getattr(one, name).nan_to_num(-1), getattr(two, name).nan_to_num(-1)), name
 
@@ -64,7 +66,9 @@ def test_depth_is_anchor_depth_times_ratio_everywhere_on_the_object():
     xy = torch.nonzero(mask).flip(1)
     index, ratio, usable = anchor_at(view, xy)
     assert bool(usable.all())
-    torch.testing.assert_close(view.anchor_depth.flatten()[index] * ratio, view.depth[mask], rtol=1e-14, atol=0)
+    torch.testing.assert_close(
+        view.anchor_depth.flatten()[index] * ratio, view.depth[mask], rtol=1e-14, atol=0
+    )
 
 
 def test_maps_of_different_scale_average_to_one_shape():

@@ -26,8 +26,14 @@ def few(entry: PairEntry, count: int) -> PairEntry:
 
 
 def two_sets(bridge: int = 0) -> Predictions:
-    """Return the five views twice, as 0 to 4 and 5 to 9; 4 of the first set has no matches, 0 of both sets are tied by a number of matches."""
-    entries = {(a + k, b + k): few(entry, 0) if k == 0 and b == 4 else entry for (a, b), entry in ENTRIES.items() for k in (0, 5)}
+    """Return the five views twice, as 0 to 4 and 5 to 9; 4 of the first set has no matches, 0 of both sets
+    are tied by a number of matches.
+    """
+    entries = {
+        (a + k, b + k): few(entry, 0) if k == 0 and b == 4 else entry
+        for (a, b), entry in ENTRIES.items()
+        for k in (0, 5)
+    }
     entries[0, 5] = few(ENTRIES[0, 1], bridge)
     edges = tuple(entries)
     views = tuple(replace(small_view(k % 5), name=f"{k}.jpg") for k in range(10))
@@ -37,19 +43,28 @@ def two_sets(bridge: int = 0) -> Predictions:
 @pytest.mark.parametrize("bridge", [0, 3])
 def test_two_sets_give_two_scenes_and_a_report_that_names_the_lone_view(bridge: int) -> None:
     scenes = sparse_align_parts(two_sets(bridge), POINTLOOM)
-    assert [[view.name for view in scene.views] for scene in scenes] == [[f"{k}.jpg" for k in part] for part in (range(5, 10), range(4))]
+    assert [[view.name for view in scene.views] for scene in scenes] == [
+        [f"{k}.jpg" for k in part] for part in (range(5, 10), range(4))
+    ]
     for scene, truth in zip(scenes, (TRUTH, TRUTH[:4])):
         assert pair_errors(scene.cameras.cam_from_world, truth)[0].max() < 0.3
         assert len(scene.inputs) == 10
         assert [n.subject for n in scene.report.notices if n.level is Level.LEFT_OUT] == ["4.jpg"]
-    assert "part 2 has 4 (0.jpg, 1.jpg" in next(n.text for n in scenes[0].report.notices if n.subject == "parts")
+    assert "part 2 has 4 (0.jpg, 1.jpg" in next(
+        n.text for n in scenes[0].report.notices if n.subject == "parts"
+    )
     tied = [n.text for n in scenes[0].report.notices if n.subject == "pairs"]
-    assert tied == ([] if bridge == 0 else ["0.jpg and 5.jpg: 3 matches alone are not enough to tie their parts. Add pairs that link them."])
+    assert tied == (
+        []
+        if bridge == 0
+        else ["0.jpg and 5.jpg: 3 matches alone are not enough to tie their parts. Add pairs that link them."]
+    )
 
 
 def test_alone_the_largest_part_is_the_scene() -> None:
     np.testing.assert_array_equal(
-        sparse_align(two_sets(), POINTLOOM).cameras.cam_from_world, sparse_align_parts(two_sets(), POINTLOOM)[0].cameras.cam_from_world
+        sparse_align(two_sets(), POINTLOOM).cameras.cam_from_world,
+        sparse_align_parts(two_sets(), POINTLOOM)[0].cameras.cam_from_world,
     )
 
 
@@ -63,7 +78,10 @@ def test_a_part_that_cannot_be_aligned_keeps_its_number() -> None:
     given = two_sets()
     mirrored = TRUTH.copy()
     mirrored[:, :3, 3] *= -1  # every centre on the other side of the origin
-    views = (*(replace(view, cam_from_world=pose) for view, pose in zip(given.views[:4], mirrored)), *given.views[4:])
+    views = (
+        *(replace(view, cam_from_world=pose) for view, pose in zip(given.views[:4], mirrored)),
+        *given.views[4:],
+    )
     first, second = sparse_align_parts(replace(given, views=views), POINTLOOM)
     assert first is not None
     assert second is None

@@ -24,19 +24,28 @@ OBJECT[8:26, 14:36] = True
 
 
 def maps(turn_deg: float, backdrop_deg: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return a view's points (H, W, 3) in its own frame and in a partner's: the object and the backdrop turn about (0, 0, 4)."""
+    """Return a view's points (H, W, 3) in its own frame and in a partner's: the object and the backdrop turn
+    about (0, 0, 4).
+    """
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     depth = np.where(OBJECT, 4 + 0.5 * np.sin(x / 5.0) * np.cos(y / 4.0), 7 + 0.05 * x)
     own = np.stack([(x - WIDTH / 2) / 50, (y - HEIGHT / 2) / 50, np.ones_like(depth)], -1) * depth[..., None]
     centre = np.array([0, 0, 4.0])
-    turned = [(own - centre) @ Rotation.from_euler("y", angle, degrees=True).as_matrix().T + centre for angle in (turn_deg, backdrop_deg)]
+    turned = [
+        (own - centre) @ Rotation.from_euler("y", angle, degrees=True).as_matrix().T + centre
+        for angle in (turn_deg, backdrop_deg)
+    ]
     seen = 1.2 * np.where(OBJECT[..., None], *turned)
     return own, seen * (1 + rng.normal(0, 0.002, (HEIGHT, WIDTH, 1)))
 
 
-def sample(own: np.ndarray, seen: np.ndarray, frame: int = 0, other: int = 1, stride: int = POSE_STRIDE // 2) -> RunSample:
-    own, seen = (points[stride // 2 :: stride, stride // 2 :: stride].reshape(-1, 3) for points in (own, seen))
+def sample(
+    own: np.ndarray, seen: np.ndarray, frame: int = 0, other: int = 1, stride: int = POSE_STRIDE // 2
+) -> RunSample:
+    own, seen = (
+        points[stride // 2 :: stride, stride // 2 :: stride].reshape(-1, 3) for points in (own, seen)
+    )
     return RunSample(frame, other, own, seen, np.full(len(own), 2.0))
 
 
@@ -70,10 +79,19 @@ def turntable(turn_deg: float, backdrop_deg: float) -> tuple[Predictions, list[R
     one = np.full((HEIGHT, WIDTH), 3.0)
     entries, samples = [], []
     for seed in range(3):
-        (own, seen), (partner, partner_seen) = maps(turn_deg, backdrop_deg, seed), maps(-turn_deg, -backdrop_deg, seed + 5)
-        entries.append(PairEntry(PairPrediction(partner, seen, one, one), PairPrediction(own, partner_seen, one, one), None))
+        (own, seen), (partner, partner_seen) = (
+            maps(turn_deg, backdrop_deg, seed),
+            maps(-turn_deg, -backdrop_deg, seed + 5),
+        )
+        entries.append(
+            PairEntry(
+                PairPrediction(partner, seen, one, one), PairPrediction(own, partner_seen, one, one), None
+            )
+        )
         samples += [sample(own, seen, 0, seed + 1), sample(partner, partner_seen, seed + 1, 0)]
-    return Predictions(tuple(small_views(4)), ((0, 1), (0, 2), (0, 3)), entries.__getitem__, None, ()), samples
+    return Predictions(
+        tuple(small_views(4)), ((0, 1), (0, 2), (0, 3)), entries.__getitem__, None, ()
+    ), samples
 
 
 def test_votes_cut_the_object_out() -> None:
@@ -97,13 +115,19 @@ def test_unmasked_views_of_one_motion_stay_whole() -> None:
     assert masked_by_motion(predictions, samples) == (predictions, ())
 
 
-def test_a_view_that_cannot_be_used_is_named_where_the_object_is_cut_out_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_view_that_cannot_be_used_is_named_where_the_object_is_cut_out_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     # The tiny pictures hold too few points at the usual stride.
     monkeypatch.setattr(gather, "POSE_STRIDE", POSE_STRIDE // 2)
     given, _ = turntable(15, 0)
     xy = np.argwhere(OBJECT)[:, ::-1].astype(float)
     tied = Matches(xy, xy, np.full(len(xy), 3.0))
-    predictions = replace(given, views=(*given.views, replace(given.views[0], name="lone")), load=lambda k: replace(given.load(k), matches=tied))
+    predictions = replace(
+        given,
+        views=(*given.views, replace(given.views[0], name="lone")),
+        load=lambda k: replace(given.load(k), matches=tied),
+    )
     notices = sparse_align(predictions, POINTLOOM).report.notices
     assert "masks" in {n.subject for n in notices if n.level is Level.WARNING}
     assert "lone" in {n.subject for n in notices if n.level is Level.LEFT_OUT}

@@ -12,8 +12,14 @@ def clouds(seed: int, num: int = 5, size: int = 60) -> tuple[PointPairs, torch.T
     source = torch.randn(num, size, 3, dtype=torch.float64, generator=generator)
     R = roma.random_rotmat(num, dtype=torch.float64, generator=generator)
     scale = torch.rand(num, dtype=torch.float64, generator=generator) + 0.5
-    target = scale[:, None, None] * torch.einsum("rij,rsj->rsi", R, source) + torch.randn(num, 1, 3, dtype=torch.float64, generator=generator)
-    return PointPairs(source, target, torch.rand(num, size, dtype=torch.float64, generator=generator) + 0.1), R, scale
+    target = scale[:, None, None] * torch.einsum("rij,rsj->rsi", R, source) + torch.randn(
+        num, 1, 3, dtype=torch.float64, generator=generator
+    )
+    return (
+        PointPairs(source, target, torch.rand(num, size, dtype=torch.float64, generator=generator) + 0.1),
+        R,
+        scale,
+    )
 
 
 def test_exact_similarities_are_found() -> None:
@@ -45,7 +51,9 @@ def test_absent_points_may_hold_nan() -> None:
 
 def test_a_list_without_weight_has_no_say() -> None:
     points, _, _ = clouds(3)
-    found = similarities(PointPairs(points.source, points.target, points.weight * torch.tensor([1.0, 0, 1, 1, 1])[:, None]))
+    found = similarities(
+        PointPairs(points.source, points.target, points.weight * torch.tensor([1.0, 0, 1, 1, 1])[:, None])
+    )
     assert torch.isinf(found.spread).tolist() == [False, True, False, False, False]
     torch.testing.assert_close(found.R[1], torch.eye(3, dtype=torch.float64))
 

@@ -18,7 +18,9 @@ RED, BLUE = (220, 0, 0), (0, 0, 220)
 
 def wall(depth: float, half: float, colour: tuple[int, int, int], count: int = 3000) -> PointCloud:
     xy = np.random.default_rng(0).uniform(-half, half, (count, 2))
-    return PointCloud(np.column_stack([xy, np.full(count, depth)]), np.tile(np.array(colour, np.uint8), (count, 1)))
+    return PointCloud(
+        np.column_stack([xy, np.full(count, depth)]), np.tile(np.array(colour, np.uint8), (count, 1))
+    )
 
 
 def joined(*clouds: PointCloud) -> PointCloud:
@@ -80,8 +82,14 @@ def test_up_of_few_cameras_is_their_own(count: int) -> None:
 
 
 def test_the_first_side_is_what_the_first_camera_saw() -> None:
-    dot = PointCloud(np.random.default_rng(0).normal([1.0, 0, 0], 0.05, (400, 3)), np.tile(np.array(RED, np.uint8), (400, 1)))
-    rest = PointCloud(np.random.default_rng(1).normal([-1.0, 0, 0], 0.05, (400, 3)), np.tile(np.array(BLUE, np.uint8), (400, 1)))
+    dot = PointCloud(
+        np.random.default_rng(0).normal([1.0, 0, 0], 0.05, (400, 3)),
+        np.tile(np.array(RED, np.uint8), (400, 1)),
+    )
+    rest = PointCloud(
+        np.random.default_rng(1).normal([-1.0, 0, 0], 0.05, (400, 3)),
+        np.tile(np.array(BLUE, np.uint8), (400, 1)),
+    )
     pictures = four_sides(joined(dot, rest), (96, 96), ring(8, np.eye(3)))
     reds = [(p[..., 0].astype(int) - p[..., 2] > 60).sum() for p in pictures]
     assert reds[0] > reds[2]  # the red blob is before the blue one, and larger

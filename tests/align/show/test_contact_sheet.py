@@ -15,7 +15,10 @@ def view(k: int, size: tuple[int, int] = (64, 48), mask: bool = True, depth: boo
     inside = np.zeros((h, w), bool)
     inside[h // 4 : -h // 4, w // 4 : -w // 4] = True
     return SheetView(
-        f"{k:03d}.png", rng.integers(0, 256, (h, w, 3)).astype(np.uint8), inside if mask else None, rng.uniform(1, 2, (h, w)) if depth else None
+        f"{k:03d}.png",
+        rng.integers(0, 256, (h, w, 3)).astype(np.uint8),
+        inside if mask else None,
+        rng.uniform(1, 2, (h, w)) if depth else None,
     )
 
 
@@ -40,7 +43,9 @@ def test_a_row_that_nobody_has_is_left_out() -> None:
 
 @pytest.mark.parametrize("size", [(3, 2), (64, 48), (48, 64), (2000, 100), (50, 900)])
 def test_photos_of_any_shape_fit(size: tuple[int, int]) -> None:
-    sheet = contact_sheet([view(0, size), view(1), view(2, mask=False), view(3, depth=False)], cloud(), title="any")
+    sheet = contact_sheet(
+        [view(0, size), view(1), view(2, mask=False), view(3, depth=False)], cloud(), title="any"
+    )
     assert sheet.dtype == np.uint8
     assert (sheet[:8] == 255).all()
     assert (sheet[:, :8] == 255).all()
@@ -49,7 +54,9 @@ def test_photos_of_any_shape_fit(size: tuple[int, int]) -> None:
 
 def test_a_depth_map_of_another_size_than_the_photo_is_shown_inside_the_mask() -> None:
     small = SheetView("a", np.zeros((48, 64, 3), np.uint8), np.ones((48, 64), bool), np.full((24, 32), 2.0))
-    outside = SheetView("a", np.zeros((48, 64, 3), np.uint8), np.zeros((48, 64), bool), np.full((24, 32), 2.0))
+    outside = SheetView(
+        "a", np.zeros((48, 64, 3), np.uint8), np.zeros((48, 64), bool), np.full((24, 32), 2.0)
+    )
     assert contact_sheet([small], None).shape[0] > contact_sheet([outside], None).shape[0]
 
 

@@ -43,13 +43,18 @@ def test_both_ends_of_a_match_have_its_colour_and_stand_where_it_is() -> None:
 
 
 def test_matches_on_a_smaller_grid_are_carried_to_the_photo() -> None:
-    picture = match_picture(side((300, 200), grid=(75, 50)), side((300, 200)), one_match(12, 20, 70, 120), lines=0)
+    picture = match_picture(
+        side((300, 200), grid=(75, 50)), side((300, 200)), one_match(12, 20, 70, 120), lines=0
+    )
     coloured = np.argwhere(np.ptp(picture[:, :300].astype(int), axis=2) > 100)
     np.testing.assert_allclose(coloured.mean(0), [20 * 4 + 1.5, 12 * 4 + 1.5], atol=0.3)
 
 
 def test_a_line_joins_the_ends() -> None:
-    bare, joined = (match_picture(side((300, 200)), side((300, 200)), one_match(40, 100, 70, 100), lines=n) for n in (0, 1))
+    bare, joined = (
+        match_picture(side((300, 200)), side((300, 200)), one_match(40, 100, 70, 100), lines=n)
+        for n in (0, 1)
+    )
     assert (bare[100, 200] == 0).all()
     assert (joined[100, 200] > 0).any()
 
@@ -62,7 +67,11 @@ def test_photos_of_unlike_shapes_stand_side_by_side_in_the_middle() -> None:
 
 
 def test_what_a_mask_hides_is_greyed() -> None:
-    picture = match_picture(side((300, 200), masked=True), side((300, 200)), Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0)))
+    picture = match_picture(
+        side((300, 200), masked=True),
+        side((300, 200)),
+        Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0)),
+    )
     assert picture[180, 150].min() > 100
     assert picture[20, 150].max() == 0
     assert picture[180, 316 + 150].max() == 0
@@ -71,7 +80,9 @@ def test_what_a_mask_hides_is_greyed() -> None:
 @given(st.integers(0, 2**31), st.integers(0, 300), st.integers(-1, 80))
 def test_lines_are_few_spread_and_the_surest_of_their_place(seed: int, count: int, most: int) -> None:
     rng = np.random.default_rng(seed)
-    matches = Matches(rng.uniform(0, 500, (count, 2)), rng.uniform(0, 500, (count, 2)), rng.uniform(1, 2, count))
+    matches = Matches(
+        rng.uniform(0, 500, (count, 2)), rng.uniform(0, 500, (count, 2)), rng.uniform(1, 2, count)
+    )
     chosen = spread_matches(matches, most)
     assert len(chosen) <= max(most, 0)
     assert len(set(chosen.tolist())) == len(chosen)

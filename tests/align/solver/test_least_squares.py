@@ -24,7 +24,9 @@ FREE = np.array([True, False, True, True, True])
 
 
 def random_equations(seed: int, storage: str = "dense") -> tuple[Equations, np.ndarray, np.ndarray]:
-    """Return equations of 5 shared and 2 x 4 lone unknowns, and the same as one dense matrix (13, 13) with its gradient."""
+    """Return equations of 5 shared and 2 x 4 lone unknowns, and the same as one dense matrix (13, 13) with
+    its gradient.
+    """
     rng = np.random.default_rng(seed)
     # A column named twice, and one that is padding.
     columns = np.array([[0, 2, 2], [4, 1, 5]])
@@ -43,7 +45,11 @@ def random_equations(seed: int, storage: str = "dense") -> tuple[Equations, np.n
                     dense[k, column] += value
                     dense[column, k] += value
     matrix = csc_array(matrix) if storage == "sparse" else matrix
-    return Equations(matrix, gradient, diagonal, lone_gradient, coupling, columns), dense, np.concatenate([gradient, lone_gradient.ravel()])
+    return (
+        Equations(matrix, gradient, diagonal, lone_gradient, coupling, columns),
+        dense,
+        np.concatenate([gradient, lone_gradient.ravel()]),
+    )
 
 
 @pytest.mark.parametrize("damping", [0.0, 1e-3, 1.0])
@@ -55,7 +61,9 @@ def test_elimination_gives_the_dense_solution(damping: float, storage: str) -> N
     expected[kept] = -np.linalg.solve(dense[np.ix_(kept, kept)], gradient[kept])
     step = solve(equations, FREE, damping)
     assert step is not None
-    np.testing.assert_allclose(np.concatenate([step.shared, step.lone.ravel()]), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        np.concatenate([step.shared, step.lone.ravel()]), expected, rtol=1e-9, atol=1e-12
+    )
 
 
 def test_what_is_held_stays_exactly() -> None:
@@ -81,7 +89,9 @@ def test_an_indefinite_matrix_gives_no_step(storage: str) -> None:
 
 @dataclass(frozen=True)
 class Valley:
-    """Rosenbrock's valley in two shared unknowns, with a cliff beyond which the cost is NaN, and one lone unknown that follows the first."""
+    """Rosenbrock's valley in two shared unknowns, with a cliff beyond which the cost is NaN, and one lone
+    unknown that follows the first.
+    """
 
     cliff: float = np.inf
 

@@ -16,7 +16,9 @@ from align.sparse.robust import Gamma, Sharpening
 from align.sparse.start import start
 
 GIVEN_K = {view: intrinsics() for view in range(VIEWS)}
-SHORT = replace(ALIGNER_FUNCTION, coarse=Stage(0.07, 12, Gamma(1.5)), fine=Stage(0.01, 12, Gamma(0.5)), good_conf=0.0)
+SHORT = replace(
+    ALIGNER_FUNCTION, coarse=Stage(0.07, 12, Gamma(1.5)), fine=Stage(0.01, 12, Gamma(0.5)), good_conf=0.0
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,10 @@ def test_all_views_frozen_is_no_error_and_moves_nothing(scene):
 def test_true_poses_are_found_from_the_common_start(scene):
     _, problem, poses = scene
     options = replace(
-        SHORT, coarse=Stage(0.07, 150, Gamma(1.5)), fine=Stage(0.01, 150, Gamma(0.5)), intrinsics=Intrinsics(free_principal_point=False)
+        SHORT,
+        coarse=Stage(0.07, 150, Gamma(1.5)),
+        fine=Stage(0.01, 150, Gamma(0.5)),
+        intrinsics=Intrinsics(free_principal_point=False),
     )
     known = Known(K=GIVEN_K)
     _, _, result = solved(problem, options, known)
@@ -79,7 +84,10 @@ def test_a_start_from_true_poses_begins_at_a_small_loss(scene):
     _, problem, poses = scene
     options = replace(SHORT, coarse=Stage(0.07, 0, Gamma(1.5)), fine=Stage(0.01, 1, Gamma(0.5)))
     known = Known(K=GIVEN_K)
-    loss = [float(solved(problem, options, each)[2].losses[0]) for each in (known, replace(known, cam_from_world=dict(enumerate(poses))))]
+    loss = [
+        float(solved(problem, options, each)[2].losses[0])
+        for each in (known, replace(known, cam_from_world=dict(enumerate(poses))))
+    ]
     assert loss[1] < 0.2 * loss[0]
 
 
@@ -94,7 +102,9 @@ def test_steps_equal_those_of_the_library(scene):
     _, problem, _ = scene
     options = replace(SHORT, fix_root=False, fine=Stage(0.01, 0, Gamma(0.5)))
     parameters, chain, result = solved(problem, options)
-    quat, trans, log_size = (getattr(parameters, name).clone().requires_grad_() for name in ("quat", "trans", "log_size"))
+    quat, trans, log_size = (
+        getattr(parameters, name).clone().requires_grad_() for name in ("quat", "trans", "log_size")
+    )
     adam = torch.optim.Adam([quat, trans, log_size], betas=(0.9, 0.9))
     terms = match_terms(problem, 0.0, torch.zeros(VIEWS))
     assert terms is not None
@@ -155,7 +165,11 @@ def test_a_pose_prior_pulls_back_to_the_given_poses(scene):
     known = Known(K=GIVEN_K, cam_from_world=dict(enumerate(poses)))
     off = []
     for sigma in (1e-5, None):
-        options = replace(SHORT, coarse=Stage(0.07, 0, Gamma(1.5)), priors=Priors(rotation_sigma_rad=sigma, centre_sigma=sigma))
+        options = replace(
+            SHORT,
+            coarse=Stage(0.07, 0, Gamma(1.5)),
+            priors=Priors(rotation_sigma_rad=sigma, centre_sigma=sigma),
+        )
         off.append(float((solved(problem, options, known)[2].placement.cam_from_world - poses).abs().max()))
     assert off[0] < off[1]
 
@@ -166,8 +180,12 @@ def test_limits_of_the_focal_can_be_switched_off_where_K_is_given(scene):
     K[:2, 2] = intrinsics()[:2, 2]
     known = Known(K=dict.fromkeys(range(VIEWS), K))
     for limited, expected in ((True, 10 * (48**2 + 32**2) ** 0.5), (False, 1000.0)):
-        parameters, chain = start(problem, CHAIN, replace(SHORT, intrinsics=Intrinsics(limited=limited)), known)
-        torch.testing.assert_close(place(parameters, chain).K[:, 0, 0], torch.full((VIEWS,), expected).double())
+        parameters, chain = start(
+            problem, CHAIN, replace(SHORT, intrinsics=Intrinsics(limited=limited)), known
+        )
+        torch.testing.assert_close(
+            place(parameters, chain).K[:, 0, 0], torch.full((VIEWS,), expected).double()
+        )
 
 
 def test_pivot_is_the_median_of_the_object_alone():

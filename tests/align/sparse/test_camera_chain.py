@@ -26,7 +26,9 @@ def test_inverse_chain_reproduces_any_cameras_and_depths(problem, seed, combine,
     parameters, chain = random_state(problem, seed, options)
     generator = torch.Generator().manual_seed(seed)
     poses = torch.eye(4, dtype=torch.float64).repeat(VIEWS, 1, 1)
-    poses[:, :3, :3] = roma.unitquat_to_rotmat(torch.nn.functional.normalize(torch.randn(VIEWS, 4, generator=generator, dtype=torch.float64), dim=1))
+    poses[:, :3, :3] = roma.unitquat_to_rotmat(
+        torch.nn.functional.normalize(torch.randn(VIEWS, 4, generator=generator, dtype=torch.float64), dim=1)
+    )
     poses[:, :3, 3] = 3 * torch.randn(VIEWS, 3, generator=generator, dtype=torch.float64)
     depth = 1 + torch.rand(len(problem.anchor_depth), generator=generator, dtype=torch.float64)
     placement = place(*start_from_poses(parameters, chain, poses, depth, problem.anchor_valid))
@@ -50,14 +52,19 @@ def test_chain_by_doubling_equals_the_walk_from_parent_to_child(problem, seed):
     centre = (poses[:, :3, 3] - (poses[:, :3, :3] @ pivot[..., None])[..., 0]) / size.min()
     torch.testing.assert_close(placement.world_from_cam[:, :3, 3], centre, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(placement.world_from_cam[:, :3, :3], poses[:, :3, :3], rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(placement.cam_from_world @ placement.world_from_cam, torch.eye(4).double().repeat(VIEWS, 1, 1))
+    torch.testing.assert_close(
+        placement.cam_from_world @ placement.world_from_cam, torch.eye(4).double().repeat(VIEWS, 1, 1)
+    )
 
 
 def test_exact_poses_and_depths_bring_matched_points_together(problem):
     _, problem, poses = small_problem(VIEWS)
     parameters, chain = start(problem, CHAIN, ALIGNER_FUNCTION)
     K_focal = torch.full_like(parameters.log_focal, 50.0).log()
-    parameters, chain = replace(parameters, log_focal=K_focal), replace(chain, base_focal=torch.full_like(chain.base_focal, 50.0))
+    parameters, chain = (
+        replace(parameters, log_focal=K_focal),
+        replace(chain, base_focal=torch.full_like(chain.base_focal, 50.0)),
+    )
     placement = place(*start_from_poses(parameters, chain, poses, problem.anchor_depth, problem.anchor_valid))
     points = anchored_points(placement, chain, problem)
     gap = (points[problem.match_points[:, 0]] - points[problem.match_points[:, 1]]).norm(dim=1)

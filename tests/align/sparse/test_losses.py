@@ -22,7 +22,9 @@ def problem() -> Problem:
 
 
 def leaves(parameters: Parameters) -> Parameters:
-    return Parameters(*(getattr(parameters, field.name).clone().requires_grad_() for field in fields(parameters)))
+    return Parameters(
+        *(getattr(parameters, field.name).clone().requires_grad_() for field in fields(parameters))
+    )
 
 
 def value_and_gradient(value: torch.Tensor, parameters: Parameters) -> tuple[torch.Tensor, ...]:
@@ -64,11 +66,16 @@ def plain_fallback(problem: Problem, placement, chain, robust: Robust) -> torch.
         sample = problem.run_start[r] + problem.point_anchor[own] - problem.anchor_start[of]
         pose = placement.world_from_cam[frame]
         target, conf = problem.run_points[sample] @ pose[:3, :3].T + pose[:3, 3], problem.run_conf[sample]
-        total, weights = total + (conf * robust_value(robust, (points[own] - target).norm(dim=1))).sum(), weights + conf.sum()
+        total, weights = (
+            total + (conf * robust_value(robust, (points[own] - target).norm(dim=1))).sum(),
+            weights + conf.sum(),
+        )
     return total / weights
 
 
-@pytest.mark.parametrize("robust", [Gamma(1.5), Gamma(0.5), Gamma(1.1), Gamma(1.0), Gamma(0.5, clip=20.0), SquareRoot()])
+@pytest.mark.parametrize(
+    "robust", [Gamma(1.5), Gamma(0.5), Gamma(1.1), Gamma(1.0), Gamma(0.5, clip=20.0), SquareRoot()]
+)
 @pytest.mark.parametrize(
     ("fast", "plain", "terms_of", "good_conf"),
     [
@@ -83,7 +90,9 @@ def test_tiled_losses_and_gradients_equal_the_plain_loops(problem, fast, plain, 
         terms = terms_of(problem, good_conf, FREE)
         parameters = leaves(state)
         placement = place(parameters, chain)
-        actual = value_and_gradient(fast(terms, lift(terms.ends, placement, chain), placement, robust), parameters)
+        actual = value_and_gradient(
+            fast(terms, lift(terms.ends, placement, chain), placement, robust), parameters
+        )
         parameters = leaves(state)
         expected = value_and_gradient(plain(problem, place(parameters, chain), chain, robust), parameters)
         for a, b in zip(actual, expected):
@@ -94,7 +103,11 @@ def test_a_pair_listed_in_both_orders_counts_like_one_listed_once(problem):
     doubled = small_problem(VIEWS, count=2)[1]
     parameters, chain = random_state(problem, 0)
     placement = place(parameters, chain)
-    for loss, terms_of, good in ((loss_3d, match_terms, 0.0), (loss_2d, match_terms, 0.0), (loss_fallback, fallback_terms, NO_PAIR)):
+    for loss, terms_of, good in (
+        (loss_3d, match_terms, 0.0),
+        (loss_2d, match_terms, 0.0),
+        (loss_fallback, fallback_terms, NO_PAIR),
+    ):
         values = []
         for each in (problem, doubled):
             terms = terms_of(each, good, FREE)
@@ -108,8 +121,13 @@ def test_a_pair_is_good_by_its_most_confident_match_and_falls_back_otherwise(pro
     assert good is not None
     assert weak is not None
     pairs = {tuple(sorted(pair)) for pair in good.ends.view[good.ends.group].tolist()}
-    assert pairs == {tuple(pair) for pair, best in zip(problem.pair.tolist(), problem.pair_best_conf) if best > threshold}
-    others = {tuple(sorted(pair)) for pair in zip(weak.frame[weak.ends.group].tolist(), weak.ends.view[weak.ends.group, 0].tolist())}
+    assert pairs == {
+        tuple(pair) for pair, best in zip(problem.pair.tolist(), problem.pair_best_conf) if best > threshold
+    }
+    others = {
+        tuple(sorted(pair))
+        for pair in zip(weak.frame[weak.ends.group].tolist(), weak.ends.view[weak.ends.group, 0].tolist())
+    }
     assert pairs.isdisjoint(others)
     assert match_terms(problem, NO_PAIR, FREE) is None
     assert fallback_terms(problem, EVERY_PAIR, FREE) is None
@@ -120,9 +138,10 @@ def test_nan_confidence_makes_a_pair_fall_back(problem):
     best[0] = torch.nan
     weak = fallback_terms(replace(problem, pair_best_conf=best), EVERY_PAIR, FREE)
     assert weak is not None
-    assert {tuple(sorted(pair)) for pair in zip(weak.frame[weak.ends.group].tolist(), weak.ends.view[weak.ends.group, 0].tolist())} == {
-        tuple(problem.pair[0].tolist())
-    }
+    assert {
+        tuple(sorted(pair))
+        for pair in zip(weak.frame[weak.ends.group].tolist(), weak.ends.view[weak.ends.group, 0].tolist())
+    } == {tuple(problem.pair[0].tolist())}
 
 
 def test_a_sample_that_is_not_finite_is_absent(problem):
@@ -139,7 +158,9 @@ def test_a_pair_of_frozen_views_has_no_3d_loss_and_no_projection(problem):
     freeze = torch.tensor([1.0, 1.0, 0, 0, 0])
     terms = match_terms(problem, EVERY_PAIR, freeze)
     assert terms is not None
-    for view, weight, pixel_weight in zip(terms.ends.view[terms.ends.group].tolist(), terms.weight, terms.pixel_weight):
+    for view, weight, pixel_weight in zip(
+        terms.ends.view[terms.ends.group].tolist(), terms.weight, terms.pixel_weight
+    ):
         assert bool((weight == 0).all()) == (set(view) == {0, 1})
         for end in range(2):
             assert bool((pixel_weight[end] == 0).all()) == (view[1 - end] in (0, 1))
@@ -150,9 +171,12 @@ def test_points_behind_the_camera_and_far_outside_pull_only_sideways_or_not_at_a
     matrix = torch.eye(3).double()[None].requires_grad_()
     offset = torch.tensor([[0.0, 0.0, -2.0]]).double().requires_grad_()
     depth = torch.tensor([[1.0, 1.0]]).double().requires_grad_()
-    value = projection_sum(matrix, offset, depth, pixel, torch.zeros(1, 2, 2).double(), torch.ones(1, 2).double(), Gamma(0.5))
+    value = projection_sum(
+        matrix, offset, depth, pixel, torch.zeros(1, 2, 2).double(), torch.ones(1, 2).double(), Gamma(0.5)
+    )
     by_offset = torch.autograd.grad(value, offset)[0]
-    # The first point lands on (1000, 2000), where gradients still pass; the second beyond 2000 in both coordinates.
+    # The first point lands on (1000, 2000), where gradients still pass; the second beyond 2000 in both
+    # coordinates.
     assert by_offset[0, 2] == 0
     assert by_offset[0, 0] != 0
 

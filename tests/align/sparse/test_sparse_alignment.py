@@ -7,7 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_predictions import DEPTHS, ENTRIES, IN_ONE_UNIT, NUM_VIEWS, TRUTH, predictions, small_view, true_cameras
+from small_predictions import (
+    DEPTHS,
+    ENTRIES,
+    IN_ONE_UNIT,
+    NUM_VIEWS,
+    TRUTH,
+    predictions,
+    small_view,
+    true_cameras,
+)
 from small_scene import HEIGHT, WIDTH, intrinsics
 
 from align.evaluate.camera_errors import pair_errors
@@ -38,7 +47,10 @@ def test_poses_follow_from_the_pairs_alone() -> None:
 def test_depth_and_cameras_share_one_scale() -> None:
     scene = sparse_align(predictions(), POINTLOOM)
     ratio = [np.median(seen.depth / depth.numpy()) for seen, depth in zip(scene.views, DEPTHS)]
-    span = [np.linalg.norm(cameras.centres[0] - cameras.centres[-1]) for cameras in (scene.cameras, true_cameras())]
+    span = [
+        np.linalg.norm(cameras.centres[0] - cameras.centres[-1])
+        for cameras in (scene.cameras, true_cameras())
+    ]
     np.testing.assert_allclose(ratio, span[0] / span[1], rtol=0.01)
 
 
@@ -50,7 +62,9 @@ def test_exact_cameras_stay_where_they_are() -> None:
 
 def test_stated_poses_are_believed_softly_whatever_the_runs_scales() -> None:
     given = predictions()
-    stated = tuple(replace(view, K=intrinsics().numpy(), cam_from_world=pose) for view, pose in zip(given.views, TRUTH))
+    stated = tuple(
+        replace(view, K=intrinsics().numpy(), cam_from_world=pose) for view, pose in zip(given.views, TRUTH)
+    )
     scene = sparse_align(replace(given, views=stated), POINTLOOM)
     assert worst_rotation_deg(scene.cameras) < 0.1
     np.testing.assert_allclose(scene.cameras.centres, true_cameras().centres, atol=0.02)
@@ -61,14 +75,21 @@ def test_stated_poses_are_believed_softly_whatever_the_runs_scales() -> None:
 
 def test_poses_stated_for_some_views_set_the_world_of_all() -> None:
     given = predictions()
-    stated = [replace(view, cam_from_world=TRUTH[k]) if k in (0, 4) else view for k, view in enumerate(given.views)]
+    stated = [
+        replace(view, cam_from_world=TRUTH[k]) if k in (0, 4) else view for k, view in enumerate(given.views)
+    ]
     scene = sparse_align(replace(given, views=tuple(stated)), FROZEN)
     np.testing.assert_array_equal(scene.cameras.cam_from_world[[0, 4]], np.array(TRUTH)[[0, 4]])
     np.testing.assert_allclose(scene.cameras.centres, true_cameras().centres, atol=0.02)
 
 
 def test_the_reference_takes_no_cameras() -> None:
-    cold = replace(PRESETS["mast3r"], cold=replace(PRESETS["mast3r"].cold, coarse=Stage(0.07, 5, Gamma(1.5)), fine=Stage(0.01, 0, Gamma(0.5))))
+    cold = replace(
+        PRESETS["mast3r"],
+        cold=replace(
+            PRESETS["mast3r"].cold, coarse=Stage(0.07, 5, Gamma(1.5)), fine=Stage(0.01, 0, Gamma(0.5))
+        ),
+    )
     given = sparse_align(predictions(cameras=true_cameras()), cold)
     alone = sparse_align(predictions(), cold)
     np.testing.assert_array_equal(given.cameras.cam_from_world, alone.cameras.cam_from_world)
@@ -77,7 +98,9 @@ def test_the_reference_takes_no_cameras() -> None:
 def test_a_refinement_that_ends_worse_is_thrown_away_and_said() -> None:
     wild = replace(POINTLOOM, warm=replace(POINTLOOM.warm, fine=Stage(0.5, 5, Gamma(0.5))))
     scene = sparse_align(predictions(IN_ONE_UNIT, true_cameras()), wild)
-    np.testing.assert_allclose(scene.cameras.cam_from_world, TRUTH, atol=1e-7)  # the true rotations are in single precision
+    np.testing.assert_allclose(
+        scene.cameras.cam_from_world, TRUTH, atol=1e-7
+    )  # the true rotations are in single precision
     assert not scene.report.figures["refinement kept"]
     assert any(n.level is Level.WARNING and "worse than it began" in n.text for n in scene.report.notices)
 
@@ -90,7 +113,9 @@ def test_what_lies_outside_the_masks_changes_no_bit() -> None:
         runs = []
         for run in (clean.ab, clean.ba):
             maps = [np.where(mask[..., None], points, np.nan) for points in (run.a_in_a, run.b_in_a)]
-            runs.append(PairPrediction(*maps, *(np.where(mask, conf, 99.0) for conf in (run.a_conf, run.b_conf))))
+            runs.append(
+                PairPrediction(*maps, *(np.where(mask, conf, 99.0) for conf in (run.a_conf, run.b_conf)))
+            )
         dirty[edge] = PairEntry(runs[0], runs[1], clean.matches)
     kept, changed = (sparse_align(predictions(entries, mask=mask), POINTLOOM) for entries in (ENTRIES, dirty))
     np.testing.assert_array_equal(changed.cameras.cam_from_world, kept.cameras.cam_from_world)
@@ -111,7 +136,9 @@ def test_a_view_without_matches_is_left_out_by_name_and_the_rest_is_aligned() ->
 def test_no_matches_at_all_is_an_error() -> None:
     nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
     with pytest.raises(GraphError, match="no two views are tied"):
-        sparse_align(predictions({edge: replace(found, matches=nothing) for edge, found in ENTRIES.items()}), POINTLOOM)
+        sparse_align(
+            predictions({edge: replace(found, matches=nothing) for edge, found in ENTRIES.items()}), POINTLOOM
+        )
 
 
 def test_a_view_without_a_run_of_its_own_is_left_out_by_name() -> None:
@@ -142,7 +169,9 @@ def test_the_order_of_the_views_changes_nothing_but_rounding() -> None:
     shuffled = {}
     for (a, b), found in ENTRIES.items():
         i, j = place[a], place[b]
-        flipped = PairEntry(found.ba, found.ab, Matches(found.matches.xy_b, found.matches.xy_a, found.matches.conf))
+        flipped = PairEntry(
+            found.ba, found.ab, Matches(found.matches.xy_b, found.matches.xy_a, found.matches.conf)
+        )
         shuffled[min(i, j), max(i, j)] = found if i < j else flipped
     plain = sparse_align(predictions(), POINTLOOM)
     mixed = sparse_align(replace(predictions(shuffled), views=tuple(small_view(k) for k in order)), POINTLOOM)

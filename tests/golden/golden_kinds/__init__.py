@@ -1,4 +1,5 @@
-"""One file a group of kinds. Each names its `FAMILY` and its `HANDLERS` (kind to function); `check` replaces the sparse tolerances.
+"""One file a group of kinds. Each names its `FAMILY` and its `HANDLERS` (kind to function); `check` replaces
+the sparse tolerances.
 
 A handler takes a `Case` and returns the outputs by their stored names, or a `Comparison`.
 """

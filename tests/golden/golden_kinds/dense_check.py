@@ -13,7 +13,8 @@ Rule = Mapping[str, float]
 
 
 def check(case: Case, comparison: Comparison) -> None:
-    """Compare every output with the rule of the pattern that has most literal characters; without a rule it must be equal.
+    """Compare every output with the rule of the pattern that has most literal characters; without a rule it
+    must be equal.
 
     An output that nobody produced fails. Booleans are stored as bytes, scalars as arrays of one element.
     """
@@ -31,9 +32,15 @@ def check(case: Case, comparison: Comparison) -> None:
 
 
 def rule_of(case: Case, key: str, dtype: torch.dtype) -> Rule:
-    """Return the rule for an output; patterns behind `f32:` hold for runs in single precision, and go before the others."""
+    """Return the rule for an output; patterns behind `f32:` hold for runs in single precision, and go before
+    the others.
+    """
     rules: Mapping[str, Rule] = case.description.get("tolerances", {})
-    single = {pattern.removeprefix("f32:"): rule for pattern, rule in rules.items() if pattern.startswith("f32:")} if dtype == torch.float32 else {}
+    single = (
+        {pattern.removeprefix("f32:"): rule for pattern, rule in rules.items() if pattern.startswith("f32:")}
+        if dtype == torch.float32
+        else {}
+    )
     double = {pattern: rule for pattern, rule in rules.items() if not pattern.startswith("f32:")}
     for chosen in (single, double):
         matching = [pattern for pattern in chosen if fnmatchcase(key, pattern)]
@@ -53,11 +60,17 @@ def _mismatch(key: str, actual: Tensor, expected: Tensor, rule: Rule) -> list[st
     if a.numel() == 0:
         return []
     measured = {name: _measure(name, a, b, rule) for name in rule if name != "rtol"}
-    return [f"{key}: {name} {value:.3g}, allowed {rule[name]:g}" for name, value in measured.items() if not value <= rule[name]]
+    return [
+        f"{key}: {name} {value:.3g}, allowed {rule[name]:g}"
+        for name, value in measured.items()
+        if not value <= rule[name]
+    ]
 
 
 def _measure(name: str, a: Tensor, b: Tensor, rule: Rule) -> float:
-    """Return what the rule's number of that name bounds; not finite where a finite number was expected, or the reverse, is infinitely wrong."""
+    """Return what the rule's number of that name bounds; not finite where a finite number was expected, or
+    the reverse, is infinitely wrong.
+    """
     same = (a == b) | (a.isnan() & b.isnan())
     wrong = torch.where(same, 0.0, (a - b).abs().nan_to_num(nan=torch.inf))
     match name:

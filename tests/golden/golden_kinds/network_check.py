@@ -10,7 +10,8 @@ from torch import Tensor
 
 
 def check(case: Case, comparison: Comparison) -> None:
-    """Compare every output with its own tolerance; integers and booleans, and what is marked exact, value by value.
+    """Compare every output with its own tolerance; integers and booleans, and what is marked exact, value by
+    value.
 
     An output that nobody produced fails, and so does one without a tolerance.
     """
@@ -25,7 +26,9 @@ def check(case: Case, comparison: Comparison) -> None:
     assert not problems, f"{case.folder.name}:\n" + "\n".join(problems)
 
 
-def _mismatch(key: str, actual: Tensor | None, expected: Tensor, rule: Mapping[str, float] | str) -> list[str]:
+def _mismatch(
+    key: str, actual: Tensor | None, expected: Tensor, rule: Mapping[str, float] | str
+) -> list[str]:
     """Return a line for an array that violates its rule."""
     if actual is None:
         return [f"{key}: not produced"]
@@ -41,4 +44,9 @@ def _mismatch(key: str, actual: Tensor | None, expected: Tensor, rule: Mapping[s
     if bool(passed.all()):
         return []
     worst = (a - b).abs()[~passed].nan_to_num(nan=torch.inf).max().item()
-    return [f"{key}: {int((~passed).sum())} of {passed.numel()} values differ, by up to {worst:.3g} (rtol {rule['rtol']:g}, atol {rule['atol']:g})"]
+    return [
+        (
+            f"{key}: {int((~passed).sum())} of {passed.numel()} values differ, by up to {worst:.3g} (rtol "
+            f"{rule['rtol']:g}, atol {rule['atol']:g})"
+        )
+    ]

@@ -1,4 +1,6 @@
-"""The training losses of the pair networks: values, details, and gradients with respect to the predictions."""
+"""The training losses of the pair networks: values, details, and gradients with respect to the
+predictions.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def _output(pred: Mapping[str, Tensor]) -> HeadOutput:
     points = pred["pts3d"] if "pts3d" in pred else pred.get("pts3d_in_other_view")
     if points is None:
         points = torch.zeros(*pred["desc"].shape[:3], 3)
-    return HeadOutput(points, pred.get("conf", torch.ones(points.shape[:3])), pred.get("desc"), pred.get("desc_conf"))
+    return HeadOutput(
+        points, pred.get("conf", torch.ones(points.shape[:3])), pred.get("desc"), pred.get("desc_conf")
+    )
 
 
 def _truth(gt: Mapping[str, Tensor]) -> ViewTruth:
@@ -36,11 +40,15 @@ def _batch(case: Case, predictions: Mapping[str, Tensor]) -> PairBatch:
     gt1, gt2 = under(case.inputs, "gt1."), under(case.inputs, "gt2.")
     truth = PairTruth(_truth(gt1), _truth(gt2), gt1["is_metric_scale"]) if "pts3d" in gt1 else None
     corr = Correspondences(gt1["corres"], gt2["corres"], gt1["valid_corres"]) if "corres" in gt1 else None
-    return PairBatch(_output(under(predictions, "pred1.")), _output(under(predictions, "pred2.")), truth, corr)
+    return PairBatch(
+        _output(under(predictions, "pred1.")), _output(under(predictions, "pred2.")), truth, corr
+    )
 
 
 def loss(case: Case) -> dict[str, Tensor]:
-    predictions = {name: value.clone().requires_grad_() for name, value in case.inputs.items() if name.startswith("pred")}
+    predictions = {
+        name: value.clone().requires_grad_() for name, value in case.inputs.items() if name.startswith("pred")
+    }
     batch = _batch(case, predictions)
     text, per_pixel, _ = case.options["expression"].partition(".with_reduction('none')")
     objective = parse_loss(text, case.options["family"])
@@ -49,9 +57,15 @@ def loss(case: Case) -> dict[str, Tensor]:
     if per_pixel:
         pixels = pixel_losses(objective, batch)
         total, details = pixels.a.sum() + pixels.b.sum(), pixels.details
-        found = {"pixel_loss1": pixels.a, "mask1": pixels.mask_a, "pixel_loss2": pixels.b, "mask2": pixels.mask_b}
+        found = {
+            "pixel_loss1": pixels.a,
+            "mask1": pixels.mask_a,
+            "pixel_loss2": pixels.b,
+            "mask2": pixels.mask_b,
+        }
     else:
-        # The stored shuffles come from NumPy's legacy generator; its permutations are what the published code draws.
+        # The stored shuffles come from NumPy's legacy generator; its permutations are what the published code
+        # draws.
         result = objective.evaluate(batch, np.random.RandomState(case.options["numpy_global_seed"]))
         total, details = result.value, result.details
         found = {"loss": total}

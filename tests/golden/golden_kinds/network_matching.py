@@ -13,10 +13,31 @@ from golden_kinds.network_check import check
 from pairs.matching.correspondences import DescriptorMatches, single_run_matches, symmetric_matches
 from pairs.matching.crops import window_tag
 from pairs.matching.descriptor_map import DescriptorMap
-from pairs.matching.fast_reciprocal import basins_from_grid, prepare_search, reciprocal_from_grid, reciprocal_from_seeds
+from pairs.matching.fast_reciprocal import (
+    basins_from_grid,
+    prepare_search,
+    reciprocal_from_grid,
+    reciprocal_from_seeds,
+)
 from pairs.matching.merge import merge_pairs, pixel_xy
-from pairs.matching.nearest import MakeFinder, by_distance, by_dot_product, by_tree, closeness, dot_products, nearest_both_ways
-from pairs.matching.windows import WindowOptions, choose_windows, fit_windows, greedy_choice, overlapping_grid, score_windows, start_positions
+from pairs.matching.nearest import (
+    MakeFinder,
+    by_distance,
+    by_dot_product,
+    by_tree,
+    closeness,
+    dot_products,
+    nearest_both_ways,
+)
+from pairs.matching.windows import (
+    WindowOptions,
+    choose_windows,
+    fit_windows,
+    greedy_choice,
+    overlapping_grid,
+    score_windows,
+    start_positions,
+)
 
 __all__ = ["FAMILY", "HANDLERS", "check"]
 
@@ -44,14 +65,18 @@ def fast_nn(case: Case) -> dict[str, Tensor]:
 
 
 def _finder(case: Case) -> MakeFinder:
-    """Return what the published call searches with: brute force where a distance or a block is stated, else a tree."""
+    """Return what the published call searches with: brute force where a distance or a block is stated, else a
+    tree.
+    """
     dist, block = case.options.get("dist"), case.options.get("block_size")
     if dist is None and block is None:
         return by_tree
     return partial({"dot": by_dot_product, "l2": by_distance}[dist or "l2"], block=block)
 
 
-def _written(pairs: Tensor, size_a: tuple[int, int], size_b: tuple[int, int], form: bool | str) -> dict[str, Tensor]:
+def _written(
+    pairs: Tensor, size_a: tuple[int, int], size_b: tuple[int, int], form: bool | str
+) -> dict[str, Tensor]:
     """Return pairs in one of the three published forms."""
     if form is False:
         return {"m1": pairs[:, 0], "m2": pairs[:, 1]}
@@ -73,7 +98,9 @@ def extract_corres(case: Case) -> dict[str, Tensor]:
     if case.options["function"] == "extract_correspondences_nonsym":
         a, b = (DescriptorMap(inputs[f"feat{k}"], inputs[f"conf{k}"]) for k in (1, 2))
         return _stored(single_run_matches(a, b, subsample, case.options["pixel_tol"]))
-    maps = {name: DescriptorMap(inputs[f"feat{name}"], inputs[f"qonf{name}"]) for name in ("11", "21", "22", "12")}
+    maps = {
+        name: DescriptorMap(inputs[f"feat{name}"], inputs[f"qonf{name}"]) for name in ("11", "21", "22", "12")
+    }
     return _stored(symmetric_matches([(maps["11"], maps["21"]), (maps["12"], maps["22"])], subsample))
 
 
@@ -85,13 +112,21 @@ def c2f(case: Case) -> dict[str, Tensor]:
     options = case.options
     match options["function"]:
         case "start_pos":
-            found = [start_positions(call["total_size"], call["win_size"], call["overlap"]) for call in options["calls"]]
+            found = [
+                start_positions(call["total_size"], call["win_size"], call["overlap"])
+                for call in options["calls"]
+            ]
             return {f"pos{k}": torch.as_tensor(each) for k, each in enumerate(found)}
         case "make_overlapping_grid":
-            found = [overlapping_grid((call["H"], call["W"]), call["size"], call["overlap"]) for call in options["calls"]]
+            found = [
+                overlapping_grid((call["H"], call["W"]), call["size"], call["overlap"])
+                for call in options["calls"]
+            ]
             return {f"grid{k}": torch.as_tensor(each) for k, each in enumerate(found)}
         case "norm_windows":
-            windows = fit_windows(case.inputs["cell"].numpy(), (options["H2"], options["W2"]), options["forced_resolution"])
+            windows = fit_windows(
+                case.inputs["cell"].numpy(), (options["H2"], options["W2"]), options["forced_resolution"]
+            )
             return {"out": torch.as_tensor(windows)}
     return _selected(case)
 
@@ -100,15 +135,30 @@ def _selected(case: Case) -> dict[str, Tensor]:
     options = case.options
     sizes = ((options["H1"], options["W1"]), (options["H2"], options["W2"]))
     forced = options["forced_resolution"]
-    forced_a, forced_b = (tuple(side) for side in (forced if isinstance(forced[0], list) else [forced, forced]))
-    window_options = WindowOptions(options["maxdim"], options["overlap"], options["min_corres"], options["target"])
+    forced_a, forced_b = (
+        tuple(side) for side in (forced if isinstance(forced[0], list) else [forced, forced])
+    )
+    window_options = WindowOptions(
+        options["maxdim"], options["overlap"], options["min_corres"], options["target"]
+    )
     xy_a, xy_b = case.inputs["pos1"].numpy(), case.inputs["pos2"].numpy()
     grid = fit_windows(overlapping_grid(sizes[0], options["maxdim"], options["overlap"]), sizes[0], forced_a)
     scored = score_windows(grid, xy_a, xy_b, sizes[1], forced_b, options["min_corres"])
     chosen = choose_windows((xy_a, xy_b), sizes, (forced_a, forced_b), window_options)
-    assert [window_tag(name, windows[-1]) for name, windows in zip("qb", (chosen.a, chosen.b))] == options["tag_example"]
-    result = {"grid1_normed": grid, "score_cell1": scored.a, "score_cell2": scored.b, "score_weights": scored.weight}
-    result |= {"greedy_order_first_grid": np.array(greedy_choice(scored.weight, options["target"])), "crops1": chosen.a, "crops2": chosen.b}
+    assert [window_tag(name, windows[-1]) for name, windows in zip("qb", (chosen.a, chosen.b))] == options[
+        "tag_example"
+    ]
+    result = {
+        "grid1_normed": grid,
+        "score_cell1": scored.a,
+        "score_cell2": scored.b,
+        "score_weights": scored.weight,
+    }
+    result |= {
+        "greedy_order_first_grid": np.array(greedy_choice(scored.weight, options["target"])),
+        "crops1": chosen.a,
+        "crops2": chosen.b,
+    }
     return {name: torch.as_tensor(array) for name, array in result.items()}
 
 

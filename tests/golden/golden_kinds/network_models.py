@@ -37,9 +37,16 @@ def block(case: Case) -> dict[str, Tensor]:
     head_dim = options["dim"] // options["num_heads"]
     turn = rotation(data["xpos"], head_dim, options["rope_base"])
     if options["block"] == "encoder":
-        encoder = _with_weights(EncoderBlock(options["dim"], options["num_heads"], options["mlp_ratio"]), case)
-        return {"out": encoder(data["x"], turn), "attn_of_norm1": encoder.attn(encoder.norm1(data["x"]), turn)}
-    decoder = DecoderBlock(options["dim"], options["num_heads"], options["mlp_ratio"], norm_memory=options["norm_mem"])
+        encoder = _with_weights(
+            EncoderBlock(options["dim"], options["num_heads"], options["mlp_ratio"]), case
+        )
+        return {
+            "out": encoder(data["x"], turn),
+            "attn_of_norm1": encoder.attn(encoder.norm1(data["x"]), turn),
+        }
+    decoder = DecoderBlock(
+        options["dim"], options["num_heads"], options["mlp_ratio"], norm_memory=options["norm_mem"]
+    )
     memory_turn = rotation(data["ypos"], head_dim, options["rope_base"])
     return {"out": _with_weights(decoder, case)(data["x"], data["y"], turn, memory_turn)}
 
@@ -48,14 +55,18 @@ def patch_embed(case: Case) -> dict[str, Tensor]:
     embed = _with_weights(PatchEmbed(case.options["patch_size"], case.options["embed_dim"]), case)
     images, true_size = case.inputs["img"], case.inputs["true_shape"]
     mixed = case.options["cls"] == "ManyAR_PatchEmbed"
-    tokens, positions = embed.forward_mixed(images, true_size[:, 0] > true_size[:, 1]) if mixed else embed(images)
+    tokens, positions = (
+        embed.forward_mixed(images, true_size[:, 0] > true_size[:, 1]) if mixed else embed(images)
+    )
     return {"tokens": tokens, "positions": positions}
 
 
 def _with_weights(module: nn.Module, case: Case) -> nn.Module:
     """Return a module with the stored weights, which must also be those that the procedure draws."""
     stored = under(case.inputs, "weights.")
-    drawn, digest = drawn_state({name: tensor.shape for name, tensor in stored.items()}, case.description["weights"]["seed"])
+    drawn, digest = drawn_state(
+        {name: tensor.shape for name, tensor in stored.items()}, case.description["weights"]["seed"]
+    )
     assert digest == case.description["weights"]["sha256"]
     assert all(torch.equal(drawn[name], stored[name]) for name in stored)
     module.load_state_dict(stored)
@@ -90,7 +101,9 @@ def network_of(case: Case) -> PairNetwork:
     config = _config(case.description["model"])
     with torch.device("meta"):
         network = PairNetwork(config)
-    state, digest = drawn_state({name: tensor.shape for name, tensor in network.state_dict().items()}, weights["seed"])
+    state, digest = drawn_state(
+        {name: tensor.shape for name, tensor in network.state_dict().items()}, weights["seed"]
+    )
     assert digest == weights["sha256"]
     network.load_state_dict(state, assign=True)
     return network.eval().requires_grad_(False)
@@ -99,14 +112,22 @@ def network_of(case: Case) -> PairNetwork:
 def _config(model: dict[str, Any]) -> NetworkConfig:
     config = config_from_string(model["string"], "model string")
     widths = model["head_dims"]
-    return replace(config, dpt=widths and DptWidths(tuple(widths["layer_dims"]), widths["feature_dim"], widths["last_dim"]))
+    return replace(
+        config,
+        dpt=widths and DptWidths(tuple(widths["layer_dims"]), widths["feature_dim"], widths["last_dim"]),
+    )
 
 
 def model(case: Case) -> dict[str, Tensor]:
     _need_memory(case)
     network = network_of(case)
     first, second = (
-        ImageBatch(case.inputs[f"img{side}"], case.inputs[f"true_shape{side}"], tuple(case.options[f"instance{side}"])) for side in (1, 2)
+        ImageBatch(
+            case.inputs[f"img{side}"],
+            case.inputs[f"true_shape{side}"],
+            tuple(case.options[f"instance{side}"]),
+        )
+        for side in (1, 2)
     )
     with torch.inference_mode():
         encoded = encode_sides(network, first, second)
@@ -114,10 +135,18 @@ def model(case: Case) -> dict[str, Tensor]:
         one, two = predict_batch(network, first, second)
     found = {"dec1_mid": layers[0][(network.config.decoder.depth + 1) // 2]}
     for side in (0, 1):
-        found |= {f"enc_feat{side + 1}": encoded[side].tokens, f"pos{side + 1}": encoded[side].positions, f"dec{side + 1}_last": layers[side][-1]}
+        found |= {
+            f"enc_feat{side + 1}": encoded[side].tokens,
+            f"pos{side + 1}": encoded[side].positions,
+            f"dec{side + 1}_last": layers[side][-1],
+        }
     found |= {f"pred1.{name}": value for name, value in _named(one, "pts3d").items()}
     found |= {f"pred2.{name}": value for name, value in _named(two, "pts3d_in_other_view").items()}
-    return {name: _stored_part(name, value) for name, value in found.items()} if "output_subsample" in case.options else found
+    return (
+        {name: _stored_part(name, value) for name, value in found.items()}
+        if "output_subsample" in case.options
+        else found
+    )
 
 
 def _stored_part(name: str, value: Tensor) -> Tensor:

@@ -20,7 +20,9 @@ check = network_check.check
 
 
 def retrieval(case: Case) -> dict[str, Tensor]:
-    return {"asmk": _asmk, "head+asmk": _head_and_asmk, "pca_whitening_with_shrinkage": _whitening}[case.options["function"]](case)
+    return {"asmk": _asmk, "head+asmk": _head_and_asmk, "pca_whitening_with_shrinkage": _whitening}[
+        case.options["function"]
+    ](case)
 
 
 def _asmk(case: Case) -> dict[str, Tensor]:
@@ -60,23 +62,31 @@ def _whitening(case: Case) -> dict[str, Tensor]:
 
 
 def fps_graph(case: Case) -> Comparison:
-    """Compare the pairs and key views; where more key views than photos are wanted, the reference repeats photo 0, and we don't."""
+    """Compare the pairs and key views; where more key views than photos are wanted, the reference repeats
+    photo 0, and we don't.
+    """
     options, similarity = case.options, case.inputs["sim"].numpy()
     num_views, count, least = len(similarity), options["Na"], options["dist_thresh"]
     first = int(np.random.RandomState(options["numpy_global_seed"]).choice(num_views))
     least = -np.inf if least is None else least
     keys = farthest_views(1 - similarity, count, first, least) if count else []
     found = {
-        "pairs_sorted": torch.tensor(sorted(retrieval_pairs(similarity, count, options["tokK"], first, least))),
+        "pairs_sorted": torch.tensor(
+            sorted(retrieval_pairs(similarity, count, options["tokK"], first, least))
+        ),
         "keyimgs": torch.tensor([view for view, _ in keys], dtype=torch.int64),
         "fps_indices": torch.tensor([view for view, _ in keys], dtype=torch.int64),
         "fps_distances": torch.tensor([far for _, far in keys], dtype=torch.float64),
     }
     if "scene_graph" in options:
-        pairs = reference_pairs(options["scene_graph"], num_views, symmetrize=True, similarity=similarity, first_anchor=first)
+        pairs = reference_pairs(
+            options["scene_graph"], num_views, symmetrize=True, similarity=similarity, first_anchor=first
+        )
         found["make_pairs_symmetrized_sorted"] = torch.tensor(sorted(pairs))
     shortened = ("keyimgs", "fps_indices", "fps_distances")
-    expected = {name: value[:num_views] if name in shortened else value for name, value in case.outputs.items()}
+    expected = {
+        name: value[:num_views] if name in shortened else value for name, value in case.outputs.items()
+    }
     return Comparison(found, expected)
 
 

@@ -26,7 +26,9 @@ FAMILY = "sparse"
 def problem_of(case: Case) -> tuple[list, Problem]:
     """Return canonical views and problem of the scene that a case starts from."""
     options = case.options
-    return views_and_problem(case.used("scene"), options.get("subsample", 8), options.get("mode", "avg-angle"), dtype_of(case))
+    return views_and_problem(
+        case.used("scene"), options.get("subsample", 8), options.get("mode", "avg-angle"), dtype_of(case)
+    )
 
 
 def dtype_of(case: Case) -> torch.dtype:
@@ -46,14 +48,24 @@ def condensed(case: Case) -> dict[str, Tensor]:
     ones = torch.ones_like(problem.point_xy[:, :1])
     local_anchor = problem.point_anchor - problem.anchor_start[problem.point_view]
     result |= by_view(torch.cat([problem.point_xy, ones], 1), problem.point_start, "uv")
-    result |= by_view(local_anchor, problem.point_start, "idx") | by_view(problem.point_ratio, problem.point_start, "off")
-    result = {(f"anchors/{k.split('/')[1]}/{k.split('/')[0]}" if k.split("/")[0] in ("uv", "idx", "off") else k): v for k, v in result.items()}
+    result |= by_view(local_anchor, problem.point_start, "idx") | by_view(
+        problem.point_ratio, problem.point_start, "off"
+    )
+    result = {
+        (f"anchors/{k.split('/')[1]}/{k.split('/')[0]}" if k.split("/")[0] in ("uv", "idx", "off") else k): v
+        for k, v in result.items()
+    }
     for v, (view, maps) in enumerate(zip(views, canonical_maps(scene, subsample, mode, dtype_of(case)))):
         result[f"core_depth/{v}"] = view.anchor_depth
-        result |= {f"canon/{v}/{name}": value for name, value in maps.items()} | {f"canon/{v}/focal": view.focal.reshape(1)}
+        result |= {f"canon/{v}/{name}": value for name, value in maps.items()} | {
+            f"canon/{v}/focal": view.focal.reshape(1)
+        }
     for r, (frame, of) in enumerate(problem.run.tolist()):
         index = result[f"anchors/{of}/idx"] + problem.run_start[r]
-        result[f"preds_21/{frame}/{of}/pts"], result[f"preds_21/{frame}/{of}/conf"] = problem.run_points[index], problem.run_conf[index]
+        result[f"preds_21/{frame}/{of}/pts"], result[f"preds_21/{frame}/{of}/conf"] = (
+            problem.run_points[index],
+            problem.run_conf[index],
+        )
     return result | _directed_records(problem, directed_edges(scene))
 
 
@@ -68,7 +80,9 @@ def _directed_records(problem: Problem, edges: list[tuple[int, int]]) -> dict[st
         conf = problem.match_conf[matches]
         local = ends - torch.stack([problem.point_start[a], problem.point_start[b]])
         (start_a, start_b), (stop_a, stop_b) = local[0].tolist(), (local[-1] + 1).tolist()
-        assert torch.equal(local, torch.stack([torch.arange(start_a, stop_a), torch.arange(start_b, stop_b)], 1))
+        assert torch.equal(
+            local, torch.stack([torch.arange(start_a, stop_a), torch.arange(start_b, stop_b)], 1)
+        )
         slices.append((a, start_a, stop_a, b, start_b, stop_b))
         confs.append(conf)
         entries[a].append((problem.point_xy[ends[:, 0]], conf, (b, start_b, stop_b)))
@@ -114,14 +128,21 @@ def stored_state(case: Case, problem: Problem) -> tuple[Parameters, CameraChain]
         anchor_view=problem.anchor_view,
         core_start=bounds([len(core) for core in cores]),
         depth_model=depth_model(options),
-        basis=padded_basis([data[f"lora_proj/{v}"] for v in range(num_views)]) if options.get("lora_depth") else None,
+        basis=padded_basis([data[f"lora_proj/{v}"] for v in range(num_views)])
+        if options.get("lora_depth")
+        else None,
     )
     return parameters, chain
 
 
 def depth_model(options) -> DepthModel:
     lora = options.get("lora_depth")
-    names = {"k": "num_coefficients", "gamma": "sharpness", "min_norm": "least_norm", "normalized_cuts": "normalized_cuts"}
+    names = {
+        "k": "num_coefficients",
+        "gamma": "sharpness",
+        "min_norm": "least_norm",
+        "normalized_cuts": "normalized_cuts",
+    }
     low_rank = LowRank(**{names[key]: value for key, value in lora.items()}) if lora else None
     return DepthModel(options.get("depth_mode", "add"), options.get("exp_depth", False), low_rank)
 
@@ -136,13 +157,17 @@ def camera(case: Case) -> dict[str, Tensor]:
 
 def _depths_and_points(problem: Problem, placement, chain: CameraChain) -> dict[str, Tensor]:
     points = anchored_points(placement, chain, problem)
-    return by_view(placement.anchor_depth, problem.anchor_start, "depthmaps") | by_view(points, problem.point_start, "pts3d")
+    return by_view(placement.anchor_depth, problem.anchor_start, "depthmaps") | by_view(
+        points, problem.point_start, "pts3d"
+    )
 
 
 def loss(case: Case) -> dict[str, Tensor]:
     problem = stored_problem(case.used("condense"))
     parameters, chain = stored_state(case.used("camera"), problem)
-    parameters = Parameters(*(getattr(parameters, field.name).requires_grad_() for field in fields(parameters)))
+    parameters = Parameters(
+        *(getattr(parameters, field.name).requires_grad_() for field in fields(parameters))
+    )
     conf, freeze = case.options["matching_conf_thr"], torch.zeros(problem.num_views)
     terms = (fallback_terms if case.kind == "loss_dust3r" else match_terms)(problem, conf, freeze)
     value_of = {"loss3d": loss_3d, "loss2d": loss_2d, "loss_dust3r": loss_fallback}[case.kind]
@@ -152,11 +177,15 @@ def loss(case: Case) -> dict[str, Tensor]:
         value = value_of(terms, lift(terms.ends, placement, chain), placement, schedule(name))
         leaves = [getattr(parameters, field.name) for field in fields(parameters)]
         gradients = Parameters(*torch.autograd.grad(value, leaves, allow_unused=True, materialize_grads=True))
-        result |= {f"{name}/value": value} | _stored_parameters(gradients, chain, case.outputs, f"{name}/grad/")
+        result |= {f"{name}/value": value} | _stored_parameters(
+            gradients, chain, case.outputs, f"{name}/grad/"
+        )
     return result
 
 
-def _stored_parameters(parameters: Parameters, chain: CameraChain, like: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _stored_parameters(
+    parameters: Parameters, chain: CameraChain, like: dict[str, Tensor], prefix: str
+) -> dict[str, Tensor]:
     """Return parameters (or gradients) under their stored names, shared ones repeated for every view."""
     named = {
         "quats": parameters.quat,
@@ -207,7 +236,9 @@ def reference_options(options) -> ReferenceOptions:
     )
 
 
-def _described(case: Case, problem: Problem, options: ReferenceOptions, chain: CameraChain, result: Descent) -> Comparison:
+def _described(
+    case: Case, problem: Problem, options: ReferenceOptions, chain: CameraChain, result: Descent
+) -> Comparison:
     """Return a descent under the stored names, both sides with the root camera as the world."""
     root = chain.tree.root
     actual = {
@@ -218,7 +249,9 @@ def _described(case: Case, problem: Problem, options: ReferenceOptions, chain: C
         "tree/root": torch.tensor([root]),
         "tree/edges": torch.tensor(chain.tree.edges).reshape(-1, 2),
     }
-    actual |= _depths_and_points(problem, result.placement, chain) | _stored_parameters(result.parameters, chain, case.outputs, "final/")
+    actual |= _depths_and_points(problem, result.placement, chain) | _stored_parameters(
+        result.parameters, chain, case.outputs, "final/"
+    )
     expected = dict(case.outputs)
     free = {"final/core_depth/*": "signs of eigenvectors are free"} if options.depth.low_rank else {}
     if case.options.get("gauge") == "root":
@@ -248,9 +281,14 @@ def trajectory(case: Case) -> Comparison:
 def known_of(case: Case) -> Known:
     given = under(case.inputs, "init/")
     by_name = {
-        name: {int(key.split("/")[0]): value for key, value in given.items() if key.endswith(name)} for name in ("intrinsics", "depthmap", "freeze")
+        name: {int(key.split("/")[0]): value for key, value in given.items() if key.endswith(name)}
+        for name in ("intrinsics", "depthmap", "freeze")
     }
-    return Known(by_name["intrinsics"], by_name["depthmap"], {view: float(value) for view, value in by_name["freeze"].items()})
+    return Known(
+        by_name["intrinsics"],
+        by_name["depthmap"],
+        {view: float(value) for view, value in by_name["freeze"].items()},
+    )
 
 
 def run(case: Case) -> Comparison:
@@ -262,7 +300,9 @@ def run(case: Case) -> Comparison:
     images = case.used("scene").inputs
     for view in range(problem.num_views):
         xy = problem.point_xy[problem.point_start[view] : problem.point_start[view + 1]].long()
-        comparison.actual[f"colors/{view}"] = (images[f"img/{view}"][xy[:, 1], xy[:, 0]].float() / 255 - 0.5) / 0.5 * 0.5 + 0.5
+        comparison.actual[f"colors/{view}"] = (
+            images[f"img/{view}"][xy[:, 1], xy[:, 0]].float() / 255 - 0.5
+        ) / 0.5 * 0.5 + 0.5
     return comparison
 
 

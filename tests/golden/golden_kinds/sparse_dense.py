@@ -19,7 +19,9 @@ FAMILY = "sparse"
 
 def _stored_view(condensed: Case, view: int, subsample: int) -> CanonicalView:
     data = {name: condensed.outputs[f"canon/{view}/{name}"].double() for name in ("canon", "canon2", "conf")}
-    blocks = at_anchors(data["canon2"], subsample).repeat_interleave(subsample, 0).repeat_interleave(subsample, 1)
+    blocks = (
+        at_anchors(data["canon2"], subsample).repeat_interleave(subsample, 0).repeat_interleave(subsample, 1)
+    )
     return CanonicalView(
         depth=data["canon"][..., 2],
         conf=data["conf"],
@@ -43,7 +45,11 @@ def _dense(run: Case, condensed: Case, subsample: int) -> tuple[list[DenseView],
 def _named(dense: list[DenseView]) -> dict[str, Tensor]:
     result = {}
     for v, view in enumerate(dense):
-        result |= {f"pts3d/{v}": view.points.reshape(-1, 3), f"depth/{v}": view.depth.flatten(), f"conf/{v}": view.conf}
+        result |= {
+            f"pts3d/{v}": view.points.reshape(-1, 3),
+            f"depth/{v}": view.depth.flatten(),
+            f"conf/{v}": view.conf,
+        }
     return result
 
 
@@ -58,7 +64,11 @@ def cleaned(case: Case) -> dict[str, Tensor]:
     dense = []
     for v in range(len(data["K"])):
         shape = data[f"conf/{v}"].shape
-        dense.append(DenseView(data[f"pts3d/{v}"].reshape(*shape, 3), data[f"depth/{v}"].reshape(shape), data[f"conf/{v}"]))
+        dense.append(
+            DenseView(
+                data[f"pts3d/{v}"].reshape(*shape, 3), data[f"depth/{v}"].reshape(shape), data[f"conf/{v}"]
+            )
+        )
     result = clean(dense, data["K"], data["w2cam"], case.options["tol"], case.options["bad_conf"])
     return {f"conf/{v}": view.conf for v, view in enumerate(result)}
 
@@ -71,7 +81,12 @@ def tsdf(case: Case) -> dict[str, Tensor]:
     value, valid = query(field, case.inputs["query"])
     noise = [case.inputs[f"noise/{v}"] for v in range(len(dense))]
     for iteration in range(options["niter"]):
-        field = Field(refine(field, noise, (options["niter"] - iteration) * options["TSDF_thresh"]), K, cam_from_world, field.threshold)
+        field = Field(
+            refine(field, noise, (options["niter"] - iteration) * options["TSDF_thresh"]),
+            K,
+            cam_from_world,
+            field.threshold,
+        )
     return _named(list(field.dense)) | {"query_value": value, "query_valid": valid}
 
 

@@ -16,10 +16,18 @@ def correspondences(case: Case) -> dict[str, Tensor]:
     result = {}
     for item in case.options["items"]:
         data = {name: value.double() for name, value in under(case.inputs, f"{item['id']}/").items()}
-        maps = {name: DescriptorMap(data[f"desc{name}"], data[f"qonf{name}"]) for name in ("11", "21", "22", "12")}
+        maps = {
+            name: DescriptorMap(data[f"desc{name}"], data[f"qonf{name}"]) for name in ("11", "21", "22", "12")
+        }
         steps = reciprocal_from_grid(prepare_search(maps["11"], maps["21"]), item["subsample"])
         matches = symmetric_matches([(maps["11"], maps["21"]), (maps["12"], maps["22"])], item["subsample"])
-        named = {"nn_idx1": steps[:, 0], "nn_idx2": steps[:, 1], "xy1": matches.xy_a, "xy2": matches.xy_b, "conf": matches.conf}
+        named = {
+            "nn_idx1": steps[:, 0],
+            "nn_idx2": steps[:, 1],
+            "xy1": matches.xy_a,
+            "xy2": matches.xy_b,
+            "conf": matches.conf,
+        }
         result |= {f"{item['id']}/{name}": value for name, value in named.items()}
     return result
 

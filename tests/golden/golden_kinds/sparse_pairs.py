@@ -19,7 +19,14 @@ def pairs(case: Case) -> dict[str, Tensor]:
     assert case.options["items"]
     for item in case.options["items"]:
         similarity = case.inputs[item["sim_key"]].numpy() if item.get("sim_key") else None
-        arguments = (item["scene_graph"], item["n"], item["symmetrize"], item["prefilter"], similarity, item.get("first_anchor", 0))
+        arguments = (
+            item["scene_graph"],
+            item["n"],
+            item["symmetrize"],
+            item["prefilter"],
+            similarity,
+            item.get("first_anchor", 0),
+        )
         if "raises" in item:
             with pytest.raises(GraphError):
                 reference_pairs(*arguments)

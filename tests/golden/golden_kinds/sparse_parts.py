@@ -1,4 +1,6 @@
-"""Single steps of the sparse aligner: focals, canonical views, anchors, trees, robust functions, low-rank bases."""
+"""Single steps of the sparse aligner: focals, canonical views, anchors, trees, robust functions, low-rank
+bases.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def focal(case: Case) -> dict[str, Tensor]:
         upper = math.inf if item["max_focal"] is None else item["max_focal"]
         pp = case.inputs[f"{item['id']}/pp"]
         expected = case.outputs[f"{item['id']}/focal"]
-        value = estimate_focal(points.reshape(-1, *points.shape[-3:]), pp, item["focal_mode"], (item["min_focal"], upper))
+        value = estimate_focal(
+            points.reshape(-1, *points.shape[-3:]), pp, item["focal_mode"], (item["min_focal"], upper)
+        )
         result[f"{item['id']}/focal"] = value.reshape(expected.shape)
     return result
 
@@ -55,7 +59,9 @@ def anchors(case: Case) -> dict[str, Tensor]:
                 with pytest.raises(SolverError):
                     anchored_ratio(canon2, case.inputs[f"{key}/pixels"], item["subsample"])
                 continue
-            result[f"{key}/idx"], result[f"{key}/off"] = anchored_ratio(canon2, case.inputs[f"{key}/pixels"], item["subsample"])
+            result[f"{key}/idx"], result[f"{key}/off"] = anchored_ratio(
+                canon2, case.inputs[f"{key}/pixels"], item["subsample"]
+            )
     return result
 
 
@@ -64,7 +70,9 @@ def lossfn(case: Case) -> dict[str, Tensor]:
     result = {"l05": robust_value(SquareRoot(), distance)}
     for item in case.options["items"]:
         clip = math.inf if item["clip"] is None else item["clip"]
-        result[str(item["id"])] = robust_value(Gamma(item["gamma"], item["mul"], item["offset"], clip), distance)
+        result[str(item["id"])] = robust_value(
+            Gamma(item["gamma"], item["mul"], item["offset"], clip), distance
+        )
     for alpha in case.options["meta_alphas"]:
         result[f"meta/{alpha}"] = robust_value(Gamma(alpha), distance)
     rows = [
@@ -112,4 +120,11 @@ def lora(case: Case) -> Comparison:
     return Comparison(actual, case.outputs)
 
 
-HANDLERS = {"focal": focal, "canonical": canonical, "anchors": anchors, "lossfn": lossfn, "tree": tree, "lora": lora}
+HANDLERS = {
+    "focal": focal,
+    "canonical": canonical,
+    "anchors": anchors,
+    "lossfn": lossfn,
+    "tree": tree,
+    "lora": lora,
+}

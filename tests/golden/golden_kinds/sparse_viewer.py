@@ -15,7 +15,9 @@ FAMILY = "sparse"
 
 def viewer(case: Case) -> dict[str, Tensor]:
     arrays = {name: array.numpy() for name, array in case.inputs.items()}
-    meshes = [mesh_from_pointmap(arrays[f"{i}/img"], arrays[f"{i}/pts3d"], arrays[f"{i}/mask"]) for i in range(2)]
+    meshes = [
+        mesh_from_pointmap(arrays[f"{i}/img"], arrays[f"{i}/pts3d"], arrays[f"{i}/mask"]) for i in range(2)
+    ]
     joined = join_meshes(meshes)
     result = {"cat/vertices": joined.vertices, "scene_transform": scene_transform(arrays["cam2w_0"])}
     for name, mesh in (("0", meshes[0]), ("1", meshes[1]), ("cat", joined)):
@@ -27,7 +29,9 @@ def viewer(case: Case) -> dict[str, Tensor]:
             f"cam{k}/image_vertices": drawn.corners[1:],
             f"cam{k}/image_faces": IMAGE_FACES,
             f"cam{k}/image_uv": IMAGE_UV,
-            f"cam{k}/edge_vertices_minmax": np.stack([drawn.edge_vertices.min(axis=0), drawn.edge_vertices.max(axis=0)]),
+            f"cam{k}/edge_vertices_minmax": np.stack(
+                [drawn.edge_vertices.min(axis=0), drawn.edge_vertices.max(axis=0)]
+            ),
             f"cam{k}/edge_color": drawn.colour,
         }
     return {name: torch.as_tensor(np.ascontiguousarray(array)) for name, array in result.items()}

@@ -11,9 +11,15 @@ from torch import Tensor
 
 
 def check(case: Case, comparison: Comparison) -> None:
-    """Compare every output as the case says: bit for bit, or within its tolerance. An output that nobody produced fails."""
+    """Compare every output as the case says: bit for bit, or within its tolerance. An output that nobody
+    produced fails.
+    """
     rules = case.description["outputs"]
-    problems = [line for key, expected in comparison.expected.items() for line in _mismatch(key, comparison.actual.get(key), expected, rules[key])]
+    problems = [
+        line
+        for key, expected in comparison.expected.items()
+        for line in _mismatch(key, comparison.actual.get(key), expected, rules[key])
+    ]
     assert set(comparison.expected) == set(case.outputs) == set(rules), "a handler must not lose outputs"
     assert not problems, f"{case.folder.name}:\n" + "\n".join(problems)
 
@@ -33,4 +39,9 @@ def _mismatch(key: str, actual: Tensor | None, expected: Tensor, rule: Mapping[s
     if bool(passed.all()):
         return []
     worst = (a - b).abs()[~passed].nan_to_num(nan=torch.inf).max().item()
-    return [f"{key}: {int((~passed).sum())} of {passed.numel()} values differ, by up to {worst:.3g} (rtol {rule['rtol']:g}, atol {rule['atol']:g})"]
+    return [
+        (
+            f"{key}: {int((~passed).sum())} of {passed.numel()} values differ, by up to {worst:.3g} (rtol "
+            f"{rule['rtol']:g}, atol {rule['atol']:g})"
+        )
+    ]

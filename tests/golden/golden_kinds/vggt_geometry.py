@@ -1,4 +1,6 @@
-"""What surrounds VGGT: images, pose encodings, points of depth, chosen frames, figures of poses, COLMAP models."""
+"""What surrounds VGGT: images, pose encodings, points of depth, chosen frames, figures of poses, COLMAP
+models.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,25 @@ from torch import Tensor
 
 from align.evaluate.pose_auc import pair_errors_deg, pose_auc
 from align.export.colmap import TrackedModel
-from align.export.tracked_model import FoundTracks, ModelOptions, at_photo_size, consistent_tracks, tracked_model
+from align.export.tracked_model import (
+    FoundTracks,
+    ModelOptions,
+    at_photo_size,
+    consistent_tracks,
+    tracked_model,
+)
 from golden_kinds import vggt_check
 from masks.errors import ReconstructionError
-from pairs.backends.vggt.images import SquareFrame, VggtGrid, common_size, opaque, photo_on_grid, square_image, stacked, vggt_map
+from pairs.backends.vggt.images import (
+    SquareFrame,
+    VggtGrid,
+    common_size,
+    opaque,
+    photo_on_grid,
+    square_image,
+    stacked,
+    vggt_map,
+)
 from pairs.backends.vggt.query_frames import choose_frames, swapped_to_front
 from pairs.networks.vggt.camera_head import decode_cameras, encode_cameras
 from pairs.prediction.from_group import pointmap
@@ -38,9 +55,18 @@ def preprocess(case: Case) -> dict[str, Tensor]:
         assert all(image.shape[1::-1] == pixel_map.target_size for image, pixel_map in zip(images, maps))
     tensor = stacked(images)
     levels = (tensor * 255).round().byte()
-    assert [hashlib.sha256(image.contiguous().numpy()).hexdigest() for image in levels] == case.options["sha256_u8"]
-    rows, columns = (slice(*(int(part) if part else None for part in case.options["sample"][axis].split(":"))) for axis in ("rows", "columns"))
-    found |= {"sample_u8": levels[:, :, rows, columns], "shape": torch.tensor(tensor.shape), "mean": tensor.mean((2, 3))}
+    assert [hashlib.sha256(image.contiguous().numpy()).hexdigest() for image in levels] == case.options[
+        "sha256_u8"
+    ]
+    rows, columns = (
+        slice(*(int(part) if part else None for part in case.options["sample"][axis].split(":")))
+        for axis in ("rows", "columns")
+    )
+    found |= {
+        "sample_u8": levels[:, :, rows, columns],
+        "shape": torch.tensor(tensor.shape),
+        "mean": tensor.mean((2, 3)),
+    }
     return found
 
 
@@ -81,12 +107,17 @@ def frame_selection(case: Case) -> dict[str, Tensor]:
 def pose_metrics(case: Case) -> dict[str, Tensor]:
     rotation, translation = pair_errors_deg(case.inputs["pred"].numpy(), case.inputs["gt"].numpy())
     found = {"rotation_deg": torch.from_numpy(rotation), "translation_deg": torch.from_numpy(translation)}
-    return found | {f"auc_{t}": torch.tensor([pose_auc(rotation, translation, t)]) for t in case.description["config"]["thresholds"]}
+    return found | {
+        f"auc_{t}": torch.tensor([pose_auc(rotation, translation, t)])
+        for t in case.description["config"]["thresholds"]
+    }
 
 
 def colmap_export(case: Case) -> dict[str, Tensor]:
     config, data, cameras = case.description["config"], case.inputs, _cameras(case)
-    tracks = FoundTracks(data["points3d"].double().numpy(), data["tracks"].double().numpy(), data["masks"].numpy())
+    tracks = FoundTracks(
+        data["points3d"].double().numpy(), data["tracks"].double().numpy(), data["masks"].numpy()
+    )
     options = ModelOptions(
         camera=config["camera_type"],
         shared=config["shared_camera"],
@@ -98,7 +129,10 @@ def colmap_export(case: Case) -> dict[str, Tensor]:
         model = tracked_model(tracks, cameras, (config["image_size"],) * 2, options)
     except ReconstructionError:
         return {"built": torch.tensor([0])}
-    frames = [SquareFrame(*row[:4], photo_size=(int(row[4]), int(row[5]))) for row in data["original_coords"].tolist()]
+    frames = [
+        SquareFrame(*row[:4], photo_size=(int(row[4]), int(row[5])))
+        for row in data["original_coords"].tolist()
+    ]
     after = at_photo_size(model, frames, case.options["img_size"])
     found = {
         "valid_points": consistent_tracks(tracks, cameras, options.most_error_px).sum(0) >= 2,
@@ -113,7 +147,11 @@ def colmap_export(case: Case) -> dict[str, Tensor]:
 
 
 def _model_arrays(when: str, model: TrackedModel) -> dict[str, np.ndarray]:
-    return {f"{when}_camera_params": model.params, f"{when}_camera_wh": model.size, f"{when}_obs_xy": model.xy}
+    return {
+        f"{when}_camera_params": model.params,
+        f"{when}_camera_wh": model.size,
+        f"{when}_obs_xy": model.xy,
+    }
 
 
 HANDLERS = {

@@ -11,7 +11,16 @@ from torch import Tensor
 from golden_kinds import vggt_check
 from pairs.networks.vggt.network import Dense
 from pairs.networks.vggt.tracker import Tracks
-from pairs.train.vggt_gradients import MOST, DifferenceTerm, NormalTerm, difference_loss, nearest_rank, normal_loss, normals, without_outliers
+from pairs.train.vggt_gradients import (
+    MOST,
+    DifferenceTerm,
+    NormalTerm,
+    difference_loss,
+    nearest_rank,
+    normal_loss,
+    normals,
+    without_outliers,
+)
 from pairs.train.vggt_losses import CameraLoss, DenseLoss, TrackLoss, TrackTruth
 from pairs.train.vggt_scene import SceneTruth, mean_distance, normalised_scene, rebased
 
@@ -51,14 +60,24 @@ def loss_camera(case: Case) -> dict[str, Tensor]:
     config = case.description["config"]
     names = sorted(name for name in case.inputs if name.startswith("pred_"))
     encodings = [case.inputs[name].clone().requires_grad_() for name in names]
-    loss = CameraLoss(config["loss_type"], config["gamma"], config["weight_trans"], config["weight_rot"], config["weight_focal"])
+    loss = CameraLoss(
+        config["loss_type"],
+        config["gamma"],
+        config["weight_trans"],
+        config["weight_rot"],
+        config["weight_focal"],
+    )
     found = loss.evaluate(encodings, _truth(case))
     found.value.backward()
-    return _one(found.details) | {f"grad_{name}": encoding.grad for name, encoding in zip(names, encodings) if encoding.grad is not None}
+    return _one(found.details) | {
+        f"grad_{name}": encoding.grad for name, encoding in zip(names, encodings) if encoding.grad is not None
+    }
 
 
 def _term(name: str) -> DifferenceTerm | NormalTerm:
-    return NormalTerm(weighted="conf" in name) if "normal" in name else DifferenceTerm(weighted="conf" in name)
+    return (
+        NormalTerm(weighted="conf" in name) if "normal" in name else DifferenceTerm(weighted="conf" in name)
+    )
 
 
 def loss_dense(case: Case) -> dict[str, Tensor]:
@@ -66,10 +85,20 @@ def loss_dense(case: Case) -> dict[str, Tensor]:
     predicted, conf = (case.inputs[key].clone().requires_grad_() for key in ("pred", "conf"))
     true = case.inputs["gt"][..., None] if name == "depth" else case.inputs["gt"]
     share = config["valid_range"] if config["valid_range"] > 0 else None
-    loss = DenseLoss("depth" if name == "depth" else "point", _term(config["gradient_loss_fn"]), share, config["gamma"], config["alpha"])
+    loss = DenseLoss(
+        "depth" if name == "depth" else "point",
+        _term(config["gradient_loss_fn"]),
+        share,
+        config["gamma"],
+        config["alpha"],
+    )
     found = loss.evaluate(Dense(predicted, conf), true, case.inputs["mask"])
     found.value.backward()
-    return _one(found.details) | {"total": found.value[None], "grad_pred": predicted.grad, "grad_conf": conf.grad}
+    return _one(found.details) | {
+        "total": found.value[None],
+        "grad_pred": predicted.grad,
+        "grad_conf": conf.grad,
+    }
 
 
 def loss_track(case: Case) -> dict[str, Tensor]:
@@ -94,8 +123,12 @@ def loss_gradient_terms(case: Case) -> dict[str, Tensor]:
             loss.backward()
             found |= {f"{name}_{how}": loss[None], f"grad_{name}_{how}": predicted.grad}
     config, predicted = case.description["config"], case.inputs["pred"]
-    found["gradient_multiscale"] = DifferenceTerm(config["gradient_scales"]).evaluate(predicted, true, valid, conf)[None]
-    found["normal_multiscale"] = NormalTerm(config["normal_scales"]).evaluate(predicted, true, valid, conf)[None]
+    found["gradient_multiscale"] = DifferenceTerm(config["gradient_scales"]).evaluate(
+        predicted, true, valid, conf
+    )[None]
+    found["normal_multiscale"] = NormalTerm(config["normal_scales"]).evaluate(predicted, true, valid, conf)[
+        None
+    ]
     found["normals"], found["normals_valid"] = normals(true, valid)
     return found
 
@@ -105,7 +138,9 @@ def loss_quantile(case: Case) -> dict[str, Tensor]:
     for share in (0.98, 0.9, 0.5):
         kept = without_outliers(values, share)
         found |= {f"kept_{share}": torch.tensor([len(kept)]), f"mean_{share}": kept.mean()[None]}
-        found[f"threshold_{share}"] = nearest_rank(values, share)[None].clamp(max=MOST if len(values) > 1000 else torch.inf)
+        found[f"threshold_{share}"] = nearest_rank(values, share)[None].clamp(
+            max=MOST if len(values) > 1000 else torch.inf
+        )
     return found
 
 

@@ -44,13 +44,22 @@ def model(case: Case) -> dict[str, Tensor]:
 def model_gradients(case: Case) -> dict[str, Tensor]:
     network = with_drawn_weights(Vggt(vggt_config(case.description["config"])), case).requires_grad_(True)
     named = _named(network(case.inputs["images"], case.inputs.get("query_points")))
-    terms = [(case.inputs[f"coef_{name}"] * value).sum() / value.numel() for name, value in named.items() if f"coef_{name}" in case.inputs]
+    terms = [
+        (case.inputs[f"coef_{name}"] * value).sum() / value.numel()
+        for name, value in named.items()
+        if f"coef_{name}" in case.inputs
+    ]
     loss = torch.stack(terms).sum()
     loss.backward()
-    grads = {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in network.named_parameters()}
+    grads = {
+        name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in network.named_parameters()
+    }
     found = {f"grad:{name}": grad for name, grad in grads.items() if f"grad:{name}" in case.outputs}
     rows = [grads[name].double() for name in case.options["rows"]]
-    found |= {"grad_norm": torch.stack([row.norm() for row in rows]), "grad_abs_sum": torch.stack([row.abs().sum() for row in rows])}
+    found |= {
+        "grad_norm": torch.stack([row.norm() for row in rows]),
+        "grad_abs_sum": torch.stack([row.abs().sum() for row in rows]),
+    }
     return found | {"loss": loss[None]}
 
 

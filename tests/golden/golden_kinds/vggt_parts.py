@@ -33,7 +33,11 @@ def rope(case: Case) -> dict[str, Tensor]:
 
 
 def embeddings(case: Case) -> dict[str, Tensor]:
-    config, grid, aspect = case.description["config"], tuple(case.options["grid_hw"]), case.options["aspect_ratio"]
+    config, grid, aspect = (
+        case.description["config"],
+        tuple(case.options["grid_hw"]),
+        case.options["aspect_ratio"],
+    )
     u, v = image_axes(grid, aspect)
     rows, columns = torch.meshgrid(torch.arange(grid[0]), torch.arange(grid[1]), indexing="ij")
     table = pixel_positions(torch.stack([columns, rows], -1).float(), grid, config["dim"])
@@ -63,7 +67,9 @@ def patch_embed_dino(case: Case) -> dict[str, Tensor]:
     config = dino_config(case.description["config"])
     if "grids_hw" in case.options:
         grids = [tuple(grid) for grid in case.options["grids_hw"]]
-        return {f"grid_{h}x{w}": resized_positions(case.inputs["pos_embed"], (h, w), config) for h, w in grids}
+        return {
+            f"grid_{h}x{w}": resized_positions(case.inputs["pos_embed"], (h, w), config) for h, w in grids
+        }
     dino, found = with_drawn_weights(Dino(config), case), {}
     for size in (f"{h}x{w}" for h, w in case.options["image_sizes_hw"]):
         tokens = dino(case.inputs[f"images_{size}"], case.inputs.get(f"masks_{size}"))
@@ -74,8 +80,14 @@ def patch_embed_dino(case: Case) -> dict[str, Tensor]:
 
 def block(case: Case) -> dict[str, Tensor]:
     config, x = case.description["config"], case.inputs["x"]
-    shape = BlockConfig(config["dim"], config["num_heads"], config["mlp_ratio"], config["norm_eps"], config["qk_norm"])
-    shape = shape if config["layer_scale"] else BlockConfig(*(getattr(shape, n) for n in ("dim", "heads", "mlp_ratio", "eps", "qk_norm")), None)
+    shape = BlockConfig(
+        config["dim"], config["num_heads"], config["mlp_ratio"], config["norm_eps"], config["qk_norm"]
+    )
+    shape = (
+        shape
+        if config["layer_scale"]
+        else BlockConfig(*(getattr(shape, n) for n in ("dim", "heads", "mlp_ratio", "eps", "qk_norm")), None)
+    )
     base = config["rope_frequency"]
     turn = rotation(case.inputs["positions"], config["dim"] // config["num_heads"], base) if base else None
     tested = with_drawn_weights(Block(shape), case)
@@ -92,7 +104,10 @@ def aggregator(case: Case) -> dict[str, Tensor]:
 
 def camera_head(case: Case) -> dict[str, Tensor]:
     head = with_drawn_weights(CameraHead(camera_config(case.description["config"])), case)
-    return {f"pose_enc_{k}": found for k, found in enumerate(head(case.inputs["tokens"][:, :, 0], case.options["num_iterations"]))}
+    return {
+        f"pose_enc_{k}": found
+        for k, found in enumerate(head(case.inputs["tokens"][:, :, 0], case.options["num_iterations"]))
+    }
 
 
 def dpt(case: Case) -> dict[str, Tensor]:
@@ -111,7 +126,13 @@ def dpt(case: Case) -> dict[str, Tensor]:
 def corr(case: Case) -> dict[str, Tensor]:
     config, data = case.description["config"], case.inputs
     levels = pyramid(data["fmaps"].flatten(0, 1), config["num_levels"])
-    found = correlation(levels, data["targets"].flatten(0, 1), data["coords"].flatten(0, 1), config["radius"], config["padding_mode"])
+    found = correlation(
+        levels,
+        data["targets"].flatten(0, 1),
+        data["coords"].flatten(0, 1),
+        config["radius"],
+        config["padding_mode"],
+    )
     return {"corr": found.unflatten(0, data["fmaps"].shape[:2])}
 
 
@@ -120,7 +141,10 @@ def tracker(case: Case) -> dict[str, Tensor]:
     with torch.no_grad():
         tracks = tested(case.inputs["fmaps"], case.inputs["query_points"], case.options["iters"])
         once = tested(case.inputs["fmaps"], case.inputs["query_points"], 1)
-    found = {f"coords_{k}": xy for k, xy in enumerate(tracks.iterations)} | {"vis": tracks.visible, "vis_logit_after_1": once.visible_logit}
+    found = {f"coords_{k}": xy for k, xy in enumerate(tracks.iterations)} | {
+        "vis": tracks.visible,
+        "vis_logit_after_1": once.visible_logit,
+    }
     return found if tracks.conf is None else found | {"conf": tracks.conf}
 
 

@@ -1,4 +1,6 @@
-"""Any model of pairs as a backend: what is looked at once, what is never done again, and what a batch may change."""
+"""Any model of pairs as a backend: what is looked at once, what is never done again, and what a batch may
+change.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ LAND, PORT = (16, 8), (8, 16)
 
 @dataclass
 class PlainModel:
-    """Tells how bright both photos are. Like a real one it rounds otherwise in another batch, only far more."""
+    """Tells how bright both photos are. Like a real one it rounds otherwise in another batch, only
+    far more.
+    """
 
     room: int = 100
     """Pairs that the memory suffices for."""
@@ -78,7 +82,9 @@ def backend(model: PlainModel, batch: int = 4) -> PairwiseBackend:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.safetensors"))}
+    return {
+        str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.safetensors"))
+    }
 
 
 def test_each_photo_is_looked_at_once_however_many_pairs_it_is_in(tmp_path: Path) -> None:
@@ -100,7 +106,9 @@ def test_a_second_run_does_not_even_read_the_weights(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stop_after", [0, 1, 2])
-def test_a_stopped_run_goes_on_and_leaves_the_bytes_of_one_that_was_not(tmp_path: Path, stop_after: int) -> None:
+def test_a_stopped_run_goes_on_and_leaves_the_bytes_of_one_that_was_not(
+    tmp_path: Path, stop_after: int
+) -> None:
     backend(PlainModel()).predict(views(5), None, PredictionStore(tmp_path / "whole"), silent)
     stopped, store = PlainModel(stop_after=stop_after), PredictionStore(tmp_path / "stopped")
     with pytest.raises(KeyboardInterrupt):
@@ -133,7 +141,9 @@ def test_pairs_of_other_sizes_are_never_in_one_batch(tmp_path: Path) -> None:
     for k, (a, b) in enumerate(found.edges):
         entry = found.load(k)
         assert entry.ab is not None
-        assert (entry.ab.a_conf.shape, entry.ab.b_conf.shape) == tuple(found.views[v].image.shape[:2] for v in (a, b))
+        assert (entry.ab.a_conf.shape, entry.ab.b_conf.shape) == tuple(
+            found.views[v].image.shape[:2] for v in (a, b)
+        )
 
 
 def test_a_batch_that_is_too_large_for_the_memory_is_halved_and_that_is_said(tmp_path: Path) -> None:
@@ -156,7 +166,9 @@ def test_a_single_pair_without_memory_is_named(tmp_path: Path) -> None:
         backend(PlainModel(room=0)).predict(views(3), None, PredictionStore(tmp_path), silent)
 
 
-def test_another_failure_of_the_model_is_not_taken_for_want_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_failure_of_the_model_is_not_taken_for_want_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(self: PlainModel, pairs: object) -> list[PairEntry]:
         raise RuntimeError("shapes differ")
 
@@ -170,7 +182,10 @@ def test_what_torch_raises_for_want_of_memory_is_known() -> None:
         torch.empty(1 << 50)
     assert is_out_of_memory(refused.value)
     assert is_out_of_memory(torch.cuda.OutOfMemoryError("CUDA out of memory"))
-    for said in ("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"):
+    for said in (
+        "DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling",
+    ):
         assert is_out_of_memory(RuntimeError(said))
     assert not is_out_of_memory(RuntimeError("shapes differ"))
 
@@ -181,7 +196,10 @@ def test_a_view_without_a_pair_is_left_out_by_name_and_not_looked_at(tmp_path: P
     found = backend(model).predict(views(4), graph, PredictionStore(tmp_path), silent)
     assert [view.name for view in found.views] == ["1.png", "3.png"]
     assert found.edges == ((0, 1),)
-    assert {notice.subject for notice in found.notices if notice.level is Level.LEFT_OUT} == {"0.png", "2.png"}
+    assert {notice.subject for notice in found.notices if notice.level is Level.LEFT_OUT} == {
+        "0.png",
+        "2.png",
+    }
     assert model.encoded == ["1.png", "3.png"]
 
 

@@ -17,16 +17,30 @@ SIZE = (16, 8)
 def arrays(**changes: np.ndarray | None) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     points, conf = rng.uniform(1, 2, (8, 16, 3)).astype(np.float32), np.full((8, 16), 3, np.float32)
-    entry = {f"{run}/{name}": points for run, names in (("ab", ("a_in_a", "b_in_a")), ("ba", ("b_in_b", "a_in_b"))) for name in names}
+    entry = {
+        f"{run}/{name}": points
+        for run, names in (("ab", ("a_in_a", "b_in_a")), ("ba", ("b_in_b", "a_in_b")))
+        for name in names
+    }
     entry |= {f"{run}/{name}": conf for run in ("ab", "ba") for name in ("a_conf", "b_conf")}
-    entry |= {"matches/xy_a": np.ones((3, 2), np.float32), "matches/xy_b": np.ones((3, 2), np.float32), "matches/conf": np.ones(3, np.float32)}
+    entry |= {
+        "matches/xy_a": np.ones((3, 2), np.float32),
+        "matches/xy_b": np.ones((3, 2), np.float32),
+        "matches/conf": np.ones(3, np.float32),
+    }
     entry |= {name.replace("__", "/"): value for name, value in changes.items() if value is not None}
-    return {name: value for name, value in entry.items() if changes.get(name.replace("/", "__"), value) is not None}
+    return {
+        name: value
+        for name, value in entry.items()
+        if changes.get(name.replace("/", "__"), value) is not None
+    }
 
 
 def write(folder: Path, views: list[dict] | None = None, **changes: np.ndarray | None) -> Path:
     (folder / "pairs").mkdir(parents=True)
-    default = [{"name": name, "width": SIZE[0], "height": SIZE[1], "camera": "one"} for name in ("x.jpg", "y.jpg")]
+    default = [
+        {"name": name, "width": SIZE[0], "height": SIZE[1], "camera": "one"} for name in ("x.jpg", "y.jpg")
+    ]
     (folder / "views.json").write_text(json.dumps(default if views is None else views))
     save_file(arrays(**changes), folder / "pairs" / "x.jpg--y.jpg.safetensors")
     return folder
@@ -45,7 +59,9 @@ def test_views_and_pairs_come_back(tmp_path: Path) -> None:
 
 
 def test_either_run_and_the_matches_may_be_missing(tmp_path: Path) -> None:
-    gone = {f"ba__{name}": None for name in ("b_in_b", "a_in_b", "b_conf", "a_conf")} | {f"matches__{n}": None for n in ("xy_a", "xy_b", "conf")}
+    gone = {f"ba__{name}": None for name in ("b_in_b", "a_in_b", "b_conf", "a_conf")} | {
+        f"matches__{n}": None for n in ("xy_a", "xy_b", "conf")
+    }
     entry = read_predictions(write(tmp_path / "p", **gone)).load(0)
     assert entry.ba is None
     assert entry.matches is not None  # found from the pointmaps

@@ -47,7 +47,10 @@ def test_no_process_is_left_behind() -> None:
 
 def test_a_script_without_a_main_guard_may_use_the_pool(tmp_path) -> None:
     script = tmp_path / "script.py"
-    script.write_text("from pairs.engines.processes import WorkerPool\nwith WorkerPool(2) as pool:\n    print(list(pool.map(len, ['a', 'bb'])))\n")
+    script.write_text(
+        "from pairs.engines.processes import WorkerPool\nwith WorkerPool(2) as pool:\n    "
+        "print(list(pool.map(len, ['a', 'bb'])))\n"
+    )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "[1, 2]\n"
 

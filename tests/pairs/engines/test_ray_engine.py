@@ -1,4 +1,6 @@
-"""Pairs predicted on a Ray cluster of this machine: the same bytes as in one process, whatever happens to a worker."""
+"""Pairs predicted on a Ray cluster of this machine: the same bytes as in one process, whatever happens to a
+worker.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +91,9 @@ def backend(folder: Path) -> PairwiseBackend:
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.filterwarnings("ignore")  # those of another project's packages
 @pytest.mark.parametrize("killed", [False, True])
-def test_two_workers_leave_the_bytes_of_one_process_even_if_one_is_killed(tmp_path: Path, killed: bool) -> None:
+def test_two_workers_leave_the_bytes_of_one_process_even_if_one_is_killed(
+    tmp_path: Path, killed: bool
+) -> None:
     made, views = backend(tmp_path), photos(tmp_path)
     made.predict(views, None, PredictionStore(tmp_path / "one"), silent)
     mortal = Mortal(made.open_model, tmp_path / "killed")

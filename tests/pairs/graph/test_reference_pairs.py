@@ -47,4 +47,8 @@ def test_what_the_reference_refuses_is_refused(text):
 def test_key_pairs_of_a_retrieval_come_in_the_order_of_their_selection():
     position = np.array([0.0, 9.0, 5.0])
     similarity = 1 - abs(position[:, None] - position)
-    assert reference_pairs("retrieval-3-0", 3, similarity=similarity, first_anchor=2) == [(2, 0), (2, 1), (0, 1)]
+    assert reference_pairs("retrieval-3-0", 3, similarity=similarity, first_anchor=2) == [
+        (2, 0),
+        (2, 1),
+        (0, 1),
+    ]

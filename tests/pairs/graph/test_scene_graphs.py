@@ -10,7 +10,15 @@ from masks.errors import GraphError
 from pairs.graph.by_similarity import Retrieval, spread_views
 from pairs.graph.scene_graphs import Complete, FromFile, LogWindow, Ring, Star, Window, parse_graph
 
-GRAPHS = [Complete(), Ring(), Window(3), Window(2, cyclic=False), LogWindow(3), LogWindow(4, cyclic=False), Star(0)]
+GRAPHS = [
+    Complete(),
+    Ring(),
+    Window(3),
+    Window(2, cyclic=False),
+    LogWindow(3),
+    LogWindow(4, cyclic=False),
+    Star(0),
+]
 
 
 def named(num_views: int) -> list[str]:
@@ -69,7 +77,20 @@ def test_texts_of_the_command_line(text, expected):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "all", "Complete", "complete:3", "window:x", "window:3:closed", "window:-1", "window:1:2", "star:a", "star:1:2", "file:"]
+    "text",
+    [
+        "",
+        "all",
+        "Complete",
+        "complete:3",
+        "window:x",
+        "window:3:closed",
+        "window:-1",
+        "window:1:2",
+        "star:a",
+        "star:1:2",
+        "file:",
+    ],
 )
 def test_an_unknown_text_lists_the_choices(text):
     with pytest.raises(GraphError, match="complete, ring, window:3"):

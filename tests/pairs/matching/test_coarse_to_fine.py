@@ -40,7 +40,10 @@ def by_colour(pairs: Sequence[CropPair]) -> list[Matches]:
     found = []
     for a, b in pairs:
         _, at_a, at_b = np.intersect1d(place(a), place(b), return_indices=True)
-        xy = [np.stack([at % crop.image.shape[1], at // crop.image.shape[1]], 1)[::97].astype(float) for at, crop in ((at_a, a), (at_b, b))]
+        xy = [
+            np.stack([at % crop.image.shape[1], at // crop.image.shape[1]], 1)[::97].astype(float)
+            for at, crop in ((at_a, a), (at_b, b))
+        ]
         found.append(Matches(xy[0], xy[1], np.ones(len(xy[0]))))
     return found
 
@@ -76,7 +79,10 @@ def test_batches_bound_what_is_matched_at_once_and_change_nothing():
         return by_colour(pairs)
 
     a, b = photos()
-    whole, parts = coarse_to_fine(a, b, coarse(), watching), coarse_to_fine(a, b, coarse(), watching, FineOptions(batch=2))
+    whole, parts = (
+        coarse_to_fine(a, b, coarse(), watching),
+        coarse_to_fine(a, b, coarse(), watching, FineOptions(batch=2)),
+    )
     np.testing.assert_array_equal(whole.xy_b, parts.xy_b)
     assert seen[0] == sum(seen[1:]) > 2
     assert max(seen[1:]) == 2

@@ -8,7 +8,13 @@ import pytest
 import torch
 from random_maps import related_maps, unit_map
 
-from pairs.matching.correspondences import as_matches, pair_score, seeded_matches, single_run_matches, symmetric_matches
+from pairs.matching.correspondences import (
+    as_matches,
+    pair_score,
+    seeded_matches,
+    single_run_matches,
+    symmetric_matches,
+)
 from pairs.matching.descriptor_map import grid_pixels
 from pairs.matching.fast_reciprocal import prepare_search, reciprocal_from_grid
 
@@ -36,9 +42,13 @@ def test_a_match_of_both_runs_has_the_confidence_of_the_first():
 def test_matches_of_one_run_have_the_smaller_confidence_and_come_from_both_sides():
     a, b = related_maps(4)
     matches = single_run_matches(a, b, 4)
-    assert matches.conf.tolist() == [min(a.conf[ya, xa], b.conf[yb, xb]).item() for xa, ya, xb, yb in listed(matches)]
+    assert matches.conf.tolist() == [
+        min(a.conf[ya, xa], b.conf[yb, xb]).item() for xa, ya, xb, yb in listed(matches)
+    ]
     search = prepare_search(a, b)
-    found = {(p, q) for p, q in reciprocal_from_grid(search, 4).tolist()} | {(p, q) for q, p in reciprocal_from_grid(search.reversed(), 4).tolist()}
+    found = {(p, q) for p, q in reciprocal_from_grid(search, 4).tolist()} | {
+        (p, q) for q, p in reciprocal_from_grid(search.reversed(), 4).tolist()
+    }
     assert {(ya * 24 + xa, yb * 24 + xb) for xa, ya, xb, yb in listed(matches)} == found
 
 

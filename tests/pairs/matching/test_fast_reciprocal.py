@@ -12,12 +12,21 @@ from random_maps import related_maps, unit_desc, unit_map
 from torch import Tensor
 
 from pairs.matching.descriptor_map import DescriptorMap, grid_pixels
-from pairs.matching.fast_reciprocal import basins_from_grid, prepare_search, reciprocal_from_grid, reciprocal_from_seeds
+from pairs.matching.fast_reciprocal import (
+    basins_from_grid,
+    prepare_search,
+    reciprocal_from_grid,
+    reciprocal_from_seeds,
+)
 from pairs.matching.nearest import by_dot_product
 
 
-def plain_walk(a: DescriptorMap, b: DescriptorMap, seeds: list[int], rounds: int) -> list[tuple[int, int, int, bool]]:
-    """Let every seed walk on its own, by the letter of chapter 11.2: (before, here, there, active) at the end."""
+def plain_walk(
+    a: DescriptorMap, b: DescriptorMap, seeds: list[int], rounds: int
+) -> list[tuple[int, int, int, bool]]:
+    """Let every seed walk on its own, by the letter of chapter 11.2: (before, here, there, active) at the
+    end.
+    """
     likeness = a.desc.flatten(0, 1) @ b.desc.flatten(0, 1).T
     if a.inside is not None:
         likeness[~a.inside.flatten()] = -torch.inf
@@ -46,9 +55,19 @@ def kept(a: DescriptorMap, pixels: Tensor) -> list[int]:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 999), st.sampled_from([None, 0.7, 0.2]), st.integers(1, 9), st.booleans())
 def test_walks_end_where_the_plain_ones_do(seed, coverage, subsample, related):
-    a, b = related_maps(seed, coverage=coverage) if related else (unit_map(seed, coverage=coverage), unit_map(seed + 1, (12, 20), coverage))
-    expected = {(here, there) for _, here, there, active in plain_walk(a, b, kept(a, grid_pixels(a.size, subsample)), 10) if not active}
-    assert reciprocal_from_grid(prepare_search(a, b), subsample).tolist() == [list(pair) for pair in sorted(expected)]
+    a, b = (
+        related_maps(seed, coverage=coverage)
+        if related
+        else (unit_map(seed, coverage=coverage), unit_map(seed + 1, (12, 20), coverage))
+    )
+    expected = {
+        (here, there)
+        for _, here, there, active in plain_walk(a, b, kept(a, grid_pixels(a.size, subsample)), 10)
+        if not active
+    }
+    assert reciprocal_from_grid(prepare_search(a, b), subsample).tolist() == [
+        list(pair) for pair in sorted(expected)
+    ]
 
 
 @settings(max_examples=25, deadline=None)
@@ -61,7 +80,9 @@ def test_seeds_come_back_within_the_tolerance_or_are_dropped(seed, coverage, tol
         away = complex(here % 24 - before % 24, here // 24 - before // 24)
         if not active or abs(away) < tolerance:
             expected.add((before, there))
-    assert reciprocal_from_seeds(prepare_search(a, b), seeds, tolerance).tolist() == [list(pair) for pair in sorted(expected)]
+    assert reciprocal_from_seeds(prepare_search(a, b), seeds, tolerance).tolist() == [
+        list(pair) for pair in sorted(expected)
+    ]
 
 
 def test_basins_lead_to_where_a_pixel_goes_next():
@@ -98,14 +119,20 @@ def test_every_mutual_pair_inside_the_masks_is_found_from_all_seeds_and_no_other
     likeness = a.desc.flatten(0, 1) @ b.desc.flatten(0, 1).T
     in_a, in_b = (m.inside.flatten().nonzero()[:, 0] for m in (a, b))
     among = likeness[in_a][:, in_b]
-    mutual = [(int(in_a[i]), int(in_b[j])) for i, j in enumerate(among.argmax(1)) if among[:, j].argmax() == i]
-    assert reciprocal_from_seeds(prepare_search(a, b), torch.arange(16 * 24)).tolist() == [list(pair) for pair in mutual]
+    mutual = [
+        (int(in_a[i]), int(in_b[j])) for i, j in enumerate(among.argmax(1)) if among[:, j].argmax() == i
+    ]
+    assert reciprocal_from_seeds(prepare_search(a, b), torch.arange(16 * 24)).tolist() == [
+        list(pair) for pair in mutual
+    ]
 
 
 def test_descriptors_outside_the_masks_are_never_looked_at():
     a, b = (unit_map(k, coverage=0.5) for k in range(2))
     poisoned = [replace(m, desc=torch.where(m.inside[..., None], m.desc, torch.nan)) for m in (a, b)]
-    assert torch.equal(reciprocal_from_grid(prepare_search(a, b), 2), reciprocal_from_grid(prepare_search(*poisoned), 2))
+    assert torch.equal(
+        reciprocal_from_grid(prepare_search(a, b), 2), reciprocal_from_grid(prepare_search(*poisoned), 2)
+    )
 
 
 def test_descriptors_that_are_not_finite_are_left_out_and_spoil_nothing():

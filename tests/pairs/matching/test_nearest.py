@@ -10,11 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_maps import unit_desc
 
-from pairs.matching.nearest import by_distance, by_dot_product, by_tree, closeness, dot_products, nearest, nearest_both_ways
+from pairs.matching.nearest import (
+    by_distance,
+    by_dot_product,
+    by_tree,
+    closeness,
+    dot_products,
+    nearest,
+    nearest_both_ways,
+)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**31), st.integers(1, 40), st.integers(1, 40), st.integers(1, 45), st.sampled_from([dot_products, closeness]))
+@given(
+    st.integers(0, 2**31),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(1, 45),
+    st.sampled_from([dot_products, closeness]),
+)
 def test_tiles_give_what_one_matrix_gives_also_on_ties(seed, rows, columns, block, likeness):
     # Small whole numbers: many ties, and every likeness is exact.
     generator = torch.Generator().manual_seed(seed)

@@ -16,7 +16,9 @@ sides = st.integers(60, 4000)
 @given(sides, sides, st.sampled_from([512, 224]))
 def test_back_and_forth_is_nothing(height, width, longest):
     resize = standard_resize((height, width), longest)
-    np.testing.assert_allclose(resize.half_pixel_photo_from_target @ resize.half_pixel_target_from_photo, np.eye(3), atol=1e-9)
+    np.testing.assert_allclose(
+        resize.half_pixel_photo_from_target @ resize.half_pixel_target_from_photo, np.eye(3), atol=1e-9
+    )
     x, y, w, h = resize.crop
     assert min(x, y) >= 0
     assert x + w <= width

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairs.matching.windows import WindowOptions, choose_windows, fit_windows, greedy_choice, overlapping_grid, score_windows, start_positions
+from pairs.matching.windows import (
+    WindowOptions,
+    choose_windows,
+    fit_windows,
+    greedy_choice,
+    overlapping_grid,
+    score_windows,
+    start_positions,
+)
 
 sides = st.integers(520, 2600)
 
@@ -62,7 +70,9 @@ def test_a_resolution_larger_than_the_picture_is_refused():
         fit_windows(np.array([[0, 0, 10, 10]]), (300, 800), (384, 512))
 
 
-def shifted_matches(count: int = 400, size: tuple[int, int] = (768, 1024), shift: tuple[int, int] = (40, -25)) -> tuple[np.ndarray, np.ndarray]:
+def shifted_matches(
+    count: int = 400, size: tuple[int, int] = (768, 1024), shift: tuple[int, int] = (40, -25)
+) -> tuple[np.ndarray, np.ndarray]:
     xy = np.random.default_rng(0).uniform(0, 1, (count, 2)) * [size[1], size[0]]
     return xy, xy + shift
 
@@ -78,15 +88,29 @@ def test_the_counterpart_of_a_window_is_where_its_matches_lead():
 def test_windows_with_few_matches_are_left_out():
     xy_a, xy_b = shifted_matches(9)
     assert len(score_windows(np.array([[0, 0, 1024, 768]]), xy_a, xy_b, (768, 1024), None)) == 0
-    chosen = choose_windows((xy_a, xy_b), ((768, 1024), (768, 1024)), ((384, 512), (384, 512)), WindowOptions())
+    chosen = choose_windows(
+        (xy_a, xy_b), ((768, 1024), (768, 1024)), ((384, 512), (384, 512)), WindowOptions()
+    )
     assert chosen.a.shape == chosen.b.shape == (0, 4)
-    assert len(choose_windows((np.zeros((0, 2)), np.zeros((0, 2))), ((768, 1024), (768, 1024)), (None, None), WindowOptions())) == 0
+    assert (
+        len(
+            choose_windows(
+                (np.zeros((0, 2)), np.zeros((0, 2))),
+                ((768, 1024), (768, 1024)),
+                (None, None),
+                WindowOptions(),
+            )
+        )
+        == 0
+    )
 
 
 def test_windows_are_chosen_where_the_matches_are():
     xy_a, xy_b = shifted_matches()
     corner = (xy_a < [400, 300]).all(1)
-    chosen = choose_windows((xy_a[corner], xy_b[corner]), ((768, 1024), (768, 1024)), ((384, 512), (384, 512)), WindowOptions())
+    chosen = choose_windows(
+        (xy_a[corner], xy_b[corner]), ((768, 1024), (768, 1024)), ((384, 512), (384, 512)), WindowOptions()
+    )
     assert 1 <= len(chosen) <= 4
     covered = np.zeros(corner.sum(), bool)
     for window in chosen.a:

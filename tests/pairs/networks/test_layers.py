@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from pairs.networks.layers import CrossAttention, DecoderBlock, SelfAttention, grid_positions, rotate, rotation
+from pairs.networks.layers import (
+    CrossAttention,
+    DecoderBlock,
+    SelfAttention,
+    grid_positions,
+    rotate,
+    rotation,
+)
 
 DIM, HEADS = 16, 2
 D = DIM // HEADS
@@ -47,8 +54,12 @@ def test_self_attention_is_the_softmax_of_turned_queries_and_keys():
 def test_cross_attention_turns_each_side_by_its_own_positions():
     layer = CrossAttention(DIM, HEADS)
     (x, at_x), (y, at_y) = tokens((2, 3)), tokens((3, 4))
-    expected = layer.proj(plain_attention(turned(layer.projq(x), at_x), turned(layer.projk(y), at_y), layer.projv(y)))
-    assert_close(layer(x, y, rotation(at_x, D, 100.0), rotation(at_y, D, 100.0)), expected, atol=1e-5, rtol=1e-5)
+    expected = layer.proj(
+        plain_attention(turned(layer.projq(x), at_x), turned(layer.projk(y), at_y), layer.projv(y))
+    )
+    assert_close(
+        layer(x, y, rotation(at_x, D, 100.0), rotation(at_y, D, 100.0)), expected, atol=1e-5, rtol=1e-5
+    )
 
 
 def test_a_decoder_block_only_reads_the_other_view():
@@ -60,4 +71,8 @@ def test_a_decoder_block_only_reads_the_other_view():
 
 
 def test_without_its_norm_a_decoder_block_has_no_weights_for_it():
-    assert not [name for name in DecoderBlock(DIM, HEADS, 4, norm_memory=False).state_dict() if name.startswith("norm_y")]
+    assert not [
+        name
+        for name in DecoderBlock(DIM, HEADS, 4, norm_memory=False).state_dict()
+        if name.startswith("norm_y")
+    ]

@@ -18,7 +18,9 @@ def test_a_token_is_a_linear_map_of_its_patch():
     tokens, positions = EMBED(images)
     for n, (row, column) in enumerate(positions[1].tolist()):
         patch = images[1, :, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16]
-        assert_close(tokens[1, n], (EMBED.proj.weight * patch).sum((1, 2, 3)) + EMBED.proj.bias, atol=1e-5, rtol=1e-5)
+        assert_close(
+            tokens[1, n], (EMBED.proj.weight * patch).sum((1, 2, 3)) + EMBED.proj.bias, atol=1e-5, rtol=1e-5
+        )
     assert positions[0].tolist() == [[row, column] for row in range(2) for column in range(3)]
 
 

@@ -46,7 +46,11 @@ def test_attention_sees_differences_of_positions_only(places, seed):
     products = []
     for dr, dc in ((0, 0), (row, column)):
         at = [torch.tensor([[[r + dr, c + dc]]]) for r, c in ((row_q, column_q), (row_k, column_k))]
-        products.append((rotate(query, rotation(at[0], HEAD_DIM, BASE)) * rotate(key, rotation(at[1], HEAD_DIM, BASE))).sum())
+        products.append(
+            (
+                rotate(query, rotation(at[0], HEAD_DIM, BASE)) * rotate(key, rotation(at[1], HEAD_DIM, BASE))
+            ).sum()
+        )
     # Angles up to 60 rad in float32 are good to 4e-6, the products of 16 channels to a few times that.
     assert_close(products[0], products[1], atol=2e-4, rtol=1e-4)
 

@@ -16,7 +16,9 @@ def a_group() -> GroupPrediction:
     turn, _ = np.linalg.qr(np.eye(3) + 0.3 * rng.standard_normal((3, 3)))
     poses[1, :3, :3] = turn * np.sign(np.linalg.det(turn))
     poses[1, :3, 3] = 0.5, -0.1, 0.2
-    K = np.array([[[40.0, 0, 15.2], [0, 41.0, 11.7], [0, 0, 1]], [[55.0, 0, 11.5], [0, 55.0, 15.5], [0, 0, 1]]])
+    K = np.array(
+        [[[40.0, 0, 15.2], [0, 41.0, 11.7], [0, 0, 1]], [[55.0, 0, 11.5], [0, 55.0, 15.5], [0, 0, 1]]]
+    )
     depth = tuple(rng.uniform(1, 3, shape).astype(np.float32) for shape in ((24, 32), (32, 24)))
     return GroupPrediction(Cameras(K, poses), depth, tuple(1 + d for d in depth))
 

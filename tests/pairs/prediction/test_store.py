@@ -51,13 +51,21 @@ def test_equal_arrays_give_equal_files(tmp_path: Path) -> None:
     assert store.path("kind", "x").read_bytes() == store.path("kind", "y").read_bytes()
 
 
-@given(st.lists(st.one_of(st.text(), st.integers(), st.binary()), max_size=4), st.lists(st.one_of(st.text(), st.integers(), st.binary()), max_size=4))
+@given(
+    st.lists(st.one_of(st.text(), st.integers(), st.binary()), max_size=4),
+    st.lists(st.one_of(st.text(), st.integers(), st.binary()), max_size=4),
+)
 def test_different_parts_give_different_keys(a: list, b: list) -> None:
     assert (digest(*a) == digest(*b)) == (repr(a) == repr(b))
 
 
 def test_dtype_and_shape_are_part_of_the_key() -> None:
-    zeros = [np.zeros(4, np.float32), np.zeros(2, np.float64), np.zeros((2, 2), np.float32), np.zeros((4, 1), np.float32)]
+    zeros = [
+        np.zeros(4, np.float32),
+        np.zeros(2, np.float64),
+        np.zeros((2, 2), np.float32),
+        np.zeros((4, 1), np.float32),
+    ]
     assert len({digest(z) for z in zeros}) == 4
 
 

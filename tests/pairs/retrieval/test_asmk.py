@@ -12,7 +12,9 @@ from pairs.retrieval.asmk import Assignment, bit_count, image_words, nearest_wor
 def photos(seed: int, channels: int = 40) -> tuple[list[torch.Tensor], torch.Tensor]:
     """Return features (F, C) of four images of different numbers of features, and a codebook (9, C)."""
     generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(count, channels, generator=generator) for count in (7, 1, 12, 5)], torch.randn(9, channels, generator=generator)
+    return [torch.randn(count, channels, generator=generator) for count in (7, 1, 12, 5)], torch.randn(
+        9, channels, generator=generator
+    )
 
 
 def plain_words(features: np.ndarray, centroids: np.ndarray, count: int) -> dict[int, np.ndarray]:
@@ -40,7 +42,9 @@ def test_the_vectorised_likeness_is_the_plain_one(seed, channels, count):
     found = similarity_matrix(features, centroids, Assignment(query=count))
     queries = [plain_words(image.double().numpy(), centroids.double().numpy(), count) for image in features]
     database = [plain_words(image.double().numpy(), centroids.double().numpy(), 1) for image in features]
-    expected = torch.tensor([[plain_score(query, image) for image in database] for query in queries], dtype=torch.float64)
+    expected = torch.tensor(
+        [[plain_score(query, image) for image in database] for query in queries], dtype=torch.float64
+    )
     assert_close(found, expected)
 
 

@@ -36,7 +36,14 @@ def codebook(centroids: object = CENTROIDS, size: object = 8) -> dict:
 
 def write_model(folder: Path, **changes: object) -> Path:
     """Write a small head with its codebook; return the head's path."""
-    args = {"hdims": "5_6", "prewhiten": -1, "postwhiten": None, "nfeat": 4, "nclusters": 8, "featweights": "l2norm"} | changes
+    args = {
+        "hdims": "5_6",
+        "prewhiten": -1,
+        "postwhiten": None,
+        "nfeat": 4,
+        "nclusters": 8,
+        "featweights": "l2norm",
+    } | changes
     head = RetrievalHead(HeadOptions(dim=6, hidden_dims=(5, 6), prewhiten=True))
     path = folder / "net_retrieval_small.pth"
     torch.save({"args": Namespace(**args), "model": head.state_dict()}, path)
@@ -54,7 +61,9 @@ def test_a_head_comes_with_the_codebook_beside_it(tmp_path):
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-@pytest.mark.parametrize("array", [CENTROIDS, np.asfortranarray(CENTROIDS), CENTROIDS.astype(">f8"), CENTROIDS[:2].T])
+@pytest.mark.parametrize(
+    "array", [CENTROIDS, np.asfortranarray(CENTROIDS), CENTROIDS.astype(">f8"), CENTROIDS[:2].T]
+)
 def test_arrays_of_every_protocol_are_read(protocol, array):
     found = read_arrays(pickle.dumps(codebook(array), protocol), "book")["state"]["centroids"]
     assert found.dtype == array.dtype
@@ -95,7 +104,13 @@ def test_a_foreign_head_is_never_executed(tmp_path):
     [
         ([1, 2], "not a retrieval head"),
         ({"args": Namespace(model="AsymmetricMASt3R()"), "model": {}}, "not a retrieval head"),
-        ({"args": Namespace(hdims="", prewhiten=None, postwhiten=None, nfeat=4, nclusters=8), "model": {"x": 1}}, "no plain tensors"),
+        (
+            {
+                "args": Namespace(hdims="", prewhiten=None, postwhiten=None, nfeat=4, nclusters=8),
+                "model": {"x": 1},
+            },
+            "no plain tensors",
+        ),
     ],
 )
 def test_a_file_of_something_else_is_named(tmp_path, content, message):
@@ -110,7 +125,9 @@ def test_a_text_and_a_truncated_head_are_named(tmp_path):
     path = write_model(tmp_path)
     for data in (b"hello", path.read_bytes()[:-300]):
         path.write_bytes(data)
-        with pytest.raises(FormatError, match=r"net_retrieval_small\.pth: is no torch checkpoint, or was cut off"):
+        with pytest.raises(
+            FormatError, match=r"net_retrieval_small\.pth: is no torch checkpoint, or was cut off"
+        ):
             read_retrieval(path)
 
 
@@ -143,7 +160,10 @@ def test_what_is_no_plain_array_is_refused(data):
 
 
 @settings(deadline=None)  # the first call of a kind is slow
-@given(changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4), protocol=st.sampled_from([0, 2, 4, 5]))
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4),
+    protocol=st.sampled_from([0, 2, 4, 5]),
+)
 def test_a_damaged_codebook_is_read_or_refused_and_nothing_else(changes, protocol):
     data = bytearray(pickle.dumps(codebook(), protocol))
     for place, value in changes:

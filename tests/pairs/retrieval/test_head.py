@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from pairs.retrieval.head import HeadOptions, RetrievalHead, Whitener, global_feature, learned_whitening, local_features, number_of_features
+from pairs.retrieval.head import (
+    HeadOptions,
+    RetrievalHead,
+    Whitener,
+    global_feature,
+    learned_whitening,
+    local_features,
+    number_of_features,
+)
 
 
 def tokens_of(seed: int) -> torch.Tensor:
@@ -12,7 +20,11 @@ def tokens_of(seed: int) -> torch.Tensor:
 
 
 def test_learned_whitening_leaves_mean_zero_and_covariance_one():
-    rows = tokens_of(0).flatten(0, 1).double() @ torch.randn(6, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64) + 3
+    rows = (
+        tokens_of(0).flatten(0, 1).double()
+        @ torch.randn(6, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        + 3
+    )
     whitener = Whitener(6)
     mean, projection = learned_whitening(rows)
     whitener.load_state_dict({"m": mean, "p": projection})
@@ -41,7 +53,9 @@ def test_local_features_have_the_largest_attention_and_stand_in_its_order():
         assert_close(found.attention[image], lengths[image, found.index[image]])
 
 
-@pytest.mark.parametrize(("wanted", "tokens", "expected"), [(300, 192, 192), (300, 768, 300), (-0.5, 7, 3), (-1, 8, 8), (0, 8, 0)])
+@pytest.mark.parametrize(
+    ("wanted", "tokens", "expected"), [(300, 192, 192), (300, 768, 300), (-0.5, 7, 3), (-1, 8, 8), (0, 8, 0)]
+)
 def test_numbers_of_features(wanted, tokens, expected):
     assert number_of_features(wanted, tokens) == expected
 
@@ -61,7 +75,9 @@ def test_a_global_feature_has_length_one():
 
 def test_names_of_the_projector_are_those_of_published_files():
     names = set(RetrievalHead(HeadOptions(dim=6, hidden_dims=(5, 4), prewhiten=True)).state_dict())
-    assert names == {"prewhiten.m", "prewhiten.p"} | {f"projector.{k}.{part}" for k in (0, 1, 3) for part in ("weight", "bias")}
+    assert names == {"prewhiten.m", "prewhiten.p"} | {
+        f"projector.{k}.{part}" for k in (0, 1, 3) for part in ("weight", "bias")
+    }
 
 
 def test_a_residual_needs_equal_widths():

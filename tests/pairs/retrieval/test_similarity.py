@@ -14,7 +14,9 @@ from pairs.retrieval.head import HeadOptions, RetrievalHead
 
 
 def scenes(num_photos: int) -> tuple[RetrievalModel, list[Encoded]]:
-    """Return encodings of photos that change little from one to the next, each with noise of its own, and a model."""
+    """Return encodings of photos that change little from one to the next, each with noise of its own, and a
+    model.
+    """
     generator = torch.Generator().manual_seed(0)
     start, end = torch.randn(2, 1, 24, 40, generator=generator)
     share = torch.linspace(0, 1, num_photos)[:, None, None]
@@ -37,7 +39,11 @@ def test_photos_of_one_place_are_liker_than_photos_of_two():
 
 def test_a_batch_of_photos_is_as_good_as_one_by_one():
     model, encoded = scenes(4)
-    together = Encoded(torch.cat([one.tokens for one in encoded]), torch.cat([one.positions for one in encoded]), encoded[0].size)
+    together = Encoded(
+        torch.cat([one.tokens for one in encoded]),
+        torch.cat([one.positions for one in encoded]),
+        encoded[0].size,
+    )
     assert np.array_equal(photo_similarity(model, [together]), photo_similarity(model, encoded))
 
 

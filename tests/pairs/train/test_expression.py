@@ -12,7 +12,8 @@ from pairs.train.regression import ConfLoss, Regr3D
 
 MAST3R_TRAIN = (
     "ConfLoss(Regr3D(L21, norm_mode='?avg_dis'), alpha=0.2, loss_in_log=False) + "
-    "0.075*ConfMatchingLoss(MatchingLoss(InfoNCE(mode='proper', temperature=0.05), negatives_padding=0, blocksize=8192), alpha=10.0, confmode='mean')"
+    "0.075*ConfMatchingLoss(MatchingLoss(InfoNCE(mode='proper', temperature=0.05), negatives_padding=0, "
+    "blocksize=8192), alpha=10.0, confmode='mean')"
 )
 MAST3R_TEST = (
     "Regr3D(L21, norm_mode='?avg_dis', gt_scale=True, sky_loss_value=0) "
@@ -21,8 +22,14 @@ MAST3R_TEST = (
 
 
 def test_the_published_texts_mean_the_published_objectives():
-    assert parse_loss("ConfLoss(Regr3D(L21, norm_mode='avg_dis'), alpha=0.2)", "dust3r") == PUBLISHED["dust3r-512-dpt"].train_loss
-    assert parse_loss("Regr3D_ScaleShiftInv(L21, gt_scale=True)", "dust3r") == PUBLISHED["dust3r-512-dpt"].test_loss
+    assert (
+        parse_loss("ConfLoss(Regr3D(L21, norm_mode='avg_dis'), alpha=0.2)", "dust3r")
+        == PUBLISHED["dust3r-512-dpt"].train_loss
+    )
+    assert (
+        parse_loss("Regr3D_ScaleShiftInv(L21, gt_scale=True)", "dust3r")
+        == PUBLISHED["dust3r-512-dpt"].test_loss
+    )
     assert parse_loss(MAST3R_TRAIN) == PUBLISHED["mast3r"].train_loss
     assert parse_loss(MAST3R_TEST) == PUBLISHED["mast3r"].test_loss
     assert parse_loss(MAST3R_TEST.replace("+ -1.*", "- ")) == PUBLISHED["mast3r"].test_loss
@@ -35,14 +42,20 @@ def test_a_paper_decides_about_sky():
 
 
 def test_weights_and_signs_of_sums():
-    found = parse_loss("-2*MatchingLoss(InfoNCE()) - Regr3D(L21, norm_mode=None) + 0.5*MatchingLoss(InfoNCE(mode='dual'))", "dust3r")
+    found = parse_loss(
+        "-2*MatchingLoss(InfoNCE()) - Regr3D(L21, norm_mode=None) + 0.5*MatchingLoss(InfoNCE(mode='dual'))",
+        "dust3r",
+    )
     matching, regression, dual = MatchingLoss(InfoNCE()), Regr3D(None), MatchingLoss(InfoNCE("dual"))
     assert found == WeightedSum(((-2, matching), (-1, regression), (0.5, dual)))
 
 
 @pytest.mark.parametrize(
     "text",
-    ["Regr3D(L21, loss_in_log='before', opt_fit_gt=True, max_metric_scale=False)", "Regr3D_ShiftInv(L21, loss_in_log=True)"],
+    [
+        "Regr3D(L21, loss_in_log='before', opt_fit_gt=True, max_metric_scale=False)",
+        "Regr3D_ShiftInv(L21, loss_in_log=True)",
+    ],
 )
 def test_accepted_arguments_without_meaning(text):
     assert isinstance(parse_loss(text), Regr3D)

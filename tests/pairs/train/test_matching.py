@@ -67,7 +67,10 @@ def test_the_order_of_correspondences_does_not_matter(seed, mode):
     batch = batch_of(seed)
     other = replace(batch, correspondences=shuffled(batch.correspondences, np.random.default_rng(seed)))
     loss = MatchingLoss(InfoNCE(mode, temperature=0.3))
-    assert_close(loss.evaluate(other, np.random.default_rng(0)).value, loss.evaluate(batch, np.random.default_rng(0)).value)
+    assert_close(
+        loss.evaluate(other, np.random.default_rng(0)).value,
+        loss.evaluate(batch, np.random.default_rng(0)).value,
+    )
 
 
 def test_pixels_that_do_not_match_are_negatives_only():
@@ -79,7 +82,10 @@ def test_pixels_that_do_not_match_are_negatives_only():
     kept = 4
     assert matched[0, :kept].any()
     first = batch.correspondences
-    shorter = replace(batch, correspondences=Correspondences(first.xy_a[:, :kept], first.xy_b[:, :kept], first.matched[:, :kept]))
+    shorter = replace(
+        batch,
+        correspondences=Correspondences(first.xy_a[:, :kept], first.xy_b[:, :kept], first.matched[:, :kept]),
+    )
     assert (match_losses(loss, shorter, np.random.default_rng(0)).loss < found.loss[:, :kept]).all()
 
 
@@ -90,7 +96,12 @@ def test_blocks_are_the_loss_of_shuffled_parts_for_several_samples():
     order = shuffled(batch.correspondences, np.random.default_rng(7))
     for sample in range(3):
         for start in range(0, 12, 4):
-            part = Correspondences(*(values[sample : sample + 1, start : start + 4] for values in (order.xy_a, order.xy_b, order.matched)))
+            part = Correspondences(
+                *(
+                    values[sample : sample + 1, start : start + 4]
+                    for values in (order.xy_a, order.xy_b, order.matched)
+                )
+            )
             one = replace(
                 batch,
                 a=replace(batch.a, desc=batch.a.desc[sample : sample + 1]),
@@ -126,7 +137,11 @@ def test_padding_takes_the_first_pixels_without_correspondence():
 def test_padding_makes_finding_a_match_harder_and_is_refused_from_both_sides():
     batch = batch_of(4)
     plain = MatchingLoss(InfoNCE("all", temperature=0.3)).evaluate(batch, np.random.default_rng(0)).value
-    padded = MatchingLoss(InfoNCE("all", temperature=0.3), negatives_padding=5).evaluate(batch, np.random.default_rng(0)).value
+    padded = (
+        MatchingLoss(InfoNCE("all", temperature=0.3), negatives_padding=5)
+        .evaluate(batch, np.random.default_rng(0))
+        .value
+    )
     assert padded > plain
     with pytest.raises(UserError, match="negatives_padding=0"):
         MatchingLoss(InfoNCE("proper"), negatives_padding=5).evaluate(batch, np.random.default_rng(0))
@@ -135,9 +150,13 @@ def test_padding_makes_finding_a_match_harder_and_is_refused_from_both_sides():
 def test_no_match_at_all_costs_nothing():
     batch = batch_of(5)
     corr = batch.correspondences
-    none = replace(batch, correspondences=Correspondences(corr.xy_a, corr.xy_b, torch.zeros_like(corr.matched)))
+    none = replace(
+        batch, correspondences=Correspondences(corr.xy_a, corr.xy_b, torch.zeros_like(corr.matched))
+    )
     assert float(MatchingLoss(InfoNCE()).evaluate(none, np.random.default_rng(0)).value) == 0
-    result = ConfMatchingLoss(MatchingLoss(InfoNCE()), 1.0, neg_conf_loss_quantile=0.5).evaluate(none, np.random.default_rng(0))
+    result = ConfMatchingLoss(MatchingLoss(InfoNCE()), 1.0, neg_conf_loss_quantile=0.5).evaluate(
+        none, np.random.default_rng(0)
+    )
     assert float(result.value) == 0
 
 
@@ -145,7 +164,10 @@ def test_confidence_of_shuffled_matches_stays_with_them():
     batch = batch_of(6)
     one_block = ConfMatchingLoss(MatchingLoss(InfoNCE("all"), blocksize=12), 1.0)
     assert_close(
-        one_block.evaluate(replace(batch, correspondences=shuffled(batch.correspondences, np.random.default_rng(1))), np.random.default_rng(0)).value,
+        one_block.evaluate(
+            replace(batch, correspondences=shuffled(batch.correspondences, np.random.default_rng(1))),
+            np.random.default_rng(0),
+        ).value,
         one_block.evaluate(batch, np.random.default_rng(0)).value,
     )
 
@@ -153,7 +175,9 @@ def test_confidence_of_shuffled_matches_stays_with_them():
 def test_a_network_without_descriptors_is_named():
     batch = batch_of(0)
     with pytest.raises(UserError, match="MatchingLoss needs descriptors"):
-        MatchingLoss(InfoNCE()).evaluate(replace(batch, a=replace(batch.a, desc=None)), np.random.default_rng(0))
+        MatchingLoss(InfoNCE()).evaluate(
+            replace(batch, a=replace(batch.a, desc=None)), np.random.default_rng(0)
+        )
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ from pairs.train.mixed_orientation import ImageBatch, encode_sides, interleave, 
 FLOAT = {"atol": 2e-5, "rtol": 2e-5}
 
 
-def sides(images_a: torch.Tensor, images_b: torch.Tensor, names: tuple[tuple[str, ...], tuple[str, ...]]) -> tuple[ImageBatch, ImageBatch]:
+def sides(
+    images_a: torch.Tensor, images_b: torch.Tensor, names: tuple[tuple[str, ...], tuple[str, ...]]
+) -> tuple[ImageBatch, ImageBatch]:
     size = torch.tensor(images_a.shape[-2:]).expand(len(images_a), 2)
     return ImageBatch(images_a, size, names[0]), ImageBatch(images_b, size, names[1])
 
@@ -31,7 +33,9 @@ def test_symmetrised_is_what_interleaving_makes(pairs):
     assert not is_symmetrised(first[1:], second[1:]) or len(first) == 1
 
 
-@pytest.mark.parametrize(("first", "second"), [(["a"], ["a"]), (["a", "b", "c"], ["b", "a", "c"]), (["a", "b"], ["c", "a"])])
+@pytest.mark.parametrize(
+    ("first", "second"), [(["a"], ["a"]), (["a", "b", "c"], ["b", "a", "c"]), (["a", "b"], ["c", "a"])]
+)
 def test_single_odd_and_other_batches_are_not_symmetrised(first, second):
     assert not is_symmetrised(first, second)
 
@@ -54,7 +58,9 @@ def test_portrait_images_of_a_landscape_batch_answer_as_upright_ones_transposed(
     stored.load_state_dict(upright.state_dict())
     images = random_images(3, (32, 48)), random_images(3, (32, 48), seed=1)
     true_size = torch.tensor([[32, 48], [48, 32], [32, 48]])
-    first, second = (ImageBatch(side, true_size, (f"{k}0", f"{k}1", f"{k}2")) for k, side in enumerate(images))
+    first, second = (
+        ImageBatch(side, true_size, (f"{k}0", f"{k}1", f"{k}2")) for k, side in enumerate(images)
+    )
     with torch.inference_mode():
         together = predict_batch(stored.eval(), first, second)
         for k in range(3):
@@ -63,7 +69,11 @@ def test_portrait_images_of_a_landscape_batch_answer_as_upright_ones_transposed(
             for whole, alone in zip(together, upright(*pair)):
                 for field in fields(HeadOutput):
                     expected = getattr(alone, field.name)[0]
-                    assert_close(getattr(whole, field.name)[k], expected.transpose(0, 1) if turned else expected, **FLOAT)
+                    assert_close(
+                        getattr(whole, field.name)[k],
+                        expected.transpose(0, 1) if turned else expected,
+                        **FLOAT,
+                    )
 
 
 def test_without_landscape_outputs_a_side_has_one_size():

@@ -9,16 +9,24 @@ from torch.testing import assert_close
 from pairs.train.normalisation import NORM_MODES, depth_centred, masked_median, normalised, rescaled, spread
 
 
-def clouds(seed: int, batch_size: int = 2) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+def clouds(
+    seed: int, batch_size: int = 2
+) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
     """Return points (B, 4, 5, 3) and masks (B, 4, 5) of two views, about two thirds valid."""
     generator = torch.Generator().manual_seed(seed)
-    points = tuple(torch.randn(batch_size, 4, 5, 3, generator=generator, dtype=torch.float64) + 1 for _ in range(2))
+    points = tuple(
+        torch.randn(batch_size, 4, 5, 3, generator=generator, dtype=torch.float64) + 1 for _ in range(2)
+    )
     valid = tuple(torch.rand(batch_size, 4, 5, generator=generator) < 0.7 for _ in range(2))
     return (points[0], points[1]), (valid[0], valid[1])
 
 
 @settings(deadline=None)  # the first call of a kind is slow
-@given(seed=st.integers(0, 50), scale=st.floats(0.1, 10), mode=st.sampled_from(["avg_dis", "median_dis", "sqrt_dis"]))
+@given(
+    seed=st.integers(0, 50),
+    scale=st.floats(0.1, 10),
+    mode=st.sampled_from(["avg_dis", "median_dis", "sqrt_dis"]),
+)
 def test_a_scaled_cloud_is_normalised_to_the_same_points(seed, scale, mode):
     points, valid = clouds(seed)
     plain, size = normalised(points, valid, mode)

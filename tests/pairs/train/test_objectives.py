@@ -27,7 +27,9 @@ def test_every_published_objective_is_a_finite_number(name):
 def tiny_network() -> PairNetwork:
     outputs = OutputModes(desc_dim=4, desc_conf=("exp", 0.0, float("inf")))
     widths = DptWidths((8, 8, 8, 8), 8, 8)
-    return PairNetwork(NetworkConfig("mast3r", StackConfig(24, 1, 2), StackConfig(24, 4, 2), "catmlp+dpt", outputs, widths))
+    return PairNetwork(
+        NetworkConfig("mast3r", StackConfig(24, 1, 2), StackConfig(24, 4, 2), "catmlp+dpt", outputs, widths)
+    )
 
 
 def test_a_few_steps_of_the_published_training_lower_its_loss():
@@ -37,7 +39,11 @@ def test_a_few_steps_of_the_published_training_lower_its_loss():
     generator = torch.Generator().manual_seed(1)
     images = torch.rand(2, 2, 3, 32, 32, generator=generator) * 2 - 1
     truth = [
-        ViewTruth(torch.eye(4).repeat(2, 1, 1), torch.rand(2, 32, 32, 3, generator=generator) + 1, torch.ones(2, 32, 32, dtype=torch.bool))
+        ViewTruth(
+            torch.eye(4).repeat(2, 1, 1),
+            torch.rand(2, 32, 32, 3, generator=generator) + 1,
+            torch.ones(2, 32, 32, dtype=torch.bool),
+        )
         for _ in range(2)
     ]
     template = batch_of(2)

@@ -38,7 +38,9 @@ def plain_loss(batch: PairBatch) -> float:
         for k, (output, truth) in enumerate(((batch.a, batch.truth.a), (batch.b, batch.truth.b))):
             for row, column in truth.valid[pair].nonzero().tolist():
                 predicted.append((k, output.points[pair, row, column].double()))
-                world = torch.cat([truth.points[pair, row, column].double(), torch.ones(1, dtype=torch.float64)])
+                world = torch.cat(
+                    [truth.points[pair, row, column].double(), torch.ones(1, dtype=torch.float64)]
+                )
                 true.append((a_from_world @ world)[:3])
         size_predicted = sum(float(p.norm()) for _, p in predicted) / len(predicted)
         size_true = sum(float(p.norm()) for p in true) / len(true)
@@ -61,7 +63,9 @@ def test_what_is_true_of_an_invalid_pixel_moves_no_loss_and_no_gradient(regressi
     gradients = []
     for given_batch in (batch, other):
         points = given_batch.a.points.clone().requires_grad_()
-        regression.evaluate(replace(given_batch, a=replace(given_batch.a, points=points)), RNG).value.backward()
+        regression.evaluate(
+            replace(given_batch, a=replace(given_batch.a, points=points)), RNG
+        ).value.backward()
         gradients.append(points.grad)
     assert gradients[0].isfinite().all()
     assert torch.equal(*gradients)
@@ -79,12 +83,16 @@ def test_moving_the_world_changes_nothing(seed):
         return replace(view, world_from_cam=motion @ view.world_from_cam, points=points)
 
     other = replace(batch, truth=replace(batch.truth, a=moved(batch.truth.a), b=moved(batch.truth.b)))
-    assert_close(Regr3D().evaluate(other, RNG).value, Regr3D().evaluate(batch, RNG).value, atol=1e-4, rtol=1e-4)
+    assert_close(
+        Regr3D().evaluate(other, RNG).value, Regr3D().evaluate(batch, RNG).value, atol=1e-4, rtol=1e-4
+    )
 
 
 def test_only_metric_samples_notice_the_scale_of_the_prediction():
     batch = batch_of(6)
-    larger = replace(batch, a=replace(batch.a, points=2 * batch.a.points), b=replace(batch.b, points=2 * batch.b.points))
+    larger = replace(
+        batch, a=replace(batch.a, points=2 * batch.a.points), b=replace(batch.b, points=2 * batch.b.points)
+    )
     spared = Regr3D(keep_metric=True)
     per_sample = []
     for given_batch in (batch, larger):
@@ -100,7 +108,10 @@ def test_a_prediction_equal_to_the_truth_costs_nothing_in_every_variant():
     exact = []
     a_from_world = torch.linalg.inv(batch.truth.a.world_from_cam)
     for view in (batch.truth.a, batch.truth.b):
-        exact.append(torch.einsum("bij,bhwj->bhwi", a_from_world[:, :3, :3], view.points) + a_from_world[:, None, None, :3, 3])
+        exact.append(
+            torch.einsum("bij,bhwj->bhwi", a_from_world[:, :3, :3], view.points)
+            + a_from_world[:, None, None, :3, 3]
+        )
     same = replace(batch, a=replace(batch.a, points=exact[0]), b=replace(batch.b, points=exact[1]))
     for free in CLASS_NAMES:
         assert float(Regr3D(free=free).evaluate(same, RNG).value) < 1e-5
@@ -145,7 +156,9 @@ def test_confidence_weighs_and_is_rewarded():
     batch = batch_of(3)
     pixels = pixel_losses(Regr3D(), batch)
     conf_a, conf_b = batch.a.conf[pixels.mask_a], batch.b.conf[pixels.mask_b]
-    expected = (pixels.a * conf_a - 0.2 * conf_a.log()).mean() + (pixels.b * conf_b - 0.2 * conf_b.log()).mean()
+    expected = (pixels.a * conf_a - 0.2 * conf_a.log()).mean() + (
+        pixels.b * conf_b - 0.2 * conf_b.log()
+    ).mean()
     assert_close(ConfLoss(Regr3D(), 0.2).evaluate(batch, RNG).value, expected)
 
 

@@ -13,7 +13,11 @@ K = np.array([[20.0, 0, 15.5], [0, 20.0, 11.5], [0, 0, 1]])
 def wall(offset: float, depth: np.ndarray | float = 5.0) -> TrueView:
     """Return a view (24, 32) from `offset` to the right on a wall, or on other depths (24, 32)."""
     y, x = np.mgrid[:24, :32]
-    in_camera = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(K).T * np.broadcast_to(np.asarray(depth), (24, 32))[..., None]
+    in_camera = (
+        np.stack([x, y, np.ones_like(x)], -1)
+        @ np.linalg.inv(K).T
+        * np.broadcast_to(np.asarray(depth), (24, 32))[..., None]
+    )
     cam_from_world = np.eye(4)
     cam_from_world[0, 3] = -offset
     return TrueView(in_camera + np.array([offset, 0, 0]), np.ones((24, 32), bool), K, cam_from_world)
@@ -59,9 +63,13 @@ def test_samples_are_matches_first_then_pixels_that_match_nothing():
 
 
 def test_one_kind_fills_in_for_the_other():
-    few_lone = sample_correspondences(wall(0), wall(0.25), seed=1, count=200)  # 1 pixel: 24 of a match nothing
+    few_lone = sample_correspondences(
+        wall(0), wall(0.25), seed=1, count=200
+    )  # 1 pixel: 24 of a match nothing
     assert int(few_lone.matched.sum()) == 176
-    few_matches = sample_correspondences(wall(0), wall(7.75), seed=1, count=200)  # 31 pixels: one column matches
+    few_matches = sample_correspondences(
+        wall(0), wall(7.75), seed=1, count=200
+    )  # 31 pixels: one column matches
     assert int(few_matches.matched.sum()) == 24
 
 

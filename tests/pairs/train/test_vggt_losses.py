@@ -15,7 +15,15 @@ from masks.errors import UserError
 from pairs.networks.vggt.camera_head import encode_cameras
 from pairs.networks.vggt.network import Dense, VggtOutput
 from pairs.networks.vggt.tracker import Tracks
-from pairs.train.vggt_gradients import DifferenceTerm, NormalTerm, bounded, difference_loss, nearest_rank, normals, without_outliers
+from pairs.train.vggt_gradients import (
+    DifferenceTerm,
+    NormalTerm,
+    bounded,
+    difference_loss,
+    nearest_rank,
+    normals,
+    without_outliers,
+)
 from pairs.train.vggt_losses import PAPER_LOSS, CameraLoss, DenseLoss, TrackLoss, TrackTruth, VggtLoss
 from pairs.train.vggt_scene import SceneTruth
 
@@ -27,14 +35,26 @@ def truth(seed: int = 0, scenes: int = 2, frames: int = 2) -> SceneTruth:
     depth = 1 + torch.rand(scenes, frames, H, W, generator=generator)
     points = torch.randn(scenes, frames, H, W, 3, generator=generator)
     K = torch.tensor([[20.0, 0, 7], [0, 20, 6], [0, 0, 1]]).expand(scenes, frames, 3, 3)
-    return SceneTruth(torch.eye(4)[:3].expand(scenes, frames, 3, 4), K, points, depth, torch.rand(depth.shape, generator=generator) < 0.8)
+    return SceneTruth(
+        torch.eye(4)[:3].expand(scenes, frames, 3, 4),
+        K,
+        points,
+        depth,
+        torch.rand(depth.shape, generator=generator) < 0.8,
+    )
 
 
 def exact(true: SceneTruth, conf: float = 1.5) -> VggtOutput:
     """Return an output that says the truth."""
     sure = torch.full(true.depth.shape, conf)
     encoding = encode_cameras(true.cam_from_world, true.K, true.size)
-    return VggtOutput((encoding, encoding), Dense(true.depth[..., None], sure), Dense(true.world_points, sure), None, true.size)
+    return VggtOutput(
+        (encoding, encoding),
+        Dense(true.depth[..., None], sure),
+        Dense(true.world_points, sure),
+        None,
+        true.size,
+    )
 
 
 def test_the_truth_costs_nothing_but_the_reward_for_being_sure():
@@ -53,7 +73,9 @@ def test_all_parts_of_the_paper_are_summed_with_their_weights():
     tracks = Tracks((torch.ones(2, 2, 5, 2),), torch.zeros(2, 2, 5), None)
     output = replace(output, tracks=tracks)
     found = PAPER_LOSS.evaluate(output, true, TrackTruth(torch.zeros(2, 2, 5, 2), seen))
-    assert {"loss_camera", "loss_conf_depth", "loss_conf_point", "loss_track", "loss_vis"} <= set(found.details)
+    assert {"loss_camera", "loss_conf_depth", "loss_conf_point", "loss_track", "loss_vis"} <= set(
+        found.details
+    )
     parts = -0.2 * math.log(1.5) * 2 + found.details["loss_grad_point"] + 0.05 * (1 + math.log(2))
     assert float(found.value) == pytest.approx(parts, abs=1e-5)
 
@@ -74,7 +96,10 @@ def test_later_iterations_count_for_more_and_the_sum_is_divided_by_their_number(
     true, output = truth(), exact(truth())
     off = output.encodings[0].clone()
     off[..., :3] += 1
-    early, late = (CameraLoss().evaluate(pair, true).details["loss_T"] for pair in ((off, output.encodings[0]), (output.encodings[0], off)))
+    early, late = (
+        CameraLoss().evaluate(pair, true).details["loss_T"]
+        for pair in ((off, output.encodings[0]), (output.encodings[0], off))
+    )
     assert early == pytest.approx(0.6 / 2)
     assert late == pytest.approx(1 / 2)
 
@@ -108,7 +133,10 @@ def plain_dense(dense: Dense, true: torch.Tensor, valid: torch.Tensor) -> tuple[
 def test_a_dense_loss_is_a_mean_over_the_valid_pixels(seed):
     true = truth(seed)
     generator = torch.Generator().manual_seed(seed)
-    dense = Dense(torch.randn(true.world_points.shape, generator=generator), 1 + torch.rand(true.depth.shape, generator=generator))
+    dense = Dense(
+        torch.randn(true.world_points.shape, generator=generator),
+        1 + torch.rand(true.depth.shape, generator=generator),
+    )
     found = DenseLoss("point", None).evaluate(dense, true.world_points, true.valid).details
     by_conf, regression = plain_dense(dense, true.world_points, true.valid)
     assert found["loss_conf_point"] == pytest.approx(by_conf, rel=1e-5)
@@ -116,13 +144,17 @@ def test_a_dense_loss_is_a_mean_over_the_valid_pixels(seed):
     assert found["loss_grad_point"] == 0
 
 
-@pytest.mark.parametrize("neighbours", [DifferenceTerm(), DifferenceTerm(weighted=True), NormalTerm(), NormalTerm(weighted=True)])
+@pytest.mark.parametrize(
+    "neighbours", [DifferenceTerm(), DifferenceTerm(weighted=True), NormalTerm(), NormalTerm(weighted=True)]
+)
 def test_what_is_not_valid_is_not_read_and_has_no_gradient(neighbours):
     true = truth()
     losses, gradients = [], []
     for fill in (0.0, torch.nan):
         points = torch.where(true.valid[..., None], true.world_points, fill)
-        values = torch.where(true.valid[..., None], true.world_points + 0.3 * true.world_points.sin(), fill).requires_grad_()
+        values = torch.where(
+            true.valid[..., None], true.world_points + 0.3 * true.world_points.sin(), fill
+        ).requires_grad_()
         loss = DenseLoss("point", neighbours).evaluate(Dense(values, 1 + true.depth), points, true.valid)
         loss.value.backward()
         losses.append(float(loss.value.detach()))
@@ -146,7 +178,9 @@ def test_too_few_pixels_give_zero_with_a_gradient_path():
 def test_normals_of_depth_are_refused():
     true = truth()
     with pytest.raises(UserError, match="normals need points"):
-        DenseLoss("depth", NormalTerm()).evaluate(Dense(true.depth[..., None], true.depth), true.depth[..., None], true.valid)
+        DenseLoss("depth", NormalTerm()).evaluate(
+            Dense(true.depth[..., None], true.depth), true.depth[..., None], true.valid
+        )
 
 
 def test_a_constant_error_costs_no_differences():
@@ -195,7 +229,9 @@ def tracks_of(seed: int) -> tuple[Tracks, TrackTruth]:
     generator = torch.Generator().manual_seed(seed)
     xy = tuple(3 * torch.randn(2, 3, 6, 2, generator=generator) for _ in range(2))
     logits = torch.randn(2, 2, 3, 6, generator=generator)
-    return Tracks(xy, logits[0], logits[1]), TrackTruth(torch.zeros(2, 3, 6, 2), torch.rand(2, 3, 6, generator=generator) < 0.7)
+    return Tracks(xy, logits[0], logits[1]), TrackTruth(
+        torch.zeros(2, 3, 6, 2), torch.rand(2, 3, 6, generator=generator) < 0.7
+    )
 
 
 def test_a_track_counts_where_it_is_seen_if_it_is_seen_in_the_first_frame():
@@ -203,7 +239,11 @@ def test_a_track_counts_where_it_is_seen_if_it_is_seen_in_the_first_frame():
     position, seen, right = 0.0, [], []
     for k, xy in enumerate(tracks.iterations):
         off = [
-            float(xy[b, s, n].abs().mean()) for b in range(2) for s in range(3) for n in range(6) if true.visible[b, 0, n] and true.visible[b, s, n]
+            float(xy[b, s, n].abs().mean())
+            for b in range(2)
+            for s in range(3)
+            for n in range(6)
+            if true.visible[b, 0, n] and true.visible[b, s, n]
         ]
         position += 0.8 ** (1 - k) / 2 * sum(off) / len(off)
     for b, s, n in ((b, s, n) for b in range(2) for s in range(3) for n in range(6) if true.visible[b, 0, n]):
@@ -211,7 +251,11 @@ def test_a_track_counts_where_it_is_seen_if_it_is_seen_in_the_first_frame():
         seen.append(-math.log(p if true.visible[b, s, n] else 1 - p))
         right.append(-math.log(q if tracks.xy[b, s, n].norm() < 3 else 1 - q))
     found = TrackLoss().evaluate(tracks, true)
-    expected = {"loss_track": position, "loss_vis": sum(seen) / len(seen), "loss_conf": sum(right) / len(right)}
+    expected = {
+        "loss_track": position,
+        "loss_vis": sum(seen) / len(seen),
+        "loss_conf": sum(right) / len(right),
+    }
     assert found.details == pytest.approx(expected, rel=1e-5)
     assert float(found.value) == pytest.approx(sum(expected.values()), rel=1e-5)
 

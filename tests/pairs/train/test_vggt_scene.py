@@ -55,7 +55,9 @@ def test_neither_the_world_nor_the_unit_of_a_scene_matters(seed, size):
     truth = scene(seed)
     pose = truth.cam_from_world.clone()
     pose[..., 3] *= size
-    larger = replace(truth, cam_from_world=pose, world_points=truth.world_points * size, depth=truth.depth * size)
+    larger = replace(
+        truth, cam_from_world=pose, world_points=truth.world_points * size, depth=truth.depth * size
+    )
     one, other = normalised_scene(truth), normalised_scene(larger)
     assert_close(one.world_points, other.world_points, atol=1e-3, rtol=1e-3)
     assert_close(one.depth, other.depth, atol=1e-3, rtol=1e-3)

@@ -27,11 +27,15 @@ def small_network() -> Vggt:
     """Return a network of one block of each kind, as torch draws it."""
 
     def dense(output: DenseOutput | None, down_ratio: int = 1) -> DenseHeadConfig:
-        return DenseHeadConfig(output, dim=32, layers=(0, 0, 0, 0), widths=(4, 4, 4, 4), features=8, down_ratio=down_ratio)
+        return DenseHeadConfig(
+            output, dim=32, layers=(0, 0, 0, 0), widths=(4, 4, 4, 4), features=8, down_ratio=down_ratio
+        )
 
     tracker = TrackerConfig(levels=2, radius=1, latent=8, hidden=16, depth=1, heads=2)
     config = VggtConfig(
-        aggregator=AggregatorConfig(dim=16, depth=1, heads=2, dino=DinoConfig(dim=16, depth=1, heads=2, stored_side=2)),
+        aggregator=AggregatorConfig(
+            dim=16, depth=1, heads=2, dino=DinoConfig(dim=16, depth=1, heads=2, stored_side=2)
+        ),
         camera=CameraHeadConfig(dim=32, depth=1, heads=2),
         depth=dense(DenseOutput(1, "exp")),
         points=None,
@@ -56,7 +60,9 @@ def test_a_warm_up_of_everything_is_refused():
 def test_each_part_is_clipped_by_itself_and_frozen_parts_are_not_trained():
     network = small_network()
     network.aggregator.requires_grad_(False)
-    assert len(make_optimizer(network, TRAINING).param_groups[0]["params"]) == sum(p.requires_grad for p in network.parameters())
+    assert len(make_optimizer(network, TRAINING).param_groups[0]["params"]) == sum(
+        p.requires_grad for p in network.parameters()
+    )
     output = network(IMAGES)
     (1000 * output.depth.values.sum() + output.encodings[-1].sum()).backward()
     norms = clip_parts(network, TRAINING)

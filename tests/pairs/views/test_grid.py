@@ -24,7 +24,13 @@ def test_any_photo_gets_a_grid_of_square_pixels(w: int, h: int, orientation: int
 
 @pytest.mark.parametrize(
     ("size", "grid"),
-    [((768, 576), (512, 384)), ((1152, 768), (512, 336)), ((540, 960), (288, 512)), ((4032, 3024), (512, 384)), ((200, 100), (200, 96))],
+    [
+        ((768, 576), (512, 384)),
+        ((1152, 768), (512, 336)),
+        ((540, 960), (288, 512)),
+        ((4032, 3024), (512, 384)),
+        ((200, 100), (200, 96)),
+    ],
 )
 def test_common_sizes(size: tuple[int, int], grid: tuple[int, int]) -> None:
     pixel_map = grid_map("a", size, 1, None, GridOptions())

@@ -21,7 +21,9 @@ def photos(folder: Path, count: int = 3, size: tuple[int, int] = (96, 64), **sav
     return folder
 
 
-def masks(folder: Path, count: int = 3, size: tuple[int, int] = (96, 64), empty: tuple[int, ...] = ()) -> Path:
+def masks(
+    folder: Path, count: int = 3, size: tuple[int, int] = (96, 64), empty: tuple[int, ...] = ()
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for k in range(count):
         pixels = np.zeros((size[1], size[0]), np.uint8)

@@ -21,7 +21,9 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 def saved(path: Path) -> View:
     """Write a photo and return its view."""
     Image.fromarray(PIXELS).save(path)
-    return View(path.name, path, PIXELS, identity((30, 20)), None, "key", photo_digest=open_picture(path).content)
+    return View(
+        path.name, path, PIXELS, identity((30, 20)), None, "key", photo_digest=open_picture(path).content
+    )
 
 
 def test_an_untouched_photo_is_read(tmp_path: Path) -> None:

@@ -7,10 +7,20 @@ from masks.pixelmap import PixelMap
 from pairs.views.view import View, grid_K, grid_mask
 
 
-def view(mask: np.ndarray | None = None, K: np.ndarray | None = None, pad: tuple[int, int, int, int] = (0, 0, 0, 0)) -> View:
+def view(
+    mask: np.ndarray | None = None, K: np.ndarray | None = None, pad: tuple[int, int, int, int] = (0, 0, 0, 0)
+) -> View:
     pixel_map = PixelMap((80, 40), 1, (20, 0, 40, 40), (20, 20), pad)
     w, h = pixel_map.target_size
-    return View("a", None, np.zeros((h, w, 3), np.uint8), pixel_map, None if mask is None else Mask(mask, "test"), "key", K=K)
+    return View(
+        "a",
+        None,
+        np.zeros((h, w, 3), np.uint8),
+        pixel_map,
+        None if mask is None else Mask(mask, "test"),
+        "key",
+        K=K,
+    )
 
 
 def test_stated_intrinsics_are_carried_to_the_grid() -> None:

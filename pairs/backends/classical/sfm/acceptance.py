@@ -1,7 +1,8 @@
 """Whether a solved scene may be believed (the embedded backend's specification, chapters 7.3 and 19).
 
-A scene that folded on itself looks healthy: all views placed, small reprojection errors, many points. The silhouettes betray it: scene points of
-the wrong side project outside the object. A fold that even the silhouettes allow tears neighbours in file order apart.
+A scene that folded on itself looks healthy: all views placed, small reprojection errors, many points. The
+silhouettes betray it: scene points of the wrong side project outside the object. A fold that even the
+silhouettes allow tears neighbours in file order apart.
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ _LONG_TRACK, _MIN_LONG_TRACKS = 3, 30
 
 _MIN_WITNESSES = 15
 _MIN_AGREEMENT = 0.5
-"""Right scenes agree in more than nine tenths of the matches of every neighbouring pair, torn ones in next to none."""
+"""Right scenes agree in more than nine tenths of the matches of every neighbouring pair, torn ones in next to
+none."""
 _SAME_PLACE = 0.25
-"""Share of the usual step between neighbours within which two views stand at one place, in angle and in distance."""
+"""Share of the usual step between neighbours within which two views stand at one place, in angle and in
+distance."""
 _MIN_STEPS = 3
 
 
@@ -41,7 +44,8 @@ class Verdict(StrEnum):
 
     SURE = "sure"
     DOUBTFUL = "doubtful"
-    """The silhouettes fit almost everywhere, or two neighbours were torn apart: kept unless a better scene is found."""
+    """The silhouettes fit almost everywhere, or two neighbours were torn apart: kept unless a better scene is
+    found."""
     UNCHECKED = "not checked"
     """No view has a mask, so a folded scene could not be told from a right one."""
     REJECTED = "rejected"
@@ -54,7 +58,8 @@ class Assessment:
     verdict: Verdict
     reason: str
     mask_share: np.ndarray | None
-    """(P,) share of the scene points inside the picture that project into each placed view's mask, nan without a mask; none if never taken."""
+    """(P,) share of the scene points inside the picture that project into each placed view's mask, nan
+    without a mask; none if never taken."""
     torn: tuple[Pair, ...] = ()
     """Neighbours in file order whose matches the scene contradicts."""
     coinciding: tuple[int, ...] = ()
@@ -63,13 +68,21 @@ class Assessment:
     @property
     def folded(self) -> bool:
         """Whether silhouettes, tears or collapsed views were the reason for the rejection."""
-        return self.verdict is Verdict.REJECTED and (self.mask_share is not None or bool(self.torn) or bool(self.coinciding))
+        return self.verdict is Verdict.REJECTED and (
+            self.mask_share is not None or bool(self.torn) or bool(self.coinciding)
+        )
 
 
 def assess(
-    model: MapperModel, xy: Sequence[np.ndarray], masks: Sequence[np.ndarray | None], fixed_focal: Sequence[bool], options: SolveOptions
+    model: MapperModel,
+    xy: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray | None],
+    fixed_focal: Sequence[bool],
+    options: SolveOptions,
 ) -> Assessment:
-    """Judge a model. `xy`, `masks` (on the working pictures) and `fixed_focal` belong to all views, placed or not."""
+    """Judge a model. `xy`, `masks` (on the working pictures) and `fixed_focal` belong to all views, placed or
+    not.
+    """
     implausible = _implausible_focal(model, fixed_focal)
     if implausible is not None:
         return Assessment(Verdict.REJECTED, implausible, None)
@@ -81,18 +94,25 @@ def assess(
 def with_tears(assessment: Assessment, torn: tuple[Pair, ...]) -> Assessment:
     """Return the assessment in the light of neighbours that were torn apart.
 
-    A fold tears a ring at least twice. A single tear may be a wrong pair of two look-alike photos that happen to follow each other.
+    A fold tears a ring at least twice. A single tear may be a wrong pair of two look-alike photos that happen
+    to follow each other.
     """
     if not torn or assessment.verdict is Verdict.REJECTED:
         return assessment
     verdict = Verdict.DOUBTFUL if len(torn) == 1 else Verdict.REJECTED
-    return replace(assessment, verdict=verdict, reason=f"{assessment.reason}, neighbours torn apart {len(torn)} times", torn=torn)
+    return replace(
+        assessment,
+        verdict=verdict,
+        reason=f"{assessment.reason}, neighbours torn apart {len(torn)} times",
+        torn=torn,
+    )
 
 
 def with_coincidences(assessment: Assessment, coinciding: tuple[int, ...], num_placed: int) -> Assessment:
     """Return the assessment in the light of views that share a place.
 
-    A few may be repeated photos, many make a scene doubtful; when most views collapse onto others, the object looks alike from several sides.
+    A few may be repeated photos, many make a scene doubtful; when most views collapse onto others, the object
+    looks alike from several sides.
     """
     if assessment.verdict is Verdict.REJECTED or len(coinciding) <= _FEW_COINCIDING * num_placed:
         return assessment
@@ -102,7 +122,8 @@ def with_coincidences(assessment: Assessment, coinciding: tuple[int, ...], num_p
 
 
 def mask_shares(model: MapperModel, masks: Sequence[np.ndarray | None]) -> np.ndarray:
-    """Return (P,) the share of scene points that project inside a view's dilated mask, among those inside its picture and in front of it.
+    """Return (P,) the share of scene points that project inside a view's dilated mask, among those inside its
+    picture and in front of it.
 
     A view without a mask has nan, a view that no scene point projects into 0.
     """
@@ -121,7 +142,9 @@ def reprojection_errors(model: MapperModel, xy: Sequence[np.ndarray]) -> np.ndar
         mine = model.observed_by == k
         measured[mine] = xy[view][model.observed_feature[mine]]
     seen_by = model.observed_by
-    in_cam = np.einsum("mij,mj->mi", model.cameras.cam_from_world[seen_by, :3, :3], model.points[model.observed_point])
+    in_cam = np.einsum(
+        "mij,mj->mi", model.cameras.cam_from_world[seen_by, :3, :3], model.points[model.observed_point]
+    )
     in_cam += model.cameras.cam_from_world[seen_by, :3, 3]
     projected = np.einsum("mij,mj->mi", model.cameras.K[seen_by], in_cam)
     return np.linalg.norm(projected[:, :2] / projected[:, 2:] - measured, axis=1)
@@ -168,16 +191,22 @@ def _by_residuals(model: MapperModel, xy: Sequence[np.ndarray]) -> Assessment:
     error = float(np.median(reprojection_errors(model, xy))) if model.num_observations else np.inf
     track_length = np.bincount(model.observed_point, minlength=len(model.points))
     is_long = track_length[model.observed_point] >= min(_LONG_TRACK, len(model.placed))
-    fewest = int(np.bincount(model.observed_by[is_long], minlength=len(model.placed)).min()) if len(model.placed) else 0
+    fewest = (
+        int(np.bincount(model.observed_by[is_long], minlength=len(model.placed)).min())
+        if len(model.placed)
+        else 0
+    )
     reason = f"median reprojection error {error:.2f} px, at least {fewest} long tracks a view"
     healthy = error < _MAX_MEDIAN_ERROR_PX and fewest >= _MIN_LONG_TRACKS
     return Assessment(Verdict.UNCHECKED if healthy else Verdict.REJECTED, reason, None)
 
 
 def torn_pairs(model: MapperModel, pairs: Mapping[Pair, VerifiedPair], num_views: int) -> tuple[Pair, ...]:
-    """Return the verified pairs of neighbours in file order (the last one is a neighbour of the first) whose matches the scene contradicts.
+    """Return the verified pairs of neighbours in file order (the last one is a neighbour of the first) whose
+    matches the scene contradicts.
 
-    A tear between the last and the first alone is none: where the photos do not go all round, these two may merely look alike.
+    A tear between the last and the first alone is none: where the photos do not go all round, these two may
+    merely look alike.
     """
     neighbours = [pair for pair in pairs if distance_in_order(pair, num_views) == 1]
     shares = agreement(model, {pair: pairs[pair] for pair in neighbours})
@@ -186,7 +215,8 @@ def torn_pairs(model: MapperModel, pairs: Mapping[Pair, VerifiedPair], num_views
 
 
 def agreement(model: MapperModel, pairs: Mapping[Pair, VerifiedPair]) -> dict[Pair, float]:
-    """Return, for placed pairs, the share of matches whose key points see one scene point, among those whose key points both see some.
+    """Return, for placed pairs, the share of matches whose key points see one scene point, among those whose
+    key points both see some.
 
     Pairs with too few such matches are left out.
     """
@@ -219,7 +249,9 @@ def _looked_up(point_of: np.ndarray, features: np.ndarray) -> np.ndarray:
 
 
 def coinciding_views(model: MapperModel, num_views: int) -> tuple[int, ...]:
-    """Return the placed views that share their place with a view that is no neighbour in file order, ascending."""
+    """Return the placed views that share their place with a view that is no neighbour in file order,
+    ascending.
+    """
     placed = np.array(model.placed)
     R = torch.from_numpy(model.cameras.cam_from_world[:, :3, :3])
     angle = roma.rotmat_geodesic_distance(R[:, None], R[None]).numpy()  # (P, P), radians
@@ -230,5 +262,9 @@ def coinciding_views(model: MapperModel, num_views: int) -> tuple[int, ...]:
     steps = apart == 1
     if steps.sum() < 2 * _MIN_STEPS:
         return ()
-    same = (angle < _SAME_PLACE * np.median(angle[steps])) & (distance < _SAME_PLACE * np.median(distance[steps])) & (apart > 1)
+    same = (
+        (angle < _SAME_PLACE * np.median(angle[steps]))
+        & (distance < _SAME_PLACE * np.median(distance[steps]))
+        & (apart > 1)
+    )
     return tuple(int(view) for view in placed[same.any(1)])

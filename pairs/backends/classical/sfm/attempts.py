@@ -1,7 +1,8 @@
-"""The tries of the mapper, and what is tried when they fail (the embedded backend's specification, chapters 7.4, 19.3, 19.6 and 19.7).
+"""The tries of the mapper, and what is tried when they fail (the embedded backend's specification, chapters
+7.4, 19.3, 19.6 and 19.7).
 
-The mapper grows a scene from one pair: a poor focal or first pair loses most of the views, and look-alike sides fold it. Another start mends the
-former, fewer pairs the latter.
+The mapper grows a scene from one pair: a poor focal or first pair loses most of the views, and look-alike
+sides fold it. Another start mends the former, fewer pairs the latter.
 """
 
 from __future__ import annotations
@@ -13,8 +14,21 @@ import networkx
 import numpy as np
 
 from pairs.backends.classical.options import SolveOptions
-from pairs.backends.classical.sfm.acceptance import Assessment, Verdict, assess, coinciding_views, torn_pairs, with_coincidences, with_tears
-from pairs.backends.classical.sfm.camera_groups import FIRST_FACTOR, OTHER_FACTORS, camera_of_view, camera_starts
+from pairs.backends.classical.sfm.acceptance import (
+    Assessment,
+    Verdict,
+    assess,
+    coinciding_views,
+    torn_pairs,
+    with_coincidences,
+    with_tears,
+)
+from pairs.backends.classical.sfm.camera_groups import (
+    FIRST_FACTOR,
+    OTHER_FACTORS,
+    camera_of_view,
+    camera_starts,
+)
 from pairs.backends.classical.sfm.candidates import distance_in_order
 from pairs.backends.classical.sfm.mapper import STRICT, USUAL, MapperJob, MapperModel, Strictness
 from pairs.backends.classical.sfm.matching import Pair
@@ -83,8 +97,12 @@ class Attempt:
         return len(self.model.placed) if self.model is not None else 0
 
 
-def climb(evidence: Evidence, solve: Solver, options: SolveOptions, done: Callable[[int], None]) -> tuple[Attempt, ...]:
-    """Run the mapper from several starts, and again on safer pairs while the scene is not believable. Returns every attempt in order."""
+def climb(
+    evidence: Evidence, solve: Solver, options: SolveOptions, done: Callable[[int], None]
+) -> tuple[Attempt, ...]:
+    """Run the mapper from several starts, and again on safer pairs while the scene is not believable. Returns
+    every attempt in order.
+    """
     attempts: list[Attempt] = []
     for number, rung in enumerate(rungs(evidence.pairs, len(evidence.views), evidence.graph)):
         for attempt in _tries(evidence, rung, solve, options, seeds=_SEEDS if number == 0 else 1):
@@ -106,14 +124,22 @@ def best_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
     return max(sure or accepted, key=_views_and_observations, default=None)
 
 
-def rungs(pairs: Mapping[Pair, VerifiedPair], num_views: int, graph: frozenset[Pair] | None = None) -> Iterator[Rung]:
-    """Yield the ladder: all pairs, windows in file order, the scene graph, clear pairs, strong pairs, strict thresholds.
+def rungs(
+    pairs: Mapping[Pair, VerifiedPair], num_views: int, graph: frozenset[Pair] | None = None
+) -> Iterator[Rung]:
+    """Yield the ladder: all pairs, windows in file order, the scene graph, clear pairs, strong pairs, strict
+    thresholds.
 
-    A step that changes nothing is skipped. An object with two similar sides folds whatever the thresholds, for its wrong pairs have many inliers.
-    Neighbours in file order are rarely two sides that look alike; on unordered files the windows are harmless: their scenes must pass the same test.
-    Wide windows come first, since they give the more accurate scene.
+    A step that changes nothing is skipped. An object with two similar sides folds whatever the thresholds,
+    for its wrong pairs have many inliers. Neighbours in file order are rarely two sides that look alike; on
+    unordered files the windows are harmless: their scenes must pass the same test. Wide windows come first,
+    since they give the more accurate scene.
     """
-    wide, narrow, least = max(_MIN_WINDOW, num_views // 4), max(_MIN_WINDOW, num_views // 8), max(_LEAST_WINDOW, num_views // 8)
+    wide, narrow, least = (
+        max(_MIN_WINDOW, num_views // 4),
+        max(_MIN_WINDOW, num_views // 8),
+        max(_LEAST_WINDOW, num_views // 8),
+    )
     strong = _only(pairs, lambda pair: len(pairs[pair].indices) >= _MANY_INLIERS)
     ladder = [
         Rung("all verified pairs", dict(pairs)),
@@ -121,7 +147,10 @@ def rungs(pairs: Mapping[Pair, VerifiedPair], num_views: int, graph: frozenset[P
         _window(pairs, num_views, narrow),
         Rung("pairs of the scene graph", {} if graph is None else _only(pairs, lambda pair: pair in graph)),
         _window(pairs, num_views, least),
-        Rung("pairs with half of their matches verified", _only(pairs, lambda pair: pairs[pair].share >= _GOOD_INLIER_SHARE)),
+        Rung(
+            "pairs with half of their matches verified",
+            _only(pairs, lambda pair: pairs[pair].share >= _GOOD_INLIER_SHARE),
+        ),
         Rung(f"pairs with {_MANY_INLIERS} verified matches", strong),
         Rung(f"pairs with {_MANY_INLIERS} verified matches, strict thresholds", strong, STRICT),
     ]
@@ -140,14 +169,19 @@ def largest_component(pairs: Mapping[Pair, VerifiedPair]) -> int:
 
 
 def _window(pairs: Mapping[Pair, VerifiedPair], num_views: int, width: int) -> Rung:
-    return Rung(f"pairs up to {width} files apart", _only(pairs, lambda pair: distance_in_order(pair, num_views) <= width))
+    return Rung(
+        f"pairs up to {width} files apart",
+        _only(pairs, lambda pair: distance_in_order(pair, num_views) <= width),
+    )
 
 
 def _only(pairs: Mapping[Pair, VerifiedPair], wanted: Callable[[Pair], bool]) -> dict[Pair, VerifiedPair]:
     return {pair: verified for pair, verified in pairs.items() if wanted(pair)}
 
 
-def _tries(evidence: Evidence, rung: Rung, solve: Solver, options: SolveOptions, seeds: int) -> Iterator[Attempt]:
+def _tries(
+    evidence: Evidence, rung: Rung, solve: Solver, options: SolveOptions, seeds: int
+) -> Iterator[Attempt]:
     """Yield attempts until all views that hang together are placed, or the starts are exhausted."""
     reachable = largest_component(rung.pairs)
     most_placed = 0
@@ -159,12 +193,15 @@ def _tries(evidence: Evidence, rung: Rung, solve: Solver, options: SolveOptions,
             # All views placed but folded: the pairs are at fault, and other starts fold as well.
             if attempt.num_placed >= reachable and (attempt.accepted or attempt.folded):
                 return
-        # A failed start loses most of the views; a straggler is lost by its own weak pairs, whatever the seed.
+        # A failed start loses most of the views; a straggler is lost by its own weak pairs, whatever the
+        # seed.
         if most_placed >= _NEARLY_ALL * reachable:
             return
 
 
-def _attempt(evidence: Evidence, rung: Rung, solve: Solver, options: SolveOptions, start: tuple[float | None, int]) -> Attempt:
+def _attempt(
+    evidence: Evidence, rung: Rung, solve: Solver, options: SolveOptions, start: tuple[float | None, int]
+) -> Attempt:
     """Run the mapper once, from a start (focal factor, seed), and judge what comes out."""
     factor, seed = start
     cameras = camera_of_view(evidence.views, options.working_longest)
@@ -173,14 +210,23 @@ def _attempt(evidence: Evidence, rung: Rung, solve: Solver, options: SolveOption
     name = f"{_start_name(factor, evidence.views)}, seed {seed}"
     if model is None:
         return Attempt(rung.name, name, None, None)
-    assessment = assess(model, evidence.xy, evidence.masks, [starts[camera].fixed for camera in cameras], options)
+    assessment = assess(
+        model, evidence.xy, evidence.masks, [starts[camera].fixed for camera in cameras], options
+    )
     num_views = len(evidence.views)
     assessment = with_tears(assessment, torn_pairs(model, evidence.pairs, num_views))
-    return Attempt(rung.name, name, model, with_coincidences(assessment, coinciding_views(model, num_views), len(model.placed)))
+    return Attempt(
+        rung.name,
+        name,
+        model,
+        with_coincidences(assessment, coinciding_views(model, num_views), len(model.placed)),
+    )
 
 
 def _focal_factors(views: Sequence[View]) -> tuple[float | None, ...]:
-    """Return the focal starts; one where nothing depends on them: intrinsics are stated, or two views, whose focal stays."""
+    """Return the focal starts; one where nothing depends on them: intrinsics are stated, or two views, whose
+    focal stays.
+    """
     return (None,) if len(views) == 2 or all(view.K is not None for view in views) else (None, *OTHER_FACTORS)
 
 
@@ -189,11 +235,17 @@ def _start_name(factor: float | None, views: Sequence[View]) -> str:
         return f"focal {factor:g} x"
     if all(view.K is not None for view in views):
         return "stated intrinsics"
-    return "focal from EXIF" if any(view.focal_exif is not None for view in views) else f"focal {FIRST_FACTOR:g} x"
+    return (
+        "focal from EXIF"
+        if any(view.focal_exif is not None for view in views)
+        else f"focal {FIRST_FACTOR:g} x"
+    )
 
 
 def _worth_climbing(attempts: Sequence[Attempt]) -> bool:
-    """Tell whether safer pairs may give a better scene: none was accepted, the best is doubtful, or a folded one held more views than it."""
+    """Tell whether safer pairs may give a better scene: none was accepted, the best is doubtful, or a folded
+    one held more views than it.
+    """
     best = best_attempt(attempts)
     if best is None or best.doubtful:
         return True

@@ -1,7 +1,8 @@
-"""Which views share a camera, and what the mapper may assume of it (the embedded backend's specification, chapters 7.1 and 7.4).
+"""Which views share a camera, and what the mapper may assume of it (the embedded backend's specification,
+chapters 7.1 and 7.4).
 
-Views of one camera share its focal, which then has the evidence of all of them; a wrong first guess of it is the commonest reason for a scene
-that does not come together.
+Views of one camera share its focal, which then has the evidence of all of them; a wrong first guess of it is
+the commonest reason for a scene that does not come together.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ OTHER_FACTORS = (0.8, 2.0, 3.5, 6.0)
 
 
 def camera_of_view(views: Sequence[View], longest: int) -> tuple[int, ...]:
-    """Return the number of each view's camera: equal camera ids, picture sizes and stated intrinsics share one."""
+    """Return the number of each view's camera: equal camera ids, picture sizes and stated intrinsics share
+    one.
+    """
     groups: dict[object, int] = {}
     return tuple(groups.setdefault(_shared_by(view, longest), len(groups)) for view in views)
 
 
 def camera_starts(views: Sequence[View], longest: int, factor: float | None) -> tuple[CameraStart, ...]:
-    """Return what is assumed of each camera: stated intrinsics, else a focal of `factor` longest sides, else EXIF's, else the first guess."""
+    """Return what is assumed of each camera: stated intrinsics, else a focal of `factor` longest sides, else
+    EXIF's, else the first guess.
+    """
     cameras = camera_of_view(views, longest)
     members = [[view for view, camera in zip(views, cameras) if camera == k] for k in range(max(cameras) + 1)]
     return tuple(_camera_start(group, longest, factor) for group in members)
@@ -37,7 +42,11 @@ def camera_starts(views: Sequence[View], longest: int, factor: float | None) -> 
 def _shared_by(view: View, longest: int) -> tuple[str, tuple[int, int], bytes]:
     """Return what is equal for all views of one camera."""
     stated = b"" if view.K is None else np.asarray(view.K, np.float64).tobytes()
-    return view.camera, (view.photo_size if view.K is not None else working_map(view, longest).target_size), stated
+    return (
+        view.camera,
+        (view.photo_size if view.K is not None else working_map(view, longest).target_size),
+        stated,
+    )
 
 
 def _camera_start(group: Sequence[View], longest: int, factor: float | None) -> CameraStart:

@@ -1,6 +1,7 @@
 """Which pairs of views are worth matching (the embedded backend's specification, chapter 4).
 
-The number of pairs grows with the square of the number of views, and most of them show different sides: a match of a few large features tells.
+The number of pairs grows with the square of the number of views, and most of them show different sides: a
+match of a few large features tells.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ _PREMATCH_FEATURES, _PREMATCH_RATIO, _MIN_PREMATCHES = 700, 0.9, 4
 _NEIGHBOURS_IN_ORDER = 2
 
 
-def promising_pairs(features: Sequence[Features], masked: bool, options: SolveOptions, done: Callable[[int], None]) -> list[Pair]:
-    """Choose pairs by a quick match of each view's largest features, and the neighbours in file order. Returned in ascending order.
+def promising_pairs(
+    features: Sequence[Features], masked: bool, options: SolveOptions, done: Callable[[int], None]
+) -> list[Pair]:
+    """Choose pairs by a quick match of each view's largest features, and the neighbours in file order.
+    Returned in ascending order.
 
     Without masks, features that stand still do not count: the static backdrop would decide otherwise.
     """
@@ -29,8 +33,14 @@ def promising_pairs(features: Sequence[Features], masked: bool, options: SolveOp
     for number, (a, b) in enumerate(combinations(range(num_views), 2)):
         counts[a, b] = counts[b, a] = _prematches(coarse[a], coarse[b], 0.0 if masked else options.static_px)
         done(number + 1)
-    chosen = {pair for view in range(num_views) for pair in _best_partners(view, counts[view], options.partners)}
-    return [pair for pair in combinations(range(num_views), 2) if pair in chosen or distance_in_order(pair, num_views) <= _NEIGHBOURS_IN_ORDER]
+    chosen = {
+        pair for view in range(num_views) for pair in _best_partners(view, counts[view], options.partners)
+    }
+    return [
+        pair
+        for pair in combinations(range(num_views), 2)
+        if pair in chosen or distance_in_order(pair, num_views) <= _NEIGHBOURS_IN_ORDER
+    ]
 
 
 def distance_in_order(pair: Pair, num_views: int) -> int:
@@ -44,7 +54,9 @@ def _largest(features: Features) -> tuple[np.ndarray, np.ndarray]:
     return features.xy[order], comparable(features.descriptors[order])
 
 
-def _prematches(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], static_px: float) -> int:
+def _prematches(
+    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], static_px: float
+) -> int:
     i, j = mutual_matches(first[1], second[1], _PREMATCH_RATIO).T
     moved = np.linalg.norm(first[0][i] - second[0][j], axis=1)
     return int((moved >= static_px).sum())
@@ -52,4 +64,6 @@ def _prematches(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, 
 
 def _best_partners(view: int, counts: np.ndarray, number: int) -> list[Pair]:
     order = np.argsort(-counts, kind="stable")[:number]
-    return [(min(view, int(other)), max(view, int(other))) for other in order if counts[other] >= _MIN_PREMATCHES]
+    return [
+        (min(view, int(other)), max(view, int(other))) for other in order if counts[other] >= _MIN_PREMATCHES
+    ]

@@ -1,6 +1,7 @@
 """Oriented SIFT features inside the mask (the embedded backend's specification, chapter 3).
 
-Outside it they would belong to the backdrop, which on a turntable moves otherwise than the object; its rim moves with the line of sight.
+Outside it they would belong to the backdrop, which on a turntable moves otherwise than the object; its rim
+moves with the line of sight.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ KIND = "features"
 _CONTRAST, _EDGE = 0.01, 15.0
 _BOX_MARGIN_PX = 32
 DESCRIPTOR_SCALE = 4000.0
-"""Norm of a descriptor. Its entries are whole numbers, so dot products stay below 2^24 and are exact in float32: the same to the bit in
+"""Norm of a descriptor. Its entries are whole numbers, so dot products stay below 2^24 and are exact in
+float32: the same to the bit in
 whatever order, block size, thread or library they are summed."""
 
 
@@ -41,7 +43,12 @@ class Features:
 
 def features_key(view: View, options: SolveOptions) -> str:
     """Return the store key of a view's features."""
-    limits = [options.working_longest, options.features_masked, options.features_unmasked, options.mask_inset_px]
+    limits = [
+        options.working_longest,
+        options.features_masked,
+        options.features_unmasked,
+        options.mask_inset_px,
+    ]
     return stage_key(KIND, photo_key(view), view.mask is None, limits)
 
 
@@ -59,7 +66,8 @@ def detect(picture: WorkingPicture, options: SolveOptions) -> Features:
     inside = shrunk(picture.mask, options.mask_inset_px)
     if not inside.any():
         return _strongest([], None, 0)
-    # The pyramid is built on the object's box alone: it costs time in proportion to its area, and the margin feeds the windows at the rim.
+    # The pyramid is built on the object's box alone: it costs time in proportion to its area, and the margin
+    # feeds the windows at the rim.
     rows, columns = np.flatnonzero(picture.mask.any(1)), np.flatnonzero(picture.mask.any(0))
     top, left = max(0, rows[0] - _BOX_MARGIN_PX), max(0, columns[0] - _BOX_MARGIN_PX)
     box = np.s_[top : rows[-1] + 1 + _BOX_MARGIN_PX, left : columns[-1] + 1 + _BOX_MARGIN_PX]
@@ -68,7 +76,9 @@ def detect(picture: WorkingPicture, options: SolveOptions) -> Features:
 
 
 def comparable(descriptors: np.ndarray) -> np.ndarray:
-    """Return RootSIFT descriptors (N, 128) as whole numbers in float32, of norm `DESCRIPTOR_SCALE` to within rounding."""
+    """Return RootSIFT descriptors (N, 128) as whole numbers in float32, of norm `DESCRIPTOR_SCALE` to within
+    rounding.
+    """
     raw = descriptors.astype(np.float32)
     root = np.sqrt(raw / np.maximum(raw.sum(1, keepdims=True), 1))
     return np.rint(root * np.float32(DESCRIPTOR_SCALE))
@@ -85,7 +95,8 @@ def features_from_arrays(arrays: Mapping[str, np.ndarray]) -> Features:
 
 
 def _sift(grey: np.ndarray, inside: np.ndarray | None) -> tuple[Sequence[cv2.KeyPoint], np.ndarray | None]:
-    # Without precise upscaling every position comes out a quarter of a pixel too far right and down, which a view rolled by 180 degrees doubles.
+    # Without precise upscaling every position comes out a quarter of a pixel too far right and down, which a
+    # view rolled by 180 degrees doubles.
     sift = cv2.SIFT_create(
         nfeatures=0,
         nOctaveLayers=3,
@@ -95,10 +106,17 @@ def _sift(grey: np.ndarray, inside: np.ndarray | None) -> tuple[Sequence[cv2.Key
         descriptorType=cv2.CV_8U,
         enable_precise_upscale=True,
     )
-    return sift.detectAndCompute(np.ascontiguousarray(grey), None if inside is None else inside.astype(np.uint8))
+    return sift.detectAndCompute(
+        np.ascontiguousarray(grey), None if inside is None else inside.astype(np.uint8)
+    )
 
 
-def _strongest(points: Sequence[cv2.KeyPoint], descriptors: np.ndarray | None, count: int, offset: tuple[float, float] = (0.0, 0.0)) -> Features:
+def _strongest(
+    points: Sequence[cv2.KeyPoint],
+    descriptors: np.ndarray | None,
+    count: int,
+    offset: tuple[float, float] = (0.0, 0.0),
+) -> Features:
     """Keep the `count` points of largest response; equal ones in the detector's order."""
     if descriptors is None:
         return Features(np.zeros((0, 2), np.float32), np.zeros(0, np.float32), np.zeros((0, 128), np.uint8))

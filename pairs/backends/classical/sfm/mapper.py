@@ -1,7 +1,8 @@
-"""COLMAP's incremental mapper on our own verified matches (the embedded backend's specification, chapters 7.1, 7.2 and 19.1).
+"""COLMAP's incremental mapper on our own verified matches (the embedded backend's specification, chapters
+7.1, 7.2 and 19.1).
 
-pycolmap is imported only where `run_mapper` runs, which is a process of its own: it installs signal handlers and prints to standard error, and a
-crash inside it becomes an error there instead of the end of the program.
+pycolmap is imported only where `run_mapper` runs, which is a process of its own: it installs signal handlers
+and prints to standard error, and a crash inside it becomes an error there instead of the end of the program.
 """
 
 from __future__ import annotations
@@ -91,20 +92,26 @@ def require_mapper() -> None:
     """Raise `MissingExtraError` where pycolmap is not installed."""
     if importlib.util.find_spec("pycolmap") is None:
         raise MissingExtraError(
-            "pycolmap is not installed: the embedded backend solves the scene with it, and its wheels cover Linux on x86-64, macOS 14 on Apple "
-            "silicon and Windows only. Run: pip install pycolmap; elsewhere use a pair network (--backend) instead."
+            "pycolmap is not installed: the embedded backend solves the scene with it, and its wheels "
+            "cover Linux on x86-64, macOS 14 on Apple "
+            "silicon and Windows only. Run: pip install pycolmap; elsewhere use a pair network (--backend) "
+            "instead."
         )
 
 
 def solve_in_child(job: MapperJob) -> MapperModel | None:
-    """Run the mapper in a process of its own; none when no model came out. An unexpected death is a `SolverError` with its last words."""
+    """Run the mapper in a process of its own; none when no model came out. An unexpected death is a
+    `SolverError` with its last words.
+    """
     # The folder belongs to this process: the child is killed on Ctrl-C and could not clear it away.
     with tempfile.TemporaryDirectory(prefix="pointloom-") as folder:
         return call_in_child(run_mapper, (job, Path(folder)))
 
 
 def run_mapper(task: tuple[MapperJob, Path]) -> MapperModel | None:
-    """Run the mapper in this process, with an empty folder to write to; of several models the one with most views counts."""
+    """Run the mapper in this process, with an empty folder to write to; of several models the one with most
+    views counts.
+    """
     import pycolmap
 
     job, folder = task
@@ -128,9 +135,13 @@ def _write_cameras(database: pycolmap.Database, job: MapperJob) -> list[int]:
         w, h = start.size
         cx, cy = start.K[0, 2] + _HALF_PIXEL, start.K[1, 2] + _HALF_PIXEL
         if start.fixed:
-            camera = pycolmap.Camera(model="PINHOLE", width=w, height=h, params=[start.K[0, 0], start.K[1, 1], cx, cy])
+            camera = pycolmap.Camera(
+                model="PINHOLE", width=w, height=h, params=[start.K[0, 0], start.K[1, 1], cx, cy]
+            )
         else:
-            camera = pycolmap.Camera(model="SIMPLE_PINHOLE", width=w, height=h, params=[start.K[0, 0], cx, cy])
+            camera = pycolmap.Camera(
+                model="SIMPLE_PINHOLE", width=w, height=h, params=[start.K[0, 0], cx, cy]
+            )
         camera.has_prior_focal_length = start.prior
         ids.append(database.write_camera(camera))
     return ids

@@ -1,4 +1,5 @@
-"""Descriptors compared: mutual nearest neighbours with a ratio test (the embedded backend's specification, chapter 5).
+"""Descriptors compared: mutual nearest neighbours with a ratio test (the embedded backend's specification,
+chapter 5).
 
 Both tests drop places that repeat on the object, which no later step could tell from right ones one by one.
 """
@@ -41,7 +42,9 @@ def matches_key(features_a: str, features_b: str, ratio: float) -> str:
 
 
 def match_features(task: MatchTask) -> int:
-    """Match one view with others and put the index pairs (M, 2) into the store; a task for a worker. Returns the number of pairs done."""
+    """Match one view with others and put the index pairs (M, 2) into the store; a task for a worker. Returns
+    the number of pairs done.
+    """
     first = _load_descriptors(task.store, task.first)
     for other in task.others:
         matches = mutual_matches(first, _load_descriptors(task.store, other), task.ratio)
@@ -50,7 +53,8 @@ def match_features(task: MatchTask) -> int:
 
 
 def mutual_matches(first: np.ndarray, second: np.ndarray, ratio: float) -> np.ndarray:
-    """Return index pairs (M, 2) int32 of descriptors that are each other's nearest, clearly nearer than the first's next-nearest.
+    """Return index pairs (M, 2) int32 of descriptors that are each other's nearest, clearly nearer than the
+    first's next-nearest.
 
     Descriptors are those of `comparable`. Ties go to the smaller index. Memory grows with O(N), not O(N^2).
     """
@@ -65,12 +69,17 @@ def mutual_matches(first: np.ndarray, second: np.ndarray, ratio: float) -> np.nd
 
 
 def merge_doubles(xy: Sequence[np.ndarray], matches: Mapping[Pair, np.ndarray]) -> dict[Pair, np.ndarray]:
-    """Let key points at one place, which differ in their orientation alone, count as the first of them, and every match once.
+    """Let key points at one place, which differ in their orientation alone, count as the first of them, and
+    every match once.
 
-    Doubles would pass for independent evidence, and a sample of five places drawn as eight points is degenerate.
+    Doubles would pass for independent evidence, and a sample of five places drawn as eight points is
+    degenerate.
     """
     first = [_first_at_place(points) for points in xy]
-    return {(a, b): np.unique(np.stack([first[a][m[:, 0]], first[b][m[:, 1]]], axis=1), axis=0) for (a, b), m in matches.items()}
+    return {
+        (a, b): np.unique(np.stack([first[a][m[:, 0]], first[b][m[:, 1]]], axis=1), axis=0)
+        for (a, b), m in matches.items()
+    }
 
 
 def _first_at_place(points: np.ndarray) -> np.ndarray:
@@ -79,8 +88,12 @@ def _first_at_place(points: np.ndarray) -> np.ndarray:
     return first[group.ravel()].astype(np.int32)
 
 
-def _nearest_both_ways(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return each row's nearest column, its similarity, the next-best similarity, and each column's nearest row."""
+def _nearest_both_ways(
+    first: np.ndarray, second: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return each row's nearest column, its similarity, the next-best similarity, and each column's nearest
+    row.
+    """
     best_of_row = np.empty(len(first), np.intp)
     similarity, runner_up = np.empty(len(first), np.float32), np.empty(len(first), np.float32)
     best_of_column = np.zeros(len(second), np.intp)
@@ -106,7 +119,8 @@ def _load_descriptors(store: PredictionStore, key: str) -> np.ndarray:
     arrays = store.get(KIND, key)
     if arrays is None:
         raise SolverError(
-            f"{store.path(KIND, key)}: the finished features of a view cannot be read back. Check that the disk is not full, that nothing else "
+            f"{store.path(KIND, key)}: the finished features of a view cannot be read back. Check that the "
+            "disk is not full, that nothing else "
             "clears the store while the program runs, and start again."
         )
     return comparable(arrays["descriptors"])

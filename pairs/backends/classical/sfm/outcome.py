@@ -1,6 +1,8 @@
-"""What the scene solve hands on and what the report says of it (the embedded backend's specification, chapters 7.5, 15 and 19).
+"""What the scene solve hands on and what the report says of it (the embedded backend's specification,
+chapters 7.5, 15 and 19).
 
-A scene that was found after many tries, or that nothing could check, looks like any other: the report is where the user learns of it.
+A scene that was found after many tries, or that nothing could check, looks like any other: the report is
+where the user learns of it.
 """
 
 from __future__ import annotations
@@ -26,20 +28,26 @@ from pairs.views.cameras import Cameras
 def require_enough(evidence: Evidence, attempts: Sequence[Attempt], best: Attempt | None) -> Attempt:
     """Return the attempt to hand on.
 
-    Raises `ReconstructionError` when none was accepted or the best places too few views to show the object (chapter 19.3).
+    Raises `ReconstructionError` when none was accepted or the best places too few views to show the object
+    (chapter 19.3).
     """
     num_views = len(evidence.views)
     if best is None:
-        raise ReconstructionError(f"{_what_failed(evidence, attempts)} {_counts(evidence)} {_remedy(evidence)}")
+        raise ReconstructionError(
+            f"{_what_failed(evidence, attempts)} {_counts(evidence)} {_remedy(evidence)}"
+        )
     least = min(num_views, max(3, -(-num_views // 4)))
     if best.num_placed < least:
         raise ReconstructionError(
-            f"only {best.num_placed} of {num_views} views could be placed (at least {least} are needed). {_counts(evidence)} {_remedy(evidence)}"
+            f"only {best.num_placed} of {num_views} views could be placed (at least {least} are needed). "
+            f"{_counts(evidence)} {_remedy(evidence)}"
         )
     return best
 
 
-def hand_over(evidence: Evidence, attempt: Attempt, notices: Sequence[Notice], options: SolveOptions) -> SceneSolve:
+def hand_over(
+    evidence: Evidence, attempt: Attempt, notices: Sequence[Notice], options: SolveOptions
+) -> SceneSolve:
     """Return the accepted scene in pixels of the upright photos."""
     model = attempt.model
     if model is None:
@@ -61,11 +69,19 @@ def hand_over(evidence: Evidence, attempt: Attempt, notices: Sequence[Notice], o
     )
 
 
-def scene_notices(evidence: Evidence, attempts: Sequence[Attempt], best: Attempt, options: SolveOptions) -> list[Notice]:
+def scene_notices(
+    evidence: Evidence, attempts: Sequence[Attempt], best: Attempt, options: SolveOptions
+) -> list[Notice]:
     """Return what the report says of the solve: tries, silhouettes, focal, views left out."""
     num_views = len(evidence.views)
     return [
-        info("scene solve", f"{_tries_in_words(attempts, num_views)} {best.num_placed} of {num_views} views placed: {best.rung}, {best.start}."),
+        info(
+            "scene solve",
+            (
+                f"{_tries_in_words(attempts, num_views)} {best.num_placed} of {num_views} views placed: "
+                f"{best.rung}, {best.start}."
+            ),
+        ),
         _verdict_notice(evidence, best),
         *_rung_notices(attempts, best),
         *_focal_notices(evidence, best, options),
@@ -86,14 +102,26 @@ def _why_rejected(attempt: Attempt) -> str:
 
 def _verdict_notice(evidence: Evidence, best: Attempt) -> Notice:
     """Say what the acceptance test found."""
-    verdict, reason = (Verdict.UNCHECKED, "") if best.assessment is None else (best.assessment.verdict, best.assessment.reason)
+    verdict, reason = (
+        (Verdict.UNCHECKED, "")
+        if best.assessment is None
+        else (best.assessment.verdict, best.assessment.reason)
+    )
     match verdict:
         case Verdict.SURE:
             return info("scene solve", f"checked against the silhouettes: {reason}.")
         case Verdict.DOUBTFUL:
-            return warning("scene solve", f"{_why_doubtful(evidence, best)} ({reason}). Look at the scene before use.")
+            return warning(
+                "scene solve", f"{_why_doubtful(evidence, best)} ({reason}). Look at the scene before use."
+            )
         case _:
-            return warning("scene solve", f"not checked: without masks no silhouettes could be compared ({reason}). Look at the scene before use.")
+            return warning(
+                "scene solve",
+                (
+                    f"not checked: without masks no silhouettes could be compared ({reason}). Look at the "
+                    "scene before use."
+                ),
+            )
 
 
 def _why_doubtful(evidence: Evidence, best: Attempt) -> str:
@@ -101,10 +129,16 @@ def _why_doubtful(evidence: Evidence, best: Attempt) -> str:
     shared = best.assessment.coinciding if best.assessment is not None else ()
     if shared:
         names = first_few([evidence.views[view].name for view in shared])
-        return f"{names} stand where other views stand: either the object went round more than once, or it looks alike from several sides"
+        return (
+            f"{names} stand where other views stand: either the object went round more than once, or it "
+            "looks alike from several sides"
+        )
     if not torn:
         return "the silhouettes fit almost everywhere, but not quite: single views may be off by some degrees"
-    return f"the scene contradicts the matches of {_pair_names(evidence, torn)}: the object may look alike from several sides"
+    return (
+        f"the scene contradicts the matches of {_pair_names(evidence, torn)}: the object may look alike "
+        "from several sides"
+    )
 
 
 def _pair_names(evidence: Evidence, pairs: Sequence[Pair]) -> str:
@@ -116,8 +150,15 @@ def _rung_notices(attempts: Sequence[Attempt], best: Attempt) -> list[Notice]:
     if len(walked) == 1:
         return []
     judged = [attempt.assessment for attempt in attempts if attempt.assessment is not None]
-    text = f"the scene of all pairs was not believable, so others were tried: {first_few(walked[1:], '; ')}. Handed on: {best.rung}."
-    alike = " The object looks alike from several sides: check that the scene goes round as the photos do." if any(a.torn for a in judged) else ""
+    text = (
+        f"the scene of all pairs was not believable, so others were tried: {first_few(walked[1:], '; ')}. "
+        f"Handed on: {best.rung}."
+    )
+    alike = (
+        " The object looks alike from several sides: check that the scene goes round as the photos do."
+        if any(a.torn for a in judged)
+        else ""
+    )
     return [warning("scene solve", text + alike)]
 
 
@@ -130,19 +171,40 @@ def _focal_notices(evidence: Evidence, best: Attempt, options: SolveOptions) -> 
     if len(evidence.views) == 2:
         guessed = [v.name for v in evidence.views if v.K is None and v.focal_exif is None]
         if guessed:
-            return [warning("focal", f"two photos cannot tell the focal: {FIRST_FACTOR:g} longest sides are assumed. State it, or add photos.")]
+            return [
+                warning(
+                    "focal",
+                    (
+                        f"two photos cannot tell the focal: {FIRST_FACTOR:g} longest sides are assumed. "
+                        "State "
+                        "it, or add photos."
+                    ),
+                )
+            ]
         return [info("focal", "two photos cannot tell the focal: that of EXIF was kept.")]
-    focals = [best.model.cameras.K[k, 0, 0] / working_map(evidence.views[best.model.placed[k]], options.working_longest).scale[0] for k in unknown]
+    focals = [
+        best.model.cameras.K[k, 0, 0]
+        / working_map(evidence.views[best.model.placed[k]], options.working_longest).scale[0]
+        for k in unknown
+    ]
     listed = first_few([f"{focal:.1f}" for focal in sorted(set(focals))])
     return [info("focal", f"solved: {listed} px of the photos; the principal point is taken in the middle.")]
 
 
 def _left_out(evidence: Evidence, best: Attempt) -> list[Notice]:
-    """Name the views that are not placed, with the number of verified pairs each had; those with an empty mask are named elsewhere."""
+    """Name the views that are not placed, with the number of verified pairs each had; those with an empty
+    mask are named elsewhere.
+    """
     placed = set(best.model.placed if best.model is not None else ())
     graph = networkx.Graph(list(evidence.pairs))
     return [
-        left_out(view.name, f"could not be placed: {graph.degree(k) if k in graph else 0} verified pairs. Add photos between it and its neighbours.")
+        left_out(
+            view.name,
+            (
+                f"could not be placed: {graph.degree(k) if k in graph else 0} verified pairs. Add photos "
+                "between it and its neighbours."
+            ),
+        )
         for k, (view, mask) in enumerate(zip(evidence.views, evidence.masks))
         if k not in placed and (mask is None or mask.any())
     ]
@@ -155,32 +217,47 @@ def _what_failed(evidence: Evidence, attempts: Sequence[Attempt]) -> str:
     largest = max(rejected, key=lambda attempt: attempt.num_placed)
     if largest.assessment is not None and largest.assessment.torn:
         return (
-            f"every scene of {len(attempts)} tries contradicts photos that follow each other ({_pair_names(evidence, largest.assessment.torn)}): "
-            "the object looks alike from several sides. Name the files in the order in which they were taken, or mark one side."
+            f"every scene of {len(attempts)} tries contradicts photos that follow each other "
+            f"({_pair_names(evidence, largest.assessment.torn)}): "
+            "the object looks alike from several sides. Name the files in the order in which they were "
+            "taken, or mark one side."
         )
     if largest.assessment is not None and largest.assessment.coinciding:
         return (
-            f"{len(largest.assessment.coinciding)} of {largest.num_placed} placed views stand where others stand: the object looks alike from "
-            "several sides. Photos in smaller steps tell them apart, or a mark on one side; if it went round more than once, give one turn alone."
+            f"{len(largest.assessment.coinciding)} of {largest.num_placed} placed views stand where others "
+            "stand: the object looks alike from "
+            "several sides. Photos in smaller steps tell them apart, or a mark on one side; if it went "
+            "round more than once, give one turn alone."
         )
     if largest.assessment is None or largest.assessment.mask_share is None:
         reason = largest.assessment.reason if largest.assessment is not None else ""
-        return f"the solved scene is not believable after {len(attempts)} tries: {largest.num_placed} views placed, {reason}."
+        return (
+            f"the solved scene is not believable after {len(attempts)} tries: {largest.num_placed} views "
+            f"placed, {reason}."
+        )
     weakest = weakest_views(evidence, largest)
-    return f"the solved scene contradicts the silhouettes after {len(attempts)} tries. Share of the scene inside the masks: {weakest}."
+    return (
+        f"the solved scene contradicts the silhouettes after {len(attempts)} tries. Share of the scene "
+        f"inside the masks: {weakest}."
+    )
 
 
 def _counts(evidence: Evidence) -> str:
     features = [len(xy) for xy in evidence.xy]
     inliers = [len(pair.indices) for pair in evidence.pairs.values()]
     return (
-        f"{int(np.median(features))} features a view, {len(evidence.pairs)} verified pairs of {len(evidence.views)} views, "
+        f"{int(np.median(features))} features a view, {len(evidence.pairs)} verified pairs of "
+        f"{len(evidence.views)} views, "
         f"{int(np.median(inliers)) if inliers else 0} verified matches in the middle pair."
     )
 
 
 def _remedy(evidence: Evidence) -> str:
-    masks = "check that the masks show the whole object" if any(mask is not None for mask in evidence.masks) else "give masks of the object"
+    masks = (
+        "check that the masks show the whole object"
+        if any(mask is not None for mask in evidence.masks)
+        else "give masks of the object"
+    )
     return f"Take photos at most 20 degrees apart, sharp and with texture, from all around; {masks}."
 
 

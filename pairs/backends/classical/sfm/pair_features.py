@@ -23,19 +23,30 @@ _PAIR: Pair = (0, 1)
 
 
 def feature_matches(a: View, b: View, options: SolveOptions) -> tuple[Matches, tuple[Notice, ...]]:
-    """Return the features of two views, inside their masks, that agree with one epipolar geometry, on the views' grids; each counts 1.
+    """Return the features of two views, inside their masks, that agree with one epipolar geometry, on the
+    views' grids; each counts 1.
 
-    Where neither has a mask, what stands still with the camera is left out, and said. Too few verified matches: none.
+    Where neither has a mask, what stands still with the camera is left out, and said. Too few verified
+    matches: none.
     """
     with single_threaded():
         features = [find_features((view, options)) for view in (a, b)]
         xy = [each.xy for each in features]
-        matches = {_PAIR: mutual_matches(comparable(features[0].descriptors), comparable(features[1].descriptors), options.ratio)}
+        matches = {
+            _PAIR: mutual_matches(
+                comparable(features[0].descriptors), comparable(features[1].descriptors), options.ratio
+            )
+        }
         matches = merge_doubles(xy, matches)
         notices: tuple[Notice, ...] = ()
         if a.mask is None and b.mask is None:
             matches, static = reject_static(xy, matches, options.static_px)
-            notices = (info("static background", f"{static.matches:.1%} of the matches stand still with the camera and are left out."),)
+            notices = (
+                info(
+                    "static background",
+                    f"{static.matches:.1%} of the matches stand still with the camera and are left out.",
+                ),
+            )
         verified = verify_pairs(xy, matches, options.verify_px, options.min_inliers)
     indices = verified[_PAIR].indices if _PAIR in verified else np.zeros((0, 2), np.int32)
     at_a, at_b = (_on_grid(view, each[column], options) for view, each, column in zip((a, b), xy, indices.T))

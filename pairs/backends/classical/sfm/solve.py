@@ -17,7 +17,9 @@ KIND = "scene_solve"
 
 @dataclass(frozen=True, slots=True)
 class SceneSolve:
-    """Placed views, their cameras, and the scene points with every observation of them (the embedded backend's specification, chapter 7.5)."""
+    """Placed views, their cameras, and the scene points with every observation of them (the embedded
+    backend's specification, chapter 7.5).
+    """
 
     placed: tuple[int, ...]
     """Indices of the placed views in the list that was given, ascending. P of them."""

@@ -19,9 +19,23 @@ from pairs.backends.classical.keys import photo_key, stage_key
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.attempts import Evidence, best_attempt, climb
 from pairs.backends.classical.sfm.candidates import promising_pairs
-from pairs.backends.classical.sfm.features import KIND, Features, features_from_arrays, features_key, features_to_arrays, find_features
+from pairs.backends.classical.sfm.features import (
+    KIND,
+    Features,
+    features_from_arrays,
+    features_key,
+    features_to_arrays,
+    find_features,
+)
 from pairs.backends.classical.sfm.mapper import require_mapper, solve_in_child
-from pairs.backends.classical.sfm.matching import MATCHES_KIND, MatchTask, Pair, match_features, matches_key, merge_doubles
+from pairs.backends.classical.sfm.matching import (
+    MATCHES_KIND,
+    MatchTask,
+    Pair,
+    match_features,
+    matches_key,
+    merge_doubles,
+)
 from pairs.backends.classical.sfm.outcome import hand_over, require_enough, scene_notices
 from pairs.backends.classical.sfm.solve import KIND as SOLVE_KIND
 from pairs.backends.classical.sfm.solve import SceneSolve, load_solve, store_solve
@@ -38,18 +52,28 @@ _OTHERS_PER_TASK = 8
 
 
 def solve_scene(
-    views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress, options: SolveOptions, workers: int = 1
+    views: Sequence[View],
+    graph: networkx.Graph | None,
+    store: PredictionStore,
+    progress: Progress,
+    options: SolveOptions,
+    workers: int = 1,
 ) -> SceneSolve:
     """Place the views' cameras and the scene points that they share.
 
-    Which pairs are matched does not depend on the graph (nodes are indices into `views`): a star or a narrow window would make a poor scene. It says
-    which views the user holds for neighbours, and its pairs are tried alone when the scene of all pairs contradicts the silhouettes. Finished
-    features, matches and solves are read from the store, whatever the grid. Views that cannot be placed are named in the notices with the reason.
-    `workers` processes share the work and change no bit of it; with one, everything but the mapper runs in this process.
-    Raises `ReconstructionError` or `MaskError` when the photos do not say enough, `SolverError` when the mapper dies.
+    Which pairs are matched does not depend on the graph (nodes are indices into `views`): a star or a narrow
+    window would make a poor scene. It says which views the user holds for neighbours, and its pairs are tried
+    alone when the scene of all pairs contradicts the silhouettes. Finished features, matches and solves are
+    read from the store, whatever the grid. Views that cannot be placed are named in the notices with the
+    reason. `workers` processes share the work and change no bit of it; with one, everything but the mapper
+    runs in this process. Raises `ReconstructionError` or `MaskError` when the photos do not say enough,
+    `SolverError` when the mapper dies.
     """
     if len(views) < 2:
-        raise ReconstructionError(f"{len(views)} usable photo: depth needs at least two. Add photos of the same object from other sides.")
+        raise ReconstructionError(
+            f"{len(views)} usable photo: depth needs at least two. Add photos of the same object from "
+            "other sides."
+        )
     key = _solve_key(views, graph, options)
     stored = load_solve(store, key)
     if stored is not None:
@@ -64,17 +88,33 @@ def solve_scene(
         matches = _matches(views, pairs, store, pool, progress, options)
     with single_threaded():
         verified = _verified(views, features, matches, progress, options)
-    evidence = Evidence(tuple(views), tuple(f.xy for f in features), masks, verified.pairs, _graph_pairs(graph))
+    evidence = Evidence(
+        tuple(views), tuple(f.xy for f in features), masks, verified.pairs, _graph_pairs(graph)
+    )
     progress("scene", 0, 0)
     attempts = climb(evidence, solve_in_child, options, lambda done: progress("scene", done, 0))
     best = require_enough(evidence, attempts, best_attempt(attempts))
-    solve = hand_over(evidence, best, (*notices, *verified.notices, *scene_notices(evidence, attempts, best, options)), options)
+    solve = hand_over(
+        evidence,
+        best,
+        (*notices, *verified.notices, *scene_notices(evidence, attempts, best, options)),
+        options,
+    )
     store_solve(store, key, solve)
     return solve
 
 
 def _solve_key(views: Sequence[View], graph: networkx.Graph | None, options: SolveOptions) -> str:
-    known = [[view.name, photo_key(view), view.camera, view.focal_exif, None if view.K is None else np.asarray(view.K).tolist()] for view in views]
+    known = [
+        [
+            view.name,
+            photo_key(view),
+            view.camera,
+            view.focal_exif,
+            None if view.K is None else np.asarray(view.K).tolist(),
+        ]
+        for view in views
+    ]
     edges = None if graph is None else [list(pair) for pair in sorted(_graph_pairs(graph) or ())]
     return stage_key(SOLVE_KIND, known, edges, asdict(options))
 
@@ -86,18 +126,28 @@ def _graph_pairs(graph: networkx.Graph | None) -> frozenset[Pair] | None:
 def _empty_mask_notices(views: Sequence[View], masks: Sequence[np.ndarray | None]) -> list[Notice]:
     empty = [view for view, mask in zip(views, masks) if mask is not None and not mask.any()]
     if len(empty) == len(views):
-        raise MaskError(f"{len(views)} masks, and no pixel of the object in any of them. Check the masks' polarity: white is the object.")
-    return [left_out(view.name, "its mask is empty: nothing to see of the object. Paint it, or remove the photo.") for view in empty]
+        raise MaskError(
+            f"{len(views)} masks, and no pixel of the object in any of them. Check the masks' polarity: "
+            "white is the object."
+        )
+    return [
+        left_out(view.name, "its mask is empty: nothing to see of the object. Paint it, or remove the photo.")
+        for view in empty
+    ]
 
 
-def _features(views: Sequence[View], store: PredictionStore, pool: WorkerPool, progress: Progress, options: SolveOptions) -> list[Features]:
+def _features(
+    views: Sequence[View], store: PredictionStore, pool: WorkerPool, progress: Progress, options: SolveOptions
+) -> list[Features]:
     """Find the features of every view that the store does not hold yet, and keep them there."""
     keys = [features_key(view, options) for view in views]
     stored = [store.get(KIND, key) for key in keys]
     missing = [k for k, arrays in enumerate(stored) if arrays is None]
     found = [features_from_arrays(arrays) if arrays is not None else None for arrays in stored]
     progress("features", len(views) - len(missing), len(views))
-    for done, (features, k) in enumerate(zip(pool.map(find_features, [(views[k], options) for k in missing]), missing)):
+    for done, (features, k) in enumerate(
+        zip(pool.map(find_features, [(views[k], options) for k in missing]), missing)
+    ):
         store.put(KIND, keys[k], features_to_arrays(features))
         found[k] = features
         progress("features", len(views) - len(missing) + done + 1, len(views))
@@ -109,22 +159,32 @@ def _require_texture(views: Sequence[View], features: Sequence[Features], option
     if most < options.min_features:
         richest = views[int(np.argmax([len(f) for f in features]))]
         raise ReconstructionError(
-            f"{richest.name}: {most} features, and no view has more (one needs {options.min_features}): the object shows too little texture. Use "
+            f"{richest.name}: {most} features, and no view has more (one needs {options.min_features}): "
+            "the object shows too little texture. Use "
             "larger photos, add texture, or check that the masks are white on the object."
         )
 
 
-def _candidates(views: Sequence[View], features: Sequence[Features], progress: Progress, options: SolveOptions) -> list[Pair]:
+def _candidates(
+    views: Sequence[View], features: Sequence[Features], progress: Progress, options: SolveOptions
+) -> list[Pair]:
     everything = list(combinations(range(len(views)), 2))
     if len(views) <= options.exhaustive_views:
         return everything
     masked = any(view.mask is not None for view in views)
     with single_threaded():
-        return promising_pairs(features, masked, options, lambda done: progress("pairs", done, len(everything)))
+        return promising_pairs(
+            features, masked, options, lambda done: progress("pairs", done, len(everything))
+        )
 
 
 def _matches(
-    views: Sequence[View], pairs: Sequence[Pair], store: PredictionStore, pool: WorkerPool, progress: Progress, options: SolveOptions
+    views: Sequence[View],
+    pairs: Sequence[Pair],
+    store: PredictionStore,
+    pool: WorkerPool,
+    progress: Progress,
+    options: SolveOptions,
 ) -> dict[Pair, np.ndarray]:
     """Match the pairs that the store does not hold yet, and read all of them from it."""
     of_view = [features_key(view, options) for view in views]
@@ -139,17 +199,26 @@ def _matches(
     found |= {pair: store.get(MATCHES_KIND, keys[pair]) for pair in missing}
     matches = {pair: arrays["indices"] for pair, arrays in found.items() if arrays is not None}
     if len(matches) < len(keys):
-        raise SolverError(f"{store.folder}: finished matches cannot be read back. Check the disk and start again.")
+        raise SolverError(
+            f"{store.folder}: finished matches cannot be read back. Check the disk and start again."
+        )
     return matches
 
 
-def _match_tasks(pairs: Sequence[Pair], features: Sequence[str], store: PredictionStore, options: SolveOptions) -> list[MatchTask]:
+def _match_tasks(
+    pairs: Sequence[Pair], features: Sequence[str], store: PredictionStore, options: SolveOptions
+) -> list[MatchTask]:
     """Group pairs by their first view, a few to a task, so that its descriptors are prepared once."""
     others: dict[int, list[int]] = {}
     for a, b in pairs:
         others.setdefault(a, []).append(b)
     return [
-        MatchTask(store, features[a], tuple(features[b] for b in partners[start : start + _OTHERS_PER_TASK]), options.ratio)
+        MatchTask(
+            store,
+            features[a],
+            tuple(features[b] for b in partners[start : start + _OTHERS_PER_TASK]),
+            options.ratio,
+        )
         for a, partners in others.items()
         for start in range(0, len(partners), _OTHERS_PER_TASK)
     ]
@@ -164,15 +233,21 @@ class _Verified:
 
 
 def _verified(
-    views: Sequence[View], features: Sequence[Features], matches: dict[Pair, np.ndarray], progress: Progress, options: SolveOptions
+    views: Sequence[View],
+    features: Sequence[Features],
+    matches: dict[Pair, np.ndarray],
+    progress: Progress,
+    options: SolveOptions,
 ) -> _Verified:
     """Reject what stands still, check the epipolar geometry, and stop where too little is left."""
     progress("verification", 0, len(matches))
     xy = [f.xy for f in features]
     if nothing_moves(xy, matches, options.static_px, options.min_inliers):
         raise ReconstructionError(
-            f"{len(views)} photos, and nothing moves between them by {options.static_px:g} px or more: they are copies of one photo. "
-            "Move the camera, or the object, between photos; on a turntable before a backdrop, give masks of the object."
+            f"{len(views)} photos, and nothing moves between them by {options.static_px:g} px or more: "
+            "they are copies of one photo. "
+            "Move the camera, or the object, between photos; on a turntable before a backdrop, give masks "
+            "of the object."
         )
     matches = merge_doubles(xy, matches)
     notices: list[Notice] = []
@@ -187,24 +262,39 @@ def _verified(
 
 
 def _static_notice(static: StaticReport) -> Notice:
-    text = f"{static.key_points:.1%} of the matched key points stand still with the camera ({static.matches:.1%} of the matches) and were thrown out."
+    text = (
+        f"{static.key_points:.1%} of the matched key points stand still with the camera "
+        f"({static.matches:.1%} of the matches) and were thrown out."
+    )
     if static.key_points <= _WARNED_STATIC:
         return info("static background", text)
-    return warning("static background", f"{text} A turntable in front of a fixed backdrop looks so: masks of the object make the result safer.")
+    return warning(
+        "static background",
+        (
+            f"{text} A turntable in front of a fixed backdrop looks so: masks of the object make the result "
+            "safer."
+        ),
+    )
 
 
 def _require_pairs(
-    views: Sequence[View], matches: dict[Pair, np.ndarray], pairs: dict[Pair, VerifiedPair], static: StaticReport | None, options: SolveOptions
+    views: Sequence[View],
+    matches: dict[Pair, np.ndarray],
+    pairs: dict[Pair, VerifiedPair],
+    static: StaticReport | None,
+    options: SolveOptions,
 ) -> None:
     connected = {view for pair in pairs for view in pair}
     if static is not None and static.key_points > _WARNED_STATIC and 2 * len(connected) < len(views):
         raise ReconstructionError(
-            f"the background does not move ({static.key_points:.0%} of the key points stand still), and without it only {len(connected)} of "
+            f"the background does not move ({static.key_points:.0%} of the key points stand still), and "
+            f"without it only {len(connected)} of "
             f"{len(views)} views have a verified pair. Give masks of the object."
         )
     if not pairs:
         raise ReconstructionError(
-            f"no pair of views has {options.min_inliers} verified matches. Most matches: {best_pairs(views, matches)}. Take photos at most 20 "
+            f"no pair of views has {options.min_inliers} verified matches. Most matches: "
+            f"{best_pairs(views, matches)}. Take photos at most 20 "
             "degrees apart, sharp and with texture; check that the masks are white on the object."
         )
 

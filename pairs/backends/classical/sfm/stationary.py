@@ -1,4 +1,5 @@
-"""Features that stand still with the camera: the backdrop of a turntable (the embedded backend's specification, chapters 6 and 19.4).
+"""Features that stand still with the camera: the backdrop of a turntable (the embedded backend's
+specification, chapters 6 and 19.4).
 
 They agree perfectly with a camera that never moved, and would outvote the object.
 """
@@ -26,13 +27,19 @@ class StaticReport:
     """Share of the matched key points that stand still in at least two pairs."""
 
 
-def reject_static(xy: Sequence[np.ndarray], matches: Mapping[Pair, np.ndarray], static_px: float) -> tuple[dict[Pair, np.ndarray], StaticReport]:
-    """Drop matches that moved less than `static_px`, and every match of a key point that does so in two pairs.
+def reject_static(
+    xy: Sequence[np.ndarray], matches: Mapping[Pair, np.ndarray], static_px: float
+) -> tuple[dict[Pair, np.ndarray], StaticReport]:
+    """Drop matches that moved less than `static_px`, and every match of a key point that does so in two
+    pairs.
 
-    `xy` are the key points (N, 2) of each view in working pixels, `matches` index pairs (M, 2). Use it only where no view has a mask: a point on
-    the axis of a masked object moves little and is genuine.
+    `xy` are the key points (N, 2) of each view in working pixels, `matches` index pairs (M, 2). Use it only
+    where no view has a mask: a point on the axis of a masked object moves little and is genuine.
     """
-    still = {pair: np.linalg.norm(xy[pair[0]][m[:, 0]] - xy[pair[1]][m[:, 1]], axis=1) < static_px for pair, m in matches.items()}
+    still = {
+        pair: np.linalg.norm(xy[pair[0]][m[:, 0]] - xy[pair[1]][m[:, 1]], axis=1) < static_px
+        for pair, m in matches.items()
+    }
     times_still = [np.zeros(len(points), int) for points in xy]
     matched = [np.zeros(len(points), bool) for points in xy]
     for pair, m in matches.items():
@@ -41,13 +48,24 @@ def reject_static(xy: Sequence[np.ndarray], matches: Mapping[Pair, np.ndarray], 
             times_still[view][m[still[pair], side]] += 1
             matched[view][m[:, side]] = True
     fixed = [times >= _STATIC_PAIRS for times in times_still]
-    kept = {(a, b): m[~still[a, b] & ~fixed[a][m[:, 0]] & ~fixed[b][m[:, 1]]] for (a, b), m in matches.items()}
-    return kept, StaticReport(_share(list(still.values()), [np.ones_like(s) for s in still.values()]), _share(fixed, matched))
+    kept = {
+        (a, b): m[~still[a, b] & ~fixed[a][m[:, 0]] & ~fixed[b][m[:, 1]]] for (a, b), m in matches.items()
+    }
+    return kept, StaticReport(
+        _share(list(still.values()), [np.ones_like(s) for s in still.values()]), _share(fixed, matched)
+    )
 
 
-def nothing_moves(xy: Sequence[np.ndarray], matches: Mapping[Pair, np.ndarray], static_px: float, fewest: int) -> bool:
-    """Tell whether there are matches, and fewer than `fewest` of every pair moved: copies of a photo, or a camera that never moved."""
-    moved = [int((np.linalg.norm(xy[a][m[:, 0]] - xy[b][m[:, 1]], axis=1) >= static_px).sum()) for (a, b), m in matches.items()]
+def nothing_moves(
+    xy: Sequence[np.ndarray], matches: Mapping[Pair, np.ndarray], static_px: float, fewest: int
+) -> bool:
+    """Tell whether there are matches, and fewer than `fewest` of every pair moved: copies of a photo, or a
+    camera that never moved.
+    """
+    moved = [
+        int((np.linalg.norm(xy[a][m[:, 0]] - xy[b][m[:, 1]], axis=1) >= static_px).sum())
+        for (a, b), m in matches.items()
+    ]
     return max(map(len, matches.values()), default=0) >= fewest and max(moved) < fewest
 
 

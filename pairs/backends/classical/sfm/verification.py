@@ -1,6 +1,7 @@
 """Pairs checked by their epipolar geometry (the embedded backend's specification, chapters 6 and 19.1).
 
-The limit is one pixel: with more, pairs of sides that look alike pass, and views of a turntable end up some degrees off.
+The limit is one pixel: with more, pairs of sides that look alike pass, and views of a turntable end up some
+degrees off.
 """
 
 from __future__ import annotations
@@ -27,13 +28,25 @@ class VerifiedPair:
     """Verified matches among all matches of the pair."""
 
 
-def verify_pairs(xy: Sequence[np.ndarray], matches: Mapping[Pair, np.ndarray], max_error_px: float, min_inliers: int) -> dict[Pair, VerifiedPair]:
+def verify_pairs(
+    xy: Sequence[np.ndarray], matches: Mapping[Pair, np.ndarray], max_error_px: float, min_inliers: int
+) -> dict[Pair, VerifiedPair]:
     """Return the pairs whose matches agree with an epipolar geometry, and of those only the agreeing ones."""
-    checked = {(a, b): verify_pair(xy[a], xy[b], m, max_error_px) for (a, b), m in matches.items() if len(m) >= _MIN_MATCHES}
-    return {pair: verified for pair, verified in checked.items() if verified is not None and len(verified.indices) >= min_inliers}
+    checked = {
+        (a, b): verify_pair(xy[a], xy[b], m, max_error_px)
+        for (a, b), m in matches.items()
+        if len(m) >= _MIN_MATCHES
+    }
+    return {
+        pair: verified
+        for pair, verified in checked.items()
+        if verified is not None and len(verified.indices) >= min_inliers
+    }
 
 
-def verify_pair(xy_a: np.ndarray, xy_b: np.ndarray, matches: np.ndarray, max_error_px: float) -> VerifiedPair | None:
+def verify_pair(
+    xy_a: np.ndarray, xy_b: np.ndarray, matches: np.ndarray, max_error_px: float
+) -> VerifiedPair | None:
     """Fit a fundamental matrix robustly; none when no model fits."""
     at_a, at_b = xy_a[matches[:, 0]].astype(np.float64), xy_b[matches[:, 1]].astype(np.float64)
     try:

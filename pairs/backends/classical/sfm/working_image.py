@@ -29,7 +29,8 @@ def working_map(view: View, longest: int) -> PixelMap:
 
 def working_picture(view: View, longest: int) -> WorkingPicture:
     """Load a view's photo, fill its background and shrink it."""
-    # The fill comes first: a resize would mix background into the rim, and features would then depend on what stood behind the object.
+    # The fill comes first: a resize would mix background into the rim, and features would then depend on what
+    # stood behind the object.
     filled = filled_photo(view, nearest)
     small = image_to_target(working_map(view, longest), filled)
     return WorkingPicture(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), working_mask(view, longest))

@@ -1,6 +1,8 @@
-"""The depth of one view from its neighbours' pictures alone: sweep, aggregation, refinement (the embedded backend's specification, chapter 9).
+"""The depth of one view from its neighbours' pictures alone: sweep, aggregation, refinement (the embedded
+backend's specification, chapter 9).
 
-It reads no other view's depth, so all views are measured at the same time, and their agreement afterwards is evidence.
+It reads no other view's depth, so all views are measured at the same time, and their agreement afterwards is
+evidence.
 """
 
 from __future__ import annotations
@@ -34,21 +36,26 @@ def raw_depth(
     inverse_range: tuple[float, float],
     limits: tuple[int, int],
 ) -> RawDepth:
-    """Return the depth of every object pixel of `picture`, seen against 1 to 4 `neighbours` to which `moves` lead.
+    """Return the depth of every object pixel of `picture`, seen against 1 to 4 `neighbours` to which `moves`
+    lead.
 
-    `inverse_range` is (far, near); `limits` bound the number of planes. A view whose object has no pixel has no valid depth.
+    `inverse_range` is (far, near); `limits` bound the number of planes. A view whose object has no pixel has
+    no valid depth.
     """
     inverse = np.zeros(picture.mask.shape, np.float32)
     if not picture.mask.any():
         return RawDepth(inverse, picture.mask)
     rows, columns = _object_box(picture.mask)
-    crop = SweepPicture(np.ascontiguousarray(picture.grey[rows, columns]), np.ascontiguousarray(picture.mask[rows, columns]))
+    crop = SweepPicture(
+        np.ascontiguousarray(picture.grey[rows, columns]), np.ascontiguousarray(picture.mask[rows, columns])
+    )
     moves = [from_crop(move, (columns.start, rows.start)) for move in moves]
     h, w = crop.mask.shape
     planes = choose_planes(inverse_range, ((w - 1) / 2, (h - 1) / 2), moves, limits)
     position = best_plane(aggregate(cost_volume(crop, neighbours, moves, planes), crop.mask))
     swept = np.float32(planes.first) + position * np.float32(planes.step)
-    # The step is often wider than 0.75 px, since the number of planes is bounded; two candidates on either side still reach the next plane.
+    # The step is often wider than 0.75 px, since the number of planes is bounded; two candidates on either
+    # side still reach the next plane.
     refined = refine(swept, planes.step / 2, crop, neighbours, moves)
     inverse[rows, columns] = np.where(crop.mask, np.maximum(refined, np.float32(planes.first)), 0)
     return RawDepth(inverse, picture.mask)
@@ -62,4 +69,6 @@ def _object_box(mask: np.ndarray) -> tuple[slice, slice]:
 def _extent(mask: np.ndarray, axis: int) -> slice:
     """Return the stretch along an axis that holds the object, with the margin."""
     where = np.nonzero(mask)[axis]
-    return slice(max(0, int(where.min()) - _MARGIN_PX), min(mask.shape[axis], int(where.max()) + 1 + _MARGIN_PX))
+    return slice(
+        max(0, int(where.min()) - _MARGIN_PX), min(mask.shape[axis], int(where.max()) + 1 + _MARGIN_PX)
+    )

@@ -1,7 +1,9 @@
-"""Depth and confidence of all placed views in one scene (the embedded backend's specification, chapters 9 to 11).
+"""Depth and confidence of all placed views in one scene (the embedded backend's specification, chapters 9 to
+11).
 
-Two passes over the views, each in parallel and each kept in the store: the raw depth of a view needs the pictures of its neighbours, the fused
-depth their raw depths. Keys are made of what a pass reads, so a killed run goes on where it stopped, and nothing is loaded that is not needed.
+Two passes over the views, each in parallel and each kept in the store: the raw depth of a view needs the
+pictures of its neighbours, the fused depth their raw depths. Keys are made of what a pass reads, so a killed
+run goes on where it stopped, and nothing is loaded that is not needed.
 """
 
 from __future__ import annotations
@@ -35,13 +37,20 @@ _FUSED_KIND = "fused_depth"
 
 
 def dense_group(
-    views: Sequence[View], solve: SceneSolve, store: PredictionStore, progress: Progress, options: DepthOptions, workers: int = 1
+    views: Sequence[View],
+    solve: SceneSolve,
+    store: PredictionStore,
+    progress: Progress,
+    options: DepthOptions,
+    workers: int = 1,
 ) -> tuple[GroupPrediction, tuple[Notice, ...]]:
-    """Return cameras, depth and confidence of the placed views, scaled so that the median depth of all confident pixels is 1.
+    """Return cameras, depth and confidence of the placed views, scaled so that the median depth of all
+    confident pixels is 1.
 
-    `views` are those that the solve was made from. K belongs to the grids, depth is positive and finite at every pixel, and confidence is exactly
-    1 outside masks and wherever no neighbour confirms the depth. A view that cannot be measured gets the median depth of its scene points, and a
-    notice. `workers` processes share the work and change no bit of it. Memory grows by 10 bytes a pixel and view.
+    `views` are those that the solve was made from. K belongs to the grids, depth is positive and finite at
+    every pixel, and confidence is exactly 1 outside masks and wherever no neighbour confirms the depth. A
+    view that cannot be measured gets the median depth of its scene points, and a notice. `workers` processes
+    share the work and change no bit of it. Memory grows by 10 bytes a pixel and view.
     """
     placed = [views[i] for i in solve.placed]
     cameras = grid_cameras(placed, solve.cameras)
@@ -55,7 +64,9 @@ def dense_group(
             maps.append(_unmeasured(scene_inverse_depths(solve, v), view.image.shape[:2]))
             notices.append(warning(view.name, _why_unmeasured(measured)))
         else:
-            maps.append((1 / fill_up(measured.inverse, measured.agree > 0), confidence(measured.agree, measured.seen)))
+            maps.append(
+                (1 / fill_up(measured.inverse, measured.agree > 0), confidence(measured.agree, measured.seen))
+            )
     return _normalised(cameras, maps), tuple(notices)
 
 
@@ -90,29 +101,53 @@ class _FuseTask:
     plan: DepthPlan
 
 
-def _fused_depths(views: Sequence[View], plans: Mapping[int, DepthPlan], run: _DepthRun) -> dict[int, FusedDepth]:
+def _fused_depths(
+    views: Sequence[View], plans: Mapping[int, DepthPlan], run: _DepthRun
+) -> dict[int, FusedDepth]:
     """Return the fused depth of every view that has a plan."""
-    keys = {v: stage_key(_FUSED_KIND, plan.key, [plans[n].key for n in plan.neighbours if n in plans]) for v, plan in plans.items()}
+    keys = {
+        v: stage_key(_FUSED_KIND, plan.key, [plans[n].key for n in plan.neighbours if n in plans])
+        for v, plan in plans.items()
+    }
     done = {v: FusedDepth(**found) for v, key in keys.items() if (found := run.store.get(_FUSED_KIND, key))}
     missing = [v for v in plans if v not in done]
     raws = _raw_depths(views, plans, _with_neighbours(missing, plans), run)
     tasks = [_FuseTask(raws[v], tuple(raws[n] for n in plans[v].neighbours), plans[v]) for v in missing]
-    # Results come in order while later ones are still being made: each is safe in the store as soon as it is there.
+    # Results come in order while later ones are still being made: each is safe in the store as soon as it is
+    # there.
     for v, fused in zip(missing, _in_parallel(_fuse, tasks, "fusing depth", run), strict=True):
-        run.store.put(_FUSED_KIND, keys[v], {"inverse": fused.inverse, "agree": fused.agree, "seen": fused.seen})
+        run.store.put(
+            _FUSED_KIND, keys[v], {"inverse": fused.inverse, "agree": fused.agree, "seen": fused.seen}
+        )
         done[v] = fused
     return done
 
 
-def _raw_depths(views: Sequence[View], plans: Mapping[int, DepthPlan], wanted: Sequence[int], run: _DepthRun) -> dict[int, RawDepth]:
+def _raw_depths(
+    views: Sequence[View], plans: Mapping[int, DepthPlan], wanted: Sequence[int], run: _DepthRun
+) -> dict[int, RawDepth]:
     """Return the raw depths of the wanted views; a view without a plan has none that is valid."""
-    # A view without a plan is still somebody's neighbour: its picture serves the sweep, its depth says nothing.
+    # A view without a plan is still somebody's neighbour: its picture serves the sweep, its depth says
+    # nothing.
     done = {v: _without_depth(views[v]) for v in wanted if v not in plans}
-    done |= {v: RawDepth(**found) for v in wanted if v in plans and (found := run.store.get(RAW_KIND, plans[v].key))}
+    done |= {
+        v: RawDepth(**found)
+        for v in wanted
+        if v in plans and (found := run.store.get(RAW_KIND, plans[v].key))
+    }
     missing = [v for v in wanted if v not in done]
     needed = _with_neighbours(missing, plans)
-    pictures = dict(zip(needed, _in_parallel(sweep_picture, [views[v] for v in needed], "preparing photos", run), strict=True))
-    tasks = [_RawTask(pictures[v], tuple(pictures[n] for n in plans[v].neighbours), plans[v], run.options) for v in missing]
+    pictures = dict(
+        zip(
+            needed,
+            _in_parallel(sweep_picture, [views[v] for v in needed], "preparing photos", run),
+            strict=True,
+        )
+    )
+    tasks = [
+        _RawTask(pictures[v], tuple(pictures[n] for n in plans[v].neighbours), plans[v], run.options)
+        for v in missing
+    ]
     for v, raw in zip(missing, _in_parallel(_sweep, tasks, "measuring depth", run), strict=True):
         run.store.put(RAW_KIND, plans[v].key, {"inverse": raw.inverse, "valid": raw.valid})
         done[v] = raw
@@ -124,7 +159,9 @@ def _with_neighbours(wanted: Iterable[int], plans: Mapping[int, DepthPlan]) -> l
     return sorted({i for v in wanted for i in (v, *plans[v].neighbours)})
 
 
-def _in_parallel(function: Callable[[Task], Result], tasks: Sequence[Task], stage: str, run: _DepthRun) -> Iterator[Result]:
+def _in_parallel(
+    function: Callable[[Task], Result], tasks: Sequence[Task], stage: str, run: _DepthRun
+) -> Iterator[Result]:
     for done, result in enumerate(run.pool.map(function, tasks)):
         run.progress(stage, done + 1, len(tasks))
         yield result
@@ -151,8 +188,15 @@ def _unmeasured(inverse_depths: np.ndarray, shape: tuple[int, int]) -> tuple[np.
 
 
 def _why_unmeasured(measured: FusedDepth | None) -> str:
-    why = "no neighbour confirms any depth" if measured else "no other view sees eight of its scene points from 2 to 40 degrees aside"
-    return f"its depth was not measured: {why}. It has the median depth of its scene points, without confidence; take photos in smaller steps."
+    why = (
+        "no neighbour confirms any depth"
+        if measured
+        else "no other view sees eight of its scene points from 2 to 40 degrees aside"
+    )
+    return (
+        f"its depth was not measured: {why}. It has the median depth of its scene points, without "
+        "confidence; take photos in smaller steps."
+    )
 
 
 def _normalised(cameras: Cameras, maps: Sequence[tuple[np.ndarray, np.ndarray]]) -> GroupPrediction:

@@ -35,11 +35,13 @@ class FusedDepth:
     seen: np.ndarray  # (H, W) uint8, neighbours that have a depth there
 
 
-def fuse(own: RawDepth, neighbours: Sequence[RawDepth], there: Sequence[Transfer], back: Sequence[Transfer]) -> FusedDepth:
+def fuse(
+    own: RawDepth, neighbours: Sequence[RawDepth], there: Sequence[Transfer], back: Sequence[Transfer]
+) -> FusedDepth:
     """Return the mean of a view's inverse depth and of all neighbours' that agree with it.
 
-    `there` leads to the neighbours, `back` from them. A neighbour agrees when its depth at the pixel's place, brought back, differs by less than
-    1 % and lands within 1.5 pixels.
+    `there` leads to the neighbours, `back` from them. A neighbour agrees when its depth at the pixel's place,
+    brought back, differs by less than 1 % and lands within 1.5 pixels.
     """
     row, column = np.nonzero(own.valid)
     x, y, q = column.astype(np.float64), row.astype(np.float64), own.inverse[own.valid].astype(np.float64)
@@ -49,7 +51,9 @@ def fuse(own: RawDepth, neighbours: Sequence[RawDepth], there: Sequence[Transfer
         (q_there,), has_depth = sample_valid([neighbour.inverse], neighbour.valid, x_there, y_there)
         x_back, y_back, q_back = carry(home, x_there, y_there, q_there)
         # |z' - z| < tolerance z in inverse depths.
-        near = (np.abs(q - q_back) < DEPTH_TOLERANCE * q_back) & (np.hypot(x_back - x, y_back - y) < _PIXEL_TOLERANCE)
+        near = (np.abs(q - q_back) < DEPTH_TOLERANCE * q_back) & (
+            np.hypot(x_back - x, y_back - y) < _PIXEL_TOLERANCE
+        )
         agrees = has_depth & near
         seen += has_depth
         agree += agrees
@@ -63,13 +67,16 @@ def fuse(own: RawDepth, neighbours: Sequence[RawDepth], there: Sequence[Transfer
 def smooth(fused: FusedDepth) -> FusedDepth:
     """Return the same with inverse depth averaged over pairs of opposite neighbours within three pixels.
 
-    Each pair counts by the lesser of its two agreements, and only when both lie within 1 % of the pixel: the mean of two opposite pixels of a
-    slanted plane is the pixel itself, so planes pass unchanged, and steps are never crossed. A pixel without pairs keeps its value.
+    Each pair counts by the lesser of its two agreements, and only when both lie within 1 % of the pixel: the
+    mean of two opposite pixels of a slanted plane is the pixel itself, so planes pass unchanged, and steps
+    are never crossed. A pixel without pairs keeps its value.
     """
     if not fused.agree.any():
         return fused
     r = _SMOOTHING_RADIUS
-    rows, columns = (slice(hit[0], hit[-1] + 1) for hit in (np.flatnonzero(fused.agree.any(axis)) for axis in (1, 0)))
+    rows, columns = (
+        slice(hit[0], hit[-1] + 1) for hit in (np.flatnonzero(fused.agree.any(axis)) for axis in (1, 0))
+    )
     own = fused.inverse[rows, columns]
     q, agree = np.pad(own, r), np.pad(fused.agree[rows, columns].astype(np.float32), r)
     h, w = own.shape
@@ -77,13 +84,17 @@ def smooth(fused: FusedDepth) -> FusedDepth:
     for dy, dx in _half_of_offsets(r):
         one = np.s_[r + dy : r + dy + h, r + dx : r + dx + w]
         other = np.s_[r - dy : r - dy + h, r - dx : r - dx + w]
-        similar = (np.abs(q[one] - own) < DEPTH_TOLERANCE * own) & (np.abs(q[other] - own) < DEPTH_TOLERANCE * own)
+        similar = (np.abs(q[one] - own) < DEPTH_TOLERANCE * own) & (
+            np.abs(q[other] - own) < DEPTH_TOLERANCE * own
+        )
         pair_weight = np.minimum(agree[one], agree[other]) * similar
         # Differences are summed, not values: a plane then loses nothing to rounding.
         total += pair_weight * ((q[one] - own) + (q[other] - own))
         weight += pair_weight
     inverse = fused.inverse.copy()
-    inverse[rows, columns] = np.where(fused.agree[rows, columns] > 0, own + total / (2 * np.maximum(weight, 1)), own)
+    inverse[rows, columns] = np.where(
+        fused.agree[rows, columns] > 0, own + total / (2 * np.maximum(weight, 1)), own
+    )
     return FusedDepth(inverse, fused.agree, fused.seen)
 
 
@@ -94,9 +105,11 @@ def _half_of_offsets(radius: int) -> list[tuple[int, int]]:
 
 
 def fill_up(inverse_depth: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Return inverse depth (H, W) float32, positive everywhere: unchanged where `valid`, elsewhere the blurred extension of what is valid.
+    """Return inverse depth (H, W) float32, positive everywhere: unchanged where `valid`, elsewhere the
+    blurred extension of what is valid.
 
-    Never zero and never far: the aligner's focal estimate uses every pixel's direction, and a far background would shift the medians of its poses.
+    Never zero and never far: the aligner's focal estimate uses every pixel's direction, and a far background
+    would shift the medians of its poses.
     """
     extended = extend_nearest(inverse_depth.astype(np.float32), valid)
     blurred = cv2.GaussianBlur(extended, (0, 0), _BLUR_PX, borderType=cv2.BORDER_REPLICATE)
@@ -104,7 +117,8 @@ def fill_up(inverse_depth: np.ndarray, valid: np.ndarray) -> np.ndarray:
 
 
 def confidence(agree: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Return 1 + 15 (agree / (seen + 1/2))^2 as float32: exactly 1 where nobody agrees, 12.9 where four of four do.
+    """Return 1 + 15 (agree / (seen + 1/2))^2 as float32: exactly 1 where nobody agrees, 12.9 where four of
+    four do.
 
     The matching cost has no place in it: among pixels with equal agreement it says nothing about their error.
     """

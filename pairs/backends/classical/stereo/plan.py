@@ -1,4 +1,6 @@
-"""Which views a view is compared with, and over which depths, by the scene points that it sees (the embedded backend's specification, chapter 9)."""
+"""Which views a view is compared with, and over which depths, by the scene points that it sees (the embedded
+backend's specification, chapter 9).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ MAX_NEIGHBOURS = 4
 """Two neighbours leave a third more error, six gain 4 % for 1.4 times the time."""
 _MIN_COMMON = 8
 _ANGLES_DEG = (2.0, 40.0)
-"""Median angle between the rays of two neighbours: below, depth is undetermined; above, surfaces look too different."""
+"""Median angle between the rays of two neighbours: below, depth is undetermined; above, surfaces look too
+different."""
 _BEST_ANGLE_DEG = 10.0
 _PERCENTILES = (2, 98)
 _WIDENING = 0.25
@@ -29,25 +32,33 @@ RAW_KIND = "raw_depth"
 
 
 def choose_neighbours(solve: SceneSolve) -> tuple[tuple[int, ...], ...]:
-    """Return for every placed view the positions in `placed` of at most four others, best first; ties go to the earlier view."""
+    """Return for every placed view the positions in `placed` of at most four others, best first; ties go to
+    the earlier view.
+    """
     seen = [np.unique(solve.observed_point[solve.observed_by == v]) for v in range(len(solve.placed))]
     scores = np.zeros((len(seen), len(seen)))
     for a in range(len(seen)):
         for b in range(a + 1, len(seen)):
-            scores[a, b] = scores[b, a] = _score(solve, np.intersect1d(seen[a], seen[b], assume_unique=True), a, b)
+            scores[a, b] = scores[b, a] = _score(
+                solve, np.intersect1d(seen[a], seen[b], assume_unique=True), a, b
+            )
     order = np.argsort(-scores, axis=1, kind="stable")[:, :MAX_NEIGHBOURS]
     return tuple(tuple(int(b) for b in row if scores[a, b] > 0) for a, row in enumerate(order))
 
 
 def scene_inverse_depths(solve: SceneSolve, v: int) -> np.ndarray:
-    """Return the inverse depths (N,) of the scene points that placed view `v` sees, as far as they lie in front of it."""
+    """Return the inverse depths (N,) of the scene points that placed view `v` sees, as far as they lie in
+    front of it.
+    """
     points = solve.points[np.unique(solve.observed_point[solve.observed_by == v])]
     depth = points @ solve.cameras.cam_from_world[v, 2, :3] + solve.cameras.cam_from_world[v, 2, 3]
     return 1 / depth[depth > 0]
 
 
 def inverse_depth_range(inverse_depths: np.ndarray) -> tuple[float, float]:
-    """Return (far, near) inverse depths that a sweep covers: the 2nd to 98th percentile, widened by a quarter at both ends."""
+    """Return (far, near) inverse depths that a sweep covers: the 2nd to 98th percentile, widened by a quarter
+    at both ends.
+    """
     far, near = np.percentile(inverse_depths, _PERCENTILES)
     # A plane that faces the camera has no width of its own: a fiftieth of its inverse depth stands in for it.
     margin = _WIDENING * max(near - far, far / 50)
@@ -89,15 +100,28 @@ class DepthPlan:
     """Digest of everything that can change the view's raw depth: its key in the store."""
 
 
-def depth_plans(views: Sequence[View], solve: SceneSolve, cameras: Cameras, options: DepthOptions) -> dict[int, DepthPlan]:
-    """Return the plan of every placed view that has neighbours and scene points; `cameras` have K on the views' grids."""
+def depth_plans(
+    views: Sequence[View], solve: SceneSolve, cameras: Cameras, options: DepthOptions
+) -> dict[int, DepthPlan]:
+    """Return the plan of every placed view that has neighbours and scene points; `cameras` have K on the
+    views' grids.
+    """
     chosen = {v: neighbours for v, neighbours in enumerate(choose_neighbours(solve)) if neighbours}
     inverse_depths = {v: scene_inverse_depths(solve, v) for v in chosen}
-    return {v: _plan(views, cameras, v, chosen[v], inverse_depth_range(q), options) for v, q in inverse_depths.items() if len(q)}
+    return {
+        v: _plan(views, cameras, v, chosen[v], inverse_depth_range(q), options)
+        for v, q in inverse_depths.items()
+        if len(q)
+    }
 
 
 def _plan(
-    views: Sequence[View], cameras: Cameras, v: int, neighbours: tuple[int, ...], inverse_range: tuple[float, float], options: DepthOptions
+    views: Sequence[View],
+    cameras: Cameras,
+    v: int,
+    neighbours: tuple[int, ...],
+    inverse_range: tuple[float, float],
+    options: DepthOptions,
 ) -> DepthPlan:
     there = tuple(transfer(cameras, n, v) for n in neighbours)
     back = tuple(transfer(cameras, v, n) for n in neighbours)

@@ -24,19 +24,25 @@ _STEP_PX = 0.75
 _WINDOW = (7, 7)
 """5x5 windows have fewer gross errors (1.3 against 1.8 %) and a median error a fifth larger."""
 _NOISE = 4.0
-"""Variance, in squared grey values, that a window of noise has: keeps plain windows from matching by chance."""
+"""Variance, in squared grey values, that a window of noise has: keeps plain windows from matching by
+chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweepPicture:
-    """What the sweep sees of a view: its grid in grey, the background replaced by the nearest foreground, and the object."""
+    """What the sweep sees of a view: its grid in grey, the background replaced by the nearest foreground, and
+    the object.
+    """
 
     grey: np.ndarray  # (H, W) float32, 0..255
     mask: np.ndarray  # (H, W) bool
 
     def __post_init__(self) -> None:
         if self.grey.shape != self.mask.shape or self.grey.dtype != np.float32 or self.mask.dtype != bool:
-            raise ValueError(f"a sweep picture needs float32 and bool (H, W), not {self.grey.dtype} {self.grey.shape} and {self.mask.shape}")
+            raise ValueError(
+                f"a sweep picture needs float32 and bool (H, W), not {self.grey.dtype} {self.grey.shape} "
+                f"and {self.mask.shape}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +55,23 @@ class Planes:
 
 
 def sweep_picture(view: View) -> SweepPicture:
-    """Load a view's photo for the sweep. It is filled before it shrinks, so that no bit of the background reaches the grid."""
+    """Load a view's photo for the sweep. It is filled before it shrinks, so that no bit of the background
+    reaches the grid.
+    """
     # Shrunk as float: rounding to whole grey values would add noise of 0.3 grey values.
     grey = cv2.cvtColor(filled_photo(view, nearest).astype(np.float32), cv2.COLOR_RGB2GRAY)
     return SweepPicture(image_to_target(view.grid_from_photo, grey), grid_mask(view))
 
 
-def choose_planes(inverse_range: tuple[float, float], centre: tuple[float, float], moves: Sequence[Transfer], limits: tuple[int, int]) -> Planes:
-    """Return planes three quarters of a pixel apart at `centre` (x, y) in the neighbour where it moves most, within `limits` of their number."""
+def choose_planes(
+    inverse_range: tuple[float, float],
+    centre: tuple[float, float],
+    moves: Sequence[Transfer],
+    limits: tuple[int, int],
+) -> Planes:
+    """Return planes three quarters of a pixel apart at `centre` (x, y) in the neighbour where it moves most,
+    within `limits` of their number.
+    """
     far, near = inverse_range
     x_centre, y_centre = np.array(centre, np.float64)[:, None]
     longest = 0.0
@@ -67,10 +82,14 @@ def choose_planes(inverse_range: tuple[float, float], centre: tuple[float, float
     return Planes(far, (near - far) / (count - 1), count)
 
 
-def cost_volume(picture: SweepPicture, neighbours: Sequence[SweepPicture], moves: Sequence[Transfer], planes: Planes) -> np.ndarray:
-    """Return costs (h, P, w) float32 in [0, 1] of every pixel of `picture` at every plane, against 1 to 4 neighbours.
+def cost_volume(
+    picture: SweepPicture, neighbours: Sequence[SweepPicture], moves: Sequence[Transfer], planes: Planes
+) -> np.ndarray:
+    """Return costs (h, P, w) float32 in [0, 1] of every pixel of `picture` at every plane, against 1 to 4
+    neighbours.
 
-    `moves` lead from the picture's pixels to those of the neighbours. Memory is 4 P h w bytes: 50 MB for 64 planes at 512 x 384.
+    `moves` lead from the picture's pixels to those of the neighbours. Memory is 4 P h w bytes: 50 MB for 64
+    planes at 512 x 384.
     """
     reference = windows(picture.grey)
     h, w = picture.grey.shape
@@ -85,10 +104,20 @@ def cost_volume(picture: SweepPicture, neighbours: Sequence[SweepPicture], moves
     return volume
 
 
-def _plane_cost(reference: Windows, grey: np.ndarray, outside: np.ndarray, neighbour_from_picture: np.ndarray) -> np.ndarray:
+def _plane_cost(
+    reference: Windows, grey: np.ndarray, outside: np.ndarray, neighbour_from_picture: np.ndarray
+) -> np.ndarray:
     size = reference.grey.shape[::-1]
-    sampled = cv2.warpPerspective(grey, neighbour_from_picture, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
-    left = cv2.warpPerspective(outside, neighbour_from_picture, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, borderValue=1)
+    sampled = cv2.warpPerspective(
+        grey,
+        neighbour_from_picture,
+        size,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    left = cv2.warpPerspective(
+        outside, neighbour_from_picture, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, borderValue=1
+    )
     return matching_cost(reference, sampled, left)
 
 
@@ -111,7 +140,8 @@ def windows(grey: np.ndarray) -> Windows:
 def matching_cost(reference: Windows, sampled: np.ndarray, outside: np.ndarray) -> np.ndarray:
     """Return the cost (h, w) float32 in [0, 1] of a neighbour's picture sampled onto the reference.
 
-    It is 1 wherever `outside` is not 0, that is where the point falls outside the neighbour's mask or picture: this carves the silhouette.
+    It is 1 wherever `outside` is not 0, that is where the point falls outside the neighbour's mask or
+    picture: this carves the silhouette.
     """
     mean = cv2.boxFilter(sampled, -1, _WINDOW)
     variance = cv2.boxFilter(cv2.multiply(sampled, sampled), -1, _WINDOW)
@@ -131,7 +161,9 @@ def matching_cost(reference: Windows, sampled: np.ndarray, outside: np.ndarray) 
 
 
 def mean_of_best_half(costs: Iterable[np.ndarray]) -> np.ndarray:
-    """Return the mean of the smaller half of 1 to 4 costs (h, w), per pixel: what is hidden in one neighbour shows in another."""
+    """Return the mean of the smaller half of 1 to 4 costs (h, w), per pixel: what is hidden in one neighbour
+    shows in another.
+    """
     best = second = None
     count = 0
     for cost in costs:

@@ -14,10 +14,12 @@ LARGE_STEP = 1.2
 
 
 def aggregate(volume: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return the sum (h, P, w) of the path costs from the left, right, top and bottom, for costs (h, P, w) and a mask (h, w).
+    """Return the sum (h, P, w) of the path costs from the left, right, top and bottom, for costs (h, P, w)
+    and a mask (h, w).
 
-    Along a path, L(x, p) = C(x, p) + min(L(x', p), L(x', p +- 1) + small, min L(x') + large) - min L(x') with x' the pixel before; a path that
-    comes out of the background starts anew with L = C. What the sum says outside the mask means nothing.
+    Along a path, L(x, p) = C(x, p) + min(L(x', p), L(x', p +- 1) + small, min L(x') + large) - min L(x') with
+    x' the pixel before; a path that comes out of the background starts anew with L = C. What the sum says
+    outside the mask means nothing.
     """
     total = np.zeros_like(volume)
     _add_paths(volume, mask, total)
@@ -30,22 +32,32 @@ def aggregate(volume: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def best_plane(total: np.ndarray) -> np.ndarray:
-    """Return the position (h, w) float32 of the smallest of costs (h, P, w), by a parabola through it and its two neighbours."""
+    """Return the position (h, w) float32 of the smallest of costs (h, P, w), by a parabola through it and its
+    two neighbours.
+    """
     best = np.stack([row.argmin(0) for row in total])  # (h, w)
     inner = np.clip(best, 1, total.shape[1] - 2)
     before, at, after = (np.take_along_axis(total, (inner + k)[:, None], 1)[:, 0] for k in (-1, 0, 1))
-    return best.astype(np.float32) + np.where(best == inner, parabola_offset(before, at, after), np.float32(0))
+    return best.astype(np.float32) + np.where(
+        best == inner, parabola_offset(before, at, after), np.float32(0)
+    )
 
 
 def parabola_offset(before: np.ndarray, at: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Return where the parabola through three equally spaced costs is least, from the middle, within half a step."""
+    """Return where the parabola through three equally spaced costs is least, from the middle, within half a
+    step.
+    """
     curvature = before + after - 2 * at
     rising = curvature > 0
-    return np.where(rising, np.clip((before - after) / (2 * np.where(rising, curvature, 1)), -0.5, 0.5), 0).astype(np.float32)
+    return np.where(
+        rising, np.clip((before - after) / (2 * np.where(rising, curvature, 1)), -0.5, 0.5), 0
+    ).astype(np.float32)
 
 
 def _add_paths(cost: np.ndarray, mask: np.ndarray, total: np.ndarray) -> None:
-    """Add to `total` the path costs along the first axis, both ways, of costs (n, P, m), all planes of a row at once."""
+    """Add to `total` the path costs along the first axis, both ways, of costs (n, P, m), all planes of a row
+    at once.
+    """
     n = len(cost)
     for rows in (range(n), range(n - 1, -1, -1)):
         path = np.zeros_like(cost[0])
@@ -57,7 +69,9 @@ def _add_paths(cost: np.ndarray, mask: np.ndarray, total: np.ndarray) -> None:
 
 
 def _arrival_cost(path: np.ndarray) -> np.ndarray:
-    """Return the least cost (P, m), above the best of all planes, of coming to each plane from the pixel before."""
+    """Return the least cost (P, m), above the best of all planes, of coming to each plane from the pixel
+    before.
+    """
     path = path - path.min(0)
     cost = np.minimum(path, np.float32(LARGE_STEP))
     raised = path + np.float32(SMALL_STEP)

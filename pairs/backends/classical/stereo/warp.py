@@ -1,10 +1,12 @@
 """From a pixel of one view to its place in another, by inverse depth.
 
-With q the inverse depth in view a, x = (x, y, 1) a pixel of a, and b_from_a = [R | t], the point's place in b is
+With q the inverse depth in view a, x = (x, y, 1) a pixel of a, and b_from_a = [R | t], the point's place in b
+is
 
     w (x_b, y_b, 1) = H x + q e,      H = K_b R K_a^-1,   e = K_b t,
 
-and the point's inverse depth in b is q / w: everything that the sweep, the agreement and the matches need, without a point in space.
+and the point's inverse depth in b is q / w: everything that the sweep, the agreement and the matches need,
+without a point in space.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ import numpy as np
 from pairs.views.cameras import Cameras
 
 _OUTSIDE = -1e4
-"""Coordinate, in pixels, of what lies behind the other camera: outside every picture, yet harmless to interpolation."""
+"""Coordinate, in pixels, of what lies behind the other camera: outside every picture, yet harmless to
+interpolation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +32,13 @@ class Transfer:
 
 
 def transfer(cameras: Cameras, b: int, a: int) -> Transfer:
-    """Return the transfer to view `b` from view `a`; pixels are those of the grid that the cameras' K belong to."""
+    """Return the transfer to view `b` from view `a`; pixels are those of the grid that the cameras' K belong
+    to.
+    """
     b_from_a = cameras.cam_from_world[b] @ cameras.world_from_cam[a]
-    return Transfer(cameras.K[b] @ b_from_a[:3, :3] @ np.linalg.inv(cameras.K[a]), cameras.K[b] @ b_from_a[:3, 3])
+    return Transfer(
+        cameras.K[b] @ b_from_a[:3, :3] @ np.linalg.inv(cameras.K[a]), cameras.K[b] @ b_from_a[:3, 3]
+    )
 
 
 def from_crop(move: Transfer, corner: tuple[int, int]) -> Transfer:
@@ -48,8 +55,12 @@ def plane_homography(move: Transfer, inverse_depth: float) -> np.ndarray:
     return induced
 
 
-def carry(move: Transfer, x: np.ndarray, y: np.ndarray, inverse_depth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Carry pixels of a (arrays that broadcast) to b: (x_b, y_b, inverse depth in b). What lies behind b lands far outside its picture."""
+def carry(
+    move: Transfer, x: np.ndarray, y: np.ndarray, inverse_depth: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Carry pixels of a (arrays that broadcast) to b: (x_b, y_b, inverse depth in b). What lies behind b
+    lands far outside its picture.
+    """
     H = move.homography.tolist()
     e = move.epipole.tolist()
     w = H[2][0] * x + H[2][1] * y + (H[2][2] + inverse_depth * e[2])
@@ -60,8 +71,11 @@ def carry(move: Transfer, x: np.ndarray, y: np.ndarray, inverse_depth: np.ndarra
     return np.where(front, x_b, _OUTSIDE), np.where(front, y_b, _OUTSIDE), inverse_depth / w
 
 
-def sample_valid(maps: Sequence[np.ndarray], valid: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return the maps (H, W) read bilinearly at pixels x, y (N,), float64, and whether all four pixels around lie in the map and are valid (N,).
+def sample_valid(
+    maps: Sequence[np.ndarray], valid: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return the maps (H, W) read bilinearly at pixels x, y (N,), float64, and whether all four pixels around
+    lie in the map and are valid (N,).
 
     Values that are not valid are read at a corner of the map: finite and meaningless.
     """
@@ -72,8 +86,16 @@ def sample_valid(maps: Sequence[np.ndarray], valid: np.ndarray, x: np.ndarray, y
     row = np.where(inside, np.minimum(y, h - 2), 0).astype(np.intp)
     right, down = np.where(inside, x - column, 0.0), np.where(inside, y - row, 0.0)
     first = row * w + column
-    corners = [(first, (1 - right) * (1 - down)), (first + 1, right * (1 - down)), (first + w, (1 - right) * down), (first + w + 1, right * down)]
+    corners = [
+        (first, (1 - right) * (1 - down)),
+        (first + 1, right * (1 - down)),
+        (first + w, (1 - right) * down),
+        (first + w + 1, right * down),
+    ]
     flat = valid.ravel()
     for index, _ in corners:
         inside = inside & flat[index]
-    return [sum((values.ravel()[index] * weight for index, weight in corners), np.zeros(len(x))) for values in maps], inside
+    return [
+        sum((values.ravel()[index] * weight for index, weight in corners), np.zeros(len(x)))
+        for values in maps
+    ], inside

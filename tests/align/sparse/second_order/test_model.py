@@ -13,7 +13,16 @@ from align.initial.spanning_tree import Tree
 from align.measurements.known_cameras import Known
 from align.solver.least_squares import Step, solve
 from align.sparse.camera_chain import CameraChain, Parameters, place
-from align.sparse.losses import PriorTerms, fallback_terms, lift, loss_2d, loss_3d, loss_fallback, loss_priors, match_terms
+from align.sparse.losses import (
+    PriorTerms,
+    fallback_terms,
+    lift,
+    loss_2d,
+    loss_3d,
+    loss_fallback,
+    loss_priors,
+    match_terms,
+)
 from align.sparse.options import ALIGNER_FUNCTION, DepthModel, Intrinsics, Priors, ReferenceOptions
 from align.sparse.problem import Problem
 from align.sparse.robust import Gamma, Robust, SquareRoot, at_progress
@@ -42,7 +51,12 @@ def middling(problem: Problem) -> float:
 
 
 def model_at(
-    problem: Problem, parameters: Parameters, chain: CameraChain, options: ReferenceOptions, fine: bool, known: Known | None = None
+    problem: Problem,
+    parameters: Parameters,
+    chain: CameraChain,
+    options: ReferenceOptions,
+    fine: bool,
+    known: Known | None = None,
 ) -> tuple[ReferenceModel, ReferenceState]:
     ground = ground_of(problem, parameters, chain, options, known or Known())
     state = state_of(parameters, chain, ground.setting)
@@ -56,20 +70,40 @@ def as_used(model: ReferenceModel, options: ReferenceOptions, fine: bool) -> Ref
     return under(model, at_progress((options.fine if fine else options.coarse).robust, 0))
 
 
-def adams_loss(problem: Problem, state: ReferenceState, chain: CameraChain, options: ReferenceOptions, fine: bool, freeze: torch.Tensor) -> float:
+def adams_loss(
+    problem: Problem,
+    state: ReferenceState,
+    chain: CameraChain,
+    options: ReferenceOptions,
+    fine: bool,
+    freeze: torch.Tensor,
+) -> float:
     placement = placement_of(state, chain)
-    terms, weak = match_terms(problem, options.good_conf, freeze), fallback_terms(problem, options.good_conf, freeze)
-    loss, robust = (loss_2d, at_progress(options.fine.robust, 0)) if fine else (loss_3d, at_progress(options.coarse.robust, 0))
-    total = 0.0 if terms is None else float(loss(terms, lift(terms.ends, placement, chain), placement, robust))
+    terms, weak = (
+        match_terms(problem, options.good_conf, freeze),
+        fallback_terms(problem, options.good_conf, freeze),
+    )
+    loss, robust = (
+        (loss_2d, at_progress(options.fine.robust, 0))
+        if fine
+        else (loss_3d, at_progress(options.coarse.robust, 0))
+    )
+    total = (
+        0.0 if terms is None else float(loss(terms, lift(terms.ends, placement, chain), placement, robust))
+    )
     if weak is None:
         return total
-    return total + options.fallback_weight * float(loss_fallback(weak, lift(weak.ends, placement, chain), placement, options.fallback))
+    return total + options.fallback_weight * float(
+        loss_fallback(weak, lift(weak.ends, placement, chain), placement, options.fallback)
+    )
 
 
 @pytest.mark.parametrize("fine", [False, True])
 @pytest.mark.parametrize("freeze", [{}, {0: 1.0, 3: 0.5}])
 @pytest.mark.parametrize("share", ["none", "all"])
-def test_the_cost_is_adams_loss_whatever_the_state(problem: Problem, fine: bool, freeze: dict[int, float], share) -> None:
+def test_the_cost_is_adams_loss_whatever_the_state(
+    problem: Problem, fine: bool, freeze: dict[int, float], share
+) -> None:
     for seed, threshold in ((0, 0.0), (1, middling(problem)), (2, 1e9)):
         options = replace(ALIGNER_FUNCTION, good_conf=threshold, intrinsics=Intrinsics(share=share))
         parameters, chain = random_state(problem, seed, options)
@@ -84,7 +118,9 @@ def test_every_robust_function_is_adams(problem: Problem, robust: Robust) -> Non
     options = replace(ALIGNER_FUNCTION, good_conf=0.0, fine=replace(ALIGNER_FUNCTION.fine, robust=robust))
     parameters, chain = random_state(problem, 3, options)
     model, state = model_at(problem, parameters, chain, options, True)
-    assert model.cost(state) == pytest.approx(adams_loss(problem, state, chain, options, True, torch.zeros(VIEWS)), rel=1e-12)
+    assert model.cost(state) == pytest.approx(
+        adams_loss(problem, state, chain, options, True, torch.zeros(VIEWS)), rel=1e-12
+    )
 
 
 def test_priors_are_adams(problem: Problem) -> None:
@@ -97,9 +133,13 @@ def test_priors_are_adams(problem: Problem) -> None:
     assert model is not None
     matches = match_terms(problem, 0.0, torch.zeros(VIEWS))
     assert matches is not None
-    terms = PriorTerms(PRIORS, begin.log_focal, placement.R_world_from_cam, placement.centre, matches.num_observations)
+    terms = PriorTerms(
+        PRIORS, begin.log_focal, placement.R_world_from_cam, placement.centre, matches.num_observations
+    )
     expected = float(loss_priors(terms, parameters, place(parameters, chain)))
-    with_priors, without = (as_used(each, options, True).cost(state) for each in (model, replace(model, priors=None)))
+    with_priors, without = (
+        as_used(each, options, True).cost(state) for each in (model, replace(model, priors=None))
+    )
     assert with_priors - without == pytest.approx(expected)
 
 
@@ -114,7 +154,10 @@ def near_truth(seed: int, options: ReferenceOptions, fine: bool) -> tuple[Refere
     model = (fine_model if fine else coarse_model)(ground, state)
     assert model is not None
     model = replace(as_used(model, options, fine), bounded=False)
-    step = Step(rng.normal(0, 0.02, len(model.free)), np.zeros((0, 0)) if model.lones is None else rng.normal(0, 0.02, model.lones.anchor.shape))
+    step = Step(
+        rng.normal(0, 0.02, len(model.free)),
+        np.zeros((0, 0)) if model.lones is None else rng.normal(0, 0.02, model.lones.anchor.shape),
+    )
     return model, model.moved(state, step)
 
 
@@ -132,7 +175,9 @@ def differences(value, size: int, h: float) -> np.ndarray:
 
 def used(model: ReferenceModel) -> np.ndarray:
     """Return which of all unknowns (N + V B,) may move."""
-    return np.concatenate([model.free, np.zeros(0, bool) if model.lones is None else (model.lones.anchor >= 0).ravel()])
+    return np.concatenate(
+        [model.free, np.zeros(0, bool) if model.lones is None else (model.lones.anchor >= 0).ravel()]
+    )
 
 
 PROBLEMS = [
@@ -140,10 +185,20 @@ PROBLEMS = [
     pytest.param(ReferenceOptions(good_conf=0.0), True, id="fine"),
     pytest.param(ReferenceOptions(good_conf=1e9), False, id="coarse fallback"),
     pytest.param(ReferenceOptions(good_conf=1e9), True, id="fine fallback"),
-    pytest.param(ReferenceOptions(good_conf=0.0, intrinsics=Intrinsics(share="all")), True, id="shared intrinsics"),
-    pytest.param(ReferenceOptions(good_conf=0.0, intrinsics=Intrinsics(free_principal_point=False)), True, id="fixed principal points"),
+    pytest.param(
+        ReferenceOptions(good_conf=0.0, intrinsics=Intrinsics(share="all")), True, id="shared intrinsics"
+    ),
+    pytest.param(
+        ReferenceOptions(good_conf=0.0, intrinsics=Intrinsics(free_principal_point=False)),
+        True,
+        id="fixed principal points",
+    ),
     pytest.param(ReferenceOptions(good_conf=0.0, free_depth=False), True, id="fixed depths"),
-    pytest.param(ReferenceOptions(good_conf=0.0, free_depth=False, depth=DepthModel("mul")), True, id="fixed depths that multiply"),
+    pytest.param(
+        ReferenceOptions(good_conf=0.0, free_depth=False, depth=DepthModel("mul")),
+        True,
+        id="fixed depths that multiply",
+    ),
     pytest.param(ReferenceOptions(good_conf=0.0, priors=PRIORS), True, id="priors"),
 ]
 
@@ -158,7 +213,9 @@ def test_the_gradient_is_that_of_the_cost(options: ReferenceOptions, fine: bool)
 
 
 @pytest.mark.parametrize(("options", "fine"), PROBLEMS[:-1])
-def test_every_column_agrees_with_differences(options: ReferenceOptions, fine: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_column_agrees_with_differences(
+    options: ReferenceOptions, fine: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(model_module, "_DRAG", 0.0)
     model, state = near_truth(1, options, fine)
 
@@ -168,17 +225,26 @@ def test_every_column_agrees_with_differences(options: ReferenceOptions, fine: b
         for part in model.parts:
             fixed = seen_of(part.links, state, optics_of(state, model.setting), 0.0)
             root = np.sqrt(pull_of(fixed, part.links.weight, part.robust, part.least))
-            found.append((root[:, None] * seen_of(part.links, at, optics_of(at, model.setting), 0.0).error).ravel())
+            found.append(
+                (root[:, None] * seen_of(part.links, at, optics_of(at, model.setting), 0.0).error).ravel()
+            )
         return np.concatenate(found)
 
     J = differences(lambda x: errors(stepped(model, state, x)), len(used(model)), 1e-6)
     expected = J.T @ J
     scale = np.sqrt(np.diagonal(expected)) + 1e-6
     both = np.ix_(used(model), used(model))
-    np.testing.assert_allclose((dense(model, state)[0] / np.outer(scale, scale))[both], (expected / np.outer(scale, scale))[both], atol=1e-6)
+    np.testing.assert_allclose(
+        (dense(model, state)[0] / np.outer(scale, scale))[both],
+        (expected / np.outer(scale, scale))[both],
+        atol=1e-6,
+    )
 
 
-@pytest.mark.parametrize("options", [ReferenceOptions(good_conf=0.0), ReferenceOptions(good_conf=12.0, intrinsics=Intrinsics(share="all"))])
+@pytest.mark.parametrize(
+    "options",
+    [ReferenceOptions(good_conf=0.0), ReferenceOptions(good_conf=12.0, intrinsics=Intrinsics(share="all"))],
+)
 def test_eliminated_depths_give_the_dense_solution(options: ReferenceOptions) -> None:
     model, state = near_truth(2, options, True)
     matrix, gradient = dense(model, state)
@@ -189,7 +255,9 @@ def test_eliminated_depths_give_the_dense_solution(options: ReferenceOptions) ->
     expected[kept] = -np.linalg.solve(matrix[np.ix_(kept, kept)], gradient[kept])
     step = solve(model.equations(state), model.free, 1e-3)
     assert step is not None
-    np.testing.assert_allclose(np.concatenate([step.shared, step.lone.ravel()]), expected, rtol=0, atol=1e-9 * abs(expected).max())
+    np.testing.assert_allclose(
+        np.concatenate([step.shared, step.lone.ravel()]), expected, rtol=0, atol=1e-9 * abs(expected).max()
+    )
 
 
 def dense(model: ReferenceModel, state: ReferenceState) -> tuple[np.ndarray, np.ndarray]:
@@ -201,7 +269,11 @@ def dense(model: ReferenceModel, state: ReferenceState) -> tuple[np.ndarray, np.
     matrix[:shared, :shared] = equations.matrix
     rows = np.zeros((num_lone, shared + 1))
     group = np.repeat(np.arange(len(equations.columns)), equations.lone_diagonal.shape[1])
-    np.add.at(rows, (np.arange(num_lone)[:, None], equations.columns[group]), equations.coupling.reshape(num_lone, equations.columns.shape[1]))
+    np.add.at(
+        rows,
+        (np.arange(num_lone)[:, None], equations.columns[group]),
+        equations.coupling.reshape(num_lone, equations.columns.shape[1]),
+    )
     matrix[shared:, :shared], matrix[:shared, shared:] = rows[:, :shared], rows[:, :shared].T
     return matrix, np.concatenate([equations.gradient, equations.lone_gradient.ravel()])
 
@@ -211,22 +283,29 @@ def test_points_behind_the_camera_count_and_pull_as_in_adams_loss(problem: Probl
     parameters, chain = random_state(problem, 5, options)
     model, state = model_at(problem, parameters, chain, options, True)
     model, links = replace(model, bounded=False), model.parts[0].links
-    # Bring one camera to where it has a point a little behind it that falls between the limits of the projection all the same.
+    # Bring one camera to where it has a point a little behind it that falls between the limits of the
+    # projection all the same.
     target, optics = int(links.direction[0, 1]), optics_of(state, model.setting)
     now, cx, cy = seen_of(links, state, optics, 0.0).point[0, :, 0], *optics.centre[target]
-    wanted = np.array([(0.5 + 0.02 * cx) / optics.focal[target], (0.3 + 0.02 * cy) / optics.focal[target], -0.02])
+    wanted = np.array(
+        [(0.5 + 0.02 * cx) / optics.focal[target], (0.3 + 0.02 * cy) / optics.focal[target], -0.02]
+    )
     centre = state.centre.copy()
     centre[target] += state.R_world_from_cam[target] @ (now - wanted)
     state = replace(state, centre=centre)
     seen = seen_of(links, state, optics, 0.0)
     np.testing.assert_allclose(seen.error[0, :, 0] + links.seen[0, :, 0], [500, 300], rtol=1e-6)
-    assert model.cost(state) == pytest.approx(adams_loss(problem, state, chain, options, True, torch.zeros(VIEWS)), rel=1e-12)
+    assert model.cost(state) == pytest.approx(
+        adams_loss(problem, state, chain, options, True, torch.zeros(VIEWS)), rel=1e-12
+    )
     equations = model.equations(state)
     gradient = np.concatenate([equations.gradient, equations.lone_gradient.ravel()])
     rng = np.random.default_rng(0)
     for _ in range(5):
         along = rng.normal(size=len(gradient)) * used(model)
-        slope = (model.cost(stepped(model, state, 1e-7 * along)) - model.cost(stepped(model, state, -1e-7 * along))) / 2e-7
+        slope = (
+            model.cost(stepped(model, state, 1e-7 * along)) - model.cost(stepped(model, state, -1e-7 * along))
+        ) / 2e-7
         assert gradient @ along == pytest.approx(slope, rel=1e-4)
 
 
@@ -255,7 +334,11 @@ def test_growing_the_world_and_dividing_by_the_smallest_size_changes_nothing(pro
     parameters, chain = random_state(problem, 7, options)
     model, state = model_at(problem, parameters, chain, options, False)
     root = chain.tree.root
-    doubled = replace(state, depth_scale=2 * state.depth_scale, centre=state.centre[root] + 2 * (state.centre - state.centre[root]))
+    doubled = replace(
+        state,
+        depth_scale=2 * state.depth_scale,
+        centre=state.centre[root] + 2 * (state.centre - state.centre[root]),
+    )
     back = model.moved(doubled, Step(np.zeros(len(model.free)), np.zeros((0, 0))))
     np.testing.assert_allclose(back.centre, state.centre, atol=1e-12)
     assert model.cost(back) == pytest.approx(model.cost(state), rel=1e-12)

@@ -37,13 +37,17 @@ def noisy(scene) -> Problem:
     """The scene with matches half a pixel off, and one in ten of them wrong."""
     generator = torch.Generator().manual_seed(0)
     _, problem, _ = scene
-    xy = problem.point_xy + 0.5 * torch.randn(problem.point_xy.shape, generator=generator, dtype=torch.float64)
+    xy = problem.point_xy + 0.5 * torch.randn(
+        problem.point_xy.shape, generator=generator, dtype=torch.float64
+    )
     wrong = torch.rand(len(xy), generator=generator) < 0.05
     anywhere = torch.rand(xy.shape, generator=generator, dtype=torch.float64) * torch.tensor([WIDTH, HEIGHT])
     return replace(problem, point_xy=torch.where(wrong[:, None], anywhere, xy))
 
 
-def solved(problem: Problem, options: ReferenceOptions = OPTIONS, known: Known | None = None) -> tuple[Placement, ReferenceDescent]:
+def solved(
+    problem: Problem, options: ReferenceOptions = OPTIONS, known: Known | None = None
+) -> tuple[Placement, ReferenceDescent]:
     """Return where everything stood, and the descent."""
     parameters, chain = start(problem, CHAIN, options, known)
     return place(parameters, chain), descend_by_least_squares(problem, parameters, chain, options, known)
@@ -61,7 +65,9 @@ def test_true_poses_are_found_from_the_common_start(scene) -> None:
     scale = expected[:, :3, 3].norm() / actual[:, :3, 3].norm()
     assert (actual[:, :3, :3] - expected[:, :3, :3]).norm(dim=(1, 2)).max() < 2e-3
     assert (scale * actual[:, :3, 3] - expected[:, :3, 3]).norm(dim=1).max() < 5e-3
-    torch.testing.assert_close(result.placement.K[:, 0, 0], torch.full((VIEWS,), FOCAL).double(), rtol=2e-3, atol=0)
+    torch.testing.assert_close(
+        result.placement.K[:, 0, 0], torch.full((VIEWS,), FOCAL).double(), rtol=2e-3, atol=0
+    )
     assert result.stopped == "finished"
 
 
@@ -69,7 +75,11 @@ def test_true_poses_are_found_from_the_common_start(scene) -> None:
 @pytest.mark.parametrize("free_depth", [True, False])
 def test_both_losses_end_at_adams_or_below(noisy: Problem, intrinsics_: Intrinsics, free_depth: bool) -> None:
     options = ReferenceOptions(
-        Stage(0.07, 150, Gamma(1.5)), Stage(0.01, 100, Gamma(0.5)), good_conf=0.0, intrinsics=intrinsics_, free_depth=free_depth
+        Stage(0.07, 150, Gamma(1.5)),
+        Stage(0.01, 100, Gamma(0.5)),
+        good_conf=0.0,
+        intrinsics=intrinsics_,
+        free_depth=free_depth,
     )
     adam = descend(noisy, *start(noisy, CHAIN, options), options)
     coarse, both = (solved(noisy, each)[1] for each in (replace(options, fine=NO_STAGE), options))
@@ -93,7 +103,11 @@ def test_a_descent_from_its_own_end_stays_there(noisy: Problem) -> None:
     _, first = solved(noisy, options)
     K = dict(enumerate(first.placement.K))
     depth = first.placement.anchor_depth.split(noisy.anchor_start.diff().tolist())
-    known = Known(K=K, anchor_depth=dict(enumerate(depth)), cam_from_world=dict(enumerate(first.placement.cam_from_world)))
+    known = Known(
+        K=K,
+        anchor_depth=dict(enumerate(depth)),
+        cam_from_world=dict(enumerate(first.placement.cam_from_world)),
+    )
     # The reference flattens the relief by the focal it is given, so the two begin a little apart.
     again = descend_by_least_squares(noisy, *start(noisy, CHAIN, options, known), options, known)
     assert float(again.losses[-1]) <= float(again.losses[0])
@@ -109,7 +123,9 @@ def test_the_root_stays_and_the_smallest_size_is_the_unit(noisy: Problem) -> Non
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_a_frozen_view_stays_to_the_bit_and_a_half_frozen_one_keeps_its_pose(noisy: Problem, dtype: torch.dtype) -> None:
+def test_a_frozen_view_stays_to_the_bit_and_a_half_frozen_one_keeps_its_pose(
+    noisy: Problem, dtype: torch.dtype
+) -> None:
     problem = moved(noisy, dtype)
     before, result = solved(problem, known=Known(freeze={0: 1.0, 4: 0.5}))
     after = result.placement
@@ -166,7 +182,9 @@ def test_a_focal_is_held_at_its_limit(scene) -> None:
 def test_shared_intrinsics_stay_shared_and_what_is_not_free_stays(noisy: Problem) -> None:
     _, result = solved(noisy, replace(OPTIONS, intrinsics=Intrinsics(share="all")))
     assert (result.placement.K[0] == result.placement.K).all()
-    before, result = solved(noisy, replace(OPTIONS, intrinsics=Intrinsics(free_focal=False, free_principal_point=False)))
+    before, result = solved(
+        noisy, replace(OPTIONS, intrinsics=Intrinsics(free_focal=False, free_principal_point=False))
+    )
     assert torch.equal(result.placement.K, before.K)
 
 
@@ -179,7 +197,9 @@ def test_anchors_without_matches_follow_the_others(scene) -> None:
     assert 0 < len(first[drop]) < len(first)
     depth = problem.anchor_depth.clone()
     depth[problem.anchor_view == 0] *= 1.5
-    known = Known(anchor_depth={0: depth[problem.anchor_view == 0]}, K={view: intrinsics() for view in range(VIEWS)})
+    known = Known(
+        anchor_depth={0: depth[problem.anchor_view == 0]}, K={view: intrinsics() for view in range(VIEWS)}
+    )
     before, result = solved(kept, OPTIONS, known)
     ratio = (result.placement.anchor_depth / before.anchor_depth)[problem.anchor_view == 0]
     assert float(ratio[lonely]) == pytest.approx(float(ratio.median()), rel=0.02)
@@ -219,7 +239,10 @@ def test_progress_is_told_of_every_level(noisy: Problem) -> None:
 
 def test_the_alignment_takes_either_solver() -> None:
     options = replace(OPTIONS, coarse=Stage(0.07, 60, Gamma(1.5)), fine=Stage(0.01, 40, Gamma(0.5)))
-    adam, ours = (align_as_reference(small_gathered(4), replace(options, solver=solver), silent) for solver in ("adam", "gauss_newton"))
+    adam, ours = (
+        align_as_reference(small_gathered(4), replace(options, solver=solver), silent)
+        for solver in ("adam", "gauss_newton")
+    )
     assert ours.figures["refinement kept"]
     assert ours.figures["steps"] < 100
     assert ours.figures["final loss"] <= adam.figures["final loss"]

@@ -44,12 +44,16 @@ def test_a_placed_view_without_a_pair_is_left_out_by_name(tmp_path: Path) -> Non
     assert tied_views(edges) == ((1, 2), ((0, 1),))
 
 
-def test_predictions_hold_only_views_that_a_pair_ties(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predictions_hold_only_views_that_a_pair_ties(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scene = disc_scene()
     made = views(scene, tmp_path / "photos")
     monkeypatch.setattr(backend, "solve_scene", lambda *_: solve(scene))
     graph = networkx.Graph([(1, 3), (3, 4)])
-    whole = Classical(workers=1).predict(made, networkx.complete_graph(5), PredictionStore(tmp_path / "store"), silent)
+    whole = Classical(workers=1).predict(
+        made, networkx.complete_graph(5), PredictionStore(tmp_path / "store"), silent
+    )
     some = Classical(workers=1).predict(made, graph, PredictionStore(tmp_path / "store"), silent)
     assert [view.name for view in some.views] == ["1.png", "3.png", "4.png"]
     assert some.edges == ((0, 1), (1, 2))

@@ -33,7 +33,9 @@ def test_pairs_of_a_turntable_are_cut_from_one_scene(tmp_path: Path) -> None:
         assert entry.matches is not None
         assert len(entry.matches.conf) > 300
         # The same object pixels, seen from both sides, lie in one place.
-        (x_a, y_a), (x_b, y_b) = (np.rint(xy).astype(int).T for xy in (entry.matches.xy_a, entry.matches.xy_b))
+        (x_a, y_a), (x_b, y_b) = (
+            np.rint(xy).astype(int).T for xy in (entry.matches.xy_a, entry.matches.xy_b)
+        )
         apart = np.linalg.norm(entry.ab.a_in_a[y_a, x_a] - entry.ab.b_in_a[y_b, x_b], axis=-1)
         assert np.median(apart) < 0.001, (a, b)
     again = backend.predict(views, graph, store, silent)

@@ -26,7 +26,9 @@ def test_ring_neighbours_are_chosen_whatever_the_file_order() -> None:
     order = np.random.default_rng(0).permutation(num_views)
     seen = [{(20 * place + k) % (20 * num_views) for k in range(reach)} for place in order]
     graph = covisible_graph(solve_of(seen, tuple(range(num_views))), num_views)
-    apart = [min((order[a] - order[b]) % num_views, (order[b] - order[a]) % num_views) for a, b in graph.edges]
+    apart = [
+        min((order[a] - order[b]) % num_views, (order[b] - order[a]) % num_views) for a, b in graph.edges
+    ]
     assert set(apart) == {1, 2}
     assert max(degree for _, degree in graph.degree) <= 2 * PARTNERS
 
@@ -40,5 +42,8 @@ def test_a_view_that_shares_little_keeps_its_best_partner() -> None:
 
 def test_near_identical_photos_do_not_cut_the_graph_in_two() -> None:
     left, right = set(range(100)), set(range(90, 190))
-    graph = covisible_graph(solve_of([left] * (PARTNERS + 2) + [right] * (PARTNERS + 2), tuple(range(2 * PARTNERS + 4))), 2 * PARTNERS + 4)
+    graph = covisible_graph(
+        solve_of([left] * (PARTNERS + 2) + [right] * (PARTNERS + 2), tuple(range(2 * PARTNERS + 4))),
+        2 * PARTNERS + 4,
+    )
     assert networkx.is_connected(graph)

@@ -18,13 +18,19 @@ from pairs.prediction.store import PredictionStore
 def true_group(scene: DiscScene, conf: float = 9.0) -> GroupPrediction:
     """Return a group that knows the truth and is sure of it inside the masks."""
     depth = tuple(d.astype(np.float32) for d in scene.depth)
-    return GroupPrediction(scene.cameras, depth, tuple(np.where(m, conf, 1).astype(np.float32) for m in scene.mask))
+    return GroupPrediction(
+        scene.cameras, depth, tuple(np.where(m, conf, 1).astype(np.float32) for m in scene.mask)
+    )
 
 
 def true_place(scene: DiscScene, b: int, a: int, xy: np.ndarray) -> np.ndarray:
     """Carry pixels (N, 2) of view a through space to view b; integer pixels only."""
     column, row = xy.astype(int).T
-    points = np.linalg.inv(scene.cameras.K[a]) @ np.stack([column, row, np.ones(len(xy))]) * scene.depth[a][row, column]
+    points = (
+        np.linalg.inv(scene.cameras.K[a])
+        @ np.stack([column, row, np.ones(len(xy))])
+        * scene.depth[a][row, column]
+    )
     b_from_a = scene.cameras.cam_from_world[b] @ scene.cameras.world_from_cam[a]
     pixels = scene.cameras.K[b] @ (b_from_a[:3, :3] @ points + b_from_a[:3, 3:])
     return (pixels[:2] / pixels[2]).T
@@ -47,8 +53,12 @@ def test_induced_matches_are_true_and_stay_inside_the_masks() -> None:
     matches = induced_matches(true_group(scene), 0, 1, 8)
     whole_a = (matches.xy_a == np.rint(matches.xy_a)).all(1)
     assert 0.3 < whole_a.mean() < 0.7
-    np.testing.assert_allclose(matches.xy_b[whole_a], true_place(scene, 1, 0, matches.xy_a[whole_a]), atol=1e-4)
-    np.testing.assert_allclose(matches.xy_a[~whole_a], true_place(scene, 0, 1, matches.xy_b[~whole_a]), atol=1e-4)
+    np.testing.assert_allclose(
+        matches.xy_b[whole_a], true_place(scene, 1, 0, matches.xy_a[whole_a]), atol=1e-4
+    )
+    np.testing.assert_allclose(
+        matches.xy_a[~whole_a], true_place(scene, 0, 1, matches.xy_b[~whole_a]), atol=1e-4
+    )
     assert (matches.xy_a[whole_a] % 8 == 4).all()
     for v, xy in enumerate((matches.xy_a, matches.xy_b)):
         column, row = np.rint(xy).astype(int).T
@@ -80,7 +90,10 @@ def test_scene_points_are_matches_and_long_tracks_are_surer(tmp_path: Path) -> N
     scene = disc_scene((0, 15, 30))
     solved = solve(scene)
     # The last hundred observations are those of the third view's last points.
-    short = replace(solved, **{name: getattr(solved, name)[:-100] for name in ("observed_point", "observed_by", "observed_xy")})
+    short = replace(
+        solved,
+        **{name: getattr(solved, name)[:-100] for name in ("observed_point", "observed_by", "observed_xy")},
+    )
     matches = feature_matches(feature_tracks(views(scene, tmp_path), short), 0, 1)
     np.testing.assert_array_equal(matches.xy_a, solved.observed_xy[:200])
     np.testing.assert_array_equal(matches.xy_b, solved.observed_xy[200:400])
@@ -92,7 +105,9 @@ def test_observations_off_the_object_are_no_matches(tmp_path: Path) -> None:
     solved = solve(scene)
     moved = solved.observed_xy.copy()
     moved[:3] = (1, 1), (-5, 3), (500, 500)
-    matches = feature_matches(feature_tracks(views(scene, tmp_path), replace(solved, observed_xy=moved)), 0, 1)
+    matches = feature_matches(
+        feature_tracks(views(scene, tmp_path), replace(solved, observed_xy=moved)), 0, 1
+    )
     np.testing.assert_array_equal(matches.xy_b, solved.observed_xy[203:])
 
 
@@ -111,7 +126,12 @@ def test_a_pair_is_cut_with_stored_matches(tmp_path: Path) -> None:
 def test_a_pair_without_sure_matches_hands_on_an_empty_list(tmp_path: Path) -> None:
     scene = disc_scene((0, 15))
     source = source_of(scene, tmp_path)
-    blind = replace(source, group=true_group(scene, conf=1.0), tracks=feature_tracks(views(scene, tmp_path), solve(scene, 5)), view_keys=("a", "b"))
+    blind = replace(
+        source,
+        group=true_group(scene, conf=1.0),
+        tracks=feature_tracks(views(scene, tmp_path), solve(scene, 5)),
+        view_keys=("a", "b"),
+    )
     entry = load_pair(blind, 0)
     assert entry.matches is not None
     assert len(entry.matches.conf) == 0

@@ -1,4 +1,6 @@
-"""DUSt3R and MASt3R as backends, on tiny weights: the batched way and the pair-by-pair way agree, and masks are obeyed."""
+"""DUSt3R and MASt3R as backends, on tiny weights: the batched way and the pair-by-pair way agree, and masks
+are obeyed.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def predict(made: PairwiseBackend, views: tuple[View, ...], store: Path) -> Pred
 
 @pytest.mark.parametrize("batch", [1, 3, 8])
 @pytest.mark.parametrize("head", list(HEADS))
-def test_batches_of_photos_encoded_once_say_what_each_pair_says_alone(tmp_path: Path, head: str, batch: int) -> None:
+def test_batches_of_photos_encoded_once_say_what_each_pair_says_alone(
+    tmp_path: Path, head: str, batch: int
+) -> None:
     made = backend(tmp_path, head, batch=batch)
     found = predict(made, photos(tmp_path), tmp_path / "store")
     network = load_network(tmp_path / f"{head}.pth")
@@ -48,14 +52,20 @@ def test_batches_of_photos_encoded_once_say_what_each_pair_says_alone(tmp_path: 
         alone = entry_to_arrays(predict_entry(network, found.views[a], found.views[b], fill=mean))
         assert list(together) == list(alone)
         for name, array in together.items():
-            np.testing.assert_allclose(array, alone[name], rtol=1e-5, atol=1e-5, err_msg=f"{name} of {a} and {b}")
+            np.testing.assert_allclose(
+                array, alone[name], rtol=1e-5, atol=1e-5, err_msg=f"{name} of {a} and {b}"
+            )
 
 
 @pytest.mark.parametrize("head", list(HEADS))
-def test_every_network_encodes_each_photo_once(tmp_path: Path, head: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_network_encodes_each_photo_once(
+    tmp_path: Path, head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = []
     plain = type(tiny_network()).encode
-    monkeypatch.setattr(type(tiny_network()), "encode", lambda self, images: calls.append(len(images)) or plain(self, images))
+    monkeypatch.setattr(
+        type(tiny_network()), "encode", lambda self, images: calls.append(len(images)) or plain(self, images)
+    )
     predict(backend(tmp_path, head), photos(tmp_path), tmp_path / "store")
     assert calls == [1, 1, 1, 1]
 
@@ -94,7 +104,9 @@ def test_a_folder_of_the_hub_answers_as_the_file(tmp_path: Path) -> None:
     views = photos(tmp_path, masked=False)
     whole = predict(backend(tmp_path), views, tmp_path / "store")
     folder = write_folder(tmp_path / "hub", tiny_network())
-    other = predict(make_mast3r(0, BackendOptions(weights=str(folder), device="cpu")), views, tmp_path / "store")
+    other = predict(
+        make_mast3r(0, BackendOptions(weights=str(folder), device="cpu")), views, tmp_path / "store"
+    )
     for k in range(len(whole.edges)):
         one, two = entry_to_arrays(whole.load(k)), entry_to_arrays(other.load(k))
         assert all(np.array_equal(one[name], two[name]) for name in one)
@@ -110,7 +122,10 @@ def test_the_views_come_back_on_the_networks_grid(tmp_path: Path) -> None:
 
 def test_reduced_precision_is_near_and_kept_apart(tmp_path: Path) -> None:
     views = photos(tmp_path)
-    full, reduced = (predict(backend(tmp_path, precision=name), views, tmp_path / "store").load(0).ab for name in ("float32", "bfloat16"))
+    full, reduced = (
+        predict(backend(tmp_path, precision=name), views, tmp_path / "store").load(0).ab
+        for name in ("float32", "bfloat16")
+    )
     assert full is not None
     assert reduced is not None
     assert reduced.a_conf.dtype == np.float32
@@ -122,7 +137,11 @@ def test_the_key_tells_apart_what_changes_a_prediction_and_nothing_else(tmp_path
     key = backend(tmp_path).key
     assert "\n" not in key
     assert key == backend(tmp_path, batch=5).key
-    others = [backend(tmp_path, precision="bfloat16").key, backend(tmp_path, fill="keep").key, backend(tmp_path, "dpt").key]
+    others = [
+        backend(tmp_path, precision="bfloat16").key,
+        backend(tmp_path, fill="keep").key,
+        backend(tmp_path, "dpt").key,
+    ]
     weights = write_pth(tmp_path / "other.pth", tiny_network(seed=1))
     others.append(make_mast3r(0, BackendOptions(weights=weights, device="cpu")).key)
     assert len({key, *others}) == 5
@@ -134,7 +153,11 @@ def test_confidences_that_cannot_be_are_not_stored(tmp_path: Path) -> None:
         network.downstream_head1.proj.weight.mul_(1e4)
     weights = write_pth(tmp_path / "wild.pth", network)
     with pytest.raises(UserError, match="no finite numbers in float32"):
-        predict(make_dust3r(0, BackendOptions(weights=weights, device="cpu")), photos(tmp_path), tmp_path / "store")
+        predict(
+            make_dust3r(0, BackendOptions(weights=weights, device="cpu")),
+            photos(tmp_path),
+            tmp_path / "store",
+        )
     assert not (tmp_path / "store" / "pairs").exists()
 
 
@@ -169,5 +192,7 @@ def test_a_checkpoint_of_the_other_paper_is_refused(tmp_path: Path) -> None:
 
 
 def test_options_of_networks_are_refused_by_others() -> None:
-    with pytest.raises(UserError, match=r"--weights net\.pth, --batch 2: the backend classical is no network"):
+    with pytest.raises(
+        UserError, match=r"--weights net\.pth, --batch 2: the backend classical is no network"
+    ):
         make_backend("classical", 0, BackendOptions(weights="net.pth", batch=2))

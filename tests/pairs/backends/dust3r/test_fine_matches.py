@@ -29,7 +29,9 @@ def network() -> PairNetwork:
     return tiny_network(size=224)
 
 
-def photos(folder: Path, network: PairNetwork, backdrop: int = 0, size: tuple[int, int] = (330, 260)) -> tuple[View, View]:
+def photos(
+    folder: Path, network: PairNetwork, backdrop: int = 0, size: tuple[int, int] = (330, 260)
+) -> tuple[View, View]:
     """Write two photos of random colours with masks, and return them on the network's grid."""
     folder.mkdir()
     w, h = size
@@ -40,7 +42,10 @@ def photos(folder: Path, network: PairNetwork, backdrop: int = 0, size: tuple[in
         image[~mask] = np.random.default_rng((backdrop, k)).integers(0, 256, (int((~mask).sum()), 3))
         Image.fromarray(image).save(folder / f"{k}.png")
         Image.fromarray(mask.astype(np.uint8) * 255).save(folder / f"{k}_mask.png")
-    a, b = (on_network_grid(view, grid_of(network.config)) for view in load_views([folder / f"{k}.png" for k in range(2)])[0])
+    a, b = (
+        on_network_grid(view, grid_of(network.config))
+        for view in load_views([folder / f"{k}.png" for k in range(2)])[0]
+    )
     return a, b
 
 
@@ -57,7 +62,9 @@ class ByColour:
         return self.output(first), self.output(second)
 
     def output(self, images: torch.Tensor) -> HeadOutput:
-        desc = torch.nn.functional.normalize(torch.cat([images, torch.ones_like(images[:, :1])], 1), dim=1).movedim(1, -1)
+        desc = torch.nn.functional.normalize(
+            torch.cat([images, torch.ones_like(images[:, :1])], 1), dim=1
+        ).movedim(1, -1)
         return HeadOutput(desc[..., :3], torch.ones_like(desc[..., 0]), desc, torch.ones_like(desc[..., 0]))
 
 
@@ -67,7 +74,10 @@ def test_what_crops_match_lies_where_it_is_in_the_photos(tmp_path: Path) -> None
     for k, (left, top) in enumerate((shift, (0, 0))):
         Image.fromarray(plane[top : top + 280, left : left + 380]).save(tmp_path / f"{k}.png")
     network: Any = ByColour()
-    a, b = (on_network_grid(view, grid_of(network.config)) for view in load_views([tmp_path / f"{k}.png" for k in range(2)])[0])
+    a, b = (
+        on_network_grid(view, grid_of(network.config))
+        for view in load_views([tmp_path / f"{k}.png" for k in range(2)])[0]
+    )
     at_a = np.random.default_rng(1).uniform(20, 200, (200, 2))
     in_photo = to_source(a.grid_from_photo, at_a) + shift + np.random.default_rng(2).uniform(-3, 3, (200, 2))
     found = fine_matches(network, a, b, Matches(at_a, to_target(b.grid_from_photo, in_photo), np.ones(200)))
@@ -81,7 +91,9 @@ def coarse(network: PairNetwork, a: View, b: View) -> Matches:
     return found
 
 
-def test_fine_matches_lie_between_the_coarse_grids_pixels_and_inside_both_masks(tmp_path: Path, network: PairNetwork) -> None:
+def test_fine_matches_lie_between_the_coarse_grids_pixels_and_inside_both_masks(
+    tmp_path: Path, network: PairNetwork
+) -> None:
     a, b = photos(tmp_path / "p", network)
     found = fine_matches(network, a, b, coarse(network, a, b))
     assert len(found.conf) > len(coarse(network, a, b).conf)
@@ -122,11 +134,14 @@ def test_crops_match_together_as_one_by_one_also_when_the_memory_is_short(
     for one, two, three in zip(together, single, halved, strict=True):
         assert len(one.conf) > 20
         np.testing.assert_array_equal(two.xy_b, three.xy_b)
-        # Batches round otherwise, and a rounding can only move matches whose descriptors are as good as equal.
+        # Batches round otherwise, and a rounding can only move matches whose descriptors are as good as
+        # equal.
         assert len({*map(tuple, one.xy_a)} & {*map(tuple, two.xy_a)}) > 0.9 * len(one.conf)
 
 
-def test_a_pair_of_crops_beyond_the_memory_is_named(tmp_path: Path, network: PairNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pair_of_crops_beyond_the_memory_is_named(
+    tmp_path: Path, network: PairNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a, b = photos(tmp_path / "p", network)
     found = coarse(network, a, b)
 
@@ -146,7 +161,9 @@ def test_without_a_mask_all_of_a_photo_counts(tmp_path: Path, network: PairNetwo
     assert full_photo(view).inside.all()
 
 
-def test_networks_without_descriptors_and_small_photos_are_refused(tmp_path: Path, network: PairNetwork) -> None:
+def test_networks_without_descriptors_and_small_photos_are_refused(
+    tmp_path: Path, network: PairNetwork
+) -> None:
     nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
     a, b = photos(tmp_path / "p", network)
     with pytest.raises(UserError, match="dust3r has none"):

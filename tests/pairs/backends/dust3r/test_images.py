@@ -15,7 +15,15 @@ from PIL import Image
 from masks.errors import ImageError
 from masks.fill import constant, mean
 from masks.pixelmap import to_source, to_target
-from pairs.backends.dust3r.images import NetworkGrid, network_frame, network_input, network_map, normalised, on_network_grid, photo_on_grid
+from pairs.backends.dust3r.images import (
+    NetworkGrid,
+    network_frame,
+    network_input,
+    network_map,
+    normalised,
+    on_network_grid,
+    photo_on_grid,
+)
 from pairs.views.grid import GridOptions
 from pairs.views.load import LoadOptions, load_views
 from pairs.views.view import View, grid_K, grid_mask
@@ -45,7 +53,9 @@ def test_squares_become_four_to_three_unless_they_may_stay():
     assert network_frame((900, 900), NetworkGrid(512, square_ok=True)).size == (512, 512)
 
 
-@pytest.mark.parametrize(("size", "grid"), [((2000, 50), NetworkGrid(512)), ((900, 900), NetworkGrid(518, patch=14))])
+@pytest.mark.parametrize(
+    ("size", "grid"), [((2000, 50), NetworkGrid(512)), ((900, 900), NetworkGrid(518, patch=14))]
+)
 def test_a_photo_that_leaves_no_whole_patches_is_named(size, grid):
     with pytest.raises(ImageError, match=r"a\.jpg.*whole patches"):
         network_map("a.jpg", size, 1, grid)
@@ -63,7 +73,9 @@ def test_positions_go_to_the_resized_and_cut_photo(w, h, orientation, size):
     assert pixel_map.target_size == frame.size
     scale = np.array(frame.resized) / upright
     xy = np.array([[10.0, 20], [0, 0]])
-    np.testing.assert_allclose(to_target(pixel_map.upright(), xy), (xy + 0.5) * scale - 0.5 - frame.box[:2], atol=1e-9)
+    np.testing.assert_allclose(
+        to_target(pixel_map.upright(), xy), (xy + 0.5) * scale - 0.5 - frame.box[:2], atol=1e-9
+    )
     np.testing.assert_allclose(to_source(pixel_map, to_target(pixel_map, xy)), xy, atol=1e-8)
 
 
@@ -82,7 +94,11 @@ def views_of(folder: Path, orientation: int = 1, masked: bool = True) -> tuple[V
         stored.save(folder / f"{k}.png", exif=exif)
         if masked:
             Image.fromarray(mask).save(folder / f"{k}_mask.png")
-    views, _ = load_views([folder / f"{k}.png" for k in range(2)], None, LoadOptions(use_masks=masked, grid=GridOptions(longest=256)))
+    views, _ = load_views(
+        [folder / f"{k}.png" for k in range(2)],
+        None,
+        LoadOptions(use_masks=masked, grid=GridOptions(longest=256)),
+    )
     return views
 
 
@@ -133,7 +149,9 @@ def test_no_bit_of_the_input_depends_on_a_filled_background(tmp_path):
         background = np.array(Image.open(folder / "0_mask.png")) == 0
         pixels[background] = 40 * k
         Image.fromarray(pixels).save(view.path)
-        view = load_views([folder / "0.png", folder / "1.png"], None, LoadOptions(grid=GridOptions(longest=256)))[0][0]
+        view = load_views(
+            [folder / "0.png", folder / "1.png"], None, LoadOptions(grid=GridOptions(longest=256))
+        )[0][0]
         on_grid = on_network_grid(view, NetworkGrid(128))
         inputs.append([network_input(on_grid, fill) for fill in (mean, constant)])
         assert not torch.equal(inputs[-1][0], network_input(on_grid))

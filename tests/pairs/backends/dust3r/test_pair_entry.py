@@ -19,12 +19,16 @@ from pairs.views.view import View, grid_mask
 def views_of(folder: Path, masked: bool = True) -> tuple[View, View]:
     """Write two photos of 120 x 90 and load them on the tiny network's grid."""
     for k in range(2):
-        Image.fromarray(np.random.default_rng(k).integers(0, 256, (90, 120, 3), np.uint8)).save(folder / f"{k}.png")
+        Image.fromarray(np.random.default_rng(k).integers(0, 256, (90, 120, 3), np.uint8)).save(
+            folder / f"{k}.png"
+        )
         mask = np.zeros((90, 120), np.uint8)
         mask[20:70, 30 + 10 * k : 90] = 255
         if masked:
             Image.fromarray(mask).save(folder / f"{k}_mask.png")
-    views, _ = load_views([folder / "0.png", folder / "1.png"], None, LoadOptions(grid=GridOptions(longest=64)))
+    views, _ = load_views(
+        [folder / "0.png", folder / "1.png"], None, LoadOptions(grid=GridOptions(longest=64))
+    )
     a, b = (on_network_grid(view, grid_of(tiny_config())) for view in views)
     return a, b
 

@@ -13,9 +13,14 @@ from pairs.backends.jobs import pair_batches
 @pytest.mark.parametrize("batch_size", [1, 2, 100])
 def test_every_pair_comes_out_once_whatever_the_batches(batch_size):
     network = tiny_network("linear")
-    images = [torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(k)) for k, size in enumerate([(32, 48), (32, 48), (48, 32)])]
+    images = [
+        torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(k))
+        for k, size in enumerate([(32, 48), (32, 48), (48, 32)])
+    ]
     pairs = [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2)]
-    found = {number: (first, second) for number, first, second in run_pairs(network, images, pairs, batch_size)}
+    found = {
+        number: (first, second) for number, first, second in run_pairs(network, images, pairs, batch_size)
+    }
     assert sorted(found) == list(range(5))
     for number, (a, b) in enumerate(pairs):
         with torch.no_grad():
@@ -26,7 +31,11 @@ def test_every_pair_comes_out_once_whatever_the_batches(batch_size):
 
 
 def test_only_pairs_of_equal_sizes_share_a_batch():
-    assert pair_batches([(1, 2), (1, 2), (2, 1)], [(0, 1), (0, 2), (1, 0), (1, 2), (0, 1)], 2) == [[0, 2], [4], [1, 3]]
+    assert pair_batches([(1, 2), (1, 2), (2, 1)], [(0, 1), (0, 2), (1, 0), (1, 2), (0, 1)], 2) == [
+        [0, 2],
+        [4],
+        [1, 3],
+    ]
     assert pair_batches([], [], 4) == []
 
 

@@ -32,10 +32,18 @@ def twice(folder: Path) -> tuple[View, ...]:
     return (*photos(folder / "one"), *photos(folder / "two"))
 
 
-def test_equal_photos_are_equally_like_and_every_photo_is_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, views, store = backend(tmp_path, retrieval=write_head(tmp_path)), twice(tmp_path), PredictionStore(tmp_path / "store")
+def test_equal_photos_are_equally_like_and_every_photo_is_encoded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, views, store = (
+        backend(tmp_path, retrieval=write_head(tmp_path)),
+        twice(tmp_path),
+        PredictionStore(tmp_path / "store"),
+    )
     calls, plain = [], type(tiny_network()).encode
-    monkeypatch.setattr(type(tiny_network()), "encode", lambda self, images: calls.append(1) or plain(self, images))
+    monkeypatch.setattr(
+        type(tiny_network()), "encode", lambda self, images: calls.append(1) or plain(self, images)
+    )
     assert isinstance(made, ByLooks)
     found = made.likeness(views, store, silent)
     assert found.shape == (8, 8)
@@ -62,13 +70,20 @@ def test_only_tokens_of_the_object_are_compared() -> None:
 
 def test_background_pixels_never_change_the_likeness(tmp_path: Path) -> None:
     made = backend(tmp_path, retrieval=write_head(tmp_path))
-    one, two = (made.likeness(photos(tmp_path / str(k), backdrop=k), PredictionStore(tmp_path / "store"), silent) for k in range(2))
+    one, two = (
+        made.likeness(photos(tmp_path / str(k), backdrop=k), PredictionStore(tmp_path / "store"), silent)
+        for k in range(2)
+    )
     np.testing.assert_array_equal(one, two)
 
 
-def test_many_views_are_paired_by_likeness_where_there_is_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_views_are_paired_by_likeness_where_there_is_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("pairs.backends.pairwise._COMPLETE_UP_TO", 3)
-    found = backend(tmp_path, retrieval=write_head(tmp_path)).predict(photos(tmp_path), None, PredictionStore(tmp_path / "store"), silent)
+    found = backend(tmp_path, retrieval=write_head(tmp_path)).predict(
+        photos(tmp_path), None, PredictionStore(tmp_path / "store"), silent
+    )
     assert any("pairs that are alike" in notice.text for notice in found.notices)
 
 

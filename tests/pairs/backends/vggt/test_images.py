@@ -14,7 +14,17 @@ from PIL import Image
 from masks.errors import ImageError
 from masks.fill import mean
 from masks.pixelmap import to_source, to_target
-from pairs.backends.vggt.images import VggtGrid, common_size, on_vggt_grid, opaque, photo_on_grid, square_image, stacked, vggt_input, vggt_map
+from pairs.backends.vggt.images import (
+    VggtGrid,
+    common_size,
+    on_vggt_grid,
+    opaque,
+    photo_on_grid,
+    square_image,
+    stacked,
+    vggt_input,
+    vggt_map,
+)
 from pairs.views.load import LoadOptions, load_views
 from pairs.views.view import View, grid_mask
 
@@ -104,7 +114,11 @@ def test_no_bit_of_the_input_depends_on_a_filled_background(tmp_path):
     for background in (0, 90):
         folder = tmp_path / str(background)
         folder.mkdir()
-        inputs.append(vggt_input(on_vggt_grid(photos(folder, [(300, 200)] * 2, background), VggtGrid("crop", 140)), mean))
+        inputs.append(
+            vggt_input(
+                on_vggt_grid(photos(folder, [(300, 200)] * 2, background), VggtGrid("crop", 140)), mean
+            )
+        )
     assert torch.equal(*inputs)
 
 

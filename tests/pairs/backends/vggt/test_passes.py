@@ -1,4 +1,6 @@
-"""VGGT's three roads as backends, with a small random network: what comes out means nothing, how it comes about does."""
+"""VGGT's three roads as backends, with a small random network: what comes out means nothing, how it comes
+about does.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def backend(folder: Path, name: str = "vggt", **options: object) -> Backend:
     return make_backend(name, 0, BackendOptions(**{"weights": weights, "device": "cpu", **options}))  # pyright: ignore[reportArgumentType]
 
 
-def predict(made: Backend, views: tuple[View, ...], store: Path, graph: networkx.Graph | None = None) -> Predictions:
+def predict(
+    made: Backend, views: tuple[View, ...], store: Path, graph: networkx.Graph | None = None
+) -> Predictions:
     return made.predict(views, graph, PredictionStore(store), silent)
 
 
@@ -43,14 +47,20 @@ def contents(found: Predictions) -> list[np.ndarray]:
     """Return all numbers of predictions."""
     cameras = [] if found.cameras is None else [found.cameras.K, found.cameras.cam_from_world]
     group = [] if found.group is None else [*found.group.depth, *found.group.conf]
-    return [*cameras, *group, *(array for k in range(len(found.edges)) for array in entry_to_arrays(found.load(k)).values())]
+    return [
+        *cameras,
+        *group,
+        *(array for k in range(len(found.edges)) for array in entry_to_arrays(found.load(k)).values()),
+    ]
 
 
 def test_one_pass_says_what_the_network_says(tmp_path: Path) -> None:
     views = photos(tmp_path, masked=False)
     found = predict(backend(tmp_path), views, tmp_path / "store")
     placed = on_vggt_grid(views, VggtGrid(size=56))
-    network = open_vggt(chosen_recipe(BackendOptions(weights=tmp_path / "net", device="cpu")), frozenset({"camera", "depth"}))
+    network = open_vggt(
+        chosen_recipe(BackendOptions(weights=tmp_path / "net", device="cpu")), frozenset({"camera", "depth"})
+    )
     with torch.inference_mode():
         group, _ = group_prediction(placed, network(vggt_input(placed)))
     assert found.group is not None
@@ -61,7 +71,9 @@ def test_one_pass_says_what_the_network_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("road", ROADS)
-def test_equal_runs_give_equal_numbers_and_a_second_run_asks_no_network(tmp_path: Path, road: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_runs_give_equal_numbers_and_a_second_run_asks_no_network(
+    tmp_path: Path, road: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     views, made = photos(tmp_path), backend(tmp_path, road)
     first = contents(predict(made, views, tmp_path / "one"))
     other = contents(predict(made, views, tmp_path / "other"))
@@ -73,7 +85,9 @@ def test_equal_runs_give_equal_numbers_and_a_second_run_asks_no_network(tmp_path
 
 @pytest.mark.parametrize("road", ROADS)
 @pytest.mark.parametrize("fill", ["mean", "constant", "keep"])
-def test_what_stands_behind_the_object_changes_nothing_unless_it_is_kept(tmp_path: Path, road: str, fill: str) -> None:
+def test_what_stands_behind_the_object_changes_nothing_unless_it_is_kept(
+    tmp_path: Path, road: str, fill: str
+) -> None:
     made, found = backend(tmp_path, road, fill=fill), []
     for backdrop in (0, 1):
         views = photos(tmp_path / str(backdrop), backdrop=backdrop)
@@ -154,7 +168,9 @@ def test_tracks_go_through_every_group_and_the_graph_chooses_pairs(tmp_path: Pat
     assert chosen.edges == tuple(graph.edges)
 
 
-def test_too_little_memory_is_said_before_the_run_with_the_number_that_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_said_before_the_run_with_the_number_that_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     views = photos(tmp_path, 8)
     need = group_pass_module.pass_cost(larger_config(), (42, 56), 2)
     monkeypatch.setattr(group_pass_module, "free_memory", lambda device: 1e9 * need.gigabytes(5) / 0.9)
@@ -170,7 +186,9 @@ def test_too_little_memory_is_said_before_the_run_with_the_number_that_fits(tmp_
         predict(backend(tmp_path), views, tmp_path / "other")
 
 
-def test_memory_that_runs_out_all_the_same_is_an_error_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_runs_out_all_the_same_is_an_error_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
@@ -191,7 +209,9 @@ def test_memory_that_runs_out_all_the_same_is_an_error_with_a_remedy(tmp_path: P
         ("vggt", {"weights": "nowhere.pt"}, r"nowhere\.pt: no such file"),
     ],
 )
-def test_what_cannot_be_chosen_is_named(tmp_path: Path, road: str, given: dict[str, object], said: str) -> None:
+def test_what_cannot_be_chosen_is_named(
+    tmp_path: Path, road: str, given: dict[str, object], said: str
+) -> None:
     with pytest.raises(UserError, match=said):
         backend(tmp_path, road, **given)
 
@@ -220,7 +240,11 @@ def test_a_network_without_a_head_that_a_road_needs_is_named(tmp_path: Path) -> 
 
 def test_the_keys_tell_apart_what_changes_a_prediction(tmp_path: Path) -> None:
     keys = [backend(tmp_path, road).key for road in ROADS]
-    keys += [backend(tmp_path, fill="keep").key, backend(tmp_path, precision="bfloat16").key, backend(tmp_path, together="4").key]
+    keys += [
+        backend(tmp_path, fill="keep").key,
+        backend(tmp_path, precision="bfloat16").key,
+        backend(tmp_path, together="4").key,
+    ]
     small_folder(tmp_path / "seeded", seed=1)
     keys.append(backend(tmp_path, weights=tmp_path / "seeded").key)
     assert len(set(keys)) == 7
@@ -230,7 +254,9 @@ def test_the_keys_tell_apart_what_changes_a_prediction(tmp_path: Path) -> None:
 def test_a_followed_point_of_the_query_photo_stays_and_the_order_of_photos_is_kept(tmp_path: Path) -> None:
     views = on_vggt_grid(photos(tmp_path), VggtGrid(size=56))
     small_folder(tmp_path / "net")
-    network = open_vggt(chosen_recipe(BackendOptions(weights=tmp_path / "net", device="cpu")), frozenset({"track"}))
+    network = open_vggt(
+        chosen_recipe(BackendOptions(weights=tmp_path / "net", device="cpu")), frozenset({"track"})
+    )
     points = np.array([[20.0, 15.0], [25.0, 20.0], [30.5, 22.25]])
     found = follow_points(network, views, 2, points)
     np.testing.assert_allclose(found["xy"][2], points, atol=1e-5)
@@ -239,9 +265,17 @@ def test_a_followed_point_of_the_query_photo_stays_and_the_order_of_photos_is_ke
     np.testing.assert_allclose(swapped["xy"][2], found["xy"][0], atol=1e-3)
 
 
-@pytest.mark.parametrize(("point", "said"), [((60.0, 5.0), "outside its 56x42 pixels"), ((np.nan, 5.0), "outside"), ((1.0, 1.0), "off the object")])
-def test_points_outside_the_photo_or_its_mask_are_refused_by_name(tmp_path: Path, point: tuple[float, float], said: str) -> None:
+@pytest.mark.parametrize(
+    ("point", "said"),
+    [((60.0, 5.0), "outside its 56x42 pixels"), ((np.nan, 5.0), "outside"), ((1.0, 1.0), "off the object")],
+)
+def test_points_outside_the_photo_or_its_mask_are_refused_by_name(
+    tmp_path: Path, point: tuple[float, float], said: str
+) -> None:
     views = on_vggt_grid(photos(tmp_path), VggtGrid(size=56))
-    network = open_vggt(chosen_recipe(BackendOptions(weights=small_folder(tmp_path / "net"), device="cpu")), frozenset({"track"}))
+    network = open_vggt(
+        chosen_recipe(BackendOptions(weights=small_folder(tmp_path / "net"), device="cpu")),
+        frozenset({"track"}),
+    )
     with pytest.raises(UserError, match=rf"2\.png: .*{said}"):
         follow_points(network, views, 2, np.array([[20.0, 15.0], point]))

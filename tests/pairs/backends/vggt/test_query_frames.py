@@ -7,7 +7,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairs.backends.vggt.query_frames import choose_frames, first_frame_first, frame_features, swapped_to_front
+from pairs.backends.vggt.query_frames import (
+    choose_frames,
+    first_frame_first,
+    frame_features,
+    swapped_to_front,
+)
 from pairs.networks.vggt.config import DinoConfig
 from pairs.networks.vggt.dino import Dino
 
@@ -26,7 +31,8 @@ def test_no_frame_is_chosen_twice(num_frames, count, seed):
 def test_the_next_frame_is_the_one_least_like_the_last():
     angles = np.deg2rad([0, 10, 20, 90, 180])
     rows = np.stack([np.cos(angles), np.sin(angles)], -1).astype(np.float32)
-    # Frame 2 is most like all others; 180 degrees is farthest from it, and 0 degrees from that, near as it is to the first.
+    # Frame 2 is most like all others; 180 degrees is farthest from it, and 0 degrees from that, near as it is
+    # to the first.
     assert choose_frames(rows, 3) == [2, 4, 0]
 
 

@@ -13,7 +13,13 @@ H, W = 90, 120
 def scene(textured: bool = True) -> tuple[np.ndarray, np.ndarray]:
     image = np.full((H, W, 3), 127, np.uint8)
     if textured:
-        image = np.random.default_rng(0).integers(0, 256, (H // 5, W // 5, 3)).repeat(5, 0).repeat(5, 1).astype(np.uint8)
+        image = (
+            np.random.default_rng(0)
+            .integers(0, 256, (H // 5, W // 5, 3))
+            .repeat(5, 0)
+            .repeat(5, 1)
+            .astype(np.uint8)
+        )
     inside = np.zeros((H, W), bool)
     inside[20:70, 30:100] = True
     return image, inside

@@ -30,22 +30,32 @@ def group(num_views: int, seed: int = 0) -> GroupPrediction:
     K = np.tile([[70.0, 0, 32], [0, 70, 24], [0, 0, 1]], (num_views, 1, 1))
     x, y = np.meshgrid(np.linspace(0, 3, W), np.linspace(0, 3, H))
     depth = tuple((3 + np.sin(x + k) * np.cos(y - k)).astype(np.float32) for k in range(num_views))
-    return GroupPrediction(Cameras(K, pose), depth, tuple(np.full((H, W), 3, np.float32) for _ in range(num_views)))
+    return GroupPrediction(
+        Cameras(K, pose), depth, tuple(np.full((H, W), 3, np.float32) for _ in range(num_views))
+    )
 
 
 def part(whole: GroupPrediction, window: tuple[int, ...], seed: int) -> GroupPrediction:
     """Return some views of a group in a world and a unit of their own."""
     rng = np.random.default_rng([seed, 5])
-    scale, R, t = np.exp(rng.normal(0, 0.5)), Rotation.from_rotvec(rng.normal(0, 1, 3)).as_matrix(), rng.normal(0, 2, 3)
+    scale, R, t = (
+        np.exp(rng.normal(0, 0.5)),
+        Rotation.from_rotvec(rng.normal(0, 1, 3)).as_matrix(),
+        rng.normal(0, 2, 3),
+    )
     pose = whole.cameras.cam_from_world[list(window)].copy()
     pose[:, :3, 3] = scale * (pose[:, :3, 3] - pose[:, :3, :3] @ t)
     pose[:, :3, :3] = pose[:, :3, :3] @ R
     depth = tuple((whole.depth[k] * np.float32(scale)).astype(np.float32) for k in window)
-    return GroupPrediction(Cameras(whole.cameras.K[list(window)], pose), depth, tuple(whole.conf[k] for k in window))
+    return GroupPrediction(
+        Cameras(whole.cameras.K[list(window)], pose), depth, tuple(whole.conf[k] for k in window)
+    )
 
 
 def in_the_first_camera(found: GroupPrediction) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rotations and the centres of all cameras as the first one sees them, in units of its depth."""
+    """Return the rotations and the centres of all cameras as the first one sees them, in units of
+    its depth.
+    """
     relative = found.cameras.cam_from_world @ found.cameras.world_from_cam[0]
     unit = float(np.median(found.depth[0]))
     return relative[:, :3, :3], np.stack([np.linalg.inv(pose)[:3, 3] for pose in relative]) / unit
@@ -81,7 +91,9 @@ def test_a_fifth_of_wrong_pixels_moves_nothing() -> None:
     windows = overlapping_windows(6, 4)
     parts = [part(whole, window, k) for k, window in enumerate(windows)]
     rng = np.random.default_rng(0)
-    wild = tuple(np.where(rng.random((H, W)) < 0.2, 3 * depth, depth).astype(np.float32) for depth in parts[1].depth)
+    wild = tuple(
+        np.where(rng.random((H, W)) < 0.2, 3 * depth, depth).astype(np.float32) for depth in parts[1].depth
+    )
     found, _ = stitched([parts[0], GroupPrediction(parts[1].cameras, wild, parts[1].conf)], windows, NAMES)
     for one, other in zip(in_the_first_camera(found), in_the_first_camera(whole)):
         np.testing.assert_allclose(one, other, atol=0.02)
@@ -125,7 +137,9 @@ def test_windows_of_a_simulated_network_stitch_to_a_turntable_within_degrees() -
         said = oracle.predict_group(scene, list(window), seed=0, masked=True)
         pose = np.tile(np.eye(4), (len(window), 1, 1))
         pose[:, :3] = said["w2c"]
-        conf = tuple(np.where(scene.view(v).mask, c, 1).astype(np.float32) for v, c in zip(window, said["depth_conf"]))
+        conf = tuple(
+            np.where(scene.view(v).mask, c, 1).astype(np.float32) for v, c in zip(window, said["depth_conf"])
+        )
         groups.append(GroupPrediction(Cameras(said["K"], pose), tuple(said["depth"]), conf))
     found, notices = stitched(groups, windows, NAMES)
     errors = pose_metrics(found.cameras.cam_from_world, oracle.true_poses(scene)[0])

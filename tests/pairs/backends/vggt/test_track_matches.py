@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pairs.backends.vggt.track_matches import TrackOptions, Tracks, counted, matches_of_pairs, nearest_camera, reached, spread_views, strongest_pairs
+from pairs.backends.vggt.track_matches import (
+    TrackOptions,
+    Tracks,
+    counted,
+    matches_of_pairs,
+    nearest_camera,
+    reached,
+    spread_views,
+    strongest_pairs,
+)
 from pairs.prediction.predictions import GroupPrediction
 from pairs.views.cameras import Cameras
 
@@ -55,7 +64,9 @@ def test_windows_name_the_views_of_the_scene() -> None:
     np.testing.assert_array_equal(found[1, 3].xy_a, part.xy[1])
 
 
-@pytest.mark.parametrize("place", [(-1.0, 5.0), (W + 4.0, 5.0), (5.0, H - 0.4), (np.nan, 3.0), (np.inf, 3.0), (1.0, 1.0)])
+@pytest.mark.parametrize(
+    "place", [(-1.0, 5.0), (W + 4.0, 5.0), (5.0, H - 0.4), (np.nan, 3.0), (np.inf, 3.0), (1.0, 1.0)]
+)
 def test_a_place_outside_the_image_or_the_mask_is_no_match(place: tuple[float, float]) -> None:
     masks = [mask.copy() for mask in MASKS]
     masks[2][:2, :2] = False
@@ -78,7 +89,10 @@ def test_points_that_are_hidden_or_doubted_do_not_count() -> None:
 
 def test_pairs_with_few_points_are_none() -> None:
     assert matches_of_pairs([tracks(num_points=7)], group(), MASKS, TrackOptions(least_matches=8)) == {}
-    assert len(matches_of_pairs([tracks(0, 7), tracks(1, 7)], group(), MASKS, TrackOptions(least_matches=8))) == 6
+    assert (
+        len(matches_of_pairs([tracks(0, 7), tracks(1, 7)], group(), MASKS, TrackOptions(least_matches=8)))
+        == 6
+    )
 
 
 def test_every_view_keeps_its_strongest_partners() -> None:

@@ -57,20 +57,30 @@ def test_a_network_comes_back_from_a_folder(tmp_path, head):
 def test_either_name_of_a_tensor_with_two_will_do(tmp_path, dropped):
     network = tiny_network("dpt")
     state = {name: tensor for name, tensor in network.state_dict().items() if dropped not in name}
-    assert_same_answers(build_network(read_checkpoint(write_pth(tmp_path / "net.pth", network, state))), network)
+    assert_same_answers(
+        build_network(read_checkpoint(write_pth(tmp_path / "net.pth", network, state))), network
+    )
 
 
 def test_a_second_decoder_that_is_absent_is_the_first(tmp_path):
     network = tiny_network("linear")
-    state = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("dec_blocks2")}
+    state = {
+        name: tensor for name, tensor in network.state_dict().items() if not name.startswith("dec_blocks2")
+    }
     again = build_network(read_checkpoint(write_pth(tmp_path / "net.pth", network, state))).state_dict()
-    assert all(torch.equal(again[name.replace("dec_blocks.", "dec_blocks2.")], again[name]) for name in again if name.startswith("dec_blocks."))
+    assert all(
+        torch.equal(again[name.replace("dec_blocks.", "dec_blocks2.")], again[name])
+        for name in again
+        if name.startswith("dec_blocks.")
+    )
 
 
 def test_the_mask_token_may_be_absent(tmp_path):
     network = tiny_network("linear")
     state = {name: tensor for name, tensor in network.state_dict().items() if name != "mask_token"}
-    assert_same_answers(build_network(read_checkpoint(write_pth(tmp_path / "net.pth", network, state))), network)
+    assert_same_answers(
+        build_network(read_checkpoint(write_pth(tmp_path / "net.pth", network, state))), network
+    )
 
 
 def test_weights_of_half_precision_are_used_in_single(tmp_path):
@@ -83,11 +93,17 @@ def test_weights_of_half_precision_are_used_in_single(tmp_path):
 
 def test_tensors_without_a_place_are_named_in_the_log(tmp_path, caplog):
     network = tiny_network("linear")
-    state = {**network.state_dict(), "adapter.weight": torch.zeros(3), "prediction_head.weight": torch.zeros(3)}
+    state = {
+        **network.state_dict(),
+        "adapter.weight": torch.zeros(3),
+        "prediction_head.weight": torch.zeros(3),
+    }
     with caplog.at_level(logging.WARNING):
         again = build_network(read_checkpoint(write_pth(tmp_path / "net.pth", network, state)))
     assert_same_answers(again, network)
-    assert [record.getMessage() for record in caplog.records] == [f"{tmp_path / 'net.pth'}: not used: adapter.weight."]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path / 'net.pth'}: not used: adapter.weight."
+    ]
 
 
 class Intruder:
@@ -104,7 +120,11 @@ class Intruder:
 def test_a_foreign_object_is_never_made(tmp_path, place):
     marker, path = tmp_path / "executed", tmp_path / "net.pth"
     network = tiny_network("linear")
-    content = {"args": argparse.Namespace(model=model_string(network.config)), "model": network.state_dict(), "epoch": 1}
+    content = {
+        "args": argparse.Namespace(model=model_string(network.config)),
+        "model": network.state_dict(),
+        "epoch": 1,
+    }
     if place == "args":
         content["args"].extra = Intruder(marker)
     else:
@@ -146,7 +166,10 @@ def test_an_archive_of_something_else_is_named(tmp_path):
     assert "damaged" in refusal(path)
 
 
-@pytest.mark.parametrize("content", [{}, {"model": {}}, [1], {"args": argparse.Namespace(model=3), "model": {}}, {"args": "x", "model": 4}])
+@pytest.mark.parametrize(
+    "content",
+    [{}, {"model": {}}, [1], {"args": argparse.Namespace(model=3), "model": {}}, {"args": "x", "model": 4}],
+)
 def test_a_file_without_a_network_is_named(tmp_path, content):
     torch.save(content, tmp_path / "net.pth")
     assert "holds no pair network" in refusal(tmp_path / "net.pth")
@@ -169,7 +192,13 @@ def test_weights_that_are_no_tensors_of_numbers_are_named(tmp_path, state):
 
 def test_the_weights_of_another_network_are_named_by_their_tensors(tmp_path):
     config = tiny_config("linear")
-    said = refusal(write_pth(tmp_path / "net.pth", tiny_network("linear"), text=model_string(config, enc_depth=3, dec_embed_dim=16)))
+    said = refusal(
+        write_pth(
+            tmp_path / "net.pth",
+            tiny_network("linear"),
+            text=model_string(config, enc_depth=3, dec_embed_dim=16),
+        )
+    )
     assert "missing: enc_blocks.2.norm1.weight" in said
     assert "and 7 more" in said
     assert "decoder_embed.weight (8, 16) instead of (16, 16)" in said

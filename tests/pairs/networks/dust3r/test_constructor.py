@@ -16,14 +16,18 @@ from pairs.networks.dust3r.config import DptWidths, HeadType, NetworkConfig, Sta
 from pairs.networks.dust3r.constructor import config_from_json, config_from_string, loaded_form
 
 PUBLISHED = (
-    "AsymmetricMASt3R(enc_depth=24, dec_depth=12, enc_embed_dim=1024, dec_embed_dim=768, enc_num_heads=16, dec_num_heads=12, pos_embed='RoPE100', "
-    "patch_embed_cls='ManyAR_PatchEmbed', img_size=(512, 512), head_type='catmlp+dpt', output_mode='pts3d+desc24', depth_mode=('exp', -inf, inf), "
+    "AsymmetricMASt3R(enc_depth=24, dec_depth=12, enc_embed_dim=1024, dec_embed_dim=768, enc_num_heads=16, "
+    "dec_num_heads=12, pos_embed='RoPE100', "
+    "patch_embed_cls='ManyAR_PatchEmbed', img_size=(512, 512), head_type='catmlp+dpt', "
+    "output_mode='pts3d+desc24', depth_mode=('exp', -inf, inf), "
     "conf_mode=('exp', 1, inf), two_confs=True, desc_conf_mode=('exp', 0, inf))"
 )
 
 
 def stored_form(head: HeadType) -> NetworkConfig:
-    """Return the tiny configuration as a file states it: DPT widths are not in it, orientations are those of training."""
+    """Return the tiny configuration as a file states it: DPT widths are not in it, orientations are those of
+    training.
+    """
     config = tiny_config(head)
     return replace(config, dpt=config.dpt and DptWidths(), mixed_orientation=True, landscape_outputs=True)
 
@@ -70,7 +74,9 @@ def test_arguments_that_are_absent_have_the_constructors_defaults():
 
 def test_the_confidence_of_descriptors_falls_back_to_that_of_the_points():
     def outputs(**changed):
-        return config_from_string(model_string(tiny_config(), conf_mode=("exp", 1, 5.0), **changed), "net.pth").outputs
+        return config_from_string(
+            model_string(tiny_config(), conf_mode=("exp", 1, 5.0), **changed), "net.pth"
+        ).outputs
 
     assert outputs(desc_conf_mode=None).desc_conf == ("exp", 1.0, 5.0)
     assert outputs(two_confs=False).desc_conf is None
@@ -78,14 +84,37 @@ def test_the_confidence_of_descriptors_falls_back_to_that_of_the_points():
 
 @pytest.mark.parametrize(
     "value",
-    ["__import__('os').getcwd()", "().__class__", "[x for x in (1,)]", "open('x')", "1+1", "lambda: 1", "f'{1}'", "b'x'", "-'x'", "nan"],
+    [
+        "__import__('os').getcwd()",
+        "().__class__",
+        "[x for x in (1,)]",
+        "open('x')",
+        "1+1",
+        "lambda: 1",
+        "f'{1}'",
+        "b'x'",
+        "-'x'",
+        "nan",
+    ],
 )
 def test_nothing_but_plain_values_is_accepted(value):
     assert "no plain value" in refuses(f"AsymmetricMASt3R(enc_depth={value})")
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1", "AsymmetricMASt3R", "AsymmetricMASt3R(2)", "AsymmetricMASt3R(**{})", "a.b(c=1)", "x(", "\0", "(" * 9000, "-" * 9000 + "1"]
+    "text",
+    [
+        "",
+        "1",
+        "AsymmetricMASt3R",
+        "AsymmetricMASt3R(2)",
+        "AsymmetricMASt3R(**{})",
+        "a.b(c=1)",
+        "x(",
+        "\0",
+        "(" * 9000,
+        "-" * 9000 + "1",
+    ],
 )
 def test_anything_but_one_constructor_with_keywords_is_refused(text):
     assert "model string" in refuses(text)

@@ -34,7 +34,9 @@ def test_convolving_before_doubling_is_convolving_after_it():
     fusion = Fusion(6).requires_grad_(False)
     coarse, fine = (torch.randn(1, 6, 5, 3, generator=SEEDED) for _ in range(2))
     merged = fusion.resConfUnit2(coarse + fusion.resConfUnit1(fine))
-    as_published = fusion.out_conv(functional.interpolate(merged, scale_factor=2, mode="bilinear", align_corners=True))
+    as_published = fusion.out_conv(
+        functional.interpolate(merged, scale_factor=2, mode="bilinear", align_corners=True)
+    )
     assert_close(fusion(coarse, fine), as_published, atol=1e-5, rtol=1e-5)
 
 
@@ -64,7 +66,11 @@ def test_points_lie_at_expm1_of_the_raw_length():
 
 def test_descriptors_have_unit_length_and_a_confidence_that_may_fall_below_one():
     local = torch.randn(1, 2, 3, 9, generator=SEEDED)
-    output = head_output(torch.randn(1, 2, 3, 4, generator=SEEDED), local, OutputModes(desc_dim=8, desc_conf=("exp", 0.0, math.inf)))
+    output = head_output(
+        torch.randn(1, 2, 3, 4, generator=SEEDED),
+        local,
+        OutputModes(desc_dim=8, desc_conf=("exp", 0.0, math.inf)),
+    )
     assert output.desc is not None
     assert output.desc_conf is not None
     assert_close(output.desc.norm(dim=-1), torch.ones(1, 2, 3))
@@ -72,7 +78,11 @@ def test_descriptors_have_unit_length_and_a_confidence_that_may_fall_below_one()
 
 
 def test_without_a_confidence_of_their_own_descriptors_share_that_of_the_points():
-    output = head_output(torch.randn(1, 2, 3, 4, generator=SEEDED), torch.randn(1, 2, 3, 8, generator=SEEDED), OutputModes(desc_dim=8))
+    output = head_output(
+        torch.randn(1, 2, 3, 4, generator=SEEDED),
+        torch.randn(1, 2, 3, 8, generator=SEEDED),
+        OutputModes(desc_dim=8),
+    )
     assert torch.equal(output.desc_conf, output.conf)
 
 
@@ -81,7 +91,10 @@ def test_a_network_without_confidence_trusts_every_pixel_alike():
     assert torch.equal(output.conf, torch.ones(1, 2, 3))
 
 
-@pytest.mark.parametrize(("mode", "least", "greatest"), [(("exp", 1.0, 10.0), 1, 10), (("sigmoid", 1.0, 5.0), 1, 5), (("exp", 0.0, 2.0), 0, 2)])
+@pytest.mark.parametrize(
+    ("mode", "least", "greatest"),
+    [(("exp", 1.0, 10.0), 1, 10), (("sigmoid", 1.0, 5.0), 1, 5), (("exp", 0.0, 2.0), 0, 2)],
+)
 def test_confidence_stays_between_its_bounds(mode, least, greatest):
     raw = torch.linspace(-50, 50, 101)[None, None, :, None].expand(1, 1, 101, 4)
     conf = head_output(raw, None, OutputModes(conf=mode)).conf

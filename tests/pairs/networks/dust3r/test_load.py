@@ -67,7 +67,9 @@ def test_without_network_the_message_says_which_file_to_put_where(models, monkey
         raise FileNotFoundError("Name or service not known\nmore")
 
     hub(monkeypatch, offline)
-    with pytest.raises(UserError, match=rf"not known\)\. Download {NAME}\.pth yourself, and put it into {models}"):
+    with pytest.raises(
+        UserError, match=rf"not known\)\. Download {NAME}\.pth yourself, and put it into {models}"
+    ):
         find_checkpoint("mast3r")
 
 
@@ -79,7 +81,9 @@ def test_a_connection_that_breaks_under_way_is_a_failed_download(models, monkeyp
         raise BrokenError("peer closed connection")
 
     hub(monkeypatch, broken)
-    monkeypatch.setattr(sys.modules["huggingface_hub"], "errors", types.SimpleNamespace(HTTPError=BrokenError), raising=False)
+    monkeypatch.setattr(
+        sys.modules["huggingface_hub"], "errors", types.SimpleNamespace(HTTPError=BrokenError), raising=False
+    )
     with pytest.raises(UserError, match=r"could not be downloaded \(peer closed connection\)\. Download"):
         find_checkpoint("mast3r")
 

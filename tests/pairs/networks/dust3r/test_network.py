@@ -26,7 +26,9 @@ def assert_same(actual: HeadOutput, expected: HeadOutput, **tolerance: float) ->
 
 
 def at(output: HeadOutput, k: slice) -> HeadOutput:
-    return HeadOutput(*(None if (one := getattr(output, f.name)) is None else one[k] for f in fields(HeadOutput)))
+    return HeadOutput(
+        *(None if (one := getattr(output, f.name)) is None else one[k] for f in fields(HeadOutput))
+    )
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -39,14 +41,18 @@ def test_outputs_have_a_pixel_for_each_pixel(head):
     if one.desc is not None and two.desc_conf is not None:
         assert one.desc.shape == (2, 32, 48, 8)
         assert two.desc_conf.shape == (2, 48, 32)
-    assert all(getattr(two, f.name).is_contiguous() for f in fields(HeadOutput) if getattr(two, f.name) is not None)
+    assert all(
+        getattr(two, f.name).is_contiguous() for f in fields(HeadOutput) if getattr(two, f.name) is not None
+    )
 
 
 @pytest.mark.parametrize("head", HEADS)
 def test_a_pair_does_not_depend_on_its_batch(head):
     network = tiny_network(head)
     encoded = network.encode(random_images(4, (32, 48)))
-    together = network.decode(select(encoded, torch.tensor([0, 1, 2])), select(encoded, torch.tensor([3, 2, 0])))
+    together = network.decode(
+        select(encoded, torch.tensor([0, 1, 2])), select(encoded, torch.tensor([3, 2, 0]))
+    )
     for k, (a, b) in enumerate(((0, 3), (1, 2), (2, 0))):
         alone = network.decode(select(encoded, slice(a, a + 1)), select(encoded, slice(b, b + 1)))
         for side in (0, 1):

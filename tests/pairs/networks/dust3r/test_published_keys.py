@@ -48,5 +48,9 @@ def test_a_family_has_the_published_tensors(family):
 def test_tensors_with_two_names_are_one_tensor(family):
     stated = described(family)
     with torch.device("meta"):
-        state = dict(PairNetwork(loaded_form(config_from_string(stated["model_string"], family))).named_parameters(remove_duplicate=False))
+        state = dict(
+            PairNetwork(loaded_form(config_from_string(stated["model_string"], family))).named_parameters(
+                remove_duplicate=False
+            )
+        )
     assert all(state[one] is state[other] for one, other in stated["aliases"].items())

@@ -60,7 +60,9 @@ def test_blocks_in_a_row_and_the_order_of_kinds_change_the_result():
     found = []
     for changed in (config, replace(config, consecutive=2), replace(config, order=("global", "frame"))):
         aggregator = Aggregator(changed).eval()
-        aggregator.load_state_dict({name: value + 0.1 * torch.ones_like(value) for name, value in weights.items()})
+        aggregator.load_state_dict(
+            {name: value + 0.1 * torch.ones_like(value) for name, value in weights.items()}
+        )
         found.append(aggregator(images).layers[3])
     assert not torch.allclose(found[0], found[1])
     assert not torch.allclose(found[0], found[2])
@@ -77,7 +79,9 @@ def test_sizes_that_are_no_whole_patches_are_refused():
         AGGREGATOR(torch.zeros(1, 1, 3, 28, 30))
 
 
-@pytest.mark.parametrize("changed", [{"depth": 5, "consecutive": 2}, {"order": ("frame", "frame")}, {"dim": 512}])
+@pytest.mark.parametrize(
+    "changed", [{"depth": 5, "consecutive": 2}, {"order": ("frame", "frame")}, {"dim": 512}]
+)
 def test_configurations_that_make_no_sense_are_refused(changed):
     with pytest.raises(ValueError, match=r"divisor|alternate|do not fit"):
         AggregatorConfig(**changed)
@@ -86,7 +90,9 @@ def test_configurations_that_make_no_sense_are_refused(changed):
 def test_training_makes_activations_again_and_gives_the_same_gradients():
     gradients = []
     for training in (False, True):
-        aggregator = small_vggt(config=small_config(dino=False)).aggregator.requires_grad_(True).train(training)
+        aggregator = (
+            small_vggt(config=small_config(dino=False)).aggregator.requires_grad_(True).train(training)
+        )
         aggregator(random_scene(2)).layers[2].square().sum().backward()
         gradients.append(aggregator.frame_blocks[0].attn.qkv.weight.grad)
     assert_close(gradients[0], gradients[1])

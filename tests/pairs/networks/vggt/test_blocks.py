@@ -27,7 +27,9 @@ def block_of(**changed) -> Block:
 
 
 def turned(x: Tensor, positions: Tensor) -> Tensor:
-    """Return one head's vectors (N, d) turned pair by pair: the first half by the row, the second by the column."""
+    """Return one head's vectors (N, d) turned pair by pair: the first half by the row, the second by the
+    column.
+    """
     out, half = x.clone(), D // 2
     for n, at in enumerate(positions.tolist()):
         for part, position in enumerate(at):
@@ -35,7 +37,10 @@ def turned(x: Tensor, positions: Tensor) -> Tensor:
                 angle = position * 100 ** (-2 * j / half)
                 i, k = part * half + j, part * half + j + half // 2
                 a, b = x[n, i], x[n, k]
-                out[n, i], out[n, k] = a * math.cos(angle) - b * math.sin(angle), b * math.cos(angle) + a * math.sin(angle)
+                out[n, i], out[n, k] = (
+                    a * math.cos(angle) - b * math.sin(angle),
+                    b * math.cos(angle) + a * math.sin(angle),
+                )
     return out
 
 

@@ -29,7 +29,8 @@ def test_the_raw_encoding_is_fed_back_not_the_rectified_one():
     head.pose_branch.fc2.bias[7:] = -5.0
     head.pose_branch.fc2.weight[7:] = 0
     assert all((encoding[..., 7:] == 0).all() for encoding in head(TOKENS, 3))
-    # Were the rectified field of view fed back, the third iteration would see the same encoding as the second.
+    # Were the rectified field of view fed back, the third iteration would see the same encoding as the
+    # second.
     head.embed_pose.weight[:, :7] = 0
     head.pose_branch.fc2.weight[:7] *= 5
     second, third = head(TOKENS, 3)[1:]

@@ -12,7 +12,13 @@ from pairs.networks.vggt.config import VGGT_1B, VGGT_TRACKER_FIXED, VggtConfig, 
 from pairs.networks.vggt.config_file import CONFIG_NAME, read_config, write_config
 from pairs.networks.vggt.load import config_of, load_vggt
 
-CONFIGS = (VGGT_1B, VGGT_TRACKER_FIXED, small_config(), small_config(dino=False), with_heads(VGGT_1B, frozenset({"camera"})))
+CONFIGS = (
+    VGGT_1B,
+    VGGT_TRACKER_FIXED,
+    small_config(),
+    small_config(dino=False),
+    with_heads(VGGT_1B, frozenset({"camera"})),
+)
 
 
 @pytest.mark.parametrize("config", CONFIGS)

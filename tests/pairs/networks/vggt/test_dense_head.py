@@ -44,13 +44,21 @@ def plain_fusion(block: Fusion, coarse: Tensor, fine: Tensor | None, size: tuple
         return x + layer.conv2(layer.conv1(x).clamp(min=0))
 
     merged = coarse if fine is None else coarse + unit(block.resConfUnit1, fine)
-    return block.out_conv(functional.interpolate(unit(block.resConfUnit2, merged), size=size, mode="bilinear", align_corners=True))
+    return block.out_conv(
+        functional.interpolate(
+            unit(block.resConfUnit2, merged), size=size, mode="bilinear", align_corners=True
+        )
+    )
 
 
 @pytest.mark.parametrize("skip", [True, False])
 def test_fusion_is_that_of_the_paper(skip):
     torch.manual_seed(0)
-    block, coarse, fine = Fusion(4, skip=skip), torch.randn(2, 4, 3, 5), torch.randn(2, 4, 3, 5) if skip else None
+    block, coarse, fine = (
+        Fusion(4, skip=skip),
+        torch.randn(2, 4, 3, 5),
+        torch.randn(2, 4, 3, 5) if skip else None,
+    )
     assert_close(block(coarse, fine, (7, 9)), plain_fusion(block, coarse, fine, (7, 9)), atol=1e-5, rtol=1e-5)
 
 
@@ -75,7 +83,9 @@ def test_positions_of_columns_and_rows_take_half_of_the_channels_each():
     assert torch.equal(positions[:4, 0], positions[:4, 2])
     assert torch.equal(positions[4:, :, 0], positions[4:, :, 3])
     assert_close(
-        positions[[0, 2], 0, 0], torch.tensor([-0.6]).sin().expand(2) * torch.tensor([1, 0]) + torch.tensor([-0.6]).cos() * torch.tensor([0, 1])
+        positions[[0, 2], 0, 0],
+        torch.tensor([-0.6]).sin().expand(2) * torch.tensor([1, 0])
+        + torch.tensor([-0.6]).cos() * torch.tensor([0, 1]),
     )
 
 

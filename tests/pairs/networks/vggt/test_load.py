@@ -34,7 +34,9 @@ def test_a_network_comes_back_from_every_form(tmp_path, form):
         path = write_safetensors(tmp_path / "model.safetensors", network)
     loaded = load_vggt(tmp_path if form == "folder" else path, options=OPTIONS)
     images = random_scene(2)
-    torch.testing.assert_close(loaded(images).depth.values, network(images).depth.values, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(
+        loaded(images).depth.values, network(images).depth.values, atol=1e-6, rtol=1e-5
+    )
     assert not any(weight.requires_grad for weight in loaded.parameters())
 
 
@@ -48,7 +50,11 @@ def test_heads_that_are_not_wanted_are_skipped_and_said(tmp_path, caplog):
 
 
 def test_heads_that_the_file_has_not_are_left_out_and_said(tmp_path, caplog):
-    state = {name: tensor for name, tensor in small_vggt().state_dict().items() if not name.startswith(("track_head", "point_head"))}
+    state = {
+        name: tensor
+        for name, tensor in small_vggt().state_dict().items()
+        if not name.startswith(("track_head", "point_head"))
+    }
     torch.save(state, tmp_path / "net.pt")
     loaded = load_vggt(tmp_path / "net.pt", options=OPTIONS)
     assert loaded.track_head is None
@@ -56,7 +62,9 @@ def test_heads_that_the_file_has_not_are_left_out_and_said(tmp_path, caplog):
 
 
 def test_half_precision_weights_become_float32(tmp_path):
-    torch.save({name: tensor.half() for name, tensor in small_vggt().state_dict().items()}, tmp_path / "net.pt")
+    torch.save(
+        {name: tensor.half() for name, tensor in small_vggt().state_dict().items()}, tmp_path / "net.pt"
+    )
     assert {p.dtype for p in load_vggt(tmp_path / "net.pt", options=OPTIONS).parameters()} == {torch.float32}
 
 
@@ -92,7 +100,10 @@ def test_a_file_without_weights_is_named(tmp_path, content):
 
 
 def test_a_truncated_file_is_named(tmp_path):
-    for path in (write_pt(tmp_path / "net.pt", small_vggt()), write_safetensors(tmp_path / "net.safetensors", small_vggt())):
+    for path in (
+        write_pt(tmp_path / "net.pt", small_vggt()),
+        write_safetensors(tmp_path / "net.safetensors", small_vggt()),
+    ):
         path.write_bytes(path.read_bytes()[:5000])
         with pytest.raises(FormatError, match=f"{path.name}.*[Dd]ownload"):
             load_vggt(path, options=OPTIONS)
@@ -116,7 +127,10 @@ def test_a_folder_without_weights_is_named(tmp_path):
 def test_without_the_hubs_client_the_message_says_which_file_to_put_where(models, monkeypatch):
     # An entry of None makes the import fail, as without the package.
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingExtraError, match=rf"pip install pointloom\[networks\].*Download model\.pt of facebook/VGGT-1B.*{models}"):
+    with pytest.raises(
+        MissingExtraError,
+        match=rf"pip install pointloom\[networks\].*Download model\.pt of facebook/VGGT-1B.*{models}",
+    ):
         find_vggt("VGGT-1B")
 
 

@@ -40,7 +40,12 @@ def test_one_frame_is_a_scene():
 def test_heads_that_are_off_are_left_out_and_said_so_when_asked(heads):
     network = small_vggt(config=with_heads(small_config(), frozenset(heads)))
     output = network(random_scene(2), QUERIES)
-    given = {"camera": output.encodings, "depth": output.depth, "points": output.points, "track": output.tracks}
+    given = {
+        "camera": output.encodings,
+        "depth": output.depth,
+        "points": output.points,
+        "track": output.tracks,
+    }
     assert {name for name, part in given.items() if part is not None} == heads
     with pytest.raises(ValueError, match="without its track head"):
         network.track(network.aggregate(random_scene(2)), QUERIES)

@@ -35,4 +35,8 @@ def test_the_published_network_has_the_published_tensors_in_their_order(publishe
 
 def test_a_head_that_is_switched_off_has_no_tensors(published):
     own = shapes(with_heads(VGGT_1B, frozenset({"depth"})))
-    assert own == {name: shape for name, shape in published["keys"].items() if name.startswith(("aggregator.", "depth_head."))}
+    assert own == {
+        name: shape
+        for name, shape in published["keys"].items()
+        if name.startswith(("aggregator.", "depth_head."))
+    }

@@ -29,7 +29,10 @@ def test_tracks_begin_at_their_queries_and_stay_there_in_the_first_frame():
 
 def test_the_order_of_queries_does_not_matter():
     aggregated, order = NETWORK.aggregate(random_scene(2)), [2, 0, 1]
-    one, other = NETWORK.track(aggregated, QUERIES).iterations[0], NETWORK.track(aggregated, QUERIES[order]).iterations[0]
+    one, other = (
+        NETWORK.track(aggregated, QUERIES).iterations[0],
+        NETWORK.track(aggregated, QUERIES[order]).iterations[0],
+    )
     assert_close(other, one[:, :, order], atol=1e-4, rtol=1e-5)
 
 
@@ -47,9 +50,13 @@ def test_images_too_small_for_the_pyramid_are_named():
 
 
 def test_without_virtual_tracks_there_is_no_attention_across_tracks():
-    config = TrackerConfig(levels=2, radius=1, latent=8, hidden=16, depth=1, heads=2, virtual_tracks=0, conf=False)
+    config = TrackerConfig(
+        levels=2, radius=1, latent=8, hidden=16, depth=1, heads=2, virtual_tracks=0, conf=False
+    )
     tracker = Tracker(config).eval().requires_grad_(False)
-    assert not [name for name in tracker.state_dict() if "space" in name or "virual" in name or "conf" in name]
+    assert not [
+        name for name in tracker.state_dict() if "space" in name or "virual" in name or "conf" in name
+    ]
     features, queries = torch.rand(1, 2, 8, 6, 6), torch.tensor([[[3.0, 3.0], [8.0, 5.0]]])
     both, one = tracker(features, queries, 1), tracker(features, queries[:, :1], 1)
     assert_close(both.xy[:, :, :1], one.xy)
@@ -69,7 +76,9 @@ def plain_positions(xy: Tensor, grid: tuple[int, int], channels: int) -> Tensor:
     table = torch.zeros(channels, h, w, dtype=torch.float64)
     for y in range(h):
         for x in range(w):
-            table[:, y, x] = torch.cat([(x * omega).sin(), (x * omega).cos(), (y * omega).sin(), (y * omega).cos()])
+            table[:, y, x] = torch.cat(
+                [(x * omega).sin(), (x * omega).cos(), (y * omega).sin(), (y * omega).cos()]
+            )
     at = 2 * xy.double() / torch.tensor([max(w - 1, 1), max(h - 1, 1)]) - 1
     sampled = functional.grid_sample(table[None], at[None, None], padding_mode="border", align_corners=True)
     return sampled[0, :, 0].T.float()
@@ -84,4 +93,15 @@ def test_the_position_code_is_that_of_the_whole_table(grid):
 def test_the_flow_embedding_alternates_sines_and_cosines():
     embedded = flow_embedding(torch.tensor([0.001, 0.0]), 4)
     angle = torch.tensor(0.5)  # 500 radians a pixel
-    assert_close(embedded, torch.stack([torch.tensor(0.0), torch.tensor(1.0), angle.sin(), angle.cos(), *torch.tensor([0.0, 1.0, 0.0, 1.0])]))
+    assert_close(
+        embedded,
+        torch.stack(
+            [
+                torch.tensor(0.0),
+                torch.tensor(1.0),
+                angle.sin(),
+                angle.cos(),
+                *torch.tensor([0.0, 1.0, 0.0, 1.0]),
+            ]
+        ),
+    )

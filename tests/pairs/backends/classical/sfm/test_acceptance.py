@@ -22,7 +22,9 @@ def turned(degrees: float) -> np.ndarray:
     return pose
 
 
-def scene(angles: list[float], focal: float = 200.0, size: float = 1.0) -> tuple[MapperModel, list[np.ndarray]]:
+def scene(
+    angles: list[float], focal: float = 200.0, size: float = 1.0
+) -> tuple[MapperModel, list[np.ndarray]]:
     """A bar beside the axis, seen in full by every view; returns the model and the measured positions."""
     points = np.random.default_rng(0).uniform((0.2, -1, -0.2), (1, 1, 0.2), (80, 3)) * size
     K = np.tile(np.array([[focal, 0, 79.5], [0, focal, 59.5], [0, 0, 1]]), (len(angles), 1, 1))
@@ -30,7 +32,14 @@ def scene(angles: list[float], focal: float = 200.0, size: float = 1.0) -> tuple
     in_cam = np.einsum("vij,nj->vni", poses[:, :3, :3], points) + poses[:, None, :3, 3]
     xy = [(p @ k.T)[:, :2] / p[:, 2:] for p, k in zip(in_cam, K)]
     by, point = np.divmod(np.arange(len(angles) * len(points)), len(points))
-    model = MapperModel(tuple(range(len(angles))), Cameras(K, poses), points, point.astype(np.int32), by.astype(np.int32), point.astype(np.int32))
+    model = MapperModel(
+        tuple(range(len(angles))),
+        Cameras(K, poses),
+        points,
+        point.astype(np.int32),
+        by.astype(np.int32),
+        point.astype(np.int32),
+    )
     return model, xy
 
 

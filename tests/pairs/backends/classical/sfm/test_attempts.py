@@ -30,7 +30,10 @@ def evidence(num_views: int, pairs: dict[tuple[int, int], VerifiedPair], *, know
     """Views that all look at the same points from one place, with masks that hold the whole picture."""
     mask = np.ones(SIZE[::-1], bool)
     stated, blank = K if known else None, np.zeros((*SIZE[::-1], 3), np.uint8)
-    views = tuple(View(f"{k}.png", None, blank, identity(SIZE), Mask(mask, ""), f"{k}", K=stated) for k in range(num_views))
+    views = tuple(
+        View(f"{k}.png", None, blank, identity(SIZE), Mask(mask, ""), f"{k}", K=stated)
+        for k in range(num_views)
+    )
     projected = POINTS @ K.T
     xy = (projected[:, :2] / projected[:, 2:]).astype(np.float32)
     return Evidence(views, (xy,) * num_views, (mask,) * num_views, pairs)
@@ -42,14 +45,23 @@ def model(num_placed: int, num_points: int = 60) -> MapperModel:
     points = POINTS[:num_points]
     by, point = np.divmod(np.arange(num_placed * num_points), num_points)
     cameras = Cameras(np.tile(K, (num_placed, 1, 1)), poses)
-    return MapperModel(tuple(range(num_placed)), cameras, points, point.astype(np.int32), by.astype(np.int32), point.astype(np.int32))
+    return MapperModel(
+        tuple(range(num_placed)),
+        cameras,
+        points,
+        point.astype(np.int32),
+        by.astype(np.int32),
+        point.astype(np.int32),
+    )
 
 
 def all_pairs(num_views: int) -> dict[tuple[int, int], VerifiedPair]:
     return {p: pair(40) for p in combinations(range(num_views), 2)}
 
 
-def recorded(answer: Callable[[MapperJob], MapperModel | None]) -> tuple[list[MapperJob], Callable[[MapperJob], MapperModel | None]]:
+def recorded(
+    answer: Callable[[MapperJob], MapperModel | None],
+) -> tuple[list[MapperJob], Callable[[MapperJob], MapperModel | None]]:
     jobs: list[MapperJob] = []
 
     def solve(job: MapperJob) -> MapperModel | None:
@@ -76,7 +88,16 @@ def test_a_whole_scene_ends_the_tries() -> None:
 def test_a_partial_scene_is_tried_from_other_focals_and_seeds() -> None:
     jobs, solve = recorded(lambda job: model(5 if job.seed == 1 and job.cameras[0].K[0, 0] == 2 * 60 else 3))
     attempts = climb(evidence(5, all_pairs(5)), solve, SolveOptions(), lambda done: None)
-    assert [(job.cameras[0].K[0, 0] / 60, job.seed) for job in jobs] == [(1.2, 0), (0.8, 0), (2, 0), (3.5, 0), (6, 0), (1.2, 1), (0.8, 1), (2, 1)]
+    assert [(job.cameras[0].K[0, 0] / 60, job.seed) for job in jobs] == [
+        (1.2, 0),
+        (0.8, 0),
+        (2, 0),
+        (3.5, 0),
+        (6, 0),
+        (1.2, 1),
+        (0.8, 1),
+        (2, 1),
+    ]
     best = best_attempt(attempts)
     assert best is attempts[-1]
 
@@ -102,12 +123,19 @@ def test_the_pairs_of_the_scene_graph_are_tried_after_the_windows() -> None:
     case = half_masked(evidence(24, all_pairs(24)))
     ring = frozenset((k, k + 1) for k in range(23))
     names = [rung.name for rung in rungs(case.pairs, 24, ring)]
-    assert names[1:5] == ["pairs up to 6 files apart", "pairs up to 4 files apart", "pairs of the scene graph", "pairs up to 3 files apart"]
+    assert names[1:5] == [
+        "pairs up to 6 files apart",
+        "pairs up to 4 files apart",
+        "pairs of the scene graph",
+        "pairs up to 3 files apart",
+    ]
 
 
 def test_a_step_of_the_ladder_that_changes_nothing_is_skipped() -> None:
     strong = {(0, 1): pair(40), (1, 2): pair(40)}
-    assert [rung.strictness for rung in rungs(strong, 3)] == [rung.strictness for rung in rungs(strong, 3, frozenset(strong))]
+    assert [rung.strictness for rung in rungs(strong, 3)] == [
+        rung.strictness for rung in rungs(strong, 3, frozenset(strong))
+    ]
     assert len(list(rungs(strong, 3))) == 2
 
 

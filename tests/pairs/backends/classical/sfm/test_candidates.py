@@ -18,7 +18,9 @@ def chain(rng: np.random.Generator, *, moving: bool = True) -> list[Features]:
     for k in range(NUM_VIEWS):
         descriptors = np.concatenate([own[k], own[(k + 5) % NUM_VIEWS]])
         xy = np.tile(np.linspace(0, 300, SHARED), 2)[:, None] + np.array([[0, 40.0 * k if moving else 0.0]])
-        views.append(Features(xy.astype(np.float32), rng.uniform(2, 9, 2 * SHARED).astype(np.float32), descriptors))
+        views.append(
+            Features(xy.astype(np.float32), rng.uniform(2, 9, 2 * SHARED).astype(np.float32), descriptors)
+        )
     return views
 
 
@@ -28,7 +30,12 @@ def chosen(features: list[Features], *, masked: bool) -> set[tuple[int, int]]:
 
 def test_views_that_share_features_are_chosen_and_so_are_neighbours() -> None:
     pairs = chosen(chain(np.random.default_rng(0)), masked=True)
-    wanted = {(a, b) for a in range(NUM_VIEWS) for b in range(a + 1, NUM_VIEWS) if min(b - a, 12 - b + a) in (1, 2, 5)}
+    wanted = {
+        (a, b)
+        for a in range(NUM_VIEWS)
+        for b in range(a + 1, NUM_VIEWS)
+        if min(b - a, 12 - b + a) in (1, 2, 5)
+    }
     assert pairs == wanted
 
 

@@ -37,7 +37,9 @@ def job(angles: list[float], intrinsics: np.ndarray = K, **camera: object) -> Ma
     for angle in angles:
         pose = turned(angle)
         projected = (POINTS @ pose[:3, :3].T + pose[:3, 3]) @ intrinsics.T
-        xy.append((projected[:, :2] / projected[:, 2:] + noise.normal(0, 0.1, (len(POINTS), 2))).astype(np.float32))
+        xy.append(
+            (projected[:, :2] / projected[:, 2:] + noise.normal(0, 0.1, (len(POINTS), 2))).astype(np.float32)
+        )
     every = np.stack([np.arange(len(POINTS))] * 2, axis=1).astype(np.int32)
     pairs: dict[tuple[int, int], VerifiedPair] = {}
     for a, b in combinations(range(len(angles)), 2):
@@ -78,9 +80,15 @@ def test_cameras_and_focal_are_found_and_runs_agree_to_the_bit() -> None:
 def test_observations_lie_where_their_points_project() -> None:
     task = job([0.0, 10, 20])
     model = solved(task)
-    in_cam = np.einsum("mij,mj->mi", model.cameras.cam_from_world[model.observed_by, :3, :3], model.points[model.observed_point])
+    in_cam = np.einsum(
+        "mij,mj->mi",
+        model.cameras.cam_from_world[model.observed_by, :3, :3],
+        model.points[model.observed_point],
+    )
     projected = (in_cam + model.cameras.cam_from_world[model.observed_by, :3, 3]) @ model.cameras.K[0].T
-    measured = np.stack([task.xy[by][feature] for by, feature in zip(model.observed_by, model.observed_feature)])
+    measured = np.stack(
+        [task.xy[by][feature] for by, feature in zip(model.observed_by, model.observed_feature)]
+    )
     # Half a pixel lost on the way to COLMAP or back would show as a mean offset.
     np.testing.assert_allclose((projected[:, :2] / projected[:, 2:] - measured).mean(0), 0, atol=0.02)
 
@@ -107,7 +115,9 @@ def test_matches_that_say_nothing_give_no_model() -> None:
     assert solve_in_child(MapperJob(task.xy, task.cameras, task.camera_of_view, {}, 0)) is None
 
 
-def test_an_interrupted_mapper_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_mapper_leaves_no_folder_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(function: object, task: tuple[MapperJob, Path]) -> None:
         (task[1] / "matches.db").write_text("half-written")
         raise KeyboardInterrupt

@@ -38,16 +38,22 @@ def test_blocks_give_what_the_whole_matrix_gives(seed: int, num_first: int, num_
     raw = descriptors(rng, num_second)
     # Noisy copies, plain copies and doubles: true matches, ratios of zero and ties.
     copies = raw[rng.integers(0, num_second, num_first)]
-    noisy = np.clip(copies + rng.integers(-40, 41, copies.shape) * rng.integers(0, 2, (num_first, 1)), 0, 255).astype(np.uint8)
+    noisy = np.clip(
+        copies + rng.integers(-40, 41, copies.shape) * rng.integers(0, 2, (num_first, 1)), 0, 255
+    ).astype(np.uint8)
     first, second = comparable(noisy), comparable(raw)
     assert np.array_equal(mutual_matches(first, second, 0.85), whole_matrix_twin(first, second, 0.85))
 
 
 def test_dot_products_of_descriptors_are_exact_in_float32() -> None:
     rng = np.random.default_rng(0)
-    raw = np.concatenate([descriptors(rng, 50), np.eye(128, dtype=np.uint8) * 255, np.zeros((1, 128), np.uint8)])
+    raw = np.concatenate(
+        [descriptors(rng, 50), np.eye(128, dtype=np.uint8) * 255, np.zeros((1, 128), np.uint8)]
+    )
     ready = comparable(raw)
-    assert np.array_equal((ready @ ready.T).astype(np.int64), ready.astype(np.int64) @ ready.astype(np.int64).T)
+    assert np.array_equal(
+        (ready @ ready.T).astype(np.int64), ready.astype(np.int64) @ ready.astype(np.int64).T
+    )
     assert (ready @ ready.T).max() < 2**24
 
 

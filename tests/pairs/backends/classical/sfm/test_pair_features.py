@@ -20,7 +20,10 @@ SHIFT = (24, 10)
 def shifted(folder: Path, masked: bool) -> tuple[View, View]:
     """Write two photos of a textured square that moves over a textured, static background."""
     rng = np.random.default_rng(0)
-    cloth, wall = (cv2.resize(rng.integers(0, 256, (60, 80, 3), np.uint8), (640, 480), interpolation=cv2.INTER_CUBIC) for _ in range(2))
+    cloth, wall = (
+        cv2.resize(rng.integers(0, 256, (60, 80, 3), np.uint8), (640, 480), interpolation=cv2.INTER_CUBIC)
+        for _ in range(2)
+    )
     for k in range(2):
         photo, mask = wall.copy(), np.zeros((480, 640), np.uint8)
         x, y = 180 + k * SHIFT[0], 120 + k * SHIFT[1]

@@ -34,7 +34,9 @@ USUAL = SolveOptions()
 
 
 def turned(degrees: float) -> np.ndarray:
-    """(4, 4) cam_from_world of a camera 4 units before the origin, turned about the vertical axis and looking down a little."""
+    """(4, 4) cam_from_world of a camera 4 units before the origin, turned about the vertical axis and looking
+    down a little.
+    """
     a, tilt = np.deg2rad(degrees), np.deg2rad(20)
     about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
@@ -44,7 +46,9 @@ def turned(degrees: float) -> np.ndarray:
 
 
 def render(degrees: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the photo (H, W, 3) and mask of two textured planes that meet in a ridge along the vertical axis."""
+    """Return the photo (H, W, 3) and mask of two textured planes that meet in a ridge along the vertical
+    axis.
+    """
     rng = np.random.default_rng(8)
     photo, mask = np.zeros((*SIZE[::-1], 3), np.uint8), np.zeros(SIZE[::-1], bool)
     pose = turned(degrees)
@@ -52,10 +56,17 @@ def render(degrees: float) -> tuple[np.ndarray, np.ndarray]:
         smooth = np.stack([gaussian_filter(rng.normal(size=(256, 256)), 2.5) for _ in range(3)], axis=2)
         texture = np.clip(127 + 55 * smooth / smooth.std(), 0, 255).astype(np.uint8)
         # Texture pixel (u, v) lies at origin + u * along + v * down.
-        plane = np.stack([np.array([side * 0.9, 0, 0.5]) / 256, np.array([0, 1.4, 0]) / 256, [0, -0.7, 0]], axis=1)
+        plane = np.stack(
+            [np.array([side * 0.9, 0, 0.5]) / 256, np.array([0, 1.4, 0]) / 256, [0, -0.7, 0]], axis=1
+        )
         image_from_texture = K @ (pose[:3, :3] @ plane + np.outer(pose[:3, 3], [0, 0, 1]))
         warped = cv2.warpPerspective(texture, image_from_texture, SIZE, flags=cv2.INTER_AREA)
-        here = cv2.warpPerspective(np.ones((256, 256), np.uint8), image_from_texture, SIZE, flags=cv2.INTER_NEAREST) > 0
+        here = (
+            cv2.warpPerspective(
+                np.ones((256, 256), np.uint8), image_from_texture, SIZE, flags=cv2.INTER_NEAREST
+            )
+            > 0
+        )
         photo[here], mask = warped[here], mask | here
     return photo, mask
 
@@ -77,7 +88,10 @@ def before_backdrop(seed: int, angles: Sequence[float] = ANGLES) -> tuple[list[n
     """Photos with a noisy background that differs from photo to photo, and masks."""
     rng = np.random.default_rng(seed)
     rendered = [render(angle) for angle in angles]
-    photos = [np.where(mask[..., None], photo, rng.integers(0, 256, photo.shape, dtype=np.uint8)) for photo, mask in rendered]
+    photos = [
+        np.where(mask[..., None], photo, rng.integers(0, 256, photo.shape, dtype=np.uint8))
+        for photo, mask in rendered
+    ]
     return photos, [mask for _, mask in rendered]
 
 
@@ -89,8 +103,15 @@ def largest_turn_error_deg(solve: SceneSolve, angles: Sequence[float]) -> float:
 
 
 def same(first: SceneSolve, second: SceneSolve) -> bool:
-    arrays = [(s.cameras.K, s.cameras.cam_from_world, s.points, s.observed_point, s.observed_by, s.observed_xy) for s in (first, second)]
-    return first.placed == second.placed and first.notices == second.notices and all(np.array_equal(a, b) for a, b in zip(*arrays))
+    arrays = [
+        (s.cameras.K, s.cameras.cam_from_world, s.points, s.observed_point, s.observed_by, s.observed_xy)
+        for s in (first, second)
+    ]
+    return (
+        first.placed == second.placed
+        and first.notices == second.notices
+        and all(np.array_equal(a, b) for a, b in zip(*arrays))
+    )
 
 
 def test_masked_photos_give_cameras_points_and_a_checked_scene(tmp_path: Path) -> None:
@@ -105,7 +126,13 @@ def test_masked_photos_give_cameras_points_and_a_checked_scene(tmp_path: Path) -
 
 def test_background_pixels_never_move_a_pose(tmp_path: Path) -> None:
     first, second = (
-        solve_scene(saved(tmp_path / f"photos {seed}", *before_backdrop(seed)), None, PredictionStore(tmp_path / f"{seed}"), silent, USUAL)
+        solve_scene(
+            saved(tmp_path / f"photos {seed}", *before_backdrop(seed)),
+            None,
+            PredictionStore(tmp_path / f"{seed}"),
+            silent,
+            USUAL,
+        )
         for seed in (1, 2)
     )
     assert same(first, second)
@@ -113,7 +140,10 @@ def test_background_pixels_never_move_a_pose(tmp_path: Path) -> None:
 
 def test_the_result_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
     views = saved(tmp_path / "photos", *before_backdrop(0))
-    first, second = (solve_scene(views, None, PredictionStore(tmp_path / str(workers)), silent, USUAL, workers) for workers in (1, 2))
+    first, second = (
+        solve_scene(views, None, PredictionStore(tmp_path / str(workers)), silent, USUAL, workers)
+        for workers in (1, 2)
+    )
     assert same(first, second)
 
 
@@ -126,9 +156,13 @@ def test_a_killed_run_resumes_without_repeating_what_was_finished(tmp_path: Path
     lost, truncated = sorted((store.folder / "feature_matches").iterdir())[:2]
     lost.unlink()
     truncated.write_bytes(truncated.read_bytes()[:50])
-    written = {path: path.stat().st_mtime_ns for path in store.folder.rglob("*.safetensors") if path != truncated}
+    written = {
+        path: path.stat().st_mtime_ns for path in store.folder.rglob("*.safetensors") if path != truncated
+    }
     stages: dict[str, int] = {}
-    resumed = solve_scene(views, None, store, lambda stage, done, total: stages.setdefault(stage, done), USUAL)
+    resumed = solve_scene(
+        views, None, store, lambda stage, done, total: stages.setdefault(stage, done), USUAL
+    )
     assert same(whole, resumed)
     assert (stages["features"], stages["matching"]) == (5, 8)
     assert {path: path.stat().st_mtime_ns for path in written} == written
@@ -138,7 +172,9 @@ def test_a_killed_run_resumes_without_repeating_what_was_finished(tmp_path: Path
 
 def test_photos_without_masks_are_solved_and_called_not_checked(tmp_path: Path) -> None:
     photos = [render(angle)[0] for angle in ANGLES]
-    solve = solve_scene(saved(tmp_path / "photos", photos, None), None, PredictionStore(tmp_path / "store"), silent, USUAL)
+    solve = solve_scene(
+        saved(tmp_path / "photos", photos, None), None, PredictionStore(tmp_path / "store"), silent, USUAL
+    )
     assert solve.placed == (0, 1, 2, 3, 4)
     assert largest_turn_error_deg(solve, ANGLES) < 0.5
     assert any("not checked" in notice.text for notice in solve.notices if notice.level is Level.WARNING)
@@ -149,7 +185,9 @@ def test_a_fixed_backdrop_is_thrown_out_and_said_aloud(tmp_path: Path) -> None:
     smooth = np.stack([gaussian_filter(rng.normal(size=SIZE[::-1]), 2) for _ in range(3)], axis=2)
     backdrop = np.clip(127 + 60 * smooth / smooth.std(), 0, 255).astype(np.uint8)
     photos = [np.where(mask[..., None], photo, backdrop) for photo, mask in map(render, ANGLES)]
-    solve = solve_scene(saved(tmp_path / "photos", photos, None), None, PredictionStore(tmp_path / "store"), silent, USUAL)
+    solve = solve_scene(
+        saved(tmp_path / "photos", photos, None), None, PredictionStore(tmp_path / "store"), silent, USUAL
+    )
     assert largest_turn_error_deg(solve, ANGLES) < 0.5
     assert any(notice.subject == "static background" and "masks" in notice.text for notice in solve.notices)
 
@@ -157,7 +195,9 @@ def test_a_fixed_backdrop_is_thrown_out_and_said_aloud(tmp_path: Path) -> None:
 def test_a_view_of_something_else_is_left_out_by_name(tmp_path: Path) -> None:
     photos, masks = before_backdrop(0)
     stranger = np.random.default_rng(9).integers(0, 256, (*SIZE[::-1], 3), dtype=np.uint8)
-    views = saved(tmp_path / "photos", [*photos, stranger, photos[0]], [*masks, masks[0], np.zeros_like(masks[0])])
+    views = saved(
+        tmp_path / "photos", [*photos, stranger, photos[0]], [*masks, masks[0], np.zeros_like(masks[0])]
+    )
     solve = solve_scene(views, None, PredictionStore(tmp_path / "store"), silent, USUAL)
     assert solve.placed == (0, 1, 2, 3, 4)
     lost = {notice.subject: notice.text for notice in solve.notices if notice.level is Level.LEFT_OUT}
@@ -189,8 +229,13 @@ def test_two_photos_make_a_scene_whose_focal_is_said_to_be_assumed(tmp_path: Pat
 def test_two_cameras_keep_two_focals(tmp_path: Path) -> None:
     photos, masks = before_backdrop(0)
     photos[3:] = [cv2.resize(photo, (480, 360), interpolation=cv2.INTER_CUBIC) for photo in photos[3:]]
-    masks[3:] = [cv2.resize(mask.astype(np.uint8), (480, 360), interpolation=cv2.INTER_NEAREST) > 0 for mask in masks[3:]]
-    solve = solve_scene(saved(tmp_path / "photos", photos, masks), None, PredictionStore(tmp_path / "store"), silent, USUAL)
+    masks[3:] = [
+        cv2.resize(mask.astype(np.uint8), (480, 360), interpolation=cv2.INTER_NEAREST) > 0
+        for mask in masks[3:]
+    ]
+    solve = solve_scene(
+        saved(tmp_path / "photos", photos, masks), None, PredictionStore(tmp_path / "store"), silent, USUAL
+    )
     assert solve.placed == (0, 1, 2, 3, 4)
     assert largest_turn_error_deg(solve, ANGLES) < 0.5
     np.testing.assert_allclose(solve.cameras.K[:, 0, 0], [500, 500, 500, 750, 750], rtol=0.05)
@@ -200,7 +245,14 @@ def test_two_cameras_keep_two_focals(tmp_path: Path) -> None:
 def test_a_large_photo_is_solved_small_and_answered_in_its_own_pixels(tmp_path: Path) -> None:
     views = saved(tmp_path / "photos", *before_backdrop(0))
     whole, small = (
-        solve_scene(views, None, PredictionStore(tmp_path / str(longest)), silent, SolveOptions(working_longest=longest)) for longest in (320, 200)
+        solve_scene(
+            views,
+            None,
+            PredictionStore(tmp_path / str(longest)),
+            silent,
+            SolveOptions(working_longest=longest),
+        )
+        for longest in (320, 200)
     )
     assert small.cameras.K[0, 0, 0] == pytest.approx(whole.cameras.K[0, 0, 0], rel=0.1)
     assert largest_turn_error_deg(small, ANGLES) < 1.0
@@ -224,7 +276,9 @@ def test_blank_photos_and_foreign_photos_and_empty_masks_are_named(tmp_path: Pat
     with pytest.raises(ReconstructionError, match="no pair of views has 15"):
         solve_scene(saved(tmp_path / "foreign", foreign, None), None, store, silent, USUAL)
     with pytest.raises(MaskError, match="polarity"):
-        solve_scene(saved(tmp_path / "empty", foreign, [np.zeros(SIZE[::-1], bool)] * 3), None, store, silent, USUAL)
+        solve_scene(
+            saved(tmp_path / "empty", foreign, [np.zeros(SIZE[::-1], bool)] * 3), None, store, silent, USUAL
+        )
     with pytest.raises(ReconstructionError, match="at least two"):
         solve_scene(saved(tmp_path / "one", foreign[:1], None), None, store, silent, USUAL)
 
@@ -234,7 +288,10 @@ def test_another_grid_repeats_nothing(tmp_path: Path) -> None:
     store = PredictionStore(tmp_path / "store")
     whole = solve_scene(views, None, store, silent, USUAL)
     grid = PixelMap(SIZE, 1, (16, 8, 256, 224), (256, 224))
-    cropped = [replace(view, key=view.key + "cropped", pixel_map=grid, image=image_to_target(grid, view.image)) for view in views]
+    cropped = [
+        replace(view, key=view.key + "cropped", pixel_map=grid, image=image_to_target(grid, view.image))
+        for view in views
+    ]
     stages: list[str] = []
     assert same(whole, solve_scene(cropped, None, store, lambda stage, *_: stages.append(stage), USUAL))
     assert stages == []

@@ -9,10 +9,17 @@ import numpy as np
 from pairs.backends.classical.sfm.stationary import nothing_moves, reject_static
 
 
-def turntable(rng: np.random.Generator, num_views: int = 3) -> tuple[list[np.ndarray], dict[tuple[int, int], np.ndarray]]:
-    """Key points 0 to 9 belong to a fixed backdrop, 10 to 19 to an object that moves 20 px a view; number 20 passes a place of the backdrop."""
+def turntable(
+    rng: np.random.Generator, num_views: int = 3
+) -> tuple[list[np.ndarray], dict[tuple[int, int], np.ndarray]]:
+    """Key points 0 to 9 belong to a fixed backdrop, 10 to 19 to an object that moves 20 px a view; number 20
+    passes a place of the backdrop.
+    """
     backdrop, thing = rng.uniform(0, 300, (10, 2)), rng.uniform(0, 300, (11, 2))
-    xy = [np.concatenate([backdrop + rng.normal(0, 0.2, (10, 2)), thing + np.array([20, 0]) * view]) for view in range(num_views)]
+    xy = [
+        np.concatenate([backdrop + rng.normal(0, 0.2, (10, 2)), thing + np.array([20, 0]) * view])
+        for view in range(num_views)
+    ]
     xy[1][20] = xy[0][20] + 0.5
     every = np.stack([np.arange(21)] * 2, axis=1).astype(np.int32)
     return xy, dict.fromkeys(combinations(range(num_views), 2), every)
@@ -37,7 +44,9 @@ def test_a_point_that_stands_still_once_loses_that_match_alone() -> None:
 def test_a_backdrop_match_that_went_astray_falls_with_its_key_point() -> None:
     xy, matches = turntable(np.random.default_rng(1), num_views=4)
     astray = np.array([[0, 15]], np.int32)
-    kept, _ = reject_static(xy, {**matches, (2, 3): np.concatenate([matches[2, 3][1:15], matches[2, 3][16:], astray])}, 1.5)
+    kept, _ = reject_static(
+        xy, {**matches, (2, 3): np.concatenate([matches[2, 3][1:15], matches[2, 3][16:], astray])}, 1.5
+    )
     assert 0 not in kept[2, 3][:, 0]
 
 

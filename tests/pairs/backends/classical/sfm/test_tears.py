@@ -19,12 +19,19 @@ def ring(point_of: np.ndarray) -> MapperModel:
     num_views = len(point_of)
     cameras = Cameras(np.tile(np.eye(3), (num_views, 1, 1)), np.tile(np.eye(4), (num_views, 1, 1)))
     columns = (point_of[by, feature], by, feature)
-    return MapperModel(tuple(range(num_views)), cameras, np.zeros((int(point_of.max()) + 1, 3)), *(column.astype(np.int32) for column in columns))
+    return MapperModel(
+        tuple(range(num_views)),
+        cameras,
+        np.zeros((int(point_of.max()) + 1, 3)),
+        *(column.astype(np.int32) for column in columns),
+    )
 
 
 def neighbours(num_views: int) -> dict[tuple[int, int], VerifiedPair]:
     every = np.stack([np.arange(NUM_FEATURES)] * 2, axis=1).astype(np.int32)
-    return {tuple(sorted((k, (k + 1) % num_views))): VerifiedPair(np.eye(3), every, 1.0) for k in range(num_views)}
+    return {
+        tuple(sorted((k, (k + 1) % num_views))): VerifiedPair(np.eye(3), every, 1.0) for k in range(num_views)
+    }
 
 
 def test_neighbours_of_a_right_scene_see_the_same_points() -> None:
@@ -40,9 +47,15 @@ def test_a_fold_tears_the_ring_where_it_turns_back() -> None:
 
 
 def test_a_tear_between_last_and_first_alone_is_the_end_of_an_arc() -> None:
-    point_of = np.arange(6)[:, None] * 10 + np.arange(NUM_FEATURES)  # neighbours share most points, the ends none
+    point_of = np.arange(6)[:, None] * 10 + np.arange(
+        NUM_FEATURES
+    )  # neighbours share most points, the ends none
     pairs = {
-        pair: VerifiedPair(np.eye(3), np.stack([np.arange(30) + 10 * (pair[1] - pair[0] == 1), np.arange(30)], 1).astype(np.int32), 1.0)
+        pair: VerifiedPair(
+            np.eye(3),
+            np.stack([np.arange(30) + 10 * (pair[1] - pair[0] == 1), np.arange(30)], 1).astype(np.int32),
+            1.0,
+        )
         for pair in neighbours(6)
     }
     assert torn_pairs(ring(point_of), pairs, 6) == ()
@@ -64,7 +77,9 @@ def test_views_that_are_not_placed_and_pairs_that_are_no_neighbours_are_not_aske
     assert torn_pairs(model, pairs, 6) == ()
 
 
-@pytest.mark.parametrize(("tears", "verdict"), [(0, Verdict.SURE), (1, Verdict.DOUBTFUL), (2, Verdict.REJECTED)])
+@pytest.mark.parametrize(
+    ("tears", "verdict"), [(0, Verdict.SURE), (1, Verdict.DOUBTFUL), (2, Verdict.REJECTED)]
+)
 def test_one_tear_makes_a_scene_doubtful_and_two_reject_it(tears: int, verdict: Verdict) -> None:
     judged = with_tears(Assessment(Verdict.SURE, "fits", np.ones(4)), tuple((k, k + 1) for k in range(tears)))
     assert judged.verdict is verdict

@@ -47,5 +47,7 @@ def test_a_shifted_fundamental_matrix_fits_shifted_positions() -> None:
     every = np.stack([np.arange(60)] * 2, axis=1).astype(np.int32)
     F = verify_pairs([a, b], {(0, 1): every}, 1.0, 15)[0, 1].F
     shifted = shift_fundamental(F, 0.5)
-    np.testing.assert_allclose(epipolar_residual(shifted, a + 0.5, b + 0.5), epipolar_residual(F, a, b), atol=1e-9)
+    np.testing.assert_allclose(
+        epipolar_residual(shifted, a + 0.5, b + 0.5), epipolar_residual(F, a, b), atol=1e-9
+    )
     assert epipolar_residual(F, a + 0.5, b + 0.5).max() > 0.01

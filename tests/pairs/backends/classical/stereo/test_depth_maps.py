@@ -1,4 +1,6 @@
-"""Depth of a whole scene: what must be true of the output (the embedded backend's specification, chapter 13)."""
+"""Depth of a whole scene: what must be true of the output (the embedded backend's specification,
+chapter 13).
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,14 @@ ANGLES = (-20, -10, 0, 10, 20)
 USUAL = DepthOptions()
 
 
-def group_of(scene: DiscScene, folder: Path, seed: int = 0, masked: bool = True, workers: int = 1) -> GroupPrediction:
+def group_of(
+    scene: DiscScene, folder: Path, seed: int = 0, masked: bool = True, workers: int = 1
+) -> GroupPrediction:
     """Measure the scene from its photographs, with a store of its own."""
     made = views(scene, folder / "photos", seed, masked)
-    group, notices = dense_group(made, solve(scene), PredictionStore(folder / "store"), silent, USUAL, workers)
+    group, notices = dense_group(
+        made, solve(scene), PredictionStore(folder / "store"), silent, USUAL, workers
+    )
     assert notices == ()
     return group
 
@@ -61,7 +67,9 @@ def test_the_median_confident_depth_is_one(group: GroupPrediction) -> None:
     np.testing.assert_allclose(np.median(sure), 1, rtol=1e-6)
 
 
-def test_every_pixel_has_a_depth_and_background_is_exactly_unsure(scene: DiscScene, group: GroupPrediction) -> None:
+def test_every_pixel_has_a_depth_and_background_is_exactly_unsure(
+    scene: DiscScene, group: GroupPrediction
+) -> None:
     for depth, conf, mask in zip(group.depth, group.conf, scene.mask):
         assert depth.dtype == conf.dtype == np.float32
         assert np.isfinite(depth).all()
@@ -77,11 +85,15 @@ def test_background_bits_never_change_depth(scene: DiscScene, group: GroupPredic
     assert_same(group, group_of(scene, tmp_path, seed=7))
 
 
-def test_the_number_of_workers_does_not_matter(scene: DiscScene, group: GroupPrediction, tmp_path: Path) -> None:
+def test_the_number_of_workers_does_not_matter(
+    scene: DiscScene, group: GroupPrediction, tmp_path: Path
+) -> None:
     assert_same(group, group_of(scene, tmp_path, workers=2))
 
 
-def test_a_killed_run_goes_on_with_the_same_bytes(scene: DiscScene, group: GroupPrediction, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_with_the_same_bytes(
+    scene: DiscScene, group: GroupPrediction, tmp_path: Path
+) -> None:
     made, store = views(scene, tmp_path / "photos"), PredictionStore(tmp_path / "store")
 
     def stop_after(wanted: str, number: int):
@@ -95,7 +107,9 @@ def test_a_killed_run_goes_on_with_the_same_bytes(scene: DiscScene, group: Group
         with pytest.raises(KeyboardInterrupt):
             dense_group(made, solve(scene), store, stop_after(stage, 2), USUAL)
     stages: dict[str, int] = {}
-    resumed, _ = dense_group(made, solve(scene), store, lambda stage, done, total: stages.update({stage: total}), USUAL)
+    resumed, _ = dense_group(
+        made, solve(scene), store, lambda stage, done, total: stages.update({stage: total}), USUAL
+    )
     assert stages == {"fusing depth": 3}
     assert_same(group, resumed)
 
@@ -115,10 +129,14 @@ def test_without_masks_the_whole_picture_counts(scene: DiscScene, tmp_path: Path
     assert np.mean([conf > 1 for conf in whole.conf]) > 0.6 > np.mean(scene.mask)
 
 
-def test_a_view_without_neighbours_takes_its_points_depth_and_a_notice(scene: DiscScene, tmp_path: Path) -> None:
+def test_a_view_without_neighbours_takes_its_points_depth_and_a_notice(
+    scene: DiscScene, tmp_path: Path
+) -> None:
     lonely = disc_scene((*ANGLES, 90))
     solved = solve(lonely)
-    group, notices = dense_group(views(lonely, tmp_path / "photos"), solved, PredictionStore(tmp_path / "store"), silent, USUAL)
+    group, notices = dense_group(
+        views(lonely, tmp_path / "photos"), solved, PredictionStore(tmp_path / "store"), silent, USUAL
+    )
     assert [notice.subject for notice in notices] == ["5.png"]
     assert (group.conf[5] == 1).all()
     scale = group.cameras.cam_from_world[5, 2, 3] / lonely.cameras.cam_from_world[5, 2, 3]
@@ -126,10 +144,14 @@ def test_a_view_without_neighbours_takes_its_points_depth_and_a_notice(scene: Di
     np.testing.assert_allclose(group.depth[5], scale * np.median(points), rtol=1e-3)
 
 
-def test_views_may_have_grids_of_different_sizes(scene: DiscScene, group: GroupPrediction, tmp_path: Path) -> None:
+def test_views_may_have_grids_of_different_sizes(
+    scene: DiscScene, group: GroupPrediction, tmp_path: Path
+) -> None:
     made = list(views(scene, tmp_path / "photos"))
     cropped = PixelMap(SIZE, 1, (16, 8, 104, 80), (104, 80))
-    made[1] = replace(made[1], pixel_map=cropped, image=image_to_target(cropped, made[1].image), key="cropped")
+    made[1] = replace(
+        made[1], pixel_map=cropped, image=image_to_target(cropped, made[1].image), key="cropped"
+    )
     mixed, _ = dense_group(made, solve(scene), PredictionStore(tmp_path / "store"), silent, USUAL)
     assert mixed.depth[1].shape == (80, 104)
     sure = (mixed.conf[1] > 5) & (group.conf[1][8:88, 16:120] > 5)

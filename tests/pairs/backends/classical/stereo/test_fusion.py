@@ -12,13 +12,18 @@ from pairs.backends.classical.stereo.warp import carry, transfer
 
 def true_raw(scene: DiscScene, v: int, factor: float = 1.0) -> RawDepth:
     """Return a view's true depth, scaled, on its object."""
-    return RawDepth(np.where(scene.mask[v], 1 / (factor * scene.depth[v]), 0).astype(np.float32), scene.mask[v])
+    return RawDepth(
+        np.where(scene.mask[v], 1 / (factor * scene.depth[v]), 0).astype(np.float32), scene.mask[v]
+    )
 
 
 def fused_first(scene: DiscScene, neighbours: list[RawDepth]) -> FusedDepth:
     """Fuse the first view with the others."""
     others = range(1, len(scene.depth))
-    there, back = [transfer(scene.cameras, n, 0) for n in others], [transfer(scene.cameras, 0, n) for n in others]
+    there, back = (
+        [transfer(scene.cameras, n, 0) for n in others],
+        [transfer(scene.cameras, 0, n) for n in others],
+    )
     return fuse(true_raw(scene, 0), neighbours, there, back)
 
 
@@ -57,7 +62,9 @@ def test_all_pixels_at_once_equal_one_by_one() -> None:
             assert fused.seen[r, c] == 0
             continue
         dy, dx = y - r0, x - c0
-        sample = np.array([1 - dy, dy]) @ q_there[r0 : r0 + 2, c0 : c0 + 2].astype(float) @ np.array([1 - dx, dx])
+        sample = (
+            np.array([1 - dy, dy]) @ q_there[r0 : r0 + 2, c0 : c0 + 2].astype(float) @ np.array([1 - dx, dx])
+        )
         x_back, y_back, q_back = carry(back, x, y, sample)
         agrees = abs(q_back / q[r, c] - 1) < 0.01 and np.hypot(x_back - c, y_back - r) < 1.5
         assert fused.agree[r, c] == agrees
@@ -87,5 +94,7 @@ def test_smoothing_lowers_noise() -> None:
 
 
 def test_a_map_that_nobody_confirms_passes_through() -> None:
-    lonely = FusedDepth(np.full((4, 4), 0.2, np.float32), np.zeros((4, 4), np.uint8), np.ones((4, 4), np.uint8))
+    lonely = FusedDepth(
+        np.full((4, 4), 0.2, np.float32), np.zeros((4, 4), np.uint8), np.ones((4, 4), np.uint8)
+    )
     assert smooth(lonely) is lonely

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pairs.backends.classical.stereo.semi_global import LARGE_STEP, SMALL_STEP, aggregate, best_plane, parabola_offset
+from pairs.backends.classical.stereo.semi_global import (
+    LARGE_STEP,
+    SMALL_STEP,
+    aggregate,
+    best_plane,
+    parabola_offset,
+)
 
 
 def plain_aggregate(volume: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -34,7 +40,9 @@ def test_rows_at_once_equal_pixel_by_pixel(seed: int) -> None:
     volume = rng.uniform(0, 1, (6, 5, 7)).astype(np.float32)
     mask = rng.random((6, 7)) < 0.7
     np.testing.assert_allclose(
-        aggregate(volume, mask)[mask[:, None].repeat(5, 1)], plain_aggregate(volume, mask)[mask[:, None].repeat(5, 1)], rtol=1e-5
+        aggregate(volume, mask)[mask[:, None].repeat(5, 1)],
+        plain_aggregate(volume, mask)[mask[:, None].repeat(5, 1)],
+        rtol=1e-5,
     )
 
 
@@ -51,7 +59,9 @@ def test_the_best_plane_lies_between_planes() -> None:
     planes = np.arange(9)
     where = np.array([2.3, 4.0, 6.75, -1.0, 10.0])
     costs = (planes[:, None] - where) ** 2
-    np.testing.assert_allclose(best_plane(costs[None].astype(np.float32))[0], [2.3, 4.0, 6.75, 0, 8], atol=1e-5)
+    np.testing.assert_allclose(
+        best_plane(costs[None].astype(np.float32))[0], [2.3, 4.0, 6.75, 0, 8], atol=1e-5
+    )
 
 
 def test_a_flat_or_falling_triple_stays_within_half_a_step() -> None:

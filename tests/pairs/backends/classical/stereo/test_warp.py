@@ -16,7 +16,9 @@ def test_carrying_equals_going_through_space() -> None:
     there = (cameras.cam_from_world[1] @ cameras.world_from_cam[0])[:3] @ np.vstack([points, np.ones(9)])
     pixels = cameras.K[1] @ there
     x_b, y_b, q_b = carry(transfer(cameras, 1, 0), x, y, 1 / depth)
-    np.testing.assert_allclose([x_b, y_b, 1 / q_b], [pixels[0] / pixels[2], pixels[1] / pixels[2], there[2]], rtol=1e-12)
+    np.testing.assert_allclose(
+        [x_b, y_b, 1 / q_b], [pixels[0] / pixels[2], pixels[1] / pixels[2], there[2]], rtol=1e-12
+    )
 
 
 def test_a_point_behind_the_other_camera_lands_outside_every_picture() -> None:
@@ -30,6 +32,8 @@ def test_a_crop_and_a_plane_give_the_same_places() -> None:
     move = transfer(disc_scene((0, 10)).cameras, 1, 0)
     x, y, _ = carry(move, np.array([30.0]), np.array([20.0]), np.array([0.25]))
     cropped = from_crop(move, (10, 5))
-    np.testing.assert_allclose(carry(cropped, np.array([20.0]), np.array([15.0]), np.array([0.25]))[:2], [x, y], rtol=1e-12)
+    np.testing.assert_allclose(
+        carry(cropped, np.array([20.0]), np.array([15.0]), np.array([0.25]))[:2], [x, y], rtol=1e-12
+    )
     by_plane = plane_homography(cropped, 0.25) @ [20, 15, 1]
     np.testing.assert_allclose(by_plane[:2] / by_plane[2], [x[0], y[0]], rtol=1e-12)

@@ -38,4 +38,6 @@ def test_the_best_half_equals_sorting() -> None:
     rng = np.random.default_rng(2)
     for count, half in ((1, 1), (2, 1), (3, 2), (4, 2)):
         costs = rng.uniform(0, 1, (count, 5, 6)).astype(np.float32)
-        np.testing.assert_allclose(mean_of_best_half([c.copy() for c in costs]), np.sort(costs, 0)[:half].mean(0), rtol=1e-6)
+        np.testing.assert_allclose(
+            mean_of_best_half([c.copy() for c in costs]), np.sort(costs, 0)[:half].mean(0), rtol=1e-6
+        )
