@@ -28,6 +28,7 @@ from align.bundle.reprojection import (
     robust_weights,
     squared_errors,
 )
+from align.solver.adjoint import minus_adjoint
 from align.solver.least_squares import NormalEquations, Step, scatter_add, scatter_matrix
 
 
@@ -196,25 +197,12 @@ def direction_equations(
     inner[:, rows.error, : rows.error] = inner[:, : rows.error, rows.error] = by_depth[:, : rows.error]
     inner[:, rows.error, rows.error] = by_depth[:, rows.depth]
     rows_from_unknowns = np.zeros((len(source), rows.depth, columns.shape[1]))
-    rows_from_unknowns[:, POSE, :6] = source_from_relative(state, obs.direction)
+    rows_from_unknowns[:, POSE, :6] = minus_adjoint(*relative_poses(state, obs.direction))
     rows_from_unknowns[:, POSE, 6:12] = np.eye(6)
     rows_from_unknowns[:, rows.error, 12] = 1
     rows_from_unknowns[:, 6 : rows.error, 13:] = np.eye(2 * rows.num_params)
     transposed = rows_from_unknowns.transpose(0, 2, 1)
     return columns, transposed @ inner @ rows_from_unknowns, (transposed @ gradient[..., None])[..., 0]
-
-
-def source_from_relative(state: BundleState, direction: np.ndarray) -> np.ndarray:
-    """Return how a perturbation of the source's pose perturbs the relative one (D, 6, 6): minus its
-    adjoint.
-    """
-    R, t = relative_poses(state, direction)
-    cross = np.zeros_like(R)
-    cross[:, [2, 0, 1], [1, 2, 0]], cross[:, [1, 2, 0], [2, 0, 1]] = t, -t
-    minus_adjoint = np.zeros((len(R), 6, 6))
-    minus_adjoint[:, :3, :3] = minus_adjoint[:, 3:, 3:] = -R
-    minus_adjoint[:, 3:, :3] = -cross @ R
-    return minus_adjoint
 
 
 def block_equations(
@@ -228,7 +216,9 @@ def block_equations(
     placed = np.zeros((num_views, num_eliminated, num_slots, rows.depth + 1))
     placed[obs.run_view, obs.run_block, obs.direction_slot[obs.run_direction]] = by_run
     own_from_relative = np.zeros((num_views, num_slots, 6, 6))
-    own_from_relative[obs.direction[:, 0], obs.direction_slot] = source_from_relative(state, obs.direction)
+    own_from_relative[obs.direction[:, 0], obs.direction_slot] = minus_adjoint(
+        *relative_poses(state, obs.direction)
+    )
     total = placed.sum(2)
     poses = placed[..., POSE].reshape(num_views, num_eliminated, 6 * num_slots) @ own_from_relative.reshape(
         num_views, 6 * num_slots, 6

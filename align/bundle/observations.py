@@ -12,6 +12,7 @@ import numpy as np
 from align.bundle.intrinsics import SharedIntrinsics
 from align.measurements.canonical import CanonicalView, anchor_at
 from align.measurements.gathered import PairRecord
+from align.solver.runs import rank_in_run, run_bounds, whole_runs
 
 _LEAST_DEPTH = 1e-3
 """Of the view's median depth: what is nearer is no depth."""
@@ -79,8 +80,8 @@ def observe(
         x[order] for x in (source, target, index, depth, conf, xy, seen)
     )
     squeeze = np.stack([np.ones(len(views)), intrinsics.aspect], 1)
-    direction_start = _starts(source, target)
-    run_start = _starts(source, target, index)
+    direction_start = run_bounds(source, target)
+    run_start = run_bounds(source, target, index)
     direction = np.stack([source, target], 1)[direction_start[:-1]]
     eliminated, blocks = _used_blocks(source[run_start[:-1]], index[run_start[:-1]], len(views))
     direction_runs = np.searchsorted(run_start, direction_start)
@@ -93,7 +94,7 @@ def observe(
         direction_start=direction_start,
         direction_runs=direction_runs,
         # Directions of one source follow each other: the slot is the place among them.
-        direction_slot=np.arange(len(direction)) - np.searchsorted(direction[:, 0], direction[:, 0]),
+        direction_slot=rank_in_run(direction[:, 0]),
         run_start=run_start,
         run_direction=np.repeat(np.arange(len(direction)), np.diff(direction_runs)),
         run_block=eliminated,
@@ -105,15 +106,7 @@ def in_pieces(obs: Observations) -> tuple[Observations, ...]:
     """Return the same observations in pieces of whole directions, each small enough for what is made of it to
     stay in a processor's cache.
     """
-    pieces, first, count = [], 0, len(obs.direction)
-    while first < count:
-        fitting = (
-            int(np.searchsorted(obs.direction_start, obs.direction_start[first] + _PIECE, side="right")) - 1
-        )
-        last = max(fitting, first + 1)
-        pieces.append(_piece(obs, first, last))
-        first = last
-    return tuple(pieces)
+    return tuple(_piece(obs, first, last) for first, last in whole_runs(obs.direction_start, _PIECE))
 
 
 def _piece(obs: Observations, first: int, last: int) -> Observations:
@@ -156,15 +149,6 @@ def _both_ways(
     return ways
 
 
-def _starts(*keys: np.ndarray) -> np.ndarray:
-    """Return the bounds (K + 1,) of runs of equal keys."""
-    changed = np.zeros(max(len(keys[0]) - 1, 0), bool)
-    for key in keys:
-        changed |= np.diff(key) != 0
-    first = [0] if len(keys[0]) else []
-    return np.concatenate([first, np.flatnonzero(changed) + 1, [len(keys[0])]]).astype(int)
-
-
 def _used_blocks(view: np.ndarray, index: np.ndarray, num_views: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the number (U,) of each run's block among those its view uses, and the places (V, B) of these,
     ascending.
@@ -172,7 +156,7 @@ def _used_blocks(view: np.ndarray, index: np.ndarray, num_views: int) -> tuple[n
     stride = int(index.max(initial=0)) + 1
     used, inverse = np.unique(view * stride + index, return_inverse=True)
     owner = used // stride
-    rank = np.arange(len(used)) - np.searchsorted(owner, owner)
+    rank = rank_in_run(owner)
     blocks = np.full((num_views, int(rank.max(initial=-1)) + 1), -1)
     blocks[owner, rank] = used % stride
     return rank[inverse], blocks

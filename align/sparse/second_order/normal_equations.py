@@ -10,6 +10,7 @@ import torch
 
 from align.solver.adjoint import cross_matrix, minus_adjoint
 from align.solver.least_squares import NormalEquations
+from align.solver.runs import rank_in_run
 from align.sparse.robust import Robust, robust_slope
 from align.sparse.second_order.jacobians import (
     DEPTH,
@@ -59,10 +60,10 @@ def eliminated_depths(
         used[obs.run_anchor] = True
         slot[tuple(obs.direction.T)] = 0
     source, target = np.nonzero(slot == 0)
-    slot[source, target] = np.arange(len(source)) - np.searchsorted(source, source)
+    slot[source, target] = rank_in_run(source)
     anchors = np.flatnonzero(used & free[anchor_view])
     view = anchor_view[anchors]
-    rank = np.arange(len(anchors)) - np.searchsorted(view, view)
+    rank = rank_in_run(view)
     anchor = np.full((len(free), int(rank.max(initial=-1)) + 1), -1)
     index = np.full(len(anchor_view), -1)
     anchor[view, rank], index[anchors] = anchors, rank

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from align.solver.runs import run_bounds, whole_runs
 from align.sparse.losses import FallbackTerms, MatchTerms
 from align.sparse.tiles import TILE, tiling, to_tiles
 
@@ -109,11 +110,8 @@ def point_to_pointmap_observations(terms: FallbackTerms, share: float) -> TiledO
 
 
 def tiled_pieces(obs: TiledObservations) -> Iterator[TiledObservations]:
-    """Yield the same links in pieces of whole directions."""
-    first, num_slots = 0, obs.weight.shape[1]
-    while first < len(obs.direction):
-        fitting = int(np.searchsorted(obs.tile_start, obs.tile_start[first] + _PIECE, side="right")) - 1
-        last = max(fitting, first + 1)
+    """Yield the same observations in pieces of whole directions."""
+    for first, last in whole_runs(obs.tile_start, _PIECE):
         start, stop = obs.tile_start[first], obs.tile_start[last]
         runs = slice(*np.searchsorted(obs.run_direction, (first, last)))
         yield TiledObservations(
@@ -124,11 +122,10 @@ def tiled_pieces(obs: TiledObservations) -> Iterator[TiledObservations]:
                 each[start:stop]
                 for each in (obs.pixel, obs.anchor, obs.ratio_minus_one, obs.seen, obs.weight)
             ),
-            run_start=obs.run_start[runs] - start * num_slots,
+            run_start=obs.run_start[runs] - start * TILE,
             run_direction=obs.run_direction[runs] - first,
             run_anchor=obs.run_anchor[runs],
         )
-        first = last
 
 
 def _flat(source: np.ndarray, target: np.ndarray, *tiles: torch.Tensor) -> tuple[np.ndarray, ...]:
@@ -156,12 +153,11 @@ def _tiled(
     source, target, pixel, anchor, ratio_minus_one, seen, weight = (
         x[order] for x in (source, target, pixel, anchor, ratio_minus_one, seen, weight)
     )
-    new_direction = _changes(source, target)
-    first = np.flatnonzero(new_direction)
-    lengths = np.diff(np.append(first, len(source)))
+    direction_start = run_bounds(source, target)
+    first, lengths = direction_start[:-1], np.diff(direction_start)
     tiles = tiling(torch.from_numpy(lengths))
-    run = np.flatnonzero(new_direction | _changes(anchor))
-    place = (tiles.tile * TILE + tiles.position).numpy()
+    run = run_bounds(source, target, anchor)[:-1]
+    entry = (tiles.tile * TILE + tiles.position).numpy()
 
     def tiled(values: np.ndarray) -> np.ndarray:
         return to_tiles(tiles, torch.from_numpy(values)).numpy()
@@ -175,16 +171,7 @@ def _tiled(
         ratio_minus_one=tiled(ratio_minus_one),
         seen=tiled(seen),
         weight=tiled(weight / total),
-        run_start=place[run],
-        run_direction=np.cumsum(new_direction)[run] - 1,
+        run_start=entry[run],
+        run_direction=np.searchsorted(first, run, side="right") - 1,
         run_anchor=anchor[run],
     )
-
-
-def _changes(*keys: np.ndarray) -> np.ndarray:
-    """Return where (M,) an entry differs from the one before; the first does."""
-    changed = np.zeros(len(keys[0]), bool)
-    changed[:1] = True
-    for key in keys:
-        changed[1:] |= np.diff(key) != 0
-    return changed
