@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import roma
-import torch
 
 from align.bundle.intrinsics import SharedIntrinsics
 from align.bundle.observations import Observations
@@ -28,6 +26,7 @@ from align.bundle.reprojection import (
     robust_weights,
     squared_errors,
 )
+from align.rotations import rotation_of, rotation_vector
 from align.solver.adjoint import minus_adjoint
 from align.solver.least_squares import NormalEquations, Step, scatter_add, scatter_matrix
 
@@ -86,7 +85,7 @@ class BundleModel:
         principal_point_offset = (
             lens[num_cameras:].reshape(-1, 2) if self.intrinsics.free_principal_point else 0
         )
-        turn = roma.rotvec_to_rotmat(torch.from_numpy(pose[:, :3])).numpy()
+        turn = rotation_of(pose[:, :3])
         return BundleState(
             R_cam_from_world=turn @ state.R_cam_from_world,
             t_cam_from_world=(turn @ state.t_cam_from_world[..., None])[..., 0] + pose[:, 3:],
@@ -119,7 +118,7 @@ def prior_residuals(model: BundleModel, state: BundleState) -> tuple[np.ndarray,
     priors = model.priors
     turn = state.R_cam_from_world @ priors.R_cam_from_world.transpose(0, 2, 1)
     shift = state.t_cam_from_world - (turn @ priors.t_cam_from_world[..., None])[..., 0]
-    turn = roma.rotmat_to_rotvec(torch.from_numpy(turn)).numpy()
+    turn = rotation_vector(turn)
     centre = state.principal_point_offset.ravel() if model.intrinsics.free_principal_point else np.zeros(0)
     pose = np.concatenate([turn, shift], 1).ravel()
     residual = np.concatenate(

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-import roma
-import torch
 
 from align.initial.loop_consistency import Triplets, edge_weights
 from align.initial.motion_averaging import (
@@ -19,6 +17,7 @@ from align.initial.motion_averaging import (
 )
 from align.initial.relative_poses import RelativePoses
 from align.initial.start import Start
+from align.rotations import nearest_rotation
 from masks.errors import UserError
 from pairs.views.cameras import camera_centres
 
@@ -93,14 +92,14 @@ def _registered(
     """
     R, t = start.R_cam_from_world, start.t_cam_from_world
     turns = poses[:, :3, :3].transpose(0, 2, 1) @ R[views]
-    world_from_start = roma.special_procrustes(torch.from_numpy(turns.sum(0))).numpy()
+    world_from_start = nearest_rotation(turns.sum(0))
     centres = -np.einsum("vba,vb->va", R, t) @ world_from_start.T
     wanted = camera_centres(poses)
-    median, wanted_middle = centres[views].mean(0), wanted.mean(0)
+    mean, wanted_mean = centres[views].mean(0), wanted.mean(0)
     if unit is None:
-        unit = _unit_of(centres[views] - median, wanted - wanted_middle)
+        unit = _unit_of(centres[views] - mean, wanted - wanted_mean)
     turned = R @ world_from_start.T
-    placed = centres - median + wanted_middle / unit
+    placed = centres - mean + wanted_mean / unit
     return turned, -np.einsum("vab,vb->va", turned, placed), unit
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import roma
-import torch
 
 from align.initial.relative_poses import RelativePoses
+from align.rotations import rotation_angle
 
 _UNMATCHED = 20.0
 """Matches that every pair is granted: pointmaps alone still tie a view that has none."""
@@ -50,7 +49,7 @@ def triplets_of(pairs: RelativePoses, num_views: int) -> Triplets:
     edge, c = np.nonzero((number[a] >= 0) & (number[b] >= 0) & (np.arange(num_views) > b[:, None]))
     a, b = a[edge], b[edge]
     loop = R[a, b] @ R[b, c] @ R[c, a]
-    angle = roma.rotmat_to_rotvec(torch.from_numpy(loop)).norm(dim=-1).numpy()
+    angle = rotation_angle(loop)
     return Triplets(np.stack([edge, number[b, c], number[a, c]], 1), angle)
 
 

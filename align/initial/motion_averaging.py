@@ -5,13 +5,12 @@ default aligner's design, chapter 2.4).
 from __future__ import annotations
 
 import numpy as np
-import roma
-import torch
 
 from align.initial.loop_consistency import Triplets, edge_weights
 from align.initial.relative_poses import RelativePoses
 from align.initial.spanning_tree import maximum_spanning_tree, rooted_at
 from align.initial.start import Start
+from align.rotations import nearest_rotation, rotation_of, rotation_vector
 
 _FIRST_RAD, _LAST_RAD, _SHRINK, _ROUNDS = np.deg2rad(20.0), np.deg2rad(2.0), 0.6, 15
 _REJECT_RAD = np.deg2rad(10.0)
@@ -90,16 +89,16 @@ def averaged_rotations(
         w = weight * _redescending(np.linalg.norm(residual, axis=1), scale)
         # r - x_i + x_j = 0 for a turn exp(x) of each view about the world's axes.
         turn = _solve_graph(pairs.pair, w, residual, len(R))
-        R = R @ roma.rotvec_to_rotmat(torch.from_numpy(turn - turn[root])).numpy()
+        R = R @ rotation_of(turn - turn[root])
         scale = max(scale * _SHRINK, _LAST_RAD)
-    R = roma.special_procrustes(torch.from_numpy(R)).numpy()
+    R = nearest_rotation(R)
     return R, np.linalg.norm(rotation_residuals(pairs, R), axis=1)
 
 
 def rotation_residuals(pairs: RelativePoses, R: np.ndarray) -> np.ndarray:
     """Return log(R_i^T R_ij R_j) (E, 3)."""
     i, j = pairs.pair.T
-    return roma.rotmat_to_rotvec(torch.from_numpy(R[i].transpose(0, 2, 1) @ pairs.R_i_from_j @ R[j])).numpy()
+    return rotation_vector(R[i].transpose(0, 2, 1) @ pairs.R_i_from_j @ R[j])
 
 
 def averaged_scales(pairs: RelativePoses, weight: np.ndarray, num_views: int) -> np.ndarray:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import roma
-import torch
 
+from align.rotations import rotation_vector
 from align.sparse.options import Priors
 from align.sparse.second_order.normal_equations import pose_basis
 from align.sparse.second_order.state import SparseState, ViewIntrinsics, pivots, rotated
@@ -52,7 +51,7 @@ def _residuals(terms: ModelPriors, state: SparseState) -> tuple[np.ndarray, np.n
     focals (C,).
     """
     into = state.R_world_from_cam.transpose(0, 2, 1)
-    turn = roma.rotmat_to_rotvec(torch.from_numpy(into @ terms.start.R_world_from_cam)).numpy()
+    turn = rotation_vector(into @ terms.start.R_world_from_cam)
     shift = rotated(into, terms.start.centre - state.centre)
     by_focal = (state.log_focal - terms.start.log_focal) / (terms.priors.log_focal_sigma or np.inf)
     return np.concatenate([turn, shift], 1) / _sigmas(terms.priors), by_focal

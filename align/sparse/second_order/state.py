@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import roma
 import torch
 
+from align.rotations import rotation_of
 from align.sparse.camera_chain import CameraChain, Parameters, Placement, place
 
 
@@ -157,7 +157,7 @@ def stepped(state: SparseState, constants: Constants, step: np.ndarray, bounded:
     if bounded:
         scale = np.maximum(scale, constants.pivot_depth)
     pivot = pivots(view_intrinsics(state, constants))
-    turned = state.R_world_from_cam @ roma.rotvec_to_rotmat(torch.from_numpy(-pose[:, :3])).numpy()
+    turned = state.R_world_from_cam @ rotation_of(-pose[:, :3])
     shifted = pivot * (scale / state.depth_scale)[:, None] + pose[:, 3:]
     moves = pose.any(1) | (scale != state.depth_scale)
     R = np.where(moves[:, None, None], turned, state.R_world_from_cam)
