@@ -10,7 +10,7 @@ import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.pipeline import ReconstructOptions, reconstruct
-from align.presets import preset_named, with_frozen_poses
+from align.presets import preset_named, with_fixed_poses
 from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
 from masks.errors import UserError
@@ -120,7 +120,7 @@ class Reconstruct:
             graph=None if self.graph == "auto" else parse_graph(self.graph),
             preset=preset_named(self.preset)
             if self.poses == "soft"
-            else with_frozen_poses(preset_named(self.preset)),
+            else with_fixed_poses(preset_named(self.preset)),
         )
         return reconstruct(self.images, masks, self.store or self.out / "store", options, display)
 
