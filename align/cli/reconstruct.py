@@ -64,9 +64,9 @@ class Reconstruct:
     graph: Annotated[str, tyro.conf.arg(metavar="GRAPH")] = "auto"
     """Which pairs are aligned: auto (the backend's choice), complete, ring, window:3, logwindow:4, star:0,
     file:PAIRS.txt,
-    retrieval:20,10 (20 key views, and every view with its 10 likest, by a network with --retrieval)."""
+    retrieval:20,10 (20 key views, and every view with its 10 most similar, by a network with --retrieval)."""
     retrieval: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """SimilarityGraph head that was made for the network, its codebook beside it: photos that are alike
+    """Retrieval head that was made for the network, its codebook beside it: photos that are alike
     are paired."""
     engine: str | None = None
     """Where a network's pairs are predicted: process (this one, default), or ray (workers on a Ray cluster;
