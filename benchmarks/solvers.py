@@ -103,10 +103,10 @@ class Pace:
 Solver = Callable[[Measurements, Pace], Run]
 
 
-def measure(spec: Recipe, solver: str, folder: Path, pace: Pace) -> Cost:
+def measure(recipe: Recipe, solver: str, folder: Path, pace: Pace) -> Cost:
     """Run one solver on one scene. Meant for a process of its own: memory of others would count."""
     torch.set_num_threads(1)
-    scene = simulated(spec, folder)
+    scene = simulated(recipe, folder)
     preset, solve = SOLVERS[solver]
     began = time.process_time()
     measurements = gather(scene.predictions, preset.reading(preset.from_scratch), silent)
