@@ -112,10 +112,8 @@ def doubts(recipe: Recipe, folder: Path) -> str:
 
 
 def _title(recipe: Recipe) -> str:
-    return (
-        f"{recipe.shape} {recipe.num_views} {recipe.graph}, seed "
-        f"{recipe.seed}{'' if recipe.masked else ', unmasked'}"
-    )
+    unmasked = "" if recipe.masked else ", unmasked"
+    return f"{recipe.shape} {recipe.num_views} {recipe.graph}, seed {recipe.seed}{unmasked}"
 
 
 def _shortened(warnings: Sequence[str], length: int = 90) -> str:
