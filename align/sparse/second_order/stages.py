@@ -18,13 +18,14 @@ import torch
 from torch import Tensor
 
 from align.measurements.known_cameras import Known
+from align.pinhole import rays
 from align.solver.least_squares import LevenbergMarquardtOptions, levenberg_marquardt
 from align.sparse.camera_chain import CameraChain, Parameters, Placement
 from align.sparse.losses import FallbackTerms, MatchTerms, fallback_terms, lift, match_terms
 from align.sparse.options import SparseOptions, Stage
 from align.sparse.problem import Problem
 from align.sparse.robust import Sharpening, at_progress
-from align.sparse.second_order.jacobians import SOURCE_CENTRE, SOURCE_FOCAL, TARGET_CENTRE
+from align.sparse.second_order.jacobians import SOURCE_CENTRE, TARGET_CENTRE, Row
 from align.sparse.second_order.model import RobustTerm, SparseModel, with_kernel
 from align.sparse.second_order.normal_equations import eliminated_depths
 from align.sparse.second_order.observations import (
@@ -196,8 +197,9 @@ def _other_ends(terms: MatchTerms, state: SparseState, chain: CameraChain) -> np
     """
     placement, view = placement_of(state, chain), terms.ends.view[terms.ends.group, 1]
     K, depth = placement.K[view], lift(terms.ends, placement, chain)[:, 1]
-    xy = (terms.ends.pixel[:, 1, :2] - K[:, :2, 2, None]) / K[:, 0, 0, None, None]
-    return torch.cat([xy * depth[:, None], depth[:, None]], 1).double().numpy()
+    xy = terms.ends.pixel[:, 1, :2].mT  # (T, S, 2)
+    points = rays(xy, K[:, 0, 0, None, None], K[:, None, :2, 2]) * depth[..., None]
+    return points.mT.double().numpy()
 
 
 def _model(inputs: StageInputs, all_obs: tuple[TiledObservations, ...], fine: bool) -> SparseModel | None:
@@ -229,7 +231,11 @@ def _model(inputs: StageInputs, all_obs: tuple[TiledObservations, ...], fine: bo
         priors=inputs.priors,
         # A view whose depths are free has no need of a size.
         free=np.concatenate([np.repeat(pose, 6), ~fixed & (not alone), focal, np.repeat(centre, 2)]),
-        num_rows=TARGET_CENTRE.stop if centre.any() else SOURCE_CENTRE.start if focal.any() else SOURCE_FOCAL,
+        num_rows=TARGET_CENTRE.stop
+        if centre.any()
+        else SOURCE_CENTRE.start
+        if focal.any()
+        else Row.SOURCE_LOG_FOCAL,
         bounded=not alone and not fixed.any(),
     )
 
