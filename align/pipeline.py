@@ -1,4 +1,4 @@
-"""The whole road: photos and masks in, a scene out."""
+"""The whole pipeline: photos and masks in, a scene out."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 
 import networkx
 
-from align.bundle.options import GaussNewton
-from align.global_alignment import sparse_align
+from align.bundle.options import BundleOptions
+from align.global_alignment import align_predictions
 from align.group_scene import group_scene
 from align.presets import PRESETS, Preset
 from align.scene import Report, Scene
 from masks.files import list_photos
 from masks.notice import Notice, warning
 from masks.progress import Progress, silent
-from pairs.backends.protocol import Backend, ByLooks
+from pairs.backends.protocol import Backend, SimilarityBackend
 from pairs.backends.registry import make_backend
-from pairs.graph.by_similarity import ByLikeness
+from pairs.graph.by_similarity import Retrieval
 from pairs.graph.scene_graphs import SceneGraph
 from pairs.prediction.predictions import Predictions
 from pairs.prediction.store import PredictionStore
@@ -56,7 +56,7 @@ def reconstruct(
     store = PredictionStore(Path(store_folder))
     predictions = options.backend.predict(views, _pairs(options, views, store, progress), store, progress)
     scene = (
-        sparse_align(predictions, options.preset, progress)
+        align_predictions(predictions, options.preset, progress)
         if predictions.group is None
         else group_scene(predictions, progress)
     )
@@ -78,7 +78,7 @@ def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
                 ),
             ),
         )
-    freezes = isinstance(preset.cold, GaussNewton) and preset.cold.freeze_given
+    freezes = isinstance(preset.from_scratch, BundleOptions) and preset.from_scratch.fix_known_poses
     if freezes and predictions.group is None and predictions.cameras is None:
         return (
             warning(
@@ -95,8 +95,8 @@ def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
 def _pairs(
     options: ReconstructOptions, views: Sequence[View], store: PredictionStore, progress: Progress
 ) -> networkx.Graph | None:
-    """Return the graph that was asked for; one by likeness is made with what the backend says of that."""
+    """Return the graph that was asked for; one by similarity is made with what the backend says of that."""
     graph = options.graph
-    if isinstance(graph, ByLikeness) and isinstance(options.backend, ByLooks):
-        graph = graph.with_similarity(options.backend.likeness(views, store, progress))
+    if isinstance(graph, Retrieval) and isinstance(options.backend, SimilarityBackend):
+        graph = graph.with_similarity(options.backend.similarity(views, store, progress))
     return None if graph is None else graph.edges([view.name for view in views])

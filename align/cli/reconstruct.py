@@ -10,7 +10,7 @@ import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.pipeline import ReconstructOptions, reconstruct
-from align.presets import preset_named, with_frozen_poses
+from align.presets import preset_named, with_fixed_poses
 from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
 from masks.errors import UserError
@@ -54,7 +54,7 @@ class Reconstruct:
     """Numbers that a network's encoder and decoders work with: float32 (default), bfloat16, float16."""
     batch: Annotated[int | None, tyro.conf.arg(metavar="PAIRS")] = None
     """Pairs that a network decodes at once; halved, and said, when the memory does not suffice."""
-    together: Annotated[str | None, tyro.conf.arg(metavar="auto|all|PHOTOS")] = None
+    max_frames: Annotated[str | None, tyro.conf.arg(metavar="auto|all|PHOTOS")] = None
     """Photos that vggt and vggt-tracks look at in one pass. auto (default): all, or as many as the free
     memory allows, in overlapping groups that are
     joined by the photos they share; all: those or none; a number: so many."""
@@ -64,7 +64,7 @@ class Reconstruct:
     graph: Annotated[str, tyro.conf.arg(metavar="GRAPH")] = "auto"
     """Which pairs are aligned: auto (the backend's choice), complete, ring, window:3, logwindow:4, star:0,
     file:PAIRS.txt,
-    retrieval:20,10 (20 key views, and every view with its 10 likest, by a network with --retrieval)."""
+    retrieval:20,10 (20 key views, and every view with its 10 most similar, by a network with --retrieval)."""
     retrieval: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Retrieval head that was made for the network, its codebook beside it: photos that are alike
     are paired."""
@@ -120,7 +120,7 @@ class Reconstruct:
             graph=None if self.graph == "auto" else parse_graph(self.graph),
             preset=preset_named(self.preset)
             if self.poses == "soft"
-            else with_frozen_poses(preset_named(self.preset)),
+            else with_fixed_poses(preset_named(self.preset)),
         )
         return reconstruct(self.images, masks, self.store or self.out / "store", options, display)
 
@@ -133,7 +133,7 @@ class Reconstruct:
             self.fill,
             self.retrieval,
             self.engine,
-            self.together,
+            self.max_frames,
         )
         backend = make_backend(self.backend, self.seed, options)
         given = [

@@ -17,7 +17,7 @@ import pytest
 from golden_kinds import handlers
 from small_predictions import predictions
 
-from align.global_alignment import sparse_align
+from align.global_alignment import align_predictions
 from align.presets import PRESETS
 from align.sparse.options import Stage
 from align.sparse.robust import Gamma
@@ -165,6 +165,6 @@ def test_every_subject_of_the_alignments_notices_is_explained():
 def test_every_figure_of_the_report_is_explained(preset):
     page = (ROOT / "docs" / "report.md").read_text()
     few = replace(PRESETS[preset].cold, **({} if preset == "pointloom" else SHORT))
-    figures = sparse_align(predictions(), replace(PRESETS[preset], cold=few)).report.figures
+    figures = align_predictions(predictions(), replace(PRESETS[preset], cold=few)).report.figures
     assert len(figures) > 5
     assert not [key for key in figures if f"| `{key}` |" not in page]
