@@ -56,8 +56,8 @@ def blur(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def nearest(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Extend the object outwards by the colour of its nearest pixel, slightly smoothed (the backend's
-    specification, chapter 2).
+    """Extend the object outwards by the colour of its nearest pixel, slightly smoothed
+    (docs/masks.md, "Fills").
 
     Unlike a constant it makes no false edge along the silhouette, and windows at the rim see more object.
     """
