@@ -148,7 +148,7 @@ def _solver_for(predictions: Predictions, preset: Preset) -> ReferenceOptions | 
     """Return the solver that fits what is known of cameras beforehand."""
     if predictions.cameras is None:
         return preset.cold
-    if preset.warm is not None and predictions.cameras_are == "adjusted":
+    if preset.warm is not None and predictions.camera_source == "bundle_adjustment":
         return preset.warm
     # Stated poses are in another world than the backend's, and are the better ones.
     stated = any(view.cam_from_world is not None for view in predictions.views)

@@ -1,4 +1,4 @@
-"""The whole road: photos and masks in, a scene out."""
+"""The whole pipeline: photos and masks in, a scene out."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from align.scene import Report, Scene
 from masks.files import list_photos
 from masks.notice import Notice, warning
 from masks.progress import Progress, silent
-from pairs.backends.protocol import Backend, ByLooks
+from pairs.backends.protocol import Backend, SimilarityBackend
 from pairs.backends.registry import make_backend
-from pairs.graph.by_similarity import ByLikeness
+from pairs.graph.by_similarity import Retrieval
 from pairs.graph.scene_graphs import SceneGraph
 from pairs.prediction.predictions import Predictions
 from pairs.prediction.store import PredictionStore
@@ -95,8 +95,8 @@ def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
 def _pairs(
     options: ReconstructOptions, views: Sequence[View], store: PredictionStore, progress: Progress
 ) -> networkx.Graph | None:
-    """Return the graph that was asked for; one by likeness is made with what the backend says of that."""
+    """Return the graph that was asked for; one by similarity is made with what the backend says of that."""
     graph = options.graph
-    if isinstance(graph, ByLikeness) and isinstance(options.backend, ByLooks):
-        graph = graph.with_similarity(options.backend.likeness(views, store, progress))
+    if isinstance(graph, Retrieval) and isinstance(options.backend, SimilarityBackend):
+        graph = graph.with_similarity(options.backend.similarity(views, store, progress))
     return None if graph is None else graph.edges([view.name for view in views])

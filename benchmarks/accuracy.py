@@ -61,23 +61,23 @@ def beyond(found: dict[str, float], num_views: int) -> list[str]:
     return failed + [name for name, limit in most.items() if found[name] > limit]
 
 
-def row(recipe: Recipe, folder: Path) -> tuple[str, bool]:
+def row(spec: Recipe, folder: Path) -> tuple[str, bool]:
     """Return one line of the table, and whether all is within the limits."""
-    truth = simulated(recipe, folder)
+    truth = simulated(spec, folder)
     began = time.process_time()
     scene = sparse_align(truth.predictions, POINTLOOM)
     seconds = time.process_time() - began
-    if len(scene.views) < recipe.num_views:
-        return f"| {_title(recipe)} | {len(scene.views)} of {recipe.num_views} views |", False
+    if len(scene.views) < spec.num_views:
+        return f"| {_title(spec)} | {len(scene.views)} of {spec.num_views} views |", False
     found = figures(scene, truth)
-    failed = beyond(found, recipe.num_views)
+    failed = beyond(found, spec.num_views)
     warnings = [
         f"{notice.subject}: {notice.text}"
         for notice in scene.report.notices
         if notice.level is not Level.INFO
     ]
     cells = [
-        _title(recipe),
+        _title(spec),
         f"{found['rotation median']:.2f} / {found['rotation max']:.2f}",
         *(f"{found[name]:.0f}" for name in ("RRA@5", "RTA@5")),
         f"{found['ATE']:.2f}",
@@ -92,11 +92,11 @@ def row(recipe: Recipe, folder: Path) -> tuple[str, bool]:
     return "| " + " | ".join(cells) + " |", not failed
 
 
-def doubts(recipe: Recipe, folder: Path) -> str:
+def doubts(spec: Recipe, folder: Path) -> str:
     """Return one line of the table of scenes that must be doubted."""
-    truth = simulated(recipe, folder)
+    truth = simulated(spec, folder)
     scene = sparse_align(truth.predictions, POINTLOOM)
-    whole = len(scene.views) == recipe.num_views
+    whole = len(scene.views) == spec.num_views
     found = figures(scene, truth) if whole else {}
     rotation = (
         f"{found['rotation median']:.2f} / {found['rotation max']:.2f}"
@@ -108,13 +108,12 @@ def doubts(recipe: Recipe, folder: Path) -> str:
         for notice in scene.report.notices
         if notice.level is not Level.INFO
     ]
-    return f"| {_title(recipe)} | {rotation} | {_shortened(warnings, 240)} |"
+    return f"| {_title(spec)} | {rotation} | {_shortened(warnings, 240)} |"
 
 
-def _title(recipe: Recipe) -> str:
+def _title(spec: Recipe) -> str:
     return (
-        f"{recipe.shape} {recipe.num_views} {recipe.graph}, seed "
-        f"{recipe.seed}{'' if recipe.masked else ', unmasked'}"
+        f"{spec.shape} {spec.num_views} {spec.graph}, seed {spec.seed}{'' if spec.masked else ', unmasked'}"
     )
 
 
@@ -171,7 +170,7 @@ def main() -> None:
             ("symmetric", True),
             *((shape, False) for shape in arguments.shapes.split(",")),
         ):
-            recipe = Recipe(
+            spec = Recipe(
                 shape,
                 num_views,
                 0,
@@ -179,7 +178,7 @@ def main() -> None:
                 arguments.noise,
                 masked,
             )
-            print(doubts(recipe, arguments.folder), flush=True)
+            print(doubts(spec, arguments.folder), flush=True)
     raise SystemExit(not all(good))
 
 

@@ -103,10 +103,10 @@ class Pace:
 Solver = Callable[[Gathered, Pace], Run]
 
 
-def measure(recipe: Recipe, solver: str, folder: Path, pace: Pace) -> Cost:
+def measure(spec: Recipe, solver: str, folder: Path, pace: Pace) -> Cost:
     """Run one solver on one scene. Meant for a process of its own: memory of others would count."""
     torch.set_num_threads(1)
-    scene = simulated(recipe, folder)
+    scene = simulated(spec, folder)
     preset, solve = SOLVERS[solver]
     began = time.process_time()
     gathered = gather(scene.predictions, preset.reading(preset.cold), silent)

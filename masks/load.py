@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 
 from masks.errors import MaskError
+from masks.image_file import open_levels
 from masks.mask import Mask
 from masks.notice import Notice, first_few, info, warning
-from masks.picture import open_levels
 from masks.pixelmap import turn_upright
 
 _ASPECT_TOLERANCE = 0.01

@@ -25,7 +25,7 @@ from align.scene import Scene
 from align.scene_folder import load_scene
 from align.show.scene_sheet import write_scene_sheet
 from masks.errors import ReconstructionError
-from masks.picture import open_levels
+from masks.image_file import open_levels
 from masks.pixelmap import image_to_target
 from masks.whole_file import write_whole
 
@@ -80,7 +80,8 @@ class _Run:
 
 
 def _reconstruct(folder: Path, name: str, masks: str) -> _Run:
-    """Run the road that `pointloom reconstruct` runs, and compare the scene with the truth; a loud failure is
+    """Run the pipeline that `pointloom reconstruct` runs, and compare the scene with the truth; a loud
+    failure is
     a result too.
     """
     truth = read_cameras(folder / "cameras.json")

@@ -12,7 +12,7 @@ import networkx
 import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable
-from align.show.matches import MatchSide, match_picture, require_picture_name, write_match_picture
+from align.show.matches import MatchSide, match_picture, require_image_name, write_match_picture
 from masks.errors import ImageError, ReconstructionError, UserError
 from masks.load import Polarity
 from masks.notice import Notice, info
@@ -75,7 +75,7 @@ class Match:
 
     def run(self) -> None:
         """Match, draw, and print how many matches there are."""
-        require_picture_name(self.save)
+        require_image_name(self.save)
         require_writable(self.save.parent, "--save")
         for path in self.images:
             if path.is_dir():

@@ -54,7 +54,7 @@ class Reconstruct:
     """Numbers that a network's encoder and decoders work with: float32 (default), bfloat16, float16."""
     batch: Annotated[int | None, tyro.conf.arg(metavar="PAIRS")] = None
     """Pairs that a network decodes at once; halved, and said, when the memory does not suffice."""
-    together: Annotated[str | None, tyro.conf.arg(metavar="auto|all|PHOTOS")] = None
+    max_frames: Annotated[str | None, tyro.conf.arg(metavar="auto|all|PHOTOS")] = None
     """Photos that vggt and vggt-tracks look at in one pass. auto (default): all, or as many as the free
     memory allows, in overlapping groups that are
     joined by the photos they share; all: those or none; a number: so many."""
@@ -66,7 +66,7 @@ class Reconstruct:
     file:PAIRS.txt,
     retrieval:20,10 (20 key views, and every view with its 10 likest, by a network with --retrieval)."""
     retrieval: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Retrieval head that was made for the network, its codebook beside it: photos that are alike
+    """SimilarityGraph head that was made for the network, its codebook beside it: photos that are alike
     are paired."""
     engine: str | None = None
     """Where a network's pairs are predicted: process (this one, default), or ray (workers on a Ray cluster;
@@ -133,7 +133,7 @@ class Reconstruct:
             self.fill,
             self.retrieval,
             self.engine,
-            self.together,
+            self.max_frames,
         )
         backend = make_backend(self.backend, self.seed, options)
         given = [

@@ -68,11 +68,11 @@ class PairJob:
 
     def encoding_key(self, number: int) -> str:
         """Return the store's key of what is remembered of a view."""
-        return digest(self.key, self.views[number].key)
+        return digest(self.key, self.views[number].grid_key)
 
     def pair_key(self, number: int) -> str:
         """Return the store's key of an edge."""
-        return digest(self.key, *(self.views[view].key for view in self.edges[number]))
+        return digest(self.key, *(self.views[view].grid_key for view in self.edges[number]))
 
     def is_encoded(self, number: int) -> bool:
         """Tell whether a view needs no encoding any more."""

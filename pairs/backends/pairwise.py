@@ -18,7 +18,7 @@ from masks.notice import Notice, info, left_out
 from masks.progress import Progress
 from pairs.backends.jobs import Encoding, PairJob, PairModel, load_encoding, load_entry
 from pairs.engines.engines import Engine, Todo, in_this_process, missing
-from pairs.graph.by_similarity import ByLikeness
+from pairs.graph.by_similarity import Retrieval
 from pairs.graph.scene_graphs import Complete, Edges, LogWindow, tied_views
 from pairs.prediction.predictions import Predictions
 from pairs.prediction.store import PredictionStore
@@ -27,7 +27,7 @@ from pairs.views.view import View
 
 _COMPLETE_UP_TO = 24
 """Views: beyond, not all pairs are predicted unless asked for."""
-_LIKENESS = "likeness"
+_SIMILARITY = "similarity"
 """Folder of the store."""
 _UNTIED = (
     "no pair of the scene graph ties it to another view, so nothing was predicted of it. Add such a pair."
@@ -35,13 +35,13 @@ _UNTIED = (
 
 
 @dataclass(frozen=True, slots=True)
-class LikenessModel:
+class SimilarityModel:
     """Tells from what a pair model remembers of photos how alike they are."""
 
     key: str
     """Of its weights."""
     similarity: Callable[[Iterable[Encoding]], np.ndarray]
-    """Returns the likeness (V, V) of V photos."""
+    """Returns the similarity (V, V) of V photos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class PairwiseBackend:
     """Edges that are decoded at once. It changes numbers by rounding only, and is no part of any key."""
     engine: Engine = in_this_process
     """Where the model runs."""
-    looks: LikenessModel | None = None
-    """For graphs by likeness."""
+    similarity_model: SimilarityModel | None = None
+    """For graphs by similarity."""
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -87,31 +87,31 @@ class PairwiseBackend:
         notices += self.engine(job, missing(job, self.batch), progress)
         return Predictions(job.views, edges, functools.partial(load_entry, job), None, notices)
 
-    def likeness(self, views: Sequence[View], store: PredictionStore, progress: Progress) -> np.ndarray:
+    def similarity(self, views: Sequence[View], store: PredictionStore, progress: Progress) -> np.ndarray:
         """Return how alike the views are (V, V), by the photos as the model sees them."""
-        if self.looks is None:
+        if self.similarity_model is None:
             raise UserError(
-                "a graph by likeness needs a retrieval model. Name one with --retrieval FILE, or choose "
+                "a graph by similarity needs a retrieval model. Name one with --retrieval FILE, or choose "
                 "another graph, as in --graph ring."
             )
         job = PairJob(self.key, self.open_model, self._on_grid(views, progress), (), store)
-        key = digest(self.looks.key, *(job.encoding_key(k) for k in range(len(views))))
-        found = store.get(_LIKENESS, key)
+        key = digest(self.similarity_model.key, *(job.encoding_key(k) for k in range(len(views))))
+        found = store.get(_SIMILARITY, key)
         if found is not None:
             return found["similarity"]
         self.engine(job, Todo(tuple(k for k in range(len(views)) if not job.is_encoded(k)), ()), progress)
         progress("comparing photos", 0, 1)
-        similarity = self.looks.similarity(load_encoding(job, k) for k in range(len(views)))
-        store.put(_LIKENESS, key, {"similarity": similarity})
+        similarity = self.similarity_model.similarity(load_encoding(job, k) for k in range(len(views)))
+        store.put(_SIMILARITY, key, {"similarity": similarity})
         return similarity
 
     def _usual_graph(
         self, views: Sequence[View], store: PredictionStore, progress: Progress
     ) -> tuple[networkx.Graph, tuple[Notice, ...]]:
         names = [view.name for view in views]
-        if self.looks is None or len(views) <= _COMPLETE_UP_TO:
+        if self.similarity_model is None or len(views) <= _COMPLETE_UP_TO:
             return usual_graph(names)
-        graph = ByLikeness().with_similarity(self.likeness(views, store, progress)).edges(names)
+        graph = Retrieval().with_similarity(self.similarity(views, store, progress)).edges(names)
         text = (
             f"of {len(names)} views {graph.number_of_edges()} pairs that are alike are predicted (--graph "
             "complete for all)."

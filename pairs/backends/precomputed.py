@@ -14,10 +14,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from masks.errors import FormatError
+from masks.image_file import open_image, open_levels
 from masks.load import binary, choose_polarity
 from masks.mask import Mask
 from masks.notice import left_out, warning
-from masks.picture import open_levels, open_picture
 from masks.pixelmap import identity
 from masks.whole_file import write_whole
 from pairs.matching.from_pointmaps import with_matches
@@ -131,7 +131,7 @@ def _view(folder: Path, index: int, entry: Any) -> View:
         raise FormatError(f"{where} ({name}): {fault}")
     image = np.full((size[1], size[0], 3), 128, np.uint8)
     if entry.get("image") is not None:
-        image = open_picture(_inside(folder, entry["image"], where)).pixels
+        image = open_image(_inside(folder, entry["image"], where)).pixels
         _require_size(image, size, entry["image"], where)
     mask = None
     if entry.get("mask") is not None:

@@ -51,10 +51,10 @@ class Backend(Protocol):
 
 
 @runtime_checkable
-class ByLooks(Protocol):
+class SimilarityBackend(Protocol):
     """What a backend offers beside that can tell how alike photos are, before any pair is predicted."""
 
-    def likeness(self, views: Sequence[View], store: PredictionStore, progress: Progress) -> np.ndarray:
+    def similarity(self, views: Sequence[View], store: PredictionStore, progress: Progress) -> np.ndarray:
         """Return how alike the views are (V, V), row: asked for, column: found. Raises `UserError` when it
         was given no model for that.
         """
@@ -79,8 +79,8 @@ class BackendOptions:
     """File of a retrieval head, made for this network, with its codebook beside it."""
     engine: str | None = None
     """Where pairs are predicted: process (this one), or ray."""
-    together: str | None = None
-    """Photos that a network of groups looks at together: auto, all, or a number."""
+    max_frames: str | None = None
+    """Photos that a network of groups looks at max_frames: auto, all, or a number."""
 
 
 def refuse_network_options(name: str, options: BackendOptions) -> None:

@@ -22,10 +22,10 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, turn: Rotation) -> Tensor:
+    def forward(self, x: Tensor, turn: RotaryEmbedding) -> Tensor:
         """Return what each token (B, N, C) gathers from all of them."""
         heads = self.qkv(x).unflatten(-1, (3 * self.heads, -1))  # (B, N, 3 heads, d): queries, keys, values
-        query, key = rotate(heads[:, :, : 2 * self.heads], turn).chunk(2, dim=2)
+        query, key = apply_rope(heads[:, :, : 2 * self.heads], turn).chunk(2, dim=2)
         return self.proj(_attend(query, key, heads[:, :, 2 * self.heads :]))
 
 
@@ -40,7 +40,9 @@ class CrossAttention(nn.Module):
         self.projv = nn.Linear(dim, dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, memory: Tensor, turn: Rotation, memory_turn: Rotation) -> Tensor:
+    def forward(
+        self, x: Tensor, memory: Tensor, turn: RotaryEmbedding, memory_turn: RotaryEmbedding
+    ) -> Tensor:
         """Return what each token of x (B, N, C) gathers from the memory (B, M, C); each side turns by its own
         positions.
         """
@@ -48,7 +50,7 @@ class CrossAttention(nn.Module):
             layer(tokens).unflatten(-1, (self.heads, -1))
             for layer, tokens in ((self.projq, x), (self.projk, memory), (self.projv, memory))
         )
-        return self.proj(_attend(rotate(query, turn), rotate(key, memory_turn), value))
+        return self.proj(_attend(apply_rope(query, turn), apply_rope(key, memory_turn), value))
 
 
 class Mlp(nn.Module):
@@ -74,7 +76,7 @@ class EncoderBlock(nn.Module):
         self.norm2 = nn.LayerNorm(dim, eps=LAYER_NORM_EPS)
         self.mlp = Mlp(dim, int(mlp_ratio * dim), dim)
 
-    def forward(self, x: Tensor, turn: Rotation) -> Tensor:
+    def forward(self, x: Tensor, turn: RotaryEmbedding) -> Tensor:
         """Return the tokens (B, N, C) one block later."""
         x = x + self.attn(self.norm1(x), turn)
         return x + self.mlp(self.norm2(x))
@@ -93,7 +95,7 @@ class DecoderBlock(nn.Module):
         self.norm3 = nn.LayerNorm(dim, eps=LAYER_NORM_EPS)
         self.mlp = Mlp(dim, int(mlp_ratio * dim), dim)
 
-    def forward(self, x: Tensor, y: Tensor, turn: Rotation, memory_turn: Rotation) -> Tensor:
+    def forward(self, x: Tensor, y: Tensor, turn: RotaryEmbedding, memory_turn: RotaryEmbedding) -> Tensor:
         """Return the own tokens x (B, N, C) one block later; the other view's tokens y (B, M, C) are only
         read.
         """
@@ -111,7 +113,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Rotation:
+class RotaryEmbedding:
     """The turn of every channel pair of a head at every token; made once and used by all blocks of a
     stack.
     """
@@ -120,7 +122,7 @@ class Rotation:
     sin: Tensor  # (B, N, 1, 2, 2, d/4) float32, negated for the first channel of each pair
 
 
-def rotation(positions: Tensor, head_dim: int, base: float) -> Rotation:
+def rotation(positions: Tensor, head_dim: int, base: float) -> RotaryEmbedding:
     """Return the turns for heads of `head_dim` channels at (row, column) positions (B, N, 2).
 
     Angles are float32 whatever the precision of the tokens: in half precision a few tokens apart would be
@@ -131,10 +133,10 @@ def rotation(positions: Tensor, head_dim: int, base: float) -> Rotation:
     angle = positions.float()[..., None] * (1.0 / base**exponent)  # (B, N, 2, d/4)
     angle = angle[:, :, None, :, None]
     sin = angle.sin()
-    return Rotation(angle.cos(), torch.cat([-sin, sin], dim=-2))
+    return RotaryEmbedding(angle.cos(), torch.cat([-sin, sin], dim=-2))
 
 
-def rotate(channels: Tensor, turn: Rotation) -> Tensor:
+def apply_rope(channels: Tensor, turn: RotaryEmbedding) -> Tensor:
     """Turn queries or keys (B, N, heads, d): the first half of each head by its token's row, the second by
     its column.
 

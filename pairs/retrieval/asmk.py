@@ -1,4 +1,5 @@
-"""Likeness of images by aggregated visual words (ASMK, in its binary form; the pair network's specification,
+"""Similarity of images by aggregated visual words (ASMK, in its binary form; the pair network's
+specification,
 chapter 12.3).
 
 Every local feature goes to the nearest centroids of a codebook. What an image says about one of these words
@@ -40,7 +41,8 @@ class Assignment:
 def similarity_matrix(
     features: Sequence[Tensor], centroids: Tensor, assignment: Assignment = Assignment()
 ) -> Tensor:
-    """Return the likeness (V, V) float64 of images, every one (row) asked for among all (columns), from their
+    """Return the similarity (V, V) float64 of images, every one (row) asked for among all (columns), from
+    their
     features (F, C) each.
 
     Not symmetric, and an image is not 1 to itself: asking and being found use different numbers of words.
@@ -105,7 +107,7 @@ def bit_count(numbers: Tensor) -> Tensor:
 
 
 def scores(queries: Sequence[ImageWords], database: Sequence[ImageWords], num_words: int) -> Tensor:
-    """Return the likeness (Q, D) float64 of every query with every image of the database."""
+    """Return the similarity (Q, D) float64 of every query with every image of the database."""
     word, bits = torch.cat([image.word for image in database]), torch.cat([image.bits for image in database])
     sizes = torch.tensor([len(image.word) for image in database], device=word.device)
     owner = torch.repeat_interleave(torch.arange(len(database), device=word.device), sizes)

@@ -12,10 +12,10 @@ import numpy as np
 from masks.checks import check_masks, erode
 from masks.errors import ImageError, MaskError
 from masks.files import find_masks, find_masks_beside, list_photos
+from masks.image_file import ImageFacts, open_image, probe_image
 from masks.load import PhotoShape, Polarity, load_masks, mask_from_alpha
 from masks.mask import Mask
 from masks.notice import Notice, first_few, info, warning
-from masks.picture import PictureFacts, open_picture, probe_picture
 from masks.pixelmap import image_to_target
 from pairs.views.digest import digest
 from pairs.views.grid import GridOptions, grid_map
@@ -56,7 +56,7 @@ def load_views(
             f"{paths[0]}: one photo is not enough. Give at least two photos of the object from different "
             "sides."
         )
-    facts = [probe_picture(path) for path in paths]
+    facts = [probe_image(path) for path in paths]
     found, notices = _masks_of(facts, Path(masks) if masks is not None else None, options)
     usable = [True] * len(paths)
     if any(mask is not None for mask in found):
@@ -73,7 +73,7 @@ def load_views(
 
 
 def _masks_of(
-    facts: Sequence[PictureFacts], folder: Path | None, options: LoadOptions
+    facts: Sequence[ImageFacts], folder: Path | None, options: LoadOptions
 ) -> tuple[Sequence[Mask | None], tuple[Notice, ...]]:
     """Return one mask a photo, or none for all of them: a half-masked set would mix object and background."""
     paths = [fact.path for fact in facts]
@@ -104,8 +104,8 @@ def _unused(masks: Sequence[Path]) -> list[Notice]:
     )
 
 
-def _alpha_masks(facts: Sequence[PictureFacts]) -> tuple[Sequence[Mask | None], tuple[Notice, ...]]:
-    alphas = [open_picture(fact.path).alpha if fact.has_alpha else None for fact in facts]
+def _alpha_masks(facts: Sequence[ImageFacts]) -> tuple[Sequence[Mask | None], tuple[Notice, ...]]:
+    alphas = [open_image(fact.path).alpha if fact.has_alpha else None for fact in facts]
     if not any(alpha is not None and np.ptp(alpha) > 0 for alpha in alphas):
         return [None] * len(facts), (
             info(
@@ -140,8 +140,8 @@ def _require_all(paths: Sequence[Path], files: Sequence[Path | None], folder: Pa
         )
 
 
-def _view(fact: PictureFacts, mask: Mask | None, grid: GridOptions) -> View:
-    picture = open_picture(fact.path)
+def _view(fact: ImageFacts, mask: Mask | None, grid: GridOptions) -> View:
+    picture = open_image(fact.path)
     pixel_map = grid_map(str(fact.path), fact.size, fact.orientation, mask, grid)
     camera, focal = _camera_id(fact), _exif_focal(fact)
     content = digest(
@@ -153,21 +153,21 @@ def _view(fact: PictureFacts, mask: Mask | None, grid: GridOptions) -> View:
         image=image_to_target(pixel_map, picture.pixels),
         pixel_map=pixel_map,
         mask=mask,
-        key=digest(content, pixel_map.matrix, list(pixel_map.target_size)),
-        content=content,
-        photo_digest=picture.content,
+        grid_key=digest(content, pixel_map.matrix, list(pixel_map.target_size)),
+        photo_key=content,
+        file_digest=picture.content,
         camera=camera,
         focal_exif=focal,
     )
 
 
-def _camera_id(fact: PictureFacts) -> str:
+def _camera_id(fact: ImageFacts) -> str:
     """Name the physical camera: what EXIF says of body, lens and zoom, and the size of the stored picture."""
     named = [str(fact.exif[k]) for k in ("Make", "Model", "LensModel", "FocalLength") if k in fact.exif]
     return " ".join([*named, f"{fact.size[0]}x{fact.size[1]}"])
 
 
-def _exif_focal(fact: PictureFacts) -> float | None:
+def _exif_focal(fact: ImageFacts) -> float | None:
     equivalent = fact.exif.get("FocalLengthIn35mmFilm")
     return equivalent / _FILM_DIAGONAL_MM * math.hypot(*fact.size) if isinstance(equivalent, float) else None
 
@@ -188,7 +188,7 @@ def _photo_notices(views: Sequence[View]) -> list[Notice]:
         )
     first_of: dict[str, str] = {}
     for view in views:
-        twin = first_of.setdefault(view.key, view.name)
+        twin = first_of.setdefault(view.grid_key, view.name)
         if twin != view.name:
             notices.append(
                 warning(view.name, f"is the same photo as {twin}: it adds nothing. Remove one of them.")

@@ -43,7 +43,7 @@ def disturbed(deg: float, focal: float, seed: int = 0) -> Cameras:
 
 
 def estimated(cameras: Cameras) -> Predictions:
-    return replace(predictions(IN_ONE_UNIT, cameras), cameras_are="estimated")
+    return replace(predictions(IN_ONE_UNIT, cameras), camera_source="network")
 
 
 def worst_rotation_deg(found: Cameras) -> float:
@@ -84,7 +84,7 @@ def test_a_view_without_matches_stays_where_the_backend_sees_it() -> None:
     entries = {
         pair: entry if 4 not in pair else replace(entry, matches=None) for pair, entry in IN_ONE_UNIT.items()
     }
-    given = replace(predictions(entries, true_cameras()), cameras_are="estimated")
+    given = replace(predictions(entries, true_cameras()), camera_source="network")
     scene = sparse_align(given, POINTLOOM)
     assert len(scene.views) == NUM_VIEWS
     assert worst_rotation_deg(scene.cameras) < 0.2
@@ -93,7 +93,7 @@ def test_a_view_without_matches_stays_where_the_backend_sees_it() -> None:
 def test_no_match_at_all_is_no_alignment() -> None:
     entries = {pair: replace(entry, matches=None) for pair, entry in IN_ONE_UNIT.items()}
     with pytest.raises(GraphError, match="no two views are tied"):
-        sparse_align(replace(predictions(entries, true_cameras()), cameras_are="estimated"), POINTLOOM)
+        sparse_align(replace(predictions(entries, true_cameras()), camera_source="network"), POINTLOOM)
 
 
 def test_the_references_presets_ignore_estimates_and_cannot_freeze() -> None:
@@ -133,7 +133,7 @@ def simulated(shape: str, seed: int, start_deg: float, focal: float) -> tuple[Pr
         pair = oracle.predict_pair(scene, *edge, seed=seed)
         matches.append(Matches(pair["xy_i"].astype(float), pair["xy_j"].astype(float), pair["match_conf"]))
     return Predictions(
-        views, edges, lambda k: pair_from_group(group, *edges[k], matches[k]), group.cameras, (), "estimated"
+        views, edges, lambda k: pair_from_group(group, *edges[k], matches[k]), group.cameras, (), "network"
     ), true
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from pairs.backends.classical.stereo.fusion import CONFIDENT, DEPTH_TOLERANCE
-from pairs.backends.classical.stereo.warp import carry, sample_valid, transfer
+from pairs.backends.classical.stereo.warp import sample_valid, warp_between, warp_image_to
 from pairs.prediction.predictions import GroupPrediction, Matches, concatenate, select
 
 LEAST_CONF = 3.0
@@ -46,8 +46,8 @@ def _one_way(group: GroupPrediction, a: int, b: int, step: int) -> Matches:
     y, x = (g.ravel() for g in np.mgrid[step // 2 : h : step, step // 2 : w : step])
     sure = group.conf[a][y, x] > CONFIDENT
     y, x = y[sure], x[sure]
-    x_b, y_b, q = carry(
-        transfer(group.cameras, b, a),
+    x_b, y_b, q = warp_image_to(
+        warp_between(group.cameras, b, a),
         x.astype(np.float64),
         y.astype(np.float64),
         1 / group.depth[a][y, x].astype(np.float64),

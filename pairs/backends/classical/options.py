@@ -26,7 +26,7 @@ class SolveOptions:
     """Up to so many views every pair is matched; beyond, the promising ones."""
     partners: int = 12
     """Partners a view keeps from the pre-matching."""
-    static_px: float = 1.5
+    stationary_px: float = 1.5
     """A match that moved less than this stands still with the camera."""
     min_features: int = 50
     """At least one view needs so many features."""

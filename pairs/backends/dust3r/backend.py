@@ -16,7 +16,7 @@ from masks.errors import UserError
 from masks.fill import Fill, fill_named
 from pairs.backends.dust3r.images import NetworkGrid, network_input, on_network_grid
 from pairs.backends.dust3r.pair_entry import Decoded, descriptor_runs, grid_of, pair_prediction
-from pairs.backends.dust3r.similarity import likeness_model
+from pairs.backends.dust3r.similarity import similarity_model_of
 from pairs.backends.jobs import Encoding
 from pairs.backends.network_options import PRECISIONS, chosen_device, chosen_fill, chosen_precision, libraries
 from pairs.backends.pairwise import PairwiseBackend
@@ -55,7 +55,7 @@ def make_dust3r(seed: int = 0, options: BackendOptions | None = None) -> Pairwis
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkRecipe:
+class NetworkSpec:
     """What it takes to open a network in any process of this machine."""
 
     path: Path
@@ -118,22 +118,22 @@ class NetworkModel:
         )
 
 
-def open_network(recipe: NetworkRecipe) -> NetworkModel:
-    """Return the network of a recipe, ready to be asked."""
-    network = load_network(recipe.path, recipe.device, PRECISIONS[recipe.precision])
-    return NetworkModel(network, fill_named(recipe.fill), recipe.subsample)
+def open_network(spec: NetworkSpec) -> NetworkModel:
+    """Return the network of a spec, ready to be asked."""
+    network = load_network(spec.path, spec.device, PRECISIONS[spec.precision])
+    return NetworkModel(network, fill_named(spec.fill), spec.subsample)
 
 
-def network_key(kind: str, recipe: NetworkRecipe) -> str:
+def network_key(kind: str, spec: NetworkSpec) -> str:
     """Return the line that tells a network's predictions from those of any other."""
     chosen = {
-        "weights": weights_digest(recipe.path),
-        "precision": recipe.precision,
-        "fill": recipe.fill,
-        "subsample": recipe.subsample,
+        "weights": weights_digest(spec.path),
+        "precision": spec.precision,
+        "fill": spec.fill,
+        "subsample": spec.subsample,
     }
     return (
-        f"{kind} {VERSION} ({libraries()}, {torch.device(recipe.device).type}) "
+        f"{kind} {VERSION} ({libraries()}, {torch.device(spec.device).type}) "
         f"{json.dumps(chosen, sort_keys=True)}"
     )
 
@@ -145,13 +145,13 @@ def weights_digest(path: Path) -> str:
 
 def _make(kind: str, options: BackendOptions) -> PairwiseBackend:
     refuse_other_options(kind, options, _HEARD)
-    recipe = NetworkRecipe(
+    spec = NetworkSpec(
         path=find_checkpoint(options.weights or kind).absolute(),
         device=chosen_device(options),
         precision=chosen_precision(options),
         fill=chosen_fill(options),
     )
-    checkpoint = read_checkpoint(recipe.path)
+    checkpoint = read_checkpoint(spec.path)
     config = checkpoint.config
     if config.kind != kind:
         raise UserError(
@@ -163,15 +163,15 @@ def _make(kind: str, options: BackendOptions) -> PairwiseBackend:
     require_fit(checkpoint)
     grid = grid_of(config)
     return PairwiseBackend(
-        key=network_key(kind, recipe),
+        key=network_key(kind, spec),
         own_grid=_in_words(grid),
         to_grid=functools.partial(on_network_grid, grid=grid),
-        open_model=functools.partial(open_network, recipe),
-        batch=_batch(options.batch, recipe.device),
-        engine=engine_named(options.engine or "process", recipe.device),
-        looks=None
+        open_model=functools.partial(open_network, spec),
+        batch=_batch(options.batch, spec.device),
+        engine=engine_named(options.engine or "process", spec.device),
+        similarity_model=None
         if options.retrieval is None
-        else likeness_model(options.retrieval, config, torch.device(recipe.device)),
+        else similarity_model_of(options.retrieval, config, torch.device(spec.device)),
     )
 
 

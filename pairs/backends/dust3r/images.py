@@ -106,8 +106,8 @@ def on_network_grid(view: View, grid: NetworkGrid) -> View:
     pixel_map = network_map(view.name, view.pixel_map.source_size, view.pixel_map.orientation, grid)
     # The image is resampled otherwise than that of a view loaded with the same pixel map, so its key differs
     # as well.
-    key = digest("network image", view.content, pixel_map.matrix, list(pixel_map.target_size))
-    return replace(view, image=photo_on_grid(load_photo(view), pixel_map), pixel_map=pixel_map, key=key)
+    key = digest("network image", view.photo_key, pixel_map.matrix, list(pixel_map.target_size))
+    return replace(view, image=photo_on_grid(load_photo(view), pixel_map), pixel_map=pixel_map, grid_key=key)
 
 
 def photo_on_grid(photo: np.ndarray, pixel_map: PixelMap) -> np.ndarray:

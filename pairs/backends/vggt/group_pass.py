@@ -20,7 +20,7 @@ from pairs.backends.jobs import is_out_of_memory
 from pairs.backends.vggt.cost import PassCost, free_memory, in_words, pass_cost
 from pairs.backends.vggt.group import group_prediction
 from pairs.backends.vggt.images import on_vggt_grid, vggt_input
-from pairs.backends.vggt.recipe import GROUP_HEADS, VggtRecipe, grid_for, open_vggt
+from pairs.backends.vggt.model_spec import GROUP_HEADS, VggtSpec, grid_for, open_vggt
 from pairs.backends.vggt.stitching import overlapping_windows, stitched
 from pairs.networks.vggt.config import Head
 from pairs.networks.vggt.network import Dense, Vggt, VggtOutput
@@ -35,7 +35,7 @@ _LEAST_WINDOW = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class MaxFrames:
     """How many photos the network looks at together."""
 
     at_most: int | None = None
@@ -58,27 +58,27 @@ class Grouped:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Where a road keeps what is finished, and whom it tells how far it is."""
+    """Where a pass keeps what is finished, and whom it tells how far it is."""
 
-    recipe: VggtRecipe
+    spec: VggtSpec
     store: PredictionStore
     progress: Progress
 
 
-def parse_together(text: str) -> Together:
+def parse_max_frames(text: str) -> MaxFrames:
     """Return what `auto`, `all` or a number stand for. Raises `UserError` for anything else."""
     if text in ("auto", "all"):
-        return Together(whole=text == "all")
+        return MaxFrames(whole=text == "all")
     if not (text.isascii() and text.isdigit() and int(text) >= _LEAST_WINDOW):
         raise UserError(
-            f"--together {text}: say auto, all, or how many photos the network looks at together, "
+            f"--max-frames {text}: say auto, all, or how many photos the network looks at together, "
             f"{_LEAST_WINDOW} or more."
         )
-    return Together(int(text))
+    return MaxFrames(int(text))
 
 
 def predict_group(
-    views: Sequence[View], together: Together, run: Run, heads: frozenset[Head] = GROUP_HEADS
+    views: Sequence[View], max_frames: MaxFrames, run: Run, heads: frozenset[Head] = GROUP_HEADS
 ) -> Grouped:
     """Return cameras, depth and confidence of all views, in the world of the first.
 
@@ -86,18 +86,18 @@ def predict_group(
     the memory does not suffice.
     """
     run.progress("scaling photos for the network", 0, 1)
-    placed = on_vggt_grid(views, grid_for(tuple(views), run.recipe))
-    device = torch.device(run.recipe.device)
+    placed = on_vggt_grid(views, grid_for(tuple(views), run.spec))
+    device = torch.device(run.spec.device)
     height, width = placed[0].image.shape[:2]
-    cost = pass_cost(run.recipe.with_heads(heads), (height, width), run.recipe.frames_at_once)
-    windows, notices = choose_windows(len(placed), cost, free_memory(device), together)
+    cost = pass_cost(run.spec.with_heads(heads), (height, width), run.spec.frames_at_once)
+    windows, notices = choose_windows(len(placed), cost, free_memory(device), max_frames)
     # Said before it is run: whoever has not so much memory or time can still stop here.
     run.progress(
         f"looking at {len(windows[0])} photos together ({in_words(cost, len(windows[0]), device)})",
         0,
         len(windows),
     )
-    network = functools.cache(lambda: open_vggt(run.recipe, GROUP_HEADS))
+    network = functools.cache(lambda: open_vggt(run.spec, GROUP_HEADS))
     groups: list[GroupPrediction] = []
     for k, window in enumerate(windows):
         group, remarks = _window(tuple(placed[view] for view in window), network, run)
@@ -109,14 +109,14 @@ def predict_group(
 
 
 def choose_windows(
-    num_views: int, cost: PassCost, free: float | None, together: Together
+    num_views: int, cost: PassCost, free: float | None, max_frames: MaxFrames
 ) -> tuple[tuple[tuple[int, ...], ...], tuple[Notice, ...]]:
     """Return the views of every pass, and what the user has to know about it.
 
     Raises `UserError` naming the number of photos that fit when the memory does not suffice for the number
     asked for, or for a useful one.
     """
-    asked = num_views if together.at_most is None else min(together.at_most, num_views)
+    asked = num_views if max_frames.at_most is None else min(max_frames.at_most, num_views)
     fit = asked if free is None else cost.frames_within(free)
     if fit >= asked:
         windows = overlapping_windows(num_views, max(asked, 2))
@@ -128,9 +128,9 @@ def choose_windows(
     smaller = "Use another --device, or close what else uses its memory."
     if fit < min(_LEAST_WINDOW, num_views):
         raise UserError(f"{lack}: not even {min(_LEAST_WINDOW, num_views)} photos fit. {smaller}")
-    if together.whole or together.at_most is not None:
+    if max_frames.whole or max_frames.at_most is not None:
         raise UserError(
-            f"{lack}: {fit} photos fit. Pass --together {fit} (or auto) for overlapping groups of photos "
+            f"{lack}: {fit} photos fit. Pass --max-frames {fit} (or auto) for overlapping groups of photos "
             f"that are joined afterwards. {smaller}"
         )
     windows = overlapping_windows(num_views, fit)
@@ -144,7 +144,7 @@ def choose_windows(
 def _windows_notice(num_views: int, size: int, count: int, why: str) -> Notice:
     text = (
         f"the {num_views} photos were looked at in {count} overlapping groups of {size}, joined by the "
-        f"photos they share ({why}; --together {size})."
+        f"photos they share ({why}; --max-frames {size})."
     )
     return info("groups", text)
 
@@ -153,21 +153,21 @@ def _window(
     views: tuple[View, ...], network: Callable[[], Vggt], run: Run
 ) -> tuple[GroupPrediction, tuple[Notice, ...]]:
     """Return what the network says of one window, from the store when it is there."""
-    key = digest(run.recipe.key("vggt"), [view.key for view in views])
+    key = digest(run.spec.key("vggt"), [view.grid_key for view in views])
     found = run.store.get(_GROUPS, key)
     if found is None:
-        found = _look(network(), views, run.recipe)
+        found = _look(network(), views, run.spec)
         run.store.put(_GROUPS, key, found)
     return group_prediction(views, _output(found))
 
 
-def _look(network: Vggt, views: Sequence[View], recipe: VggtRecipe) -> dict[str, np.ndarray]:
+def _look(network: Vggt, views: Sequence[View], spec: VggtSpec) -> dict[str, np.ndarray]:
     """Run the network once, and return what it says as arrays: encodings (S, 9), depth and confidence (S, H,
     W).
     """
     with torch.inference_mode(), enough_memory(len(views)):
-        aggregated = network.aggregate(vggt_input(views, fill_named(recipe.fill)).to(network.device)[None])
-        encodings, depth = network.camera(aggregated)[-1], network.depth(aggregated, recipe.frames_at_once)
+        aggregated = network.aggregate(vggt_input(views, fill_named(spec.fill)).to(network.device)[None])
+        encodings, depth = network.camera(aggregated)[-1], network.depth(aggregated, spec.frames_at_once)
     arrays = {"encodings": encodings[0], "depth": depth.values[0, ..., 0], "conf": depth.conf[0]}
     return {name: tensor.float().cpu().numpy() for name, tensor in arrays.items()}
 
@@ -182,7 +182,7 @@ def enough_memory(num_photos: int) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        fewer = f"--together {max(_LEAST_WINDOW, num_photos // 2)}"
+        fewer = f"--max-frames {max(_LEAST_WINDOW, num_photos // 2)}"
         raise UserError(
             f"the memory does not suffice for {num_photos} photos in one pass. Pass {fewer}, or use "
             "another --device."

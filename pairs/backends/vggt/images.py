@@ -114,9 +114,9 @@ def on_vggt_grid(views: Sequence[View], grid: VggtGrid) -> tuple[View, ...]:
     for view, pixel_map in zip(views, maps):
         # The image is resampled otherwise than that of a view loaded with the same pixel map, so its key
         # differs as well.
-        key = digest("vggt image", view.content, pixel_map.matrix, list(pixel_map.target_size))
+        key = digest("vggt image", view.photo_key, pixel_map.matrix, list(pixel_map.target_size))
         placed.append(
-            replace(view, image=photo_on_grid(load_photo(view), pixel_map), pixel_map=pixel_map, key=key)
+            replace(view, image=photo_on_grid(load_photo(view), pixel_map), pixel_map=pixel_map, grid_key=key)
         )
     return tuple(placed)
 

@@ -19,8 +19,8 @@ from masks.pixelmap import identity
 from pairs.backends.jobs import Encoding
 from pairs.backends.vggt.group import group_prediction
 from pairs.backends.vggt.images import WHITE, on_vggt_grid, stacked, vggt_input
+from pairs.backends.vggt.model_spec import GROUP_HEADS, TRACK_HEADS, VggtSpec, grid_for, open_vggt
 from pairs.backends.vggt.query_points import query_points
-from pairs.backends.vggt.recipe import GROUP_HEADS, TRACK_HEADS, VggtRecipe, grid_for, open_vggt
 from pairs.backends.vggt.track_matches import TrackOptions, Tracks, matches_of_pairs
 from pairs.backends.vggt.track_pass import arrays_of
 from pairs.networks.vggt.aggregator import Aggregated
@@ -33,20 +33,20 @@ _TRACKS = TrackOptions(least_matches=1)
 _NONE = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
 
 
-def on_own_grid(view: View, recipe: VggtRecipe) -> View:
+def on_own_grid(view: View, spec: VggtSpec) -> View:
     """Return a view on the network's grid, whatever the other views are."""
-    return on_vggt_grid([view], grid_for((view,), recipe))[0]
+    return on_vggt_grid([view], grid_for((view,), spec))[0]
 
 
-def open_pair_model(recipe: VggtRecipe) -> VggtPairModel:
-    """Return the network of a recipe, ready to be asked for pairs."""
-    tracks = TRACK_HEADS if recipe.config.track is not None else frozenset()
-    return VggtPairModel(open_vggt(recipe, GROUP_HEADS | tracks), recipe.fill)
+def open_pair_model(spec: VggtSpec) -> VggtPairModel:
+    """Return the network of a spec, ready to be asked for pairs."""
+    tracks = TRACK_HEADS if spec.config.track is not None else frozenset()
+    return VggtPairModel(open_vggt(spec, GROUP_HEADS | tracks), spec.fill)
 
 
 @dataclass(frozen=True, slots=True)
 class VggtPairModel:
-    """A network that answers for pairs in arrays. It looks at two photos together: there is nothing to be
+    """A network that answers for pairs in arrays. It looks at two photos max_frames: there is nothing to be
     remembered of one but itself.
     """
 

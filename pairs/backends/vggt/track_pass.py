@@ -13,9 +13,9 @@ import torch
 from masks.fill import fill_named
 from pairs.backends.vggt.group_pass import Grouped, Run, enough_memory
 from pairs.backends.vggt.images import vggt_input
+from pairs.backends.vggt.model_spec import TRACK_HEADS, open_vggt
 from pairs.backends.vggt.query_frames import swapped_to_front
 from pairs.backends.vggt.query_points import query_points, require_on_object
-from pairs.backends.vggt.recipe import TRACK_HEADS, open_vggt
 from pairs.backends.vggt.track_matches import TrackOptions, Tracks, reached, spread_views
 from pairs.networks.vggt.network import Vggt
 from pairs.networks.vggt.tracker import Tracks as NetworkTracks
@@ -25,7 +25,8 @@ from pairs.views.view import View, grid_mask
 _TRACKS = "tracks"
 """Folder of the store."""
 _POINT_FRAMES_CPU, _POINT_FRAMES_ACCELERATOR = 1 << 13, 1 << 16
-"""Points times photos that are followed together: they bound the memory. Points of one call help each other,
+"""Points times photos that are followed max_frames: they bound the memory. Points of one call help each
+other,
 so the number is part of the key."""
 
 
@@ -36,7 +37,7 @@ def follow_all(grouped: Grouped, options: TrackOptions, run: Run) -> tuple[Track
     well, once.
     """
     masks = [grid_mask(view) for view in grouped.views]
-    network = functools.cache(lambda: open_vggt(run.recipe, TRACK_HEADS))
+    network = functools.cache(lambda: open_vggt(run.spec, TRACK_HEADS))
     found: list[Tracks] = []
     for k, window in enumerate(grouped.windows):
         follow = functools.partial(_follow, grouped.views, window, options, network, run)
@@ -111,8 +112,8 @@ def _follow(
     seen = [views[view] for view in window]
     position = window.index(query)
     key = digest(
-        run.recipe.key("vggt tracks"),
-        [view.key for view in seen],
+        run.spec.key("vggt tracks"),
+        [view.grid_key for view in seen],
         position,
         options.points,
         _POINT_FRAMES_CPU,
@@ -128,9 +129,9 @@ def _follow(
 def _followed(
     seen: Sequence[View], position: int, options: TrackOptions, network: Callable[[], Vggt], run: Run
 ) -> dict[str, np.ndarray]:
-    picture = vggt_input([seen[position]], fill_named(run.recipe.fill))[0].permute(
+    picture = vggt_input([seen[position]], fill_named(run.spec.fill))[0].permute(
         1, 2, 0
     )  # (H, W, 3), what the network sees
     points = query_points((picture * 255).round().byte().numpy(), grid_mask(seen[position]), options.points)
     with enough_memory(len(seen)):
-        return follow_points(network(), seen, position, points, run.recipe.fill)
+        return follow_points(network(), seen, position, points, run.spec.fill)

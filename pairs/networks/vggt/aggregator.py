@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from pairs.networks.layers import PatchEmbed, Rotation, rotation
+from pairs.networks.layers import PatchEmbed, RotaryEmbedding, rotation
 from pairs.networks.vggt.blocks import Block, BlockConfig, token_positions
 from pairs.networks.vggt.config import AggregatorConfig, Attention
 from pairs.networks.vggt.dino import Dino, normalised
@@ -110,7 +110,7 @@ class Aggregator(nn.Module):
 
     def _turns(
         self, grid: tuple[int, int], num_frames: int, device: torch.device
-    ) -> dict[Attention, Rotation]:
+    ) -> dict[Attention, RotaryEmbedding]:
         """Return the rotary embedding of one frame and of all frames; every frame has the same positions."""
         positions = token_positions(grid, self.config.first_patch, device)
         head_dim = self.config.dim // self.config.heads
@@ -120,7 +120,7 @@ class Aggregator(nn.Module):
         )
         return {"frame": each, "global": whole}
 
-    def _run(self, kind: Attention, x: Tensor, start: int, turn: Rotation) -> list[Tensor]:
+    def _run(self, kind: Attention, x: Tensor, start: int, turn: RotaryEmbedding) -> list[Tensor]:
         """Return what each of the next blocks of a kind makes of tokens (B S, P, C)."""
         blocks = self.frame_blocks if kind == "frame" else self.global_blocks
         num_tokens = turn.cos.shape[1]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pairs.networks.layers import Mlp, Rotation, grid_positions, rotate
+from pairs.networks.layers import Mlp, RotaryEmbedding, apply_rope, grid_positions
 
 NORM_EPS = 1e-5
 """Of every layer norm except those of DINOv2 and the camera head's norm without parameters."""
@@ -42,14 +42,14 @@ class SelfAttention(nn.Module):
         self.k_norm = nn.LayerNorm(dim // heads, eps=NORM_EPS) if qk_norm else nn.Identity()
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, turn: Rotation | None) -> Tensor:
+    def forward(self, x: Tensor, turn: RotaryEmbedding | None) -> Tensor:
         """Return what each token (B, N, C) gathers from all of them; without a turn positions do not
         matter.
         """
         query, key, value = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(2)  # (B, N, heads, d) each
         query, key = self.q_norm(query), self.k_norm(key)
         if turn is not None:
-            query, key = rotate(query, turn), rotate(key, turn)
+            query, key = apply_rope(query, turn), apply_rope(key, turn)
         # Norms give float32 whatever the precision around them, and attention wants three tensors of one
         # type.
         heads = (tokens.to(value.dtype).transpose(1, 2) for tokens in (query, key, value))
@@ -81,7 +81,7 @@ class Block(nn.Module):
         self.mlp = Mlp(dim, int(config.mlp_ratio * dim), dim)
         self.ls2 = nn.Identity() if scale is None else LayerScale(dim, scale)
 
-    def forward(self, x: Tensor, turn: Rotation | None = None) -> Tensor:
+    def forward(self, x: Tensor, turn: RotaryEmbedding | None = None) -> Tensor:
         """Return the tokens (B, N, C) one block later."""
         x = x + self.ls1(self.attn(self.norm1(x), turn))
         return x + self.ls2(self.mlp(self.norm2(x)))

@@ -91,7 +91,7 @@ def assess(
     return _by_residuals(model, xy)
 
 
-def with_tears(assessment: Assessment, torn: tuple[Pair, ...]) -> Assessment:
+def with_broken_neighbours(assessment: Assessment, torn: tuple[Pair, ...]) -> Assessment:
     """Return the assessment in the light of neighbours that were torn apart.
 
     A fold tears a ring at least twice. A single tear may be a wrong pair of two look-alike photos that happen
@@ -108,7 +108,7 @@ def with_tears(assessment: Assessment, torn: tuple[Pair, ...]) -> Assessment:
     )
 
 
-def with_coincidences(assessment: Assessment, coinciding: tuple[int, ...], num_placed: int) -> Assessment:
+def with_collapsed_views(assessment: Assessment, coinciding: tuple[int, ...], num_placed: int) -> Assessment:
     """Return the assessment in the light of views that share a place.
 
     A few may be repeated photos, many make a scene doubtful; when most views collapse onto others, the object
@@ -201,7 +201,9 @@ def _by_residuals(model: MapperModel, xy: Sequence[np.ndarray]) -> Assessment:
     return Assessment(Verdict.UNCHECKED if healthy else Verdict.REJECTED, reason, None)
 
 
-def torn_pairs(model: MapperModel, pairs: Mapping[Pair, VerifiedPair], num_views: int) -> tuple[Pair, ...]:
+def broken_neighbours(
+    model: MapperModel, pairs: Mapping[Pair, VerifiedPair], num_views: int
+) -> tuple[Pair, ...]:
     """Return the verified pairs of neighbours in file order (the last one is a neighbour of the first) whose
     matches the scene contradicts.
 
@@ -248,7 +250,7 @@ def _looked_up(point_of: np.ndarray, features: np.ndarray) -> np.ndarray:
     return found
 
 
-def coinciding_views(model: MapperModel, num_views: int) -> tuple[int, ...]:
+def collapsed_views(model: MapperModel, num_views: int) -> tuple[int, ...]:
     """Return the placed views that share their place with a view that is no neighbour in file order,
     ascending.
     """

@@ -15,7 +15,7 @@ import numpy as np
 from masks.mask import shrunk
 from pairs.backends.classical.keys import photo_key, stage_key
 from pairs.backends.classical.options import SolveOptions
-from pairs.backends.classical.sfm.working_image import WorkingPicture, working_picture
+from pairs.backends.classical.sfm.working_image import WorkingImage, working_image
 from pairs.views.view import View
 
 KIND = "features"
@@ -55,10 +55,10 @@ def features_key(view: View, options: SolveOptions) -> str:
 def find_features(task: tuple[View, SolveOptions]) -> Features:
     """Find the features of one view; a task for a worker."""
     view, options = task
-    return detect(working_picture(view, options.working_longest), options)
+    return detect(working_image(view, options.working_longest), options)
 
 
-def detect(picture: WorkingPicture, options: SolveOptions) -> Features:
+def detect(picture: WorkingImage, options: SolveOptions) -> Features:
     """Find the strongest features of a picture, at least the inset away from the mask's edge."""
     if picture.mask is None:
         return _strongest(*_sift(picture.grey, None), options.features_unmasked)

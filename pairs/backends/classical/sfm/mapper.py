@@ -44,7 +44,7 @@ class CameraStart:
 
 @dataclass(frozen=True, slots=True)
 class Strictness:
-    """Thresholds of the mapper that the ladder of retries tightens."""
+    """Thresholds of the mapper that retries tighten."""
 
     pose_max_error_px: float = 12.0
     pose_min_inlier_share: float = 0.25

@@ -79,11 +79,11 @@ def scene_notices(
             "scene solve",
             (
                 f"{_tries_in_words(attempts, num_views)} {best.num_placed} of {num_views} views placed: "
-                f"{best.rung}, {best.start}."
+                f"{best.strategy}, {best.start}."
             ),
         ),
         _verdict_notice(evidence, best),
-        *_rung_notices(attempts, best),
+        *_strategy_notices(attempts, best),
         *_focal_notices(evidence, best, options),
         *_left_out(evidence, best),
     ]
@@ -145,14 +145,14 @@ def _pair_names(evidence: Evidence, pairs: Sequence[Pair]) -> str:
     return first_few([f"{evidence.views[a].name} with {evidence.views[b].name}" for a, b in pairs])
 
 
-def _rung_notices(attempts: Sequence[Attempt], best: Attempt) -> list[Notice]:
-    walked = list(dict.fromkeys(attempt.rung for attempt in attempts))
+def _strategy_notices(attempts: Sequence[Attempt], best: Attempt) -> list[Notice]:
+    walked = list(dict.fromkeys(attempt.strategy for attempt in attempts))
     if len(walked) == 1:
         return []
     judged = [attempt.assessment for attempt in attempts if attempt.assessment is not None]
     text = (
         f"the scene of all pairs was not believable, so others were tried: {first_few(walked[1:], '; ')}. "
-        f"Handed on: {best.rung}."
+        f"Handed on: {best.strategy}."
     )
     alike = (
         " The object looks alike from several sides: check that the scene goes round as the photos do."

@@ -20,10 +20,17 @@ from masks.progress import Progress
 from pairs.backends.classical.keys import stage_key
 from pairs.backends.classical.options import DepthOptions
 from pairs.backends.classical.sfm.solve import SceneSolve
-from pairs.backends.classical.stereo.depth_map import RawDepth, raw_depth
-from pairs.backends.classical.stereo.fusion import CONFIDENT, FusedDepth, confidence, fill_up, fuse, smooth
+from pairs.backends.classical.stereo.depth_map import PhotometricDepth, photometric_depth
+from pairs.backends.classical.stereo.fusion import (
+    CONFIDENT,
+    GeometricDepth,
+    confidence,
+    extrapolate,
+    fuse,
+    smooth,
+)
 from pairs.backends.classical.stereo.plan import RAW_KIND, DepthPlan, depth_plans, scene_inverse_depths
-from pairs.backends.classical.stereo.plane_sweep import SweepPicture, sweep_picture
+from pairs.backends.classical.stereo.plane_sweep import SweepImage, sweep_image
 from pairs.engines.processes import WorkerPool
 from pairs.prediction.predictions import GroupPrediction
 from pairs.prediction.store import PredictionStore
@@ -56,7 +63,7 @@ def dense_group(
     cameras = grid_cameras(placed, solve.cameras)
     plans = depth_plans(placed, solve, cameras, options)
     with WorkerPool(workers) as pool:
-        fused = _fused_depths(placed, plans, _DepthRun(store, pool, progress, options))
+        fused = _geometric_depths(placed, plans, _DepthRun(store, pool, progress, options))
     maps, notices = [], []
     for v, view in enumerate(placed):
         measured = fused.get(v)
@@ -65,7 +72,10 @@ def dense_group(
             notices.append(warning(view.name, _why_unmeasured(measured)))
         else:
             maps.append(
-                (1 / fill_up(measured.inverse, measured.agree > 0), confidence(measured.agree, measured.seen))
+                (
+                    1 / extrapolate(measured.inverse, measured.agree > 0),
+                    confidence(measured.agree, measured.seen),
+                )
             )
     return _normalised(cameras, maps), tuple(notices)
 
@@ -87,31 +97,33 @@ class _DepthRun:
 
 
 @dataclass(frozen=True, slots=True)
-class _RawTask:
-    picture: SweepPicture
-    neighbours: tuple[SweepPicture, ...]
+class _PhotometricTask:
+    picture: SweepImage
+    neighbours: tuple[SweepImage, ...]
     plan: DepthPlan
     options: DepthOptions
 
 
 @dataclass(frozen=True, slots=True)
 class _FuseTask:
-    own: RawDepth
-    neighbours: tuple[RawDepth, ...]
+    own: PhotometricDepth
+    neighbours: tuple[PhotometricDepth, ...]
     plan: DepthPlan
 
 
-def _fused_depths(
+def _geometric_depths(
     views: Sequence[View], plans: Mapping[int, DepthPlan], run: _DepthRun
-) -> dict[int, FusedDepth]:
+) -> dict[int, GeometricDepth]:
     """Return the fused depth of every view that has a plan."""
     keys = {
         v: stage_key(_FUSED_KIND, plan.key, [plans[n].key for n in plan.neighbours if n in plans])
         for v, plan in plans.items()
     }
-    done = {v: FusedDepth(**found) for v, key in keys.items() if (found := run.store.get(_FUSED_KIND, key))}
+    done = {
+        v: GeometricDepth(**found) for v, key in keys.items() if (found := run.store.get(_FUSED_KIND, key))
+    }
     missing = [v for v in plans if v not in done]
-    raws = _raw_depths(views, plans, _with_neighbours(missing, plans), run)
+    raws = _photometric_depths(views, plans, _with_neighbours(missing, plans), run)
     tasks = [_FuseTask(raws[v], tuple(raws[n] for n in plans[v].neighbours), plans[v]) for v in missing]
     # Results come in order while later ones are still being made: each is safe in the store as soon as it is
     # there.
@@ -123,15 +135,15 @@ def _fused_depths(
     return done
 
 
-def _raw_depths(
+def _photometric_depths(
     views: Sequence[View], plans: Mapping[int, DepthPlan], wanted: Sequence[int], run: _DepthRun
-) -> dict[int, RawDepth]:
+) -> dict[int, PhotometricDepth]:
     """Return the raw depths of the wanted views; a view without a plan has none that is valid."""
     # A view without a plan is still somebody's neighbour: its picture serves the sweep, its depth says
     # nothing.
     done = {v: _without_depth(views[v]) for v in wanted if v not in plans}
     done |= {
-        v: RawDepth(**found)
+        v: PhotometricDepth(**found)
         for v in wanted
         if v in plans and (found := run.store.get(RAW_KIND, plans[v].key))
     }
@@ -140,12 +152,12 @@ def _raw_depths(
     pictures = dict(
         zip(
             needed,
-            _in_parallel(sweep_picture, [views[v] for v in needed], "preparing photos", run),
+            _in_parallel(sweep_image, [views[v] for v in needed], "preparing photos", run),
             strict=True,
         )
     )
     tasks = [
-        _RawTask(pictures[v], tuple(pictures[n] for n in plans[v].neighbours), plans[v], run.options)
+        _PhotometricTask(pictures[v], tuple(pictures[n] for n in plans[v].neighbours), plans[v], run.options)
         for v in missing
     ]
     for v, raw in zip(missing, _in_parallel(_sweep, tasks, "measuring depth", run), strict=True):
@@ -167,18 +179,18 @@ def _in_parallel(
         yield result
 
 
-def _sweep(task: _RawTask) -> RawDepth:
+def _sweep(task: _PhotometricTask) -> PhotometricDepth:
     limits = (task.options.min_planes, task.options.max_planes)
-    return raw_depth(task.picture, task.neighbours, task.plan.there, task.plan.inverse_range, limits)
+    return photometric_depth(task.picture, task.neighbours, task.plan.there, task.plan.inverse_range, limits)
 
 
-def _fuse(task: _FuseTask) -> FusedDepth:
+def _fuse(task: _FuseTask) -> GeometricDepth:
     return smooth(fuse(task.own, task.neighbours, task.plan.there, task.plan.back))
 
 
-def _without_depth(view: View) -> RawDepth:
+def _without_depth(view: View) -> PhotometricDepth:
     shape = view.image.shape[:2]
-    return RawDepth(np.zeros(shape, np.float32), np.zeros(shape, bool))
+    return PhotometricDepth(np.zeros(shape, np.float32), np.zeros(shape, bool))
 
 
 def _unmeasured(inverse_depths: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -187,7 +199,7 @@ def _unmeasured(inverse_depths: np.ndarray, shape: tuple[int, int]) -> tuple[np.
     return np.full(shape, depth, np.float32), np.ones(shape, np.float32)
 
 
-def _why_unmeasured(measured: FusedDepth | None) -> str:
+def _why_unmeasured(measured: GeometricDepth | None) -> str:
     why = (
         "no neighbour confirms any depth"
         if measured

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from masks.fill import extend_nearest
-from pairs.backends.classical.stereo.depth_map import RawDepth
-from pairs.backends.classical.stereo.warp import Transfer, carry, sample_valid
+from pairs.backends.classical.stereo.depth_map import PhotometricDepth
+from pairs.backends.classical.stereo.warp import Warp, sample_valid, warp_image_to
 
 DEPTH_TOLERANCE = 0.01
 """Relative difference up to which two depths are one surface."""
@@ -27,7 +27,7 @@ CONFIDENT = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class FusedDepth:
+class GeometricDepth:
     """Inverse depth of one view with the number of neighbours that confirm it."""
 
     inverse: np.ndarray  # (H, W) float32, > 0 where agree > 0
@@ -36,8 +36,8 @@ class FusedDepth:
 
 
 def fuse(
-    own: RawDepth, neighbours: Sequence[RawDepth], there: Sequence[Transfer], back: Sequence[Transfer]
-) -> FusedDepth:
+    own: PhotometricDepth, neighbours: Sequence[PhotometricDepth], there: Sequence[Warp], back: Sequence[Warp]
+) -> GeometricDepth:
     """Return the mean of a view's inverse depth and of all neighbours' that agree with it.
 
     `there` leads to the neighbours, `back` from them. A neighbour agrees when its depth at the pixel's place,
@@ -47,9 +47,9 @@ def fuse(
     x, y, q = column.astype(np.float64), row.astype(np.float64), own.inverse[own.valid].astype(np.float64)
     total, agree, seen = q.copy(), np.zeros(len(q), np.uint8), np.zeros(len(q), np.uint8)
     for neighbour, to, home in zip(neighbours, there, back):
-        x_there, y_there, _ = carry(to, x, y, q)
+        x_there, y_there, _ = warp_image_to(to, x, y, q)
         (q_there,), has_depth = sample_valid([neighbour.inverse], neighbour.valid, x_there, y_there)
-        x_back, y_back, q_back = carry(home, x_there, y_there, q_there)
+        x_back, y_back, q_back = warp_image_to(home, x_there, y_there, q_there)
         # |z' - z| < tolerance z in inverse depths.
         near = (np.abs(q - q_back) < DEPTH_TOLERANCE * q_back) & (
             np.hypot(x_back - x, y_back - y) < _PIXEL_TOLERANCE
@@ -61,10 +61,10 @@ def fuse(
     maps = [np.zeros(own.valid.shape, dtype) for dtype in (np.float32, np.uint8, np.uint8)]
     for target, values in zip(maps, (total / (1 + agree), agree, seen)):
         target[own.valid] = values
-    return FusedDepth(*maps)
+    return GeometricDepth(*maps)
 
 
-def smooth(fused: FusedDepth) -> FusedDepth:
+def smooth(fused: GeometricDepth) -> GeometricDepth:
     """Return the same with inverse depth averaged over pairs of opposite neighbours within three pixels.
 
     Each pair counts by the lesser of its two agreements, and only when both lie within 1 % of the pixel: the
@@ -95,7 +95,7 @@ def smooth(fused: FusedDepth) -> FusedDepth:
     inverse[rows, columns] = np.where(
         fused.agree[rows, columns] > 0, own + total / (2 * np.maximum(weight, 1)), own
     )
-    return FusedDepth(inverse, fused.agree, fused.seen)
+    return GeometricDepth(inverse, fused.agree, fused.seen)
 
 
 def _half_of_offsets(radius: int) -> list[tuple[int, int]]:
@@ -104,7 +104,7 @@ def _half_of_offsets(radius: int) -> list[tuple[int, int]]:
     return [(dy, dx) for dy in span for dx in span if (dy, dx) > (0, 0)]
 
 
-def fill_up(inverse_depth: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def extrapolate(inverse_depth: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Return inverse depth (H, W) float32, positive everywhere: unchanged where `valid`, elsewhere the
     blurred extension of what is valid.
 

@@ -12,7 +12,7 @@ import numpy as np
 from pairs.backends.classical.keys import stage_key
 from pairs.backends.classical.options import DepthOptions
 from pairs.backends.classical.sfm.solve import SceneSolve
-from pairs.backends.classical.stereo.warp import Transfer, transfer
+from pairs.backends.classical.stereo.warp import Warp, warp_between
 from pairs.views.cameras import Cameras
 from pairs.views.view import View
 
@@ -27,7 +27,7 @@ _PERCENTILES = (2, 98)
 _WIDENING = 0.25
 
 
-RAW_KIND = "raw_depth"
+RAW_KIND = "photometric_depth"
 """Name of the raw depths' folder in the store."""
 
 
@@ -90,9 +90,9 @@ class DepthPlan:
 
     neighbours: tuple[int, ...]
     """One to four, best first."""
-    there: tuple[Transfer, ...]
+    there: tuple[Warp, ...]
     """From the view to each neighbour."""
-    back: tuple[Transfer, ...]
+    back: tuple[Warp, ...]
     """From each neighbour to the view."""
     inverse_range: tuple[float, float]
     """(far, near) inverse depth."""
@@ -123,9 +123,9 @@ def _plan(
     inverse_range: tuple[float, float],
     options: DepthOptions,
 ) -> DepthPlan:
-    there = tuple(transfer(cameras, n, v) for n in neighbours)
-    back = tuple(transfer(cameras, v, n) for n in neighbours)
-    names = [views[i].key for i in (v, *neighbours)]
+    there = tuple(warp_between(cameras, n, v) for n in neighbours)
+    back = tuple(warp_between(cameras, v, n) for n in neighbours)
+    names = [views[i].grid_key for i in (v, *neighbours)]
     moves = [array for move in (*there, *back) for array in (move.homography, move.epipole)]
     key = stage_key(RAW_KIND, options.min_planes, options.max_planes, names, inverse_range, *moves)
     return DepthPlan(neighbours, there, back, inverse_range, key)

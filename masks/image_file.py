@@ -29,7 +29,7 @@ _UNDECODABLE = (
 
 
 @dataclass(frozen=True, slots=True)
-class PictureFacts:
+class ImageFacts:
     """What a picture file says of itself before its pixels are decoded."""
 
     path: Path
@@ -58,14 +58,14 @@ class Picture:
     """Digest of the file's bytes."""
 
 
-def probe_picture(path: Path) -> PictureFacts:
+def probe_image(path: Path) -> ImageFacts:
     """Read a photo's header. Raises `ImageError` naming the file when it is missing, empty or no picture."""
     image, _ = _open(path)
     with _decoding(path):  # a PNG's EXIF may stand behind its pixels
         exif = image.getexif()
         facts = _camera_facts(exif)
     orientation = exif.get(ExifTags.Base.Orientation, 1)
-    return PictureFacts(
+    return ImageFacts(
         path=path,
         size=image.size,
         orientation=orientation if orientation in range(1, 9) else 1,
@@ -74,7 +74,7 @@ def probe_picture(path: Path) -> PictureFacts:
     )
 
 
-def open_picture(path: Path) -> Picture:
+def open_image(path: Path) -> Picture:
     """Decode a photo. Raises `ImageError` naming the file when it is missing, empty, truncated or no
     picture.
     """
