@@ -1,6 +1,4 @@
-"""Images, pairs and windows around the dense aligner and localisation (the dense aligner's specification,
-chapters 1.2, 8 and 8b).
-"""
+"""Images, pairs and windows around the dense aligner and localisation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the viewer shows: meshes of pointmaps and cameras as pyramids (chapter 15)."""
+"""What the viewer shows: meshes of pointmaps and cameras as pyramids."""
 
 from __future__ import annotations
 
