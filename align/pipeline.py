@@ -8,8 +8,8 @@ from pathlib import Path
 
 import networkx
 
-from align.bundle.options import GaussNewton
-from align.global_alignment import sparse_align
+from align.bundle.options import BundleOptions
+from align.global_alignment import align_predictions
 from align.group_scene import group_scene
 from align.presets import PRESETS, Preset
 from align.scene import Report, Scene
@@ -56,7 +56,7 @@ def reconstruct(
     store = PredictionStore(Path(store_folder))
     predictions = options.backend.predict(views, _pairs(options, views, store, progress), store, progress)
     scene = (
-        sparse_align(predictions, options.preset, progress)
+        align_predictions(predictions, options.preset, progress)
         if predictions.group is None
         else group_scene(predictions, progress)
     )
@@ -78,7 +78,7 @@ def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
                 ),
             ),
         )
-    freezes = isinstance(preset.cold, GaussNewton) and preset.cold.freeze_given
+    freezes = isinstance(preset.from_scratch, BundleOptions) and preset.from_scratch.fix_known_poses
     if freezes and predictions.group is None and predictions.cameras is None:
         return (
             warning(

@@ -19,7 +19,7 @@ import torch
 from oracle.metrics import pose_metrics
 from simulated import Recipe, Simulated, simulated
 
-from align.global_alignment import sparse_align
+from align.global_alignment import align_predictions
 from align.presets import POINTLOOM
 from align.scene import Scene
 from masks.notice import Level
@@ -61,23 +61,23 @@ def beyond(found: dict[str, float], num_views: int) -> list[str]:
     return failed + [name for name, limit in most.items() if found[name] > limit]
 
 
-def row(spec: Recipe, folder: Path) -> tuple[str, bool]:
+def row(recipe: Recipe, folder: Path) -> tuple[str, bool]:
     """Return one line of the table, and whether all is within the limits."""
-    truth = simulated(spec, folder)
+    truth = simulated(recipe, folder)
     began = time.process_time()
-    scene = sparse_align(truth.predictions, POINTLOOM)
+    scene = align_predictions(truth.predictions, POINTLOOM)
     seconds = time.process_time() - began
-    if len(scene.views) < spec.num_views:
-        return f"| {_title(spec)} | {len(scene.views)} of {spec.num_views} views |", False
+    if len(scene.views) < recipe.num_views:
+        return f"| {_title(recipe)} | {len(scene.views)} of {recipe.num_views} views |", False
     found = figures(scene, truth)
-    failed = beyond(found, spec.num_views)
+    failed = beyond(found, recipe.num_views)
     warnings = [
         f"{notice.subject}: {notice.text}"
         for notice in scene.report.notices
         if notice.level is not Level.INFO
     ]
     cells = [
-        _title(spec),
+        _title(recipe),
         f"{found['rotation median']:.2f} / {found['rotation max']:.2f}",
         *(f"{found[name]:.0f}" for name in ("RRA@5", "RTA@5")),
         f"{found['ATE']:.2f}",
@@ -92,11 +92,11 @@ def row(spec: Recipe, folder: Path) -> tuple[str, bool]:
     return "| " + " | ".join(cells) + " |", not failed
 
 
-def doubts(spec: Recipe, folder: Path) -> str:
+def doubts(recipe: Recipe, folder: Path) -> str:
     """Return one line of the table of scenes that must be doubted."""
-    truth = simulated(spec, folder)
-    scene = sparse_align(truth.predictions, POINTLOOM)
-    whole = len(scene.views) == spec.num_views
+    truth = simulated(recipe, folder)
+    scene = align_predictions(truth.predictions, POINTLOOM)
+    whole = len(scene.views) == recipe.num_views
     found = figures(scene, truth) if whole else {}
     rotation = (
         f"{found['rotation median']:.2f} / {found['rotation max']:.2f}"
@@ -108,13 +108,12 @@ def doubts(spec: Recipe, folder: Path) -> str:
         for notice in scene.report.notices
         if notice.level is not Level.INFO
     ]
-    return f"| {_title(spec)} | {rotation} | {_shortened(warnings, 240)} |"
+    return f"| {_title(recipe)} | {rotation} | {_shortened(warnings, 240)} |"
 
 
-def _title(spec: Recipe) -> str:
-    return (
-        f"{spec.shape} {spec.num_views} {spec.graph}, seed {spec.seed}{'' if spec.masked else ', unmasked'}"
-    )
+def _title(recipe: Recipe) -> str:
+    unmasked = "" if recipe.masked else ", unmasked"
+    return f"{recipe.shape} {recipe.num_views} {recipe.graph}, seed {recipe.seed}{unmasked}"
 
 
 def _shortened(warnings: Sequence[str], length: int = 90) -> str:
@@ -170,7 +169,7 @@ def main() -> None:
             ("symmetric", True),
             *((shape, False) for shape in arguments.shapes.split(",")),
         ):
-            spec = Recipe(
+            recipe = Recipe(
                 shape,
                 num_views,
                 0,
@@ -178,7 +177,7 @@ def main() -> None:
                 arguments.noise,
                 masked,
             )
-            print(doubts(spec, arguments.folder), flush=True)
+            print(doubts(recipe, arguments.folder), flush=True)
     raise SystemExit(not all(good))
 
 

@@ -51,26 +51,26 @@ def solver_table(arguments: argparse.Namespace) -> None:
         "| times faster | memory"
     )
     print(f"| {columns} |\n|{' --- |' * (columns.count('|') + 1)}")
-    for spec in recipes(arguments):
+    for recipe in recipes(arguments):
         plain: Cost | None = None
         for solver in arguments.solvers.split(";") if arguments.solvers else SOLVERS:
-            in_part = spec.num_views > _WHOLE_UP_TO and not arguments.whole
+            in_part = recipe.num_views > _WHOLE_UP_TO and not arguments.whole
             cost = in_its_own_process(
-                spec, solver, arguments.folder, Pace(arguments.plain_steps if in_part else None)
+                recipe, solver, arguments.folder, Pace(arguments.plain_steps if in_part else None)
             )
             plain = plain or cost
-            print(solver_row(spec, solver, cost, plain, arguments.folder), flush=True)
+            print(solver_row(recipe, solver, cost, plain, arguments.folder), flush=True)
 
 
-def solver_row(spec: Recipe, solver: str, cost: Cost, plain: Cost, folder: Path) -> str:
+def solver_row(recipe: Recipe, solver: str, cost: Cost, plain: Cost, folder: Path) -> str:
     """Return one line; of a descent that was run in part, only what it costs."""
     cells = [
-        f"{spec.shape} {spec.num_views} {spec.graph}, seed {spec.seed}",
+        f"{recipe.shape} {recipe.num_views} {recipe.graph}, seed {recipe.seed}",
         solver,
         f"{'' if cost.whole else '~'}{cost.seconds:.2f}",
         " + ".join(str(stage.steps) for stage in cost.stages),
         " / ".join(f"{1e3 * stage.seconds / stage.steps:.2f}" for stage in cost.stages),
-        *(accuracy(spec, cost, folder) if cost.whole else ["-"] * 7),
+        *(accuracy(recipe, cost, folder) if cost.whole else ["-"] * 7),
         f"{cost.peak_mb:.0f}",
         f"{plain.seconds / cost.seconds:.1f}",
         f"{cost.peak_mb / plain.peak_mb:.2f}",
@@ -78,9 +78,9 @@ def solver_row(spec: Recipe, solver: str, cost: Cost, plain: Cost, folder: Path)
     return "| " + " | ".join(cells) + " |"
 
 
-def accuracy(spec: Recipe, cost: Cost, folder: Path) -> list[str]:
+def accuracy(recipe: Recipe, cost: Cost, folder: Path) -> list[str]:
     """Return what of a row the truth is needed for."""
-    scene, solved = simulated(spec, folder), cost.solved
+    scene, solved = simulated(recipe, folder), cost.solved
     found = pose_metrics(solved.cam_from_world, scene.cam_from_world)
     return [
         f"{solved.pixel_loss:.4f}",
@@ -102,8 +102,8 @@ def scaling_table(arguments: argparse.Namespace) -> None:
     )
     print(f"\n| {columns} |\n|{' --- |' * (columns.count('|') + 1)}")
     for num_views in map(int, arguments.scaling.split(",")):
-        spec = Recipe(arguments.shapes.split(",")[0], num_views, 0, "ring", arguments.noise)
-        cost = in_its_own_process(spec, "default", arguments.folder, Pace(repeats=5))
+        recipe = Recipe(arguments.shapes.split(",")[0], num_views, 0, "ring", arguments.noise)
+        cost = in_its_own_process(recipe, "default", arguments.folder, Pace(repeats=5))
         (stage,) = cost.stages
         step = stage.seconds / stage.steps
         cells = [
@@ -120,11 +120,11 @@ def scaling_table(arguments: argparse.Namespace) -> None:
         print("| " + " | ".join(cells) + " |", flush=True)
 
 
-def in_its_own_process(spec: Recipe, solver: str, folder: Path, pace: Pace) -> Cost:
+def in_its_own_process(recipe: Recipe, solver: str, folder: Path, pace: Pace) -> Cost:
     """Return what a solver costs in a fresh process, the scene made before."""
-    simulated(spec, folder)
+    simulated(recipe, folder)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(measure, spec, solver, folder, pace).result()
+        return pool.submit(measure, recipe, solver, folder, pace).result()
 
 
 def main() -> None:

@@ -53,11 +53,11 @@ class Simulated:
     mask: np.ndarray  # (V, H, W) bool
 
 
-def simulated(spec: Recipe, folder: Path) -> Simulated:
-    """Return the scene of a spec from below `folder`, where it is made first unless it is there."""
-    place = folder / spec.name
+def simulated(recipe: Recipe, folder: Path) -> Simulated:
+    """Return the scene of a recipe from below `folder`, where it is made first unless it is there."""
+    place = folder / recipe.name
     if not (place / "truth.npz").is_file():
-        _make(spec, place)
+        _make(recipe, place)
     with np.load(place / "truth.npz") as truth:
         return Simulated(
             read_predictions(place),
@@ -68,24 +68,24 @@ def simulated(spec: Recipe, folder: Path) -> Simulated:
         )
 
 
-def _make(spec: Recipe, place: Path) -> None:
+def _make(recipe: Recipe, place: Path) -> None:
     """Write predictions and, last of all, the truth: a folder that has it is whole."""
     import oracle
 
     scene = oracle.make_scene(
-        spec.shape, views=spec.num_views, layout="ring", size=SIZE, backdrop="static", seed=spec.seed
+        recipe.shape, views=recipe.num_views, layout="ring", size=SIZE, backdrop="static", seed=recipe.seed
     )
     edges = tuple(
-        oracle.scene_graph(spec.num_views, "window" if spec.graph == "ring" else "complete", WINDOW)
+        oracle.scene_graph(recipe.num_views, "window" if recipe.graph == "ring" else "complete", WINDOW)
     )
-    seen = [scene.view(k) for k in range(spec.num_views)]
+    seen = [scene.view(k) for k in range(recipe.num_views)]
     views = tuple(
         View(
             f"{k:03d}",
             None,
             view.image,
             identity(SIZE),
-            Mask(view.mask, "oracle") if spec.masked else None,
+            Mask(view.mask, "oracle") if recipe.masked else None,
             f"{k}",
             camera="one",
         )
@@ -94,7 +94,7 @@ def _make(spec: Recipe, place: Path) -> None:
 
     @cache
     def load(edge: int) -> PairEntry:
-        said = oracle.predict_pair(scene, *edges[edge], noise=spec.noise, seed=spec.seed)
+        said = oracle.predict_pair(scene, *edges[edge], noise=recipe.noise, seed=recipe.seed)
         return PairEntry(
             ab=PairPrediction(said["pts_ii"], said["pts_ji"], said["conf_ii"], said["conf_ji"]),
             ba=PairPrediction(said["pts_jj"], said["pts_ij"], said["conf_jj"], said["conf_ij"]),
@@ -103,7 +103,7 @@ def _make(spec: Recipe, place: Path) -> None:
 
     write_predictions(Predictions(views, edges, load, None, ()), place)
     true, K = oracle.true_poses(scene)
-    poses = np.tile(np.eye(4), (spec.num_views, 1, 1))
+    poses = np.tile(np.eye(4), (recipe.num_views, 1, 1))
     poses[:, :3] = true[:, :3]
     depth, mask = (np.stack([getattr(view, name) for view in seen]) for name in ("depth", "mask"))
     np.savez_compressed(

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from align.bundle.intrinsics import Lenses
+from align.bundle.intrinsics import SharedIntrinsics
 from align.bundle.observations import Observations
-from align.bundle.reprojection import BlockState, project, squared_errors
-from align.initial.loop_consistency import Triangles
-from align.initial.relative_poses import MeasuredPairs
+from align.bundle.reprojection import BundleState, project, squared_errors
+from align.initial.loop_consistency import Triplets
+from align.initial.relative_poses import RelativePoses
 from align.initial.start import Start
 from masks.notice import Notice, first_few, left_out, warning
 
@@ -67,31 +67,31 @@ class Consistency:
 
 def check_consistency(
     obs: Observations,
-    lenses: Lenses,
-    state: BlockState,
-    pairs: MeasuredPairs,
+    intrinsics: SharedIntrinsics,
+    state: BundleState,
+    pairs: RelativePoses,
     start: Start,
-    triangles: Triangles,
+    triplets: Triplets,
 ) -> Consistency:
     """Measure how far observations, pairs and triangles agree."""
-    near = squared_errors(project(obs, lenses, state)) <= _NEAR_PX**2
+    near = squared_errors(project(obs, intrinsics, state)) <= _NEAR_PX**2
     source = np.repeat(obs.direction[:, 0], np.diff(obs.direction_start))
     seen = np.bincount(source, minlength=obs.num_views)
     by_view = np.bincount(source, near, obs.num_views) / np.where(seen > 0, seen, np.nan)
-    matches, weight = pairs.num_matches, pairs.num_matches[triangles.edges].min(1)
-    is_open = weight * (triangles.angle_rad > _OPEN_RAD)
+    matches, weight = pairs.num_matches, pairs.num_matches[triplets.edges].min(1)
+    is_open = weight * (triplets.angle_rad > _OPEN_RAD)
     total = max(float(weight.sum()), 1.0)
     return Consistency(
         near_share=float(near.mean()) if len(near) else np.nan,
         view_near_share=by_view,
         rejected_share=float(matches[start.rejected].sum() / max(matches.sum(), 1.0)),
         open_share=float(is_open.sum() / total),
-        open_pairs=np.bincount(triangles.edges.ravel(), np.repeat(is_open, 3), len(matches)) / total,
+        open_pairs=np.bincount(triplets.edges.ravel(), np.repeat(is_open, 3), len(matches)) / total,
     )
 
 
 def consistency_notices(
-    consistency: Consistency, pairs: MeasuredPairs, start: Start, names: Sequence[str]
+    consistency: Consistency, pairs: RelativePoses, start: Start, names: Sequence[str]
 ) -> tuple[Notice, ...]:
     """Return what the report must say: rejected pairs, contradictions and misplaced views, by name."""
     notices = []
@@ -116,13 +116,13 @@ def consistency_notices(
             "and predictions."
         )
         notices.append(warning("alignment", text))
-    if len(pairs.unmeasured):
+    if len(pairs.without_pose):
         text = (
-            f"no pose follows from the pointmaps of {_named(pairs.unmeasured, names)}: only their matches "
+            f"no pose follows from the pointmaps of {_named(pairs.without_pose, names)}: only their matches "
             "count. Look at what the network said."
         )
         notices.append(warning("pairs", text))
-    if start.kept_whole:
+    if start.rejection_skipped:
         notices.append(
             warning(
                 "pairs",

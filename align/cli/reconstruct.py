@@ -10,7 +10,7 @@ import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.pipeline import ReconstructOptions, reconstruct
-from align.presets import preset_named, with_frozen_poses
+from align.presets import preset_named, with_fixed_poses
 from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
 from masks.errors import UserError
@@ -64,9 +64,9 @@ class Reconstruct:
     graph: Annotated[str, tyro.conf.arg(metavar="GRAPH")] = "auto"
     """Which pairs are aligned: auto (the backend's choice), complete, ring, window:3, logwindow:4, star:0,
     file:PAIRS.txt,
-    retrieval:20,10 (20 key views, and every view with its 10 likest, by a network with --retrieval)."""
+    retrieval:20,10 (20 key views, and every view with its 10 most similar, by a network with --retrieval)."""
     retrieval: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """SimilarityGraph head that was made for the network, its codebook beside it: photos that are alike
+    """Retrieval head that was made for the network, its codebook beside it: photos that are alike
     are paired."""
     engine: str | None = None
     """Where a network's pairs are predicted: process (this one, default), or ray (workers on a Ray cluster;
@@ -120,7 +120,7 @@ class Reconstruct:
             graph=None if self.graph == "auto" else parse_graph(self.graph),
             preset=preset_named(self.preset)
             if self.poses == "soft"
-            else with_frozen_poses(preset_named(self.preset)),
+            else with_fixed_poses(preset_named(self.preset)),
         )
         return reconstruct(self.images, masks, self.store or self.out / "store", options, display)
 

@@ -48,7 +48,7 @@ def query(field: Field, points: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(valid, total / torch.where(valid, weights, 1), total), valid
 
 
-def refine(field: Field, noise: Sequence[Tensor], threshold: float | None = None) -> list[DenseView]:
+def refine_depths(field: Field, noise: Sequence[Tensor], threshold: float | None = None) -> list[DenseView]:
     """Return the views with every depth moved to the sample with the least absolute distance.
 
     `noise` holds standard normal samples (H, W, S) a view. A sample is the depth plus (noise - 1) times

@@ -12,15 +12,15 @@ import torch
 
 from align.aligned import Aligned
 from align.initial.spanning_tree import build_tree
-from align.measurements.gathered import Gathered
-from align.measurements.known_cameras import backend_cameras, principal_point
+from align.measurements.gathered import Measurements
+from align.measurements.known_cameras import backend_cameras, principal_point_of
 from align.sparse.adam import Descent, descend
 from align.sparse.camera_chain import CameraChain, Placement, place
 from align.sparse.condense import condense
 from align.sparse.densify import densify
-from align.sparse.options import ReferenceOptions
+from align.sparse.options import SparseOptions
 from align.sparse.problem import Problem
-from align.sparse.second_order.stages import ReferenceDescent, descend_by_least_squares
+from align.sparse.second_order.stages import SecondOrderDescent, descend_by_least_squares
 from align.sparse.self_check import SelfCheck, is_worse, self_check
 from align.sparse.start import start
 from masks.notice import Notice, info, warning
@@ -48,33 +48,35 @@ class _Solved:
     placement: Placement
     before: SelfCheck
     after: SelfCheck
-    descent: Descent | ReferenceDescent
+    descent: Descent | SecondOrderDescent
     kept: bool
 
 
-def align_as_reference(gathered: Gathered, options: ReferenceOptions, progress: Progress) -> Aligned:
+def sparse_align(measurements: Measurements, options: SparseOptions, progress: Progress) -> Aligned:
     """Descend from the backend's own cameras, whose K is held, where the predictions have some; else as the
     reference does, from one place.
 
     A descent that ends worse than its start by its own matches is thrown away, and a warning says so.
     """
-    views = gathered.predictions.views
-    solved = _solve(gathered, options, progress)
+    views = measurements.predictions.views
+    solved = _solve(measurements, options, progress)
     placement = solved.placement
     cameras = Cameras(placement.K.numpy(), placement.cam_from_world.numpy())
-    dense = densify(gathered.views, placement, solved.chain)
+    dense = densify(measurements.views, placement, solved.chain)
     return Aligned(cameras, tuple(dense), tuple(_verdict(solved, views)), _figures(solved))
 
 
-def _solve(gathered: Gathered, options: ReferenceOptions, progress: Progress) -> _Solved:
-    predictions = gathered.predictions
-    centres = torch.stack([principal_point(view, predictions, k) for k, view in enumerate(predictions.views)])
-    problem = condense(gathered.views, gathered.records, centres)
+def _solve(measurements: Measurements, options: SparseOptions, progress: Progress) -> _Solved:
+    predictions = measurements.predictions
+    centres = torch.stack(
+        [principal_point_of(view, predictions, k) for k, view in enumerate(predictions.views)]
+    )
+    problem = condense(measurements.views, measurements.records, centres)
     scores = problem.pair_scores
     if predictions.cameras is not None:
         scores = scores + _UNMATCHED_SCORE * (1 - torch.eye(problem.num_views).to(scores))
     tree = build_tree(scores.numpy(), problem.size.numpy(), options.tree, options.subsample)
-    known = backend_cameras(gathered)
+    known = backend_cameras(measurements)
     parameters, chain = start(problem, tree, options, known)
     begin = place(parameters, chain)
     solver = descend if options.solver == "adam" else descend_by_least_squares
@@ -138,7 +140,7 @@ def _figures(solved: _Solved) -> dict[str, Any]:
     losses = descent.losses
     return {
         "refinement kept": solved.kept,
-        "steps": descent.num_steps if isinstance(descent, ReferenceDescent) else len(losses),
+        "steps": descent.num_steps if isinstance(descent, SecondOrderDescent) else len(losses),
         "final loss": _number(losses[-1]) if len(losses) else None,
         "matches": int(solved.problem.match_start[-1]),
         "median reprojection error px": {"start": _number(before.median_px), "end": _number(after.median_px)},

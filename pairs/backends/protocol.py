@@ -105,4 +105,6 @@ def _chosen(options: BackendOptions, heard: Collection[str]) -> str:
     chosen = {
         field.name: getattr(options, field.name) for field in fields(options) if field.name not in heard
     }
-    return ", ".join(f"--{name} {value}" for name, value in chosen.items() if value is not None)
+    return ", ".join(
+        f"--{name.replace('_', '-')} {value}" for name, value in chosen.items() if value is not None
+    )

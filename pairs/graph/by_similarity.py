@@ -48,7 +48,7 @@ class SimilarityGraph:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """The pairs of `SimilarityGraph`, asked for before the similarity of the views is known."""
+    """The pairs of a `SimilarityGraph`, asked for before the similarity of the views is known."""
 
     num_anchors: int = 20
     """How many key views, chosen as far from each other as possible; 0 for none."""

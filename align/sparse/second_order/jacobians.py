@@ -13,13 +13,13 @@ import torch
 
 from align.sparse.robust import Robust, robust_value
 from align.sparse.robust_sums import FAR_PX, LEAST_DEPTH
-from align.sparse.second_order.observations import Links
-from align.sparse.second_order.state import Optics, ReferenceState, rotated
+from align.sparse.second_order.observations import TiledObservations
+from align.sparse.second_order.state import SparseState, ViewIntrinsics, rotated
 
 POSE, DEPTH, ERROR = slice(0, 6), 6, 7
 """Rows of a link: left perturbation (turn, shift) of the relative pose, log depth of the source's point, the
 error itself."""
-TARGET_SIZE = 8
+TARGET_SCALE = 8
 """Where both ends are points of their views, the last: log size of the target's."""
 SOURCE_FOCAL, TARGET_FOCAL, SOURCE_CENTRE, TARGET_CENTRE = 8, 9, slice(10, 12), slice(12, 14)
 """Else log focals, then principal points over the image size, as many of these as may move."""
@@ -40,37 +40,37 @@ class Seen:
     distance: np.ndarray  # (T, S), length of the error, smoothed
 
 
-def seen_of(links: Links, state: ReferenceState, optics: Optics, smooth: float) -> Seen:
+def seen_of(obs: TiledObservations, state: SparseState, intrinsics: ViewIntrinsics, smooth: float) -> Seen:
     """Return where every link's point lies and by how much it is off; distances are sqrt(d^2 + smooth^2)."""
-    (source, target), group = links.direction.T, links.group
+    (source, target), group = obs.direction.T, obs.group
     into = state.R_world_from_cam[target].transpose(0, 2, 1)
     R, t = into @ state.R_world_from_cam[source], rotated(into, state.centre[source] - state.centre[target])
-    ray = (R @ _inverse_K(optics, source))[group] @ links.pixel
-    flat = links.relief * optics.flatten[source][group, None]
-    depth = state.shape[links.anchor] * optics.scale[source][group, None] * (1 + flat)
+    ray = (R @ _inverse_K(intrinsics, source))[group] @ obs.pixel
+    flat = obs.ratio_minus_one * intrinsics.focal_ratio[source][group, None]
+    depth = state.shape[obs.anchor] * intrinsics.scale[source][group, None] * (1 + flat)
     point = ray * depth[:, None] + t[group][..., None]
-    if links.kind == "pixel":
+    if obs.kind == "reprojection":
         # As in the reference, K is applied before the division: nearer than the least depth the principal
         # point shrinks too.
         z = point[:, 2:]
         error = (
-            optics.focal[target][group, None, None] * point[:, :2]
-            + optics.centre[target][group][..., None] * z
+            intrinsics.focal[target][group, None, None] * point[:, :2]
+            + intrinsics.centre[target][group][..., None] * z
         )
         error /= np.maximum(z, LEAST_DEPTH)
         np.clip(error, *FAR_PX, out=error)
-        error -= links.seen
+        error -= obs.seen
     else:
-        unit = optics.scale[target][group, None, None] if links.kind == "own point" else 1.0
-        error = point - unit * links.seen
+        unit = intrinsics.scale[target][group, None, None] if obs.kind == "point-to-point" else 1.0
+        error = point - unit * obs.seen
     return Seen(R, t, depth, ray, point, error, np.sqrt(np.einsum("tks,tks->ts", error, error) + smooth**2))
 
 
-def _inverse_K(optics: Optics, view: np.ndarray) -> np.ndarray:
+def _inverse_K(intrinsics: ViewIntrinsics, view: np.ndarray) -> np.ndarray:
     """Return the matrices (D, 3, 3) that carry homogeneous pixels of views (D,) to depth 1."""
     inverse = np.zeros((len(view), 3, 3))
-    inverse[:, 0, 0] = inverse[:, 1, 1] = 1 / optics.focal[view]
-    inverse[:, :2, 2] = -optics.centre[view] / optics.focal[view, None]
+    inverse[:, 0, 0] = inverse[:, 1, 1] = 1 / intrinsics.focal[view]
+    inverse[:, :2, 2] = -intrinsics.centre[view] / intrinsics.focal[view, None]
     inverse[:, 2, 2] = 1
     return inverse
 
@@ -80,20 +80,22 @@ def robust_sum(seen: Seen, weight: np.ndarray, robust: Robust) -> float:
     return float(np.vdot(weight, robust_value(robust, torch.from_numpy(seen.distance)).numpy()))
 
 
-def rows_of(links: Links, optics: Optics, seen: Seen, num_rows: int) -> np.ndarray:
+def jacobian_rows(
+    obs: TiledObservations, intrinsics: ViewIntrinsics, seen: Seen, num_rows: int
+) -> np.ndarray:
     """Return the first rows (T, R, K, S): derivatives of the error's K components, and the error."""
     return (
-        _pixel_rows(links, optics, seen, num_rows)
-        if links.kind == "pixel"
-        else _point_rows(links, optics, seen, num_rows)
+        _pixel_rows(obs, intrinsics, seen, num_rows)
+        if obs.kind == "reprojection"
+        else _point_rows(obs, intrinsics, seen, num_rows)
     )
 
 
-def _pixel_rows(links: Links, optics: Optics, seen: Seen, num_rows: int) -> np.ndarray:
-    target, group = links.direction[:, 1], links.group
+def _pixel_rows(obs: TiledObservations, intrinsics: ViewIntrinsics, seen: Seen, num_rows: int) -> np.ndarray:
+    target, group = obs.direction[:, 1], obs.group
     x, y, z = seen.point.transpose(1, 0, 2)
-    inverse_z, (cx, cy) = 1 / np.maximum(z, LEAST_DEPTH), optics.centre[target][group].T[..., None]
-    s = optics.focal[target][group, None] * inverse_z
+    inverse_z, (cx, cy) = 1 / np.maximum(z, LEAST_DEPTH), intrinsics.centre[target][group].T[..., None]
+    s = intrinsics.focal[target][group, None] * inverse_z
     u, v = s * x, s * y  # pixels from the principal point
     # Nearer than the least depth a point is projected from there: its own depth moves the principal point
     # alone.
@@ -110,13 +112,13 @@ def _pixel_rows(links: Links, optics: Optics, seen: Seen, num_rows: int) -> np.n
     rows[:, 3, 0], rows[:, 3, 1], rows[:, 4, 0], rows[:, 4, 1] = s, 0, 0, s
     rows[:, 5, 0], rows[:, 5, 1] = -su, -sv
     put(DEPTH, _by_depth(seen, group))
-    for row, by in _by_source_intrinsics(links, optics, seen, num_rows):
+    for row, by in _by_source_intrinsics(obs, intrinsics, seen, num_rows):
         put(row, by)
     if num_rows > TARGET_FOCAL:
         rows[:, TARGET_FOCAL, 0], rows[:, TARGET_FOCAL, 1] = u, v
     centred = np.where(in_front, 1, z * inverse_z)
     if num_rows == TARGET_CENTRE.stop:
-        width, height = optics.size[target][group].T[..., None]
+        width, height = intrinsics.size[target][group].T[..., None]
         rows[:, 12, 0], rows[:, 12, 1], rows[:, 13, 0], rows[:, 13, 1] = (
             width * centred,
             0,
@@ -130,8 +132,8 @@ def _pixel_rows(links: Links, optics: Optics, seen: Seen, num_rows: int) -> np.n
     return rows
 
 
-def _point_rows(links: Links, optics: Optics, seen: Seen, num_rows: int) -> np.ndarray:
-    target, group = links.direction[:, 1], links.group
+def _point_rows(obs: TiledObservations, intrinsics: ViewIntrinsics, seen: Seen, num_rows: int) -> np.ndarray:
+    target, group = obs.direction[:, 1], obs.group
     x, y, z = seen.point.transpose(1, 0, 2)
     rows = np.zeros((len(group), num_rows, 3, x.shape[1]))
     rows[:, 0, 1], rows[:, 0, 2] = -z, y
@@ -141,10 +143,10 @@ def _point_rows(links: Links, optics: Optics, seen: Seen, num_rows: int) -> np.n
     for axis, by in enumerate(_by_depth(seen, group)):
         rows[:, DEPTH, axis] = by
     rows[:, ERROR] = seen.error
-    if links.kind == "own point":
-        rows[:, TARGET_SIZE] = -optics.scale[target][group, None, None] * links.seen
+    if obs.kind == "point-to-point":
+        rows[:, TARGET_SCALE] = -intrinsics.scale[target][group, None, None] * obs.seen
         return rows
-    for row, by in _by_source_intrinsics(links, optics, seen, num_rows):
+    for row, by in _by_source_intrinsics(obs, intrinsics, seen, num_rows):
         for axis in range(3):
             rows[:, row, axis] = by[axis]
     return rows
@@ -158,18 +160,18 @@ def _by_depth(seen: Seen, group: np.ndarray) -> _Vector:
 
 
 def _by_source_intrinsics(
-    links: Links, optics: Optics, seen: Seen, num_rows: int
+    obs: TiledObservations, intrinsics: ViewIntrinsics, seen: Seen, num_rows: int
 ) -> list[tuple[int, _Vector]]:
     """Return rows, and the derivatives of the points by the source's log focal and by its principal point
     over the image size.
     """
     if num_rows <= SOURCE_FOCAL:
         return []
-    source, group = links.direction[:, 0], links.group
+    source, group = obs.direction[:, 0], obs.group
     x, y, z = seen.R[group].transpose(2, 1, 0)[
         ..., None
     ]  # the source's axes (3, T, 1), as the target sees them
-    flat = links.relief * optics.flatten[source][group, None]
+    flat = obs.ratio_minus_one * intrinsics.focal_ratio[source][group, None]
     # The ray tends to the optical axis; the relief flattens with the focal, and with it the depth.
     along = -1 - flat / (1 + flat)
     by = [
@@ -180,6 +182,6 @@ def _by_source_intrinsics(
     ]
     if num_rows > SOURCE_CENTRE.start:
         for k, axis in enumerate((x, y)):
-            slope = -seen.depth * (optics.size[source, k] / optics.focal[source])[group, None]
+            slope = -seen.depth * (intrinsics.size[source, k] / intrinsics.focal[source])[group, None]
             by.append((SOURCE_CENTRE.start + k, tuple(slope * each for each in axis)))
     return by

@@ -115,7 +115,7 @@ def test_masks_and_intrinsics_follow_to_the_networks_grid(tmp_path, orientation)
     moved = grid_K(replace(on_grid, K=K))
     np.testing.assert_allclose(moved[0, 0], 300 * 512 / 300)
     np.testing.assert_allclose(moved[:2, 2], [255.5, 167.5], atol=0.6)
-    assert on_grid.key != view.grid_key
+    assert on_grid.grid_key != view.grid_key
 
 
 def test_the_pixels_are_pillows(tmp_path):

@@ -101,7 +101,7 @@ def test_masks_follow_and_bars_are_white_background(tmp_path, grid):
         left, top, _, _ = view.pixel_map.pad
         assert (view.image[:top] == 255).all()
         assert (view.image[:, :left] == 255).all()
-        assert view.grid_key != original.key
+        assert view.grid_key != original.grid_key
     images = vggt_input(placed)
     assert images.shape == (2, 3, 140, 140)
     assert images.dtype == torch.float32
