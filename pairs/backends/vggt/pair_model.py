@@ -46,7 +46,7 @@ def open_pair_model(spec: VggtSpec) -> VggtPairModel:
 
 @dataclass(frozen=True, slots=True)
 class VggtPairModel:
-    """A network that answers for pairs in arrays. It looks at two photos max_frames: there is nothing to be
+    """A network that answers for pairs in arrays. It looks at two photos together: there is nothing to be
     remembered of one but itself.
     """
 

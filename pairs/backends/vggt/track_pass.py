@@ -25,7 +25,7 @@ from pairs.views.view import View, grid_mask
 _TRACKS = "tracks"
 """Folder of the store."""
 _POINT_FRAMES_CPU, _POINT_FRAMES_ACCELERATOR = 1 << 13, 1 << 16
-"""Points times photos that are followed max_frames: they bound the memory. Points of one call help each
+"""Points times photos that are followed together: they bound the memory. Points of one call help each
 other,
 so the number is part of the key."""
 
