@@ -17,8 +17,8 @@ from align.bundle.consistency import Consistency, consistency_notices
 from align.bundle.options import BundleOptions
 from align.bundle.problem import bundle_problem
 from align.bundle.refinement import Fixed, Refined, known_depths, refine, what_is_fixed
+from align.bundle.reinitialisation import refined_again
 from align.bundle.reprojection import BundleState
-from align.bundle.second_start import refined_again
 from align.bundle.uncertainty import uncertainty
 from align.depth_maps.dense_view import DenseView
 from align.measurements.canonical import CanonicalView
@@ -133,9 +133,9 @@ def _stopped_early(refined: Refined) -> tuple[Notice, ...]:
 
 def _doubt_of_fixed_poses(consistency: Consistency, fixed: Fixed) -> tuple[Notice, ...]:
     """Return a warning when held poses hardly fit the matches: errors of a degree then end in depths."""
-    if not fixed.pose.any() or not consistency.near_share < _FIXED_POSES_SHARE:
+    if not fixed.pose.any() or not consistency.agreement.near_share < _FIXED_POSES_SHARE:
         return ()
-    share = f"{100 * consistency.near_share:.0f} %"
+    share = f"{100 * consistency.agreement.near_share:.0f} %"
     return (
         warning(
             "poses",

@@ -21,6 +21,7 @@ from align.measurements.similarity import (
     register_similarities,
     weighted_median,
 )
+from align.pinhole import rays
 
 _LEAST_SPREAD = 1e-3
 """A run is never trusted to better than a thousandth of the object's extent."""
@@ -151,8 +152,7 @@ def _matched_samples(
         x, y = xy.round().long().T
         depth = view.depth[y.clamp(0, view.size[1] - 1), x.clamp(0, view.size[0] - 1)]
         present &= torch.isfinite(depth)
-        ray = torch.cat([(xy - principal_points[number]) / view.focal, torch.ones_like(xy[:, :1])], 1)
-        points.append((ray * depth[:, None]).numpy())
+        points.append((rays(xy, view.focal, principal_points[number]) * depth[:, None]).numpy())
     weight, (in_a, in_b) = torch.where(present, record.conf, 0).numpy(), points
     return [
         _Sample(record.a, record.b, in_b, in_a, weight, in_b[:, 2]),

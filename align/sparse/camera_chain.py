@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from align.initial.spanning_tree import Tree
+from align.pinhole import rays
 from align.sparse.options import DepthModel
 from align.sparse.problem import Problem
 
@@ -188,8 +189,7 @@ def lifted_points(
     """
     K = placement.K[view]
     depth = anchor_depth * (1 + (ratio - 1) * (chain.base_focal[view] / K[:, 0, 0]))
-    rays = torch.cat([(xy - K[:, :2, 2]) / K[:, 0, 0, None], torch.ones_like(xy[:, :1])], 1)
-    points = rays * depth[:, None]
+    points = rays(xy, K[:, 0, 0, None], K[:, :2, 2]) * depth[:, None]
     return (placement.R_world_from_cam[view] @ points[..., None])[..., 0] + placement.centre[view], depth
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from align.pinhole import pixel_grid
+from align.pinhole import pixel_grid, rays
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,7 @@ def anchor_positions(K: Tensor, depth: Tensor, subsample: int) -> Tensor:
     """Return the points (h, w, 3) of the anchors with depths (h, w) in the camera frame."""
     height, width = depth.shape
     pixel = pixel_grid(height, width, depth) * subsample + subsample // 2  # (h w, 2)
-    rays = torch.cat([pixel, torch.ones_like(pixel[:, :1])], 1) @ torch.linalg.inv(K).T
-    return rays.reshape(height, width, 3) * depth[..., None]
+    return rays(pixel, K.diagonal()[:2], K[:2, 2]).reshape(height, width, 3) * depth[..., None]
 
 
 def affinity(positions: Tensor, sharpness: float) -> Tensor:

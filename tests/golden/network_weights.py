@@ -1,4 +1,4 @@
-"""Weights of pair networks that anybody can draw again: the procedure `pcg64_v1` of their golden cases."""
+"""Weights that anybody can draw again: the procedure `pcg64_v1`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights of VGGT that anybody can draw again: the procedure of its golden cases."""
+"""Weights of VGGT that anybody can draw again."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from align.measurements.known_cameras import Known
+from align.pinhole import rays
 from align.solver.least_squares import LevenbergMarquardtOptions, levenberg_marquardt
 from align.sparse.camera_chain import CameraChain, Parameters, Placement
 from align.sparse.losses import FallbackTerms, MatchTerms, fallback_terms, lift, match_terms
@@ -196,8 +197,9 @@ def _other_ends(terms: MatchTerms, state: SparseState, chain: CameraChain) -> np
     """
     placement, view = placement_of(state, chain), terms.ends.view[terms.ends.group, 1]
     K, depth = placement.K[view], lift(terms.ends, placement, chain)[:, 1]
-    xy = (terms.ends.pixel[:, 1, :2] - K[:, :2, 2, None]) / K[:, 0, 0, None, None]
-    return torch.cat([xy * depth[:, None], depth[:, None]], 1).double().numpy()
+    xy = terms.ends.pixel[:, 1, :2].mT  # (T, S, 2)
+    points = rays(xy, K[:, 0, 0, None, None], K[:, None, :2, 2]) * depth[..., None]
+    return points.mT.double().numpy()
 
 
 def _model(inputs: StageInputs, all_obs: tuple[TiledObservations, ...], fine: bool) -> SparseModel | None:

@@ -1,4 +1,4 @@
-"""How results of the dense family are compared: within the tolerances that each case states."""
+"""How results of the dense family are compared."""
 
 from __future__ import annotations
 

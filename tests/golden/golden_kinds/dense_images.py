@@ -1,4 +1,6 @@
-"""Images, pairs and windows around the dense aligner and localisation."""
+"""Images, pairs and windows around the dense aligner and localisation (arXiv:2312.14132, sections 3.3 and
+3.4).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How results of the VGGT family are compared: as each case says."""
+"""How results of the VGGT family are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Depth of a whole scene: what must be true of the output (docs/classical_backend.md, "Geometric fusion")."""
+"""Depth of a whole scene: what must be true of the output."""
 
 from __future__ import annotations
 

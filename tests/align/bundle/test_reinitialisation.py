@@ -9,8 +9,8 @@ from small_scene import FOCAL, cam_from_world
 
 from align.bundle.bundle_alignment import median_depths
 from align.bundle.observations import observe
+from align.bundle.reinitialisation import reinitialised_start
 from align.bundle.reprojection import BundleState
-from align.bundle.second_start import reinitialised_start
 from align.initial.resection import resect
 from align.initial.start import Start
 

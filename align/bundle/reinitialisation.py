@@ -115,7 +115,7 @@ def refined_again(
     """
     consistency, deviation = problem.check(refined), prior_deviation(refined)
     wrong = contradicted_poses(deviation, fixed)
-    wrong[consistency.misplaced] = True
+    wrong[consistency.agreement.misplaced] = True
     misplaced = [int(view) for view in np.flatnonzero(wrong & ~fixed.pose)]
     if not misplaced and not (deviation[~fixed.known] > DEVIATION_SIGMAS).any():
         return refined, consistency, ()
@@ -124,9 +124,9 @@ def refined_again(
     start = _with_poses_of(problem.start, start, believed.known)
     second = refine(problem.obs, problem.intrinsics, start, believed, options, silent)
     again = problem.check(second)
-    if not again.near_share >= consistency.near_share:
+    if not again.agreement.near_share >= consistency.agreement.near_share:
         return refined, consistency, ()
-    cured = sorted(set(misplaced) - set(again.misplaced))
+    cured = sorted(set(misplaced) - set(again.agreement.misplaced))
     return (
         second,
         again,
