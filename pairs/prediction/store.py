@@ -52,6 +52,8 @@ class PredictionStore:
         if not path.exists():
             return False
         try:
+            # Opens the header only: reading the pointmaps of a whole graph to count what is missing would
+            # take minutes.
             with safe_open(path, framework="np"):
                 return True
         except SafetensorError as error:

@@ -161,11 +161,14 @@ def _view(fact: ImageFacts, mask: Mask | None, grid: GridOptions) -> View:
 
 def _camera_id(fact: ImageFacts) -> str:
     """Name the physical camera: what EXIF says of body, lens and zoom, and the size of the stored picture."""
+    # The focal length is part of the name: a zoom lens is another camera at every setting.
     named = [str(fact.exif[k]) for k in ("Make", "Model", "LensModel", "FocalLength") if k in fact.exif]
     return " ".join([*named, f"{fact.size[0]}x{fact.size[1]}"])
 
 
 def _exif_focal(fact: ImageFacts) -> float | None:
+    # The equivalent is defined by the diagonal of the frame, whatever the proportions of the sensor. Pixels
+    # of the stored file: a crop afterwards makes it wrong, so it is a first guess only.
     equivalent = fact.exif.get("FocalLengthIn35mmFilm")
     return equivalent / _FILM_DIAGONAL_MM * math.hypot(*fact.size) if isinstance(equivalent, float) else None
 
