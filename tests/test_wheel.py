@@ -43,7 +43,7 @@ def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
         check=True,
     ).stdout.strip()
-    # The dependencies alone: an editable install of this tree is found by a hook that a .pth line does not run.
+    # The dependencies alone: an editable install is found by a hook, which is not run for this line.
     Path(packages, "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     subprocess.run(
         [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)], check=True
@@ -77,9 +77,12 @@ def test_the_first_lines_of_the_readme_work(bare: Path, tmp_path: Path) -> None:
     """The README's lines run as they stand, on photos and masks in the folders that they name."""
     from align.demo import TurntableOptions, render_turntable
 
-    render_turntable(tmp_path / "turntable", TurntableOptions(num_views=8, step_deg=10, size=(320, 240)))
+    render_turntable(tmp_path / "turntable", TurntableOptions(size=(320, 240)))
     (tmp_path / "turntable" / "images").rename(tmp_path / "photos")
     (tmp_path / "turntable" / "masks").rename(tmp_path / "masks")
+    for folder in ("photos", "masks"):
+        for path in sorted((tmp_path / folder).iterdir())[8:]:
+            path.unlink()
     lines = re.search(r"```python\n(.+?)```", (ROOT / "README.md").read_text(), re.S)
     assert lines is not None
     ran = subprocess.run(
