@@ -104,7 +104,7 @@ def segment_motions(samples: Sequence[DirectedSample]) -> Motions:
     rest = present & (relative_errors(still, in_source, in_target) > _EXPLAINED)
     left = torch.where(rest, weight, 0)
     moving = _settled(
-        register_similarities(Correspondences(in_source, in_target, left)),
+        register_similarities(Correspondences(in_source, in_target, left))[0],
         in_source,
         in_target,
         left,
@@ -137,9 +137,8 @@ def _still(in_source: Tensor, in_target: Tensor, weight: Tensor) -> Similarities
         better = held > best[0]
         best = torch.where(better, held, best[0]), torch.where(better, x, best[1])
     nowhere = in_source.new_zeros(len(in_source), 3)
-    return Similarities(
-        best[1].exp(), torch.eye(3).to(in_source).expand(len(in_source), 3, 3), nowhere, nowhere, best[0]
-    )
+    eye = torch.eye(3).to(in_source).expand(len(in_source), 3, 3)
+    return Similarities(best[1].exp(), eye, nowhere, nowhere)
 
 
 def _settled(
@@ -149,7 +148,7 @@ def _settled(
     per_square = 1 / in_target.square().sum(-1)
     for _ in range(rounds):
         robust = (1 + (relative_errors(fitted, in_source, in_target) / _SCALE).square()) ** -2
-        fitted = fit_similarities(in_source, in_target, weight * robust * per_square)
+        fitted, _ = fit_similarities(in_source, in_target, weight * robust * per_square)
     return fitted
 
 
@@ -206,11 +205,4 @@ def _vote(motions: Motions, number: int, run: PairPrediction, reverse: PairPredi
 def _only(motion: Similarities, number: int) -> Similarities:
     """Return one of the similarities, still as a batch."""
     one = slice(number, number + 1)
-    return replace(
-        motion,
-        scale=motion.scale[one],
-        R=motion.R[one],
-        source_mean=motion.source_mean[one],
-        target_mean=motion.target_mean[one],
-        spread=motion.spread[one],
-    )
+    return Similarities(motion.scale[one], motion.R[one], motion.source_mean[one], motion.target_mean[one])
