@@ -1,9 +1,9 @@
 """The reference's descent as somebody would plainly write it: per-view tensors, a Python loop over the pairs,
 torch's own Adam.
 
-It is what the vectorised descent is measured against, written from the sparse aligner's specification
-(chapters 7, 9 and 10) alone and shares with it the start and the robust function. The list of pairs is
-symmetrised, so every observation is there twice, as in the reference. A pair without a match, on which the
+It is what the vectorised descent is measured against, written from the method's description alone
+(docs/sparse_alignment.md, "Losses") and shares with it the start and the robust function. The list of pairs
+is symmetrised, so every observation is there twice, as in the reference. A pair without a match, on which the
 reference fails, is left out; so are fallbacks, frozen views and shared intrinsics.
 """
 
@@ -137,7 +137,7 @@ def flat_parameters(plain: PlainParameters) -> Parameters:
 
 
 def plain_cameras(plain: PlainParameters, chain: CameraChain) -> list[PlainCamera]:
-    """Return the views in the world (chapter 7.1)."""
+    """Return the views in the world."""
     sizes = [log_scale.exp() for log_scale in plain.log_scale]
     unit = 1 / torch.stack(sizes).amin()
     R, t = {}, {}
@@ -161,16 +161,14 @@ def plain_cameras(plain: PlainParameters, chain: CameraChain) -> list[PlainCamer
 
 
 def world_points(camera: PlainCamera, points: ViewPoints, base_focal: Tensor) -> Tensor:
-    """Return the anchored points (N, 3) of one view in the world (chapter 7.2)."""
+    """Return the anchored points (N, 3) of one view in the world."""
     depth = camera.anchor_depth[points.anchor] * (1 + (points.ratio - 1) * base_focal / camera.focal)
     rays = torch.cat([(points.xy - camera.centre_px) / camera.focal, torch.ones_like(points.xy[:, :1])], 1)
     return (depth[:, None] * rays) @ camera.R_world_from_cam.T + camera.centre
 
 
 def plain_loss_3d(plain: PlainParameters, problem: PlainProblem, robust: Robust) -> Tensor:
-    """Return the coarse stage's loss (chapter 9.3): between the ends of a pair's matches, a pair after the
-    other.
-    """
+    """Return the coarse stage's loss: between the ends of a pair's matches, a pair after the other."""
     world = _all_points(plain_cameras(plain, problem.chain), problem)
     between = [world[pair.a][pair.in_a] - world[pair.b][pair.in_b] for pair in problem.pairs]
     conf = torch.cat([pair.conf for pair in problem.pairs])
@@ -178,8 +176,8 @@ def plain_loss_3d(plain: PlainParameters, problem: PlainProblem, robust: Robust)
 
 
 def plain_loss_2d(plain: PlainParameters, problem: PlainProblem, robust: Robust) -> Tensor:
-    """Return the fine stage's loss (chapter 9.4): of every image's pixels to the other ends of their matches,
-    an image after the other.
+    """Return the fine stage's loss: of every image's pixels to the other ends of their matches, an image
+    after the other.
     """
     cameras = plain_cameras(plain, problem.chain)
     world = _all_points(cameras, problem)

@@ -69,8 +69,8 @@ class Solved:
     K: np.ndarray  # (V, 3, 3)
     depth: tuple[np.ndarray, ...]  # (H, W) each; NaN where there is none
     pixel_loss: float
-    """The reference's fine loss (the sparse aligner's specification, chapter 9.4) with these cameras and
-    depths, in double precision."""
+    """The reference's fine loss (docs/sparse_alignment.md, "Losses") with these cameras and depths, in double
+    precision."""
 
 
 @dataclass(frozen=True, slots=True)

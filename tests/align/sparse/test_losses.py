@@ -33,7 +33,7 @@ def value_and_gradient(value: torch.Tensor, parameters: Parameters) -> tuple[tor
 
 
 def plain_3d(problem: Problem, placement, chain, robust: Robust) -> torch.Tensor:
-    """Chapter 9.3 as it is written: record by record."""
+    """The coarse loss as it is published: record by record."""
     points, total, weights = anchored_points(placement, chain, problem), 0, 0
     for k in range(len(problem.pair)):
         ends = problem.match_points[problem.match_start[k] : problem.match_start[k + 1]]
@@ -44,7 +44,7 @@ def plain_3d(problem: Problem, placement, chain, robust: Robust) -> torch.Tensor
 
 
 def plain_2d(problem: Problem, placement, chain, robust: Robust) -> torch.Tensor:
-    """Chapter 9.4 as it is written: image by image, entry by entry."""
+    """The fine loss as it is published: image by image, entry by entry."""
     points, total, weights = anchored_points(placement, chain, problem), 0, 0
     for k, pair in enumerate(problem.pair.tolist()):
         ends = problem.match_points[problem.match_start[k] : problem.match_start[k + 1]]
@@ -59,7 +59,7 @@ def plain_2d(problem: Problem, placement, chain, robust: Robust) -> torch.Tensor
 
 
 def plain_fallback(problem: Problem, placement, chain, robust: Robust) -> torch.Tensor:
-    """Chapter 9.5 as it is written: run by run."""
+    """The fallback as it is published: run by run."""
     points, total, weights = anchored_points(placement, chain, problem), 0, 0
     for r, (frame, of) in enumerate(problem.cross.tolist()):
         own = slice(int(problem.point_start[of]), int(problem.point_start[of + 1]))

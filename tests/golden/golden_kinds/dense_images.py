@@ -1,5 +1,5 @@
-"""Images, pairs and windows around the dense aligner and localisation (the dense aligner's specification,
-chapters 1.2, 8 and 8b).
+"""Images, pairs and windows around the dense aligner and localisation (arXiv:2312.14132, sections 3.3 and
+3.4).
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def _mode(stored: list[Any] | None) -> Mode | None:
 
 
 def _named(output: HeadOutput, points: str) -> dict[str, Tensor]:
-    """Return an output under the published names (chapter 6.5)."""
+    """Return an output under the published names."""
     named = {points: output.points, "conf": output.conf, "desc": output.desc, "desc_conf": output.desc_conf}
     return {name: value for name, value in named.items() if value is not None}
 

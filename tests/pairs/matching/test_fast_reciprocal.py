@@ -24,8 +24,8 @@ from pairs.matching.nearest import by_dot_product
 def plain_walk(
     a: DescriptorMap, b: DescriptorMap, seeds: list[int], rounds: int
 ) -> list[tuple[int, int, int, bool]]:
-    """Let every seed walk on its own, by the letter of chapter 11.2: (before, here, there, active) at the
-    end.
+    """Let every seed walk on its own, by the letter (arXiv:2406.09756, section 3.3): (before, here, there,
+    active) at the end.
     """
     similarity = a.desc.flatten(0, 1) @ b.desc.flatten(0, 1).T
     if a.inside is not None:

@@ -1,4 +1,4 @@
-"""Rotary positions against the formula of the specification, entry by entry."""
+"""Rotary positions against the published formula, entry by entry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEAD_DIM, BASE = 16, 100.0
 
 
 def plainly_rotated(head: list[float], position: tuple[int, int]) -> list[float]:
-    """Return one head of one token, by the sums that the specification writes down."""
+    """Return one head of one token, by the sums as they are published."""
     half = len(head) // 2
     out = [0.0] * len(head)
     for axis, place in enumerate(position):

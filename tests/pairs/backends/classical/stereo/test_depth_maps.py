@@ -1,6 +1,4 @@
-"""Depth of a whole scene: what must be true of the output (the embedded backend's specification,
-chapter 13).
-"""
+"""Depth of a whole scene: what must be true of the output."""
 
 from __future__ import annotations
 
