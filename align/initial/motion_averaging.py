@@ -4,6 +4,7 @@ default aligner's design, chapter 2.4).
 
 from __future__ import annotations
 
+import networkx
 import numpy as np
 
 from align.initial.loop_consistency import Triplets, edge_weights
@@ -71,10 +72,9 @@ def chained_rotations(pairs: RelativePoses, scores: np.ndarray, root: int) -> np
 
 def is_connected(pair: np.ndarray, num_views: int) -> bool:
     """Tell whether the pairs (E, 2) tie all views together."""
-    leader = np.arange(num_views)
-    for a, b in pair:
-        leader[leader == leader[b]] = leader[a]
-    return bool((leader == leader[0]).all())
+    graph = networkx.empty_graph(num_views)
+    graph.add_edges_from(pair.tolist())
+    return networkx.is_connected(graph)
 
 
 def averaged_rotations(
