@@ -33,11 +33,11 @@ from pairs.prediction.predictions import Predictions
 def align_predictions(predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
     """Return the scene in which all pair predictions agree best.
 
-    From the backend's own cameras where the preset wants them (their K held if they are adjusted), unless the
-    user states poses; else from the pair predictions alone and what the user states of cameras. Views that
-    cannot be used, or that no matches tie to the largest part, are left out by name. Where no view has a mask
-    and the predictions show an object that turns before a still backdrop, the default aligner cuts it out and
-    says so. Raises `GraphError` when no two views are tied by matches.
+    From the backend's own cameras where the preset wants them (their K fixed if they are adjusted), unless
+    the user states poses; else from the pair predictions alone and what the user states of cameras. Views
+    that cannot be used, or that no matches tie to the largest component, are left out by name. Where no view
+    has a mask and the predictions show an object that turns before a still backdrop, the default aligner cuts
+    it out and says so. Raises `GraphError` when no two views are tied by matches.
     """
     return _solved(_prepared(predictions, preset, progress), 0, progress)
 
@@ -48,7 +48,8 @@ def align_components(
     """Return one scene, as `align_predictions` does, of every component of views that matches tie together:
     the largest first, each in its own world and scale.
 
-    None in the place of a part beside the first that cannot be aligned, which the first scene's report names.
+    None in the place of a component beside the first that cannot be aligned, which the first scene's report
+    names.
     """
     job = _prepared(predictions, preset, progress)
     first = _solved(job, 0, progress)

@@ -16,12 +16,12 @@ _CALIBRATION = 2.0
 share is left out of account."""
 _LEAST_FOCAL = 0.01
 """The focal's error is a common bias of matches and pointmaps, which no spread shows."""
-_SIDES_AT_ONCE = 512  # right sides
+_SIDES_AT_ONCE = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """Standard deviations; 0 for what was held, such as the root's pose, to which all others refer; infinite
+    """Standard deviations; 0 for what was fixed, such as the root's pose, to which all others refer; infinite
     where nothing is known.
     """
 
@@ -55,7 +55,8 @@ def uncertainty(model: BundleModel, state: BundleState, free: np.ndarray) -> Unc
 
 
 def _right_sides(gradients: np.ndarray, prior: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the right sides (r, N) in parts: the pairs' pulls, and what the priors (N,) pull.
+    """Yield the right sides (r, N) a few hundred at a time: the pairs' gradients, and what the priors (N,)
+    pull.
 
     A view that no match holds is as uncertain as its prior. Solutions for all of them together would take as
     much memory as a dense matrix.
@@ -63,8 +64,8 @@ def _right_sides(gradients: np.ndarray, prior: np.ndarray) -> Iterator[np.ndarra
     for first in range(0, len(gradients), _SIDES_AT_ONCE):
         yield gradients[first : first + _SIDES_AT_ONCE]
     for first in range(0, len(prior), _SIDES_AT_ONCE):
-        part = prior[first : first + _SIDES_AT_ONCE]
-        yield part[:, None] * np.eye(len(part), len(prior), first)
+        some = prior[first : first + _SIDES_AT_ONCE]
+        yield some[:, None] * np.eye(len(some), len(prior), first)
 
 
 def _sorted_out(sigma: np.ndarray, state: BundleState, free: np.ndarray) -> Uncertainty:

@@ -1,4 +1,4 @@
-"""What the pointmaps of all pairs say of relative poses and sizes (the default aligner's design, chapter
+"""What the pointmaps of all pairs say of relative poses and scales (the default aligner's design, chapter
 2.2), as flat arrays over the pairs.
 """
 

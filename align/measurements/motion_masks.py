@@ -40,18 +40,19 @@ _STILL_RAD, _APART_RAD = np.deg2rad(5.0), np.deg2rad(4.0)
 _LEAST_STILL, _LEAST_MOVING, _LEAST_OF_REST = 0.15, 0.02, 0.3
 _LEAST_ERROR, _LARGEST_VOTE = 0.003, 2.0
 _ALARMING_SHARE = 0.1
-"""Of the runs: with more showing two motions, unmasked predictions are of a turntable."""
+"""Of the directed predictions: with more showing two motions, unmasked predictions are of a turntable."""
 _MASK_SOURCE = "two motions"
 
 
 @dataclass(frozen=True, slots=True)
 class Motions:
-    """What each of R runs says of the camera's motion: frame_from_other by what stands still, and by the
-    rest.
+    """What each of R directed predictions says of the camera's motion: target_from_source by what stands
+    still,
+    and by the rest.
     """
 
     direction: tuple[tuple[int, int], ...]
-    """(frame, other) of every run."""
+    """(target, source) of each."""
     still: Similarities
     moving: Similarities
     two: Tensor  # (R,) bool, both are there
@@ -60,7 +61,7 @@ class Motions:
 
     @property
     def share(self) -> float:
-        """Share of the runs that show two motions."""
+        """Share of the directed predictions that show two motions."""
         return float(self.two.double().mean()) if len(self.two) else 0.0
 
 
@@ -91,7 +92,7 @@ def masked_by_motion(
 
 
 def segment_motions(samples: Sequence[DirectedSample]) -> Motions:
-    """Return both motions of every run. Samples must not be masked."""
+    """Return both motions of every directed prediction. Samples must not be masked."""
     in_source, in_target = (
         pad_sequence([torch.from_numpy(getattr(s, name)) for s in samples], batch_first=True)
         for name in ("in_source", "in_target")
@@ -164,10 +165,10 @@ def _angle(R: Tensor) -> Tensor:
 
 
 def object_masks(predictions: Predictions, motions: Motions) -> tuple[np.ndarray, ...]:
-    """Return per view the pixels (H, W) bool that follow the second motion, by the votes of all runs that
-    show two.
+    """Return per view the pixels (H, W) bool that follow the second motion, by the votes of all directed
+    predictions that show two.
 
-    Reads every pair once more. A view without such a run keeps all its pixels.
+    Reads every pair once more. A view without one keeps all its pixels.
     """
     votes: list[Tensor | None] = [None] * len(predictions.views)
     number = {run: k for k, run in enumerate(motions.direction) if bool(motions.two[k])}
@@ -187,7 +188,7 @@ def object_masks(predictions: Predictions, motions: Motions) -> tuple[np.ndarray
 
 
 def _vote(motions: Motions, number: int, run: PairPrediction, reverse: PairPrediction) -> Tensor:
-    """Return for each pixel (H, W) of the run's other view how much better the second motion explains it; 0
+    """Return for each pixel (H, W) of the source view how much better the second motion explains it; 0
     where nothing is known.
     """
     in_source, in_target = (

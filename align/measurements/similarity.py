@@ -1,4 +1,4 @@
-"""Relative poses and sizes of pairs from their pointmaps alone (the default aligner's design, chapter 2.2),
+"""Relative poses and scales of pairs from their pointmaps alone (the default aligner's design, chapter 2.2),
 all pairs at once.
 
 A pixel of view j has a point in j's own frame and one in i's frame: the same physical point twice, so a

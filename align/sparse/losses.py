@@ -33,7 +33,7 @@ class Ends:
     anchor: Tensor  # (T, E, S) int
     ratio_minus_one: Tensor  # (T, E, S), depth over the anchor's, less 1
     on_anchors: bool
-    """True where there is no relief to apply."""
+    """True where all points lie on anchors: no ratio differs from 1."""
 
 
 @dataclass(frozen=True, slots=True)

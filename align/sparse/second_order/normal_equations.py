@@ -189,6 +189,6 @@ def with_eliminated_depths(
 
 
 def without_eliminated_depths(matrix: np.ndarray, gradient: np.ndarray) -> NormalEquations:
-    """Return the equations of shared unknowns alone."""
+    """Return the equations of shared unknowns, with nothing to eliminate."""
     nothing = np.zeros((0, 0))
     return NormalEquations(matrix, gradient, nothing, nothing, np.zeros((0, 0, 0)), np.zeros((0, 0), int))

@@ -110,7 +110,7 @@ def placement_of(state: SparseState, chain: CameraChain) -> Placement:
 
 
 def view_intrinsics(state: SparseState, constants: Constants) -> ViewIntrinsics:
-    """Return the optics of every view."""
+    """Return what intrinsics and scales mean for every view."""
     raw = state.log_focal[constants.camera]
     focal = np.exp(np.clip(raw, *constants.log_focal_limits))
     felt = ((raw >= constants.log_focal_limits[0]) & (raw <= constants.log_focal_limits[1])).astype(float)
