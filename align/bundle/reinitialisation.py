@@ -122,9 +122,12 @@ def refined_again(
         return refined, consistency, ()
     believed = replace(fixed, known=fixed.known & (~wrong | fixed.pose))
     start = reinitialised_start(problem.start, misplaced, problem.obs, problem.intrinsics, refined.state)
+    # A prior is centred on its start: known poses keep theirs, or the second descent would believe what the
+    # first one made of them.
     start = _with_poses_of(problem.start, start, believed.known)
     second = refine(problem.obs, problem.intrinsics, start, believed, options, silent)
     again = problem.check(second)
+    # Not <: a share that is not a number keeps the first result.
     if not again.agreement.near_share >= consistency.agreement.near_share:
         return refined, consistency, ()
     cured = sorted(set(misplaced) - set(again.agreement.misplaced))

@@ -33,12 +33,16 @@ class Uncertainty:
 def uncertainty(model: BundleModel, state: BundleState, free: np.ndarray) -> Uncertainty:
     """Return standard deviations that take the matches of one pair as one measurement: errors within a pair
     go together.
+
+    The cluster-robust (sandwich) covariance S^-1 (sum of g_p g_p^T) S^-1, with the Schur complement S and
+    each pair's gradient g_p of it. The plain S^-1 would count thousands of matches as independent.
     """
     grams = weighted_grams(model, state)
     equations = assemble(model, state, grams)
     matrix, _ = schur_complement(equations, equations.eliminated_diagonal)
     kept = np.flatnonzero(free)
     gradients = pair_gradients(model, state, grams, equations)
+    # n / (n - 1): at the minimum the pairs' gradients nearly add up to 0, so one follows from the others.
     inflation = _CALIBRATION * np.sqrt(len(gradients) / max(len(gradients) - 1, 1))
     sigma = np.zeros(len(free))
     solver = factorised(matrix, kept)
@@ -93,6 +97,7 @@ def pair_gradients(
     carried = (by_block.transpose(0, 2, 1) @ equations.coupling)[
         obs.direction[:, 0], obs.direction_slot
     ]  # (D, C)
+    # Both directions of a pair are one measurement.
     low, high = np.sort(obs.direction, 1).T
     number, pair = np.unique(low * obs.num_views + high, return_inverse=True)
     columns = np.concatenate([columns, equations.columns[obs.direction[:, 0]]], 1)

@@ -60,6 +60,8 @@ def loop_consistency(triplets: Triplets, score: np.ndarray) -> np.ndarray:
     """
     closed = (1 + (triplets.angle_rad / _LOOP_RAD) ** 2) ** -2.0
     others = score[triplets.edges]  # (T, 3)
+    # A loop that fails to close blames all three pairs; weighted by the weaker of the other two, it blames a
+    # pair only as far as these are to be trusted.
     weight = np.stack([others[:, [1, 2]].min(1), others[:, [0, 2]].min(1), others[:, [0, 1]].min(1)], 1)
     total = np.bincount(triplets.edges.ravel(), weight.ravel(), len(score))
     kept = np.bincount(triplets.edges.ravel(), (weight * closed[:, None]).ravel(), len(score))

@@ -83,6 +83,8 @@ def averaged_rotations(
     """Return rotations (V, 3, 3) and by what angle (E,) each pair differs from them; robust, from wide to
     narrow; the root stays.
     """
+    # The chain along the tree may be off by tens of degrees where one of its pairs is wrong: the kernel is
+    # wide at first, so that right pairs which disagree with the chain are heard, and narrow at the end.
     scale = _FIRST_RAD
     for _ in range(_ROUNDS):
         residual = rotation_residuals(pairs, R)
@@ -91,6 +93,7 @@ def averaged_rotations(
         turn = _solve_graph(pairs.pair, w, residual, len(R))
         R = R @ rotation_of(turn - turn[root])
         scale = max(scale * _SHRINK, _LAST_RAD)
+    # Fifteen products leave rounding behind.
     R = nearest_rotation(R)
     return R, np.linalg.norm(rotation_residuals(pairs, R), axis=1)
 

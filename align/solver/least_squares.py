@@ -1,6 +1,5 @@
 """Levenberg-Marquardt on unknowns of two kinds: shared ones, and many that couple with a few shared ones only
-and
-are eliminated.
+and are eliminated.
 
 A model knows its cost and its equations; here are the step, its damping and the reason for stopping. With
 shared unknowns s and eliminated ones e, whose block D is diagonal, a step solves
@@ -198,6 +197,7 @@ def solve(equations: NormalEquations, free: np.ndarray, damping: float = 0.0) ->
     if solver is None or not np.isfinite(gradient).all():
         return None
     shared[kept] = -solver(gradient[kept])
+    # Back-substitution: each eliminated unknown has an equation of its own once the shared ones are known.
     eliminated = -(equations.eliminated_gradient + coupling_product(equations, shared)) / eliminated_diagonal
     return Step(shared, eliminated) if np.isfinite(shared).all() and np.isfinite(eliminated).all() else None
 
@@ -242,6 +242,7 @@ def scatter_matrix(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, si
     """
     rows, columns, values = rows.ravel(), columns.ravel(), values.ravel()
     if size < _SPARSE_FROM:
+        # bincount adds in the order of the entries: equal input gives equal bytes, unlike a threaded product.
         return np.bincount(rows * (size + 1) + columns, values, (size + 1) ** 2).reshape(size + 1, size + 1)[
             :size, :size
         ]

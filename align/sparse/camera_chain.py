@@ -139,6 +139,8 @@ def _chained(parameters: Parameters, chain: CameraChain) -> tuple[Tensor, Tensor
     # One more row stands above the root: the identity, its own ancestor.
     R = torch.cat([roma.unitquat_to_rotmat(unit), torch.eye(3).to(unit)[None]])
     t = torch.cat([parameters.t, parameters.t.new_zeros(1, 3)])
+    # Pointer doubling: after k rounds every view stands in the frame of its ancestor 2^k levels up, so a
+    # chain of 300 views takes nine batched products instead of 300 small ones.
     for above in chain.ancestor[:-1]:
         R_above = R.index_select(0, above)
         t = (R_above @ t[..., None])[..., 0] + t.index_select(0, above)

@@ -179,6 +179,7 @@ def _without_fixed(
     """
     n, num_cameras = len(state.depth_scale), len(state.log_focal)
     still = ~(np.diagonal(matrix) > 0)
+    # An active set: what stands at its bound and is pushed beyond it takes no step this time.
     low, high = model.constants.log_focal_range
     by_focal = gradient[7 * n : 7 * n + num_cameras]
     still[7 * n : 7 * n + num_cameras] |= ((state.log_focal <= low) & (by_focal > 0)) | (

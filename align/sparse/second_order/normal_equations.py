@@ -78,6 +78,7 @@ def row_products(
     """Return the sums of products of rows (T, R, K, S) by direction, and where depths are eliminated those
     with the log depth by run.
     """
+    # The error is one of the rows: with the root on both sides, one product gives matrix and gradient.
     rows = rows * np.sqrt(weight)[:, None, None]
     num_tiles, num_rows, _, num_slots = rows.shape
     flat = rows.reshape(num_tiles, num_rows, -1)

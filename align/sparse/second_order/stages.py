@@ -278,6 +278,7 @@ def _descended(
         return _StageResult(start, (first_loss,), 0, False)
     state, losses, num_steps, damping = start, (first_loss,), 0, _MOST_DAMPING
     for k, (model, solver_options) in enumerate(schedule):
+        # Smoothed functions may lead uphill for the stage's own one: then it goes down from the start itself.
         if model is last and k and not last.cost(state) <= first_loss:
             state = start
         state, descent = levenberg_marquardt(

@@ -157,6 +157,7 @@ def stepped(state: SparseState, constants: Constants, step: np.ndarray, bounded:
     if bounded:
         scale = np.maximum(scale, constants.pivot_depth)
     pivot = pivots(view_intrinsics(state, constants))
+    # The inverse of the left perturbation of cam_from_world, from the right.
     turned = state.R_world_from_cam @ rotation_of(-pose[:, :3])
     shifted = pivot * (scale / state.depth_scale)[:, None] + pose[:, 3:]
     moves = pose.any(1) | (scale != state.depth_scale)
@@ -166,6 +167,7 @@ def stepped(state: SparseState, constants: Constants, step: np.ndarray, bounded:
         state.centre + rotated(state.R_world_from_cam, pivot) - rotated(turned, shifted),
         state.centre,
     )
+    # The reference divides all scales by the smallest: the same world, written with the smallest as 1.
     least = float((scale / constants.pivot_depth).min())
     if bounded and least > 1:
         scale, centre = scale / least, centre[constants.root] + (centre - centre[constants.root]) / least
