@@ -1,4 +1,4 @@
-"""The reference's problem, from where its descent starts to what is handed on, whichever solver descends."""
+"""The sparse problem, from where its descent starts to what is handed on, whichever solver descends."""
 
 from __future__ import annotations
 

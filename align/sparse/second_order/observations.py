@@ -102,14 +102,16 @@ def point_to_pointmap_observations(terms: FallbackTerms, share: float) -> TiledO
     (chapter
     9.5).
     """
-    of, frame = terms.ends.view[terms.ends.group, 0].numpy(), terms.frame[terms.ends.group].numpy()
+    source = terms.ends.view[terms.ends.group, 0].numpy()
+    target = terms.target_view[terms.ends.group].numpy()
     pixel, anchor, ratio_minus_one = (
         terms.ends.pixel[:, 0],
         terms.ends.anchor[:, 0],
         terms.ends.ratio_minus_one[:, 0],
     )
     obs = _tiled(
-        "point-to-pointmap", *_flat(of, frame, pixel, anchor, ratio_minus_one, terms.prediction, terms.weight)
+        "point-to-pointmap",
+        *_flat(source, target, pixel, anchor, ratio_minus_one, terms.prediction, terms.weight),
     )
     return replace(obs, weight=share * obs.weight)
 
