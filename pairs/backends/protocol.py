@@ -78,14 +78,16 @@ class BackendOptions:
     retrieval: Path | None = None
     """File of a retrieval head, made for this network, with its codebook beside it."""
     engine: str | None = None
-    """Where pairs are predicted: process (this one), or ray."""
+    """Where the work runs: process (on this machine), or ray."""
     together: str | None = None
     """Photos that a network of groups looks at together: auto, all, or a number."""
 
 
 def refuse_network_options(name: str, options: BackendOptions) -> None:
-    """Raise `UserError` when something was chosen that the backend of that name has not."""
-    if given := _chosen(options, ()):
+    """Raise `UserError` when something was chosen that the backend of that name has not: all but where it
+    runs.
+    """
+    if given := _chosen(options, ("engine",)):
         raise UserError(
             f"{given}: the backend {name} is no network and has no weights. Choose one, as in --backend "
             "mast3r, or omit this."

@@ -24,7 +24,9 @@ from pairs.backends.classical.pair_source import PairSource, load_matches, load_
 from pairs.backends.classical.sfm.solve_scene import solve_scene
 from pairs.backends.classical.stereo.depth_maps import dense_group
 from pairs.backends.protocol import BackendOptions, refuse_network_options
-from pairs.engines.processes import default_workers
+from pairs.backends.work import Work
+from pairs.engines.engines import Engine, engine_named
+from pairs.engines.processes import Processes
 from pairs.graph.scene_graphs import Edges, tied_views
 from pairs.prediction.predictions import Predictions
 from pairs.prediction.store import PredictionStore
@@ -40,14 +42,9 @@ class Classical:
 
     solve: SolveOptions = field(default_factory=SolveOptions)
     depth: DepthOptions = field(default_factory=DepthOptions)
-    workers: int = field(default_factory=default_workers)
-    """Processes at work; the result does not depend on it. One: everything but the mapper runs in this
-    process."""
+    engine: Engine = field(default_factory=Processes)
+    """Where the work runs; the result does not depend on it."""
     own_grid: ClassVar[str] = ""
-
-    def __post_init__(self) -> None:
-        if self.workers < 1:
-            raise ValueError(f"{self.workers} workers: at least one process does the work")
 
     @property
     def key(self) -> str:
@@ -72,11 +69,13 @@ class Classical:
         should take these K as known. Raises `ReconstructionError` when the photos do not give a scene,
         `GraphError` when no pair of the graph lies in it.
         """
-        solve = solve_scene(views, graph, store, progress, self.solve, self.workers)
-        edges, lost = placed_edges(
-            views, covisible_graph(solve, len(views)) if graph is None else graph, solve.placed
-        )
-        group, unmeasured = dense_group(views, solve, store, progress, self.depth, self.workers)
+        with self.engine.start() as workers:
+            work = Work(store, workers, progress)
+            solve = solve_scene(views, graph, work, self.solve)
+            edges, lost = placed_edges(
+                views, covisible_graph(solve, len(views)) if graph is None else graph, solve.placed
+            )
+            group, unmeasured = dense_group(views, solve, work, self.depth)
         placed = tuple(views[i] for i in solve.placed)
         source = pair_source(group, feature_tracks(placed, solve), edges, self.depth.match_step, store)
         unmatched = _match_all(placed, source, progress)
@@ -92,8 +91,9 @@ def make_classical(seed: int, options: BackendOptions | None = None) -> Classica
     """Return the backend with its usual settings: what the name `classical` stands for. Raises `UserError`
     for options of networks.
     """
-    refuse_network_options("classical", options or BackendOptions())
-    return Classical(SolveOptions(seed=seed))
+    options = options or BackendOptions()
+    refuse_network_options("classical", options)
+    return Classical(SolveOptions(seed=seed), engine=engine_named(options.engine or "process", Processes()))
 
 
 def placed_edges(

@@ -18,10 +18,16 @@ from pairs.backends.dust3r.images import NetworkGrid, network_input, on_network_
 from pairs.backends.dust3r.pair_entry import Decoded, descriptor_runs, grid_of, pair_prediction
 from pairs.backends.dust3r.similarity import likeness_model
 from pairs.backends.jobs import Encoding
-from pairs.backends.network_options import PRECISIONS, chosen_device, chosen_fill, chosen_precision, libraries
+from pairs.backends.network_options import (
+    PRECISIONS,
+    chosen_device,
+    chosen_engine,
+    chosen_fill,
+    chosen_precision,
+    libraries,
+)
 from pairs.backends.pairwise import PairwiseBackend
 from pairs.backends.protocol import BackendOptions, refuse_other_options
-from pairs.engines.engine_names import engine_named
 from pairs.matching.correspondences import as_matches, symmetric_matches
 from pairs.networks.dust3r.checkpoint import CONFIG_NAME, WEIGHTS_NAME, read_checkpoint, require_fit
 from pairs.networks.dust3r.heads import HeadOutput
@@ -168,7 +174,7 @@ def _make(kind: str, options: BackendOptions) -> PairwiseBackend:
         to_grid=functools.partial(on_network_grid, grid=grid),
         open_model=functools.partial(open_network, recipe),
         batch=_batch(options.batch, recipe.device),
-        engine=engine_named(options.engine or "process", recipe.device),
+        engine=chosen_engine(options),
         looks=None
         if options.retrieval is None
         else likeness_model(options.retrieval, config, torch.device(recipe.device)),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from masked_photos import contents, photos
+from pairs.engines.engine_names import engine_named
 from tiny_networks import tiny_network, write_pth
 
 from masks.errors import MissingExtraError, UserError
@@ -22,7 +23,6 @@ from pairs.backends.dust3r.backend import make_mast3r
 from pairs.backends.jobs import PairModel
 from pairs.backends.pairwise import PairwiseBackend
 from pairs.backends.protocol import BackendOptions
-from pairs.engines.engine_names import engine_named
 from pairs.engines.ray_engine import in_ray
 from pairs.prediction.store import PredictionStore
 
