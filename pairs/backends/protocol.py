@@ -11,8 +11,9 @@ import networkx
 import numpy as np
 
 from masks.errors import UserError
+from masks.notice import Notice
 from masks.progress import Progress
-from pairs.prediction.predictions import Predictions
+from pairs.prediction.predictions import Matches, Predictions
 from pairs.prediction.store import PredictionStore
 from pairs.views.view import View
 
@@ -58,6 +59,17 @@ class ByLooks(Protocol):
         """Return how alike the views are (V, V), row: asked for, column: found. Raises `UserError` when it
         was given no model for that.
         """
+        ...
+
+
+@runtime_checkable
+class MatchesPhotos(Protocol):
+    """What a backend offers beside that can match two photos without a scene: many that match well do not
+    tell where the cameras stood.
+    """
+
+    def match(self, a: View, b: View) -> tuple[Matches, tuple[Notice, ...]]:
+        """Return the matches on the views' grids, maybe none, and what has to be said about them."""
         ...
 
 

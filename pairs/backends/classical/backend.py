@@ -21,6 +21,7 @@ from pairs.backends.classical.induced_matches import LEAST_MATCHES
 from pairs.backends.classical.keys import backend_version
 from pairs.backends.classical.options import DepthOptions, SolveOptions
 from pairs.backends.classical.pair_source import PairSource, load_matches, load_pair, pair_source
+from pairs.backends.classical.sfm.pair_features import feature_matches
 from pairs.backends.classical.sfm.solve_scene import solve_scene
 from pairs.backends.classical.stereo.depth_maps import dense_group
 from pairs.backends.protocol import BackendOptions, refuse_network_options
@@ -28,7 +29,7 @@ from pairs.backends.work import Work
 from pairs.engines.engines import Engine, engine_named
 from pairs.engines.processes import Processes
 from pairs.graph.scene_graphs import Edges, tied_views
-from pairs.prediction.predictions import Predictions
+from pairs.prediction.predictions import Matches, Predictions
 from pairs.prediction.store import PredictionStore
 from pairs.views.cameras import Cameras
 from pairs.views.view import View
@@ -85,6 +86,10 @@ class Classical:
         return Predictions(
             tuple(placed[p] for p in tied), renumbered, functools.partial(load_pair, source), cameras, notices
         )
+
+    def match(self, a: View, b: View) -> tuple[Matches, tuple[Notice, ...]]:
+        """Return the features of two views that agree with one epipolar geometry."""
+        return feature_matches(a, b, self.solve)
 
 
 def make_classical(seed: int, options: BackendOptions | None = None) -> Classical:

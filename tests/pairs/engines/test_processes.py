@@ -66,6 +66,7 @@ def test_no_process_is_left_behind() -> None:
     assert not any(_runs(process) for process in ids)
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are listed by Linux's /proc")
 @pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path, way: signal.Signals) -> None:
     ids = tmp_path / "ids"
