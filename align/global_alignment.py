@@ -7,24 +7,24 @@ from dataclasses import dataclass, replace
 
 from align.aligned import scene_of
 from align.bundle.bundle_alignment import bundle_align
-from align.bundle.options import GaussNewton
-from align.localise.known_scene import freeze, frozen_in, require_same_grids, with_scene
-from align.measurements.components import Parts, other_parts, tied_parts
+from align.bundle.options import BundleOptions
+from align.localise.known_scene import extended, require_same_grids, with_fixed_views, with_scene
+from align.measurements.components import Components, connected_components, other_components
 from align.measurements.gather import gather
-from align.measurements.gathered import Gathered, keep_views
+from align.measurements.gathered import Measurements, keep_views
 from align.measurements.known_cameras import stated_cameras, with_shared_K
 from align.measurements.motion_masks import masked_by_motion
 from align.presets import Preset
 from align.scene import Report, Scene
-from align.sparse.options import ReferenceOptions
-from align.sparse.sparse_alignment import align_as_reference
+from align.sparse.options import SparseOptions
+from align.sparse.sparse_alignment import sparse_align
 from masks.errors import GraphError, PointloomError, UserError
 from masks.notice import Level, Notice, left_out, warning
 from masks.progress import Progress, silent
 from pairs.prediction.predictions import Predictions
 
 
-def sparse_align(predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
+def align_predictions(predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
     """Return the scene in which all pair predictions agree best.
 
     From the backend's own cameras where the preset wants them (their K held if they are adjusted), unless the
@@ -36,18 +36,18 @@ def sparse_align(predictions: Predictions, preset: Preset, progress: Progress = 
     return _solved(_prepared(predictions, preset, progress), 0, progress)
 
 
-def sparse_align_parts(
+def align_components(
     predictions: Predictions, preset: Preset, progress: Progress = silent
 ) -> tuple[Scene | None, ...]:
-    """Return one scene, as `sparse_align` does, of every part that matches tie together: the largest part
-    first, each in its own world and scale.
+    """Return one scene, as `align_predictions` does, of every component of views that matches tie together:
+    the largest first, each in its own world and scale.
 
     None in the place of a part beside the first that cannot be aligned, which the first scene's report names.
     """
     job = _prepared(predictions, preset, progress)
     first = _solved(job, 0, progress)
     others, failed = [], []
-    for number in range(1, len(job.parts.views)):
+    for number in range(1, len(job.components.views)):
         try:
             others.append(_solved(job, number, progress))
         except PointloomError as error:
@@ -56,22 +56,26 @@ def sparse_align_parts(
     return (_with_notices(first, failed), *others)
 
 
-def sparse_align_whole(predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
-    """Return the scene as `sparse_align` does, or raise `GraphError` before any work where no matches tie all
-    usable views together.
+def align_connected(predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
+    """Return the scene as `align_predictions` does, or raise `GraphError` before any work where no matches
+    tie all usable views together.
     """
     job = _prepared(predictions, preset, progress)
-    names = [view.name for view in job.gathered.predictions.views]
+    names = [view.name for view in job.measurements.predictions.views]
     alone = [
-        f"{notice.subject}: {notice.text}" for notice in job.parts.notices if notice.level is Level.LEFT_OUT
+        f"{notice.subject}: {notice.text}"
+        for notice in job.components.notices
+        if notice.level is Level.LEFT_OUT
     ]
-    reasons = [*(notice.text for notice in other_parts(job.parts, 0, names)), *alone]
+    reasons = [*(notice.text for notice in other_components(job.components, 0, names)), *alone]
     if reasons:
         raise GraphError(" ".join(reasons))
     return _solved(job, 0, progress)
 
 
-def align_onto(scene: Scene, predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
+def register_views(
+    scene: Scene, predictions: Predictions, preset: Preset, progress: Progress = silent
+) -> Scene:
     """Return the scene with the predictions' other views placed in it; what it holds stays to the bit: poses,
     intrinsics, depths.
 
@@ -80,17 +84,17 @@ def align_onto(scene: Scene, predictions: Predictions, preset: Preset, progress:
     when predictions and scene share no view, or a view's grid differs; `GraphError` when no matches tie a new
     view to the scene.
     """
-    if not isinstance(preset.cold, GaussNewton):
+    if not isinstance(preset.from_scratch, BundleOptions):
         raise UserError(
             "views are placed in a known scene by the default aligner only. Use --preset pointloom."
         )
     require_same_grids(scene, predictions.views)
-    job = _prepared(with_scene(scene, predictions), replace(preset, warm=None), progress)
+    job = _prepared(with_scene(scene, predictions), replace(preset, from_adjusted=None), progress)
     known = {view.name for view in scene.views}
-    names = [view.name for view in job.gathered.predictions.views]
+    names = [view.name for view in job.measurements.predictions.views]
     linked = [
         number
-        for number, part in enumerate(job.parts.views)
+        for number, part in enumerate(job.components.views)
         if 0 < sum(names[view] in known for view in part) < len(part)
     ]
     if not linked:
@@ -99,10 +103,10 @@ def align_onto(scene: Scene, predictions: Predictions, preset: Preset, progress:
         )
     grown = scene
     for number in linked:
-        grown = frozen_in(grown, _solved(job, number, progress, scene))
+        grown = extended(grown, _solved(job, number, progress, scene))
     placed = {view.name for view in grown.views}
     text = "no matches tie it to a view of the scene. Add pairs of it with views of the scene."
-    loose = [names[view] for part in job.parts.views for view in part if names[view] not in placed]
+    loose = [names[view] for part in job.components.views for view in part if names[view] not in placed]
     return _with_notices(grown, [left_out(name, text) for name in loose])
 
 
@@ -115,9 +119,9 @@ class _Job:
     """What was read, and what is to be solved of it."""
 
     inputs: tuple[str, ...]
-    gathered: Gathered
-    parts: Parts
-    solver: ReferenceOptions | GaussNewton
+    measurements: Measurements
+    components: Components
+    solver: SparseOptions | BundleOptions
     preset: Preset
     notices: tuple[Notice, ...]
 
@@ -126,52 +130,58 @@ def _prepared(predictions: Predictions, preset: Preset, progress: Progress) -> _
     """Read the predictions for the solver that fits them."""
     inputs = tuple(view.name for view in predictions.views)
     solver = _solver_for(predictions, preset)
-    warm, estimated = solver is preset.warm, solver is preset.estimated
+    warm, estimated = solver is preset.from_adjusted, solver is preset.from_estimated
     if not warm:
         cameras = predictions.cameras if estimated else None
         predictions = replace(predictions, cameras=cameras, views=with_shared_K(predictions.views))
-    gathered = gather(predictions, preset.reading(solver), progress)
-    notices = (*predictions.notices, *gathered.notices)
-    if isinstance(solver, GaussNewton):
-        masked, cut_out = masked_by_motion(gathered.predictions, gathered.samples)
+    measurements = gather(predictions, preset.reading(solver), progress)
+    notices = (*predictions.notices, *measurements.notices)
+    if isinstance(solver, BundleOptions):
+        masked, cut_out = masked_by_motion(measurements.predictions, measurements.samples)
         if cut_out:
-            gathered = gather(masked, preset.reading(solver), progress)
-            notices = (*notices, *cut_out, *gathered.notices)
+            measurements = gather(masked, preset.reading(solver), progress)
+            notices = (*notices, *cut_out, *measurements.notices)
     # The backend's own cameras hold views without matches, too; estimates alone are no alignment.
-    parts = None if warm else tied_parts(gathered)
-    if parts is None or estimated:
-        parts = Parts((tuple(range(len(gathered.views))),), ())
-    return _Job(inputs, gathered, parts, solver, preset, (*notices, *parts.notices))
+    components = None if warm else connected_components(measurements)
+    if components is None or estimated:
+        components = Components((tuple(range(len(measurements.views))),), ())
+    return _Job(inputs, measurements, components, solver, preset, (*notices, *components.notices))
 
 
-def _solver_for(predictions: Predictions, preset: Preset) -> ReferenceOptions | GaussNewton:
+def _solver_for(predictions: Predictions, preset: Preset) -> SparseOptions | BundleOptions:
     """Return the solver that fits what is known of cameras beforehand."""
     if predictions.cameras is None:
-        return preset.cold
-    if preset.warm is not None and predictions.cameras_are == "adjusted":
-        return preset.warm
+        return preset.from_scratch
+    if preset.from_adjusted is not None and predictions.camera_source == "bundle_adjustment":
+        return preset.from_adjusted
     # Stated poses are in another world than the backend's, and are the better ones.
     stated = any(view.cam_from_world is not None for view in predictions.views)
-    return preset.cold if stated or preset.estimated is None else preset.estimated
+    return preset.from_scratch if stated or preset.from_estimated is None else preset.from_estimated
 
 
-def _solved(job: _Job, number: int, progress: Progress, onto: Scene | None = None) -> Scene:
+def _solved(job: _Job, number: int, progress: Progress, fixed_scene: Scene | None = None) -> Scene:
     """Return the scene of one part; the views of a scene to align onto are frozen."""
-    part, solver = job.parts.views[number], job.solver
-    names = [view.name for view in job.gathered.predictions.views]
-    gathered = keep_views(job.gathered, part)
-    notices = [*job.notices, *(() if onto is not None else other_parts(job.parts, number, names))]
-    if isinstance(solver, GaussNewton):
-        known = stated_cameras(gathered.predictions)
+    part, solver = job.components.views[number], job.solver
+    names = [view.name for view in job.measurements.predictions.views]
+    measurements = keep_views(job.measurements, part)
+    notices = [
+        *job.notices,
+        *(() if fixed_scene is not None else other_components(job.components, number, names)),
+    ]
+    if isinstance(solver, BundleOptions):
+        known = stated_cameras(measurements.predictions)
         aligned = bundle_align(
-            gathered, solver, known if onto is None else freeze(onto, gathered, known), progress
+            measurements,
+            solver,
+            known if fixed_scene is None else with_fixed_views(fixed_scene, measurements, known),
+            progress,
         )
     else:
-        notices += _poses_not_used(gathered.predictions)
-        aligned = align_as_reference(gathered, solver, progress)
+        notices += _poses_not_used(measurements.predictions)
+        aligned = sparse_align(measurements, solver, progress)
     progress("cleaning", 0, 1)
     return replace(
-        scene_of(gathered.predictions, aligned, notices, job.preset.clean_tolerance), inputs=job.inputs
+        scene_of(measurements.predictions, aligned, notices, job.preset.clean_tolerance), inputs=job.inputs
     )
 
 

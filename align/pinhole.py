@@ -6,11 +6,34 @@ import torch
 from torch import Tensor
 
 
+def rays(xy: Tensor, focal: Tensor, principal_point: Tensor) -> Tensor:
+    """Return the directions (..., 3) at depth 1 of pixels (..., 2), in the camera's frame.
+
+    The focal, one or one along each axis, and the principal point broadcast against the pixels.
+    """
+    at_depth_1 = (xy - principal_point) / focal
+    return torch.cat([at_depth_1, torch.ones_like(at_depth_1[..., :1])], -1)
+
+
+def project(in_cam: Tensor, K: Tensor) -> Tensor:
+    """Return the pixels (N, 2) of points (N, 3) in the frames of cameras K (N, 3, 3); mirrored ones of points
+    behind a camera.
+    """
+    return (
+        torch.stack([K[:, 0, 0] * in_cam[:, 0], K[:, 1, 1] * in_cam[:, 1]], 1) / in_cam[:, 2:] + K[:, :2, 2]
+    )
+
+
+def in_camera(points: Tensor, cam_from_world: Tensor) -> Tensor:
+    """Return world points (..., 3) in the frame of one camera (4, 4)."""
+    return points @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
+
+
 def backproject(depth: Tensor, K: Tensor, world_from_cam: Tensor) -> Tensor:
     """Return the world points (H, W, 3) of a depth map (H, W)."""
     height, width = depth.shape
-    xy = (pixel_grid(height, width, depth).reshape(height, width, 2) - K[:2, 2]) / K.diagonal()[:2]
-    in_cam = torch.cat([xy, torch.ones_like(xy[..., :1])], -1) * depth[..., None]
+    xy = pixel_grid(height, width, depth).reshape(height, width, 2)
+    in_cam = rays(xy, K.diagonal()[:2], K[:2, 2]) * depth[..., None]
     return in_cam @ world_from_cam[:3, :3].T + world_from_cam[:3, 3]
 
 
@@ -32,7 +55,7 @@ def seen_at(
 
     The nearest pixel counts, halves go to the even one; pixels of points that aren't visible are 0.
     """
-    in_cam = points @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
+    in_cam = in_camera(points, cam_from_world)
     z = in_cam[..., 2]
     pixel, inside = nearest_pixel(in_cam, K, size)
     visible = inside & (z > 0)

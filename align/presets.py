@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from align.bundle.options import GaussNewton
-from align.measurements.gathered import Reading
-from align.sparse.options import ALIGNER_FUNCTION, MAST3R, MAST3R_2024, Intrinsics, ReferenceOptions, Stage
+from align.bundle.options import BundleOptions
+from align.measurements.gathered import ReadingOptions
+from align.sparse.options import ALIGNER_FUNCTION, MAST3R, MAST3R_2024, Intrinsics, SparseOptions, Stage
 from align.sparse.robust import Gamma
 from masks.errors import UserError
 
@@ -15,12 +15,12 @@ from masks.errors import UserError
 class Preset:
     """How predictions become a scene."""
 
-    cold: ReferenceOptions | GaussNewton
+    from_scratch: SparseOptions | BundleOptions
     """The solver when the backend knows no cameras."""
-    warm: ReferenceOptions | None = None
+    from_adjusted: SparseOptions | None = None
     """The descent from cameras that the backend has adjusted to matches, whose K is held; none: they are
     taken as estimates."""
-    estimated: GaussNewton | None = None
+    from_estimated: BundleOptions | None = None
     """The solver that starts from cameras that the backend estimates, and believes them a little; none: they
     are ignored, as the reference must."""
     whole_pixels: bool = True
@@ -29,21 +29,24 @@ class Preset:
     """A point is in front of another view's surface when it is nearer by more than this share of the
     depth."""
 
-    def reading(self, solver: ReferenceOptions | GaussNewton) -> Reading:
+    def reading(self, solver: SparseOptions | BundleOptions) -> ReadingOptions:
         """Return how predictions are read for one of the solvers."""
-        if isinstance(solver, GaussNewton):
-            return Reading(whole_pixels=self.whole_pixels)
-        return Reading(solver.average, solver.subsample, self.whole_pixels)
+        if isinstance(solver, BundleOptions):
+            return ReadingOptions(whole_pixels=self.whole_pixels)
+        return ReadingOptions(solver.average, solver.subsample, self.whole_pixels)
 
 
 POINTLOOM = Preset(
-    cold=GaussNewton(),
+    from_scratch=BundleOptions(),
     # Networks of groups see cameras to a degree or two and focals to a tenth: belief in them must not
     # outweigh a few good matches.
-    estimated=GaussNewton(
-        given_rotation_sigma_deg=5.0, given_place_sigma=0.1, log_focal_sigma=0.1, frozen_log_focal_sigma=0.1
+    from_estimated=BundleOptions(
+        known_rotation_sigma_deg=5.0,
+        known_centre_sigma=0.1,
+        log_focal_sigma=0.1,
+        fixed_poses_log_focal_sigma=0.1,
     ),
-    warm=ReferenceOptions(
+    from_adjusted=SparseOptions(
         coarse=Stage(0.0, 0, Gamma(1.5)),
         # So small a rate that nothing is shaken out of place: the backend has already adjusted its cameras to
         # its features.
@@ -69,16 +72,18 @@ PRESETS = {
 first public version."""
 
 
-def with_frozen_poses(preset: Preset) -> Preset:
+def with_fixed_poses(preset: Preset) -> Preset:
     """Return a preset in which given poses stay to the bit, the user's and the backend's. Raises `UserError`
     for the reference's, which have none.
     """
-    if not isinstance(preset.cold, GaussNewton) or preset.estimated is None:
+    if not isinstance(preset.from_scratch, BundleOptions) or preset.from_estimated is None:
         raise UserError(
             "--poses frozen: the reference's presets start without poses. Use --preset pointloom."
         )
-    cold, estimated = (replace(solver, freeze_given=True) for solver in (preset.cold, preset.estimated))
-    return replace(preset, cold=cold, warm=None, estimated=estimated)
+    cold, estimated = (
+        replace(solver, fix_known_poses=True) for solver in (preset.from_scratch, preset.from_estimated)
+    )
+    return replace(preset, from_scratch=cold, from_adjusted=None, from_estimated=estimated)
 
 
 def preset_named(name: str) -> Preset:

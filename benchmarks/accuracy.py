@@ -19,7 +19,7 @@ import torch
 from oracle.metrics import pose_metrics
 from simulated import Recipe, Simulated, simulated
 
-from align.global_alignment import sparse_align
+from align.global_alignment import align_predictions
 from align.presets import POINTLOOM
 from align.scene import Scene
 from masks.notice import Level
@@ -65,7 +65,7 @@ def row(recipe: Recipe, folder: Path) -> tuple[str, bool]:
     """Return one line of the table, and whether all is within the limits."""
     truth = simulated(recipe, folder)
     began = time.process_time()
-    scene = sparse_align(truth.predictions, POINTLOOM)
+    scene = align_predictions(truth.predictions, POINTLOOM)
     seconds = time.process_time() - began
     if len(scene.views) < recipe.num_views:
         return f"| {_title(recipe)} | {len(scene.views)} of {recipe.num_views} views |", False
@@ -95,7 +95,7 @@ def row(recipe: Recipe, folder: Path) -> tuple[str, bool]:
 def doubts(recipe: Recipe, folder: Path) -> str:
     """Return one line of the table of scenes that must be doubted."""
     truth = simulated(recipe, folder)
-    scene = sparse_align(truth.predictions, POINTLOOM)
+    scene = align_predictions(truth.predictions, POINTLOOM)
     whole = len(scene.views) == recipe.num_views
     found = figures(scene, truth) if whole else {}
     rotation = (
@@ -112,10 +112,8 @@ def doubts(recipe: Recipe, folder: Path) -> str:
 
 
 def _title(recipe: Recipe) -> str:
-    return (
-        f"{recipe.shape} {recipe.num_views} {recipe.graph}, seed "
-        f"{recipe.seed}{'' if recipe.masked else ', unmasked'}"
-    )
+    unmasked = "" if recipe.masked else ", unmasked"
+    return f"{recipe.shape} {recipe.num_views} {recipe.graph}, seed {recipe.seed}{unmasked}"
 
 
 def _shortened(warnings: Sequence[str], length: int = 90) -> str:

@@ -1,9 +1,9 @@
 """The reference's descent as somebody would plainly write it: per-view tensors, a Python loop over the pairs,
 torch's own Adam.
 
-It is what the vectorised descent is measured against, written from the sparse aligner's specification
-(chapters 7, 9 and 10) alone and shares with it the start and the robust function. The list of pairs is
-symmetrised, so every observation is there twice, as in the reference. A pair without a match, on which the
+It is what the vectorised descent is measured against, written from the method's description alone
+(docs/sparse_alignment.md, "Losses") and shares with it the start and the robust function. The list of pairs
+is symmetrised, so every observation is there twice, as in the reference. A pair without a match, on which the
 reference fails, is left out; so are fallbacks, frozen views and shared intrinsics.
 """
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from align.sparse.camera_chain import CameraChain, Parameters
-from align.sparse.options import ReferenceOptions, Stage
+from align.sparse.options import SparseOptions, Stage
 from align.sparse.problem import Problem
 from align.sparse.robust import Robust, at_progress, robust_value
 
@@ -63,11 +63,11 @@ class PlainParameters:
     """What is moved: one tensor a view each."""
 
     quat: list[Tensor]  # (4,)
-    trans: list[Tensor]  # (3,)
-    log_size: list[Tensor]  # ()
+    t: list[Tensor]  # (3,)
+    log_scale: list[Tensor]  # ()
     log_focal: list[Tensor]  # ()
-    pp: list[Tensor]  # (2,), over the image's size
-    core: list[Tensor]  # (A_v,)
+    principal_point: list[Tensor]  # (2,), over the image's size
+    depth_params: list[Tensor]  # (A_v,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,56 +117,58 @@ def plain_problem(problem: Problem, chain: CameraChain) -> PlainProblem:
 
 def plain_parameters(parameters: Parameters, chain: CameraChain) -> PlainParameters:
     """Return the parameters view by view."""
-    core = [part.clone() for part in parameters.core.split(chain.core_start.diff().tolist())]
+    depth_params = [part.clone() for part in parameters.depth_params.split(chain.depth_start.diff().tolist())]
     rest = [
         [row.clone() for row in getattr(parameters, name)]
-        for name in ("quat", "trans", "log_size", "log_focal", "pp")
+        for name in ("quat", "t", "log_scale", "log_focal", "principal_point")
     ]
-    return PlainParameters(*rest, core=core)
+    return PlainParameters(*rest, depth_params=depth_params)
 
 
 def flat_parameters(plain: PlainParameters) -> Parameters:
     """Return the parameters of all views in flat arrays, as the vectorised descent has them."""
     rows = (
         torch.stack([row.detach() for row in getattr(plain, name)])
-        for name in ("quat", "trans", "log_size", "log_focal", "pp")
+        for name in ("quat", "t", "log_scale", "log_focal", "principal_point")
     )
-    return Parameters(*rows, core=torch.cat([core.detach() for core in plain.core]))
+    return Parameters(
+        *rows, depth_params=torch.cat([depth_params.detach() for depth_params in plain.depth_params])
+    )
 
 
 def plain_cameras(plain: PlainParameters, chain: CameraChain) -> list[PlainCamera]:
-    """Return the views in the world (chapter 7.1)."""
-    sizes = [log_size.exp() for log_size in plain.log_size]
+    """Return the views in the world."""
+    sizes = [log_scale.exp() for log_scale in plain.log_scale]
     unit = 1 / torch.stack(sizes).amin()
     R, t = {}, {}
     for parent, child in ((None, chain.tree.root), *chain.tree.edges):
         turn = roma.unitquat_to_rotmat(plain.quat[child] / plain.quat[child].norm())
         R[child] = turn if parent is None else R[parent] @ turn
-        t[child] = plain.trans[child] if parent is None else R[parent] @ plain.trans[child] + t[parent]
+        t[child] = plain.t[child] if parent is None else R[parent] @ plain.t[child] + t[parent]
     cameras = []
     for v, size in enumerate(sizes):
         focal = plain.log_focal[v].exp()
         if chain.focal_limits is not None:
             focal = focal.clamp(chain.focal_limits[0, v], chain.focal_limits[1, v])
         pivot_depth = size * chain.pivot_depth[v] * focal / chain.base_focal[v]
-        ray = torch.cat([chain.size[v] / focal * (0.5 - plain.pp[v]), torch.ones_like(focal)[None]])
+        ray = torch.cat(
+            [chain.size[v] / focal * (0.5 - plain.principal_point[v]), torch.ones_like(focal)[None]]
+        )
         centre = unit * (t[v] - R[v] @ (pivot_depth * ray))
-        depth = unit * (pivot_depth + (plain.core[v] - 1) * chain.pivot_depth[v] * size)
-        cameras.append(PlainCamera(focal, chain.size[v] * plain.pp[v], R[v], centre, depth))
+        depth = unit * (pivot_depth + (plain.depth_params[v] - 1) * chain.pivot_depth[v] * size)
+        cameras.append(PlainCamera(focal, chain.size[v] * plain.principal_point[v], R[v], centre, depth))
     return cameras
 
 
 def world_points(camera: PlainCamera, points: ViewPoints, base_focal: Tensor) -> Tensor:
-    """Return the anchored points (N, 3) of one view in the world (chapter 7.2)."""
+    """Return the anchored points (N, 3) of one view in the world."""
     depth = camera.anchor_depth[points.anchor] * (1 + (points.ratio - 1) * base_focal / camera.focal)
     rays = torch.cat([(points.xy - camera.centre_px) / camera.focal, torch.ones_like(points.xy[:, :1])], 1)
     return (depth[:, None] * rays) @ camera.R_world_from_cam.T + camera.centre
 
 
 def plain_loss_3d(plain: PlainParameters, problem: PlainProblem, robust: Robust) -> Tensor:
-    """Return the coarse stage's loss (chapter 9.3): between the ends of a pair's matches, a pair after the
-    other.
-    """
+    """Return the coarse stage's loss: between the ends of a pair's matches, a pair after the other."""
     world = _all_points(plain_cameras(plain, problem.chain), problem)
     between = [world[pair.a][pair.in_a] - world[pair.b][pair.in_b] for pair in problem.pairs]
     conf = torch.cat([pair.conf for pair in problem.pairs])
@@ -174,8 +176,8 @@ def plain_loss_3d(plain: PlainParameters, problem: PlainProblem, robust: Robust)
 
 
 def plain_loss_2d(plain: PlainParameters, problem: PlainProblem, robust: Robust) -> Tensor:
-    """Return the fine stage's loss (chapter 9.4): of every image's pixels to the other ends of their matches,
-    an image after the other.
+    """Return the fine stage's loss: of every image's pixels to the other ends of their matches, an image
+    after the other.
     """
     cameras = plain_cameras(plain, problem.chain)
     world = _all_points(cameras, problem)
@@ -211,9 +213,9 @@ def plain_stage(
     """
     leaves = [
         *plain.quat,
-        *plain.trans,
-        *plain.log_size,
-        *((*plain.log_focal, *plain.pp, *plain.core) if fine else ()),
+        *plain.t,
+        *plain.log_scale,
+        *((*plain.log_focal, *plain.principal_point, *plain.depth_params) if fine else ()),
     ]
     optimiser = torch.optim.Adam([leaf.requires_grad_() for leaf in leaves], betas=(0.9, 0.9), eps=1e-8)
     loss_of = plain_loss_2d if fine else plain_loss_3d
@@ -232,7 +234,7 @@ def plain_stage(
 
 
 def plain_descent(
-    plain: PlainParameters, problem: PlainProblem, options: ReferenceOptions, steps: tuple[int, int]
+    plain: PlainParameters, problem: PlainProblem, options: SparseOptions, steps: tuple[int, int]
 ) -> tuple[PlainDescent, PlainDescent]:
     """Run so many iterations of the coarse and of the fine stage."""
     stages = (options.coarse, options.fine)

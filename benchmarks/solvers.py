@@ -19,12 +19,12 @@ from per_pair import flat_parameters, plain_descent, plain_parameters, plain_pro
 from simulated import Recipe, Simulated, simulated
 
 from align.bundle.block_depth import block_depth
-from align.bundle.bundle_alignment import BlockSolution, gauss_newton_align
-from align.bundle.options import GaussNewton
+from align.bundle.bundle_alignment import BundleSolution, bundle_adjust
+from align.bundle.options import BundleOptions
 from align.initial.spanning_tree import build_tree
 from align.measurements.gather import gather
-from align.measurements.gathered import Gathered
-from align.measurements.known_cameras import principal_point
+from align.measurements.gathered import Measurements
+from align.measurements.known_cameras import principal_point_of
 from align.presets import POINTLOOM, PRESETS, Preset
 from align.sparse.adam import descend
 from align.sparse.camera_chain import CameraChain, Parameters, Placement, place
@@ -32,7 +32,7 @@ from align.sparse.condense import condense
 from align.sparse.densify import densify
 from align.sparse.losses import lift, loss_2d, match_terms
 from align.sparse.options import MAST3R
-from align.sparse.problem import Problem, moved
+from align.sparse.problem import Problem, cast
 from align.sparse.robust import Gamma
 from align.sparse.second_order.stages import descend_by_least_squares
 from align.sparse.start import start
@@ -52,7 +52,7 @@ class Stage:
 class Run:
     """Where a solver ended, and what that took."""
 
-    result: Placement | BlockSolution
+    result: Placement | BundleSolution
     seconds: float
     """CPU seconds of everything after the canonical views."""
     stages: tuple[Stage, ...]
@@ -69,8 +69,8 @@ class Solved:
     K: np.ndarray  # (V, 3, 3)
     depth: tuple[np.ndarray, ...]  # (H, W) each; NaN where there is none
     pixel_loss: float
-    """The reference's fine loss (the sparse aligner's specification, chapter 9.4) with these cameras and
-    depths, in double precision."""
+    """The reference's fine loss (docs/sparse_alignment.md, "Losses") with these cameras and depths, in double
+    precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Pace:
     """Runs of a solver that takes a fraction of a second; the fastest counts."""
 
 
-Solver = Callable[[Gathered, Pace], Run]
+Solver = Callable[[Measurements, Pace], Run]
 
 
 def measure(recipe: Recipe, solver: str, folder: Path, pace: Pace) -> Cost:
@@ -109,27 +109,34 @@ def measure(recipe: Recipe, solver: str, folder: Path, pace: Pace) -> Cost:
     scene = simulated(recipe, folder)
     preset, solve = SOLVERS[solver]
     began = time.process_time()
-    gathered = gather(scene.predictions, preset.reading(preset.cold), silent)
+    measurements = gather(scene.predictions, preset.reading(preset.from_scratch), silent)
     gathering = time.process_time() - began
     _forget_peak()
     held = _memory_mb("VmRSS")
-    run = solve(gathered, pace)
+    run = solve(measurements, pace)
     peak = _memory_mb("VmHWM") - held
     solved = (
-        _of_blocks(gathered, run.result)
-        if isinstance(run.result, BlockSolution)
-        else _of_placement(gathered, run.result)
+        _of_blocks(measurements, run.result)
+        if isinstance(run.result, BundleSolution)
+        else _of_placement(measurements, run.result)
     )
-    num_matches = sum(len(record.conf) for record in gathered.records)
+    num_matches = sum(len(record.conf) for record in measurements.records)
     return Cost(
-        solved, run.seconds, run.stages, run.whole, peak, len(gathered.records), 2 * num_matches, gathering
+        solved,
+        run.seconds,
+        run.stages,
+        run.whole,
+        peak,
+        len(measurements.records),
+        2 * num_matches,
+        gathering,
     )
 
 
-def _plain(gathered: Gathered, pace: Pace) -> Run:
+def _plain(measurements: Measurements, pace: Pace) -> Run:
     """Descend as the reference does: single precision, a loop over pairs."""
     began = time.process_time()
-    problem, parameters, chain = _started(gathered, torch.float32)
+    problem, parameters, chain = _started(measurements, torch.float32)
     cut, plain = plain_problem(problem, chain), plain_parameters(parameters, chain)
     ready = time.process_time()
     schedule = (MAST3R.coarse, MAST3R.fine)
@@ -145,10 +152,10 @@ def _plain(gathered: Gathered, pace: Pace) -> Run:
     return Run(_doubled(place(flat_parameters(plain), chain)), seconds, stages, pace.plain_steps is None)
 
 
-def _vectorised(gathered: Gathered, dtype: torch.dtype) -> Run:
+def _vectorised(measurements: Measurements, dtype: torch.dtype) -> Run:
     """Take the same steps over all pairs at once."""
     began = time.process_time()
-    problem, parameters, chain = _started(gathered, dtype)
+    problem, parameters, chain = _started(measurements, dtype)
     ready, ends = time.process_time(), {}
 
     def progress(stage: str, done: int, total: int) -> None:
@@ -163,14 +170,14 @@ def _vectorised(gathered: Gathered, dtype: torch.dtype) -> Run:
     )
 
 
-def _least_squares(gathered: Gathered, pace: Pace) -> Run:
+def _least_squares(measurements: Measurements, pace: Pace) -> Run:
     """Minimise the same losses from the same start by damped least squares; the fastest of some runs
     counts.
     """
     runs = []
     for _ in range(pace.repeats):
         began = time.process_time()
-        problem, parameters, chain = _started(gathered)
+        problem, parameters, chain = _started(measurements)
         ready = time.process_time()
         descent = descend_by_least_squares(problem, parameters, chain, MAST3R)
         ended = time.process_time()
@@ -178,9 +185,9 @@ def _least_squares(gathered: Gathered, pace: Pace) -> Run:
     return min(runs, key=lambda run: run.seconds)
 
 
-def _default(gathered: Gathered, pace: Pace) -> Run:
+def _default(measurements: Measurements, pace: Pace) -> Run:
     """Run the default aligner; the fastest of some runs counts."""
-    runs = [_timed_default(gathered) for _ in range(pace.repeats)]
+    runs = [_timed_default(measurements) for _ in range(pace.repeats)]
     (stage,) = runs[0].stages
     return Run(
         runs[0].result,
@@ -189,14 +196,14 @@ def _default(gathered: Gathered, pace: Pace) -> Run:
     )
 
 
-def _timed_default(gathered: Gathered) -> Run:
+def _timed_default(measurements: Measurements) -> Run:
     """Run it once. The steps of its first cut are timed together with the start, hence told by the pace of
     the others.
     """
     times: list[float] = []
     began = time.process_time()
-    solution = gauss_newton_align(
-        gathered, GaussNewton(), progress=lambda stage, done, total: times.append(time.process_time())
+    solution = bundle_adjust(
+        measurements, BundleOptions(), progress=lambda stage, done, total: times.append(time.process_time())
     )
     seconds = time.process_time() - began
     counts = [len(costs) - 1 for costs in solution.figures["costs"]]
@@ -206,8 +213,11 @@ def _timed_default(gathered: Gathered) -> Run:
 
 SOLVERS: dict[str, tuple[Preset, Solver]] = {
     "adam, a loop over pairs": (PRESETS["mast3r"], _plain),
-    "adam, single precision": (PRESETS["mast3r"], lambda gathered, _: _vectorised(gathered, torch.float32)),
-    "adam": (PRESETS["mast3r"], lambda gathered, _: _vectorised(gathered, torch.float64)),
+    "adam, single precision": (
+        PRESETS["mast3r"],
+        lambda measurements, _: _vectorised(measurements, torch.float32),
+    ),
+    "adam": (PRESETS["mast3r"], lambda measurements, _: _vectorised(measurements, torch.float64)),
     "least squares on adam's losses": (PRESETS["mast3r"], _least_squares),
     "default": (POINTLOOM, _default),
 }
@@ -215,13 +225,14 @@ SOLVERS: dict[str, tuple[Preset, Solver]] = {
 
 
 def _started(
-    gathered: Gathered, dtype: torch.dtype = torch.float64
+    measurements: Measurements, dtype: torch.dtype = torch.float64
 ) -> tuple[Problem, Parameters, CameraChain]:
     """Return the reference's problem and where it starts."""
     centres = [
-        principal_point(view, gathered.predictions, k) for k, view in enumerate(gathered.predictions.views)
+        principal_point_of(view, measurements.predictions, k)
+        for k, view in enumerate(measurements.predictions.views)
     ]
-    problem = moved(condense(gathered.views, gathered.records, torch.stack(centres)), dtype)
+    problem = cast(condense(measurements.views, measurements.records, torch.stack(centres)), dtype)
     tree = build_tree(
         problem.pair_scores.double().numpy(), problem.size.numpy(), MAST3R.tree, MAST3R.subsample
     )
@@ -236,21 +247,21 @@ def _doubled(placement: Placement) -> Placement:
     )
 
 
-def _of_placement(gathered: Gathered, placement: Placement) -> Solved:
+def _of_placement(measurements: Measurements, placement: Placement) -> Solved:
     """Return what the placement of a descent means."""
-    problem, _, chain = _started(gathered)
-    depth = tuple(view.depth.numpy() for view in densify(gathered.views, placement, chain))
+    problem, _, chain = _started(measurements)
+    depth = tuple(view.depth.numpy() for view in densify(measurements.views, placement, chain))
     return Solved(
         placement.cam_from_world.numpy(), placement.K.numpy(), depth, _pixel_loss(problem, placement, chain)
     )
 
 
-def _of_blocks(gathered: Gathered, solution: BlockSolution) -> Solved:
+def _of_blocks(measurements: Measurements, solution: BundleSolution) -> Solved:
     """Return what the default aligner's solution means."""
-    problem, _, chain = _started(gathered)
+    problem, _, chain = _started(measurements)
     K = torch.from_numpy(solution.K)
     world_from_cam = torch.linalg.inv(torch.from_numpy(solution.cam_from_world))
-    scale = torch.from_numpy(np.exp(solution.log_size))
+    scale = torch.from_numpy(np.exp(solution.log_scale))
     offset = torch.from_numpy(np.concatenate([offset.ravel() for offset in solution.log_offset]))
     # A block without an offset holds no match either: its depth is not asked for.
     shape = problem.anchor_depth * torch.where(torch.isfinite(offset), offset, 0).exp()
@@ -262,7 +273,7 @@ def _of_blocks(gathered: Gathered, solution: BlockSolution) -> Solved:
     loss = _pixel_loss(problem, placement, replace(chain, base_focal=K[:, 0, 0]))
     depth = (
         block_depth(view, float(size), offset).numpy()
-        for view, size, offset in zip(gathered.views, solution.log_size, solution.log_offset)
+        for view, size, offset in zip(measurements.views, solution.log_scale, solution.log_offset)
     )
     return Solved(solution.cam_from_world, solution.K, tuple(depth), loss)
 

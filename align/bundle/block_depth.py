@@ -14,7 +14,7 @@ _SMOOTH_BLOCKS = 0.6
 """Standard deviation of the smoothing. More would flatten what the matches tell."""
 
 
-def block_depth(view: CanonicalView, log_size: float, log_offset: np.ndarray) -> Tensor:
+def block_depth(view: CanonicalView, log_scale: float, log_offset: np.ndarray) -> Tensor:
     """Return the depth (H, W) = canonical depth x exp(log size + offset); NaN off the object.
 
     Offsets (h, w) are those of the blocks' middles, bilinear between them and a little smoothed, since a
@@ -25,4 +25,4 @@ def block_depth(view: CanonicalView, log_size: float, log_offset: np.ndarray) ->
     offset = extend_nearest(log_offset, known) if known.any() else np.zeros(log_offset.shape)
     offset = cv2.GaussianBlur(offset, (0, 0), _SMOOTH_BLOCKS, borderType=cv2.BORDER_REPLICATE)
     smooth = cv2.resize(offset, view.size, interpolation=cv2.INTER_LINEAR)
-    return view.depth * torch.from_numpy(np.exp(log_size + smooth))
+    return view.depth * torch.from_numpy(np.exp(log_scale + smooth))

@@ -14,94 +14,97 @@ import torch
 from align.aligned import Aligned
 from align.bundle.block_depth import block_depth
 from align.bundle.consistency import Consistency, consistency_notices
-from align.bundle.options import GaussNewton
+from align.bundle.options import BundleOptions
 from align.bundle.problem import bundle_problem
-from align.bundle.refinement import Held, Refined, held_of, known_depths, refine
-from align.bundle.reprojection import BlockState
-from align.bundle.second_start import refined_again
+from align.bundle.refinement import Fixed, Refined, known_depths, refine, what_is_fixed
+from align.bundle.reinitialisation import refined_again
+from align.bundle.reprojection import BundleState
 from align.bundle.uncertainty import uncertainty
 from align.depth_maps.dense_view import DenseView
 from align.measurements.canonical import CanonicalView
-from align.measurements.gathered import Gathered
+from align.measurements.gathered import Measurements
 from align.measurements.known_cameras import Known
 from align.pinhole import backproject
 from masks.notice import Notice, warning
 from masks.progress import Progress, silent
 from pairs.views.cameras import Cameras
 
-_FROZEN_SHARE = 0.5
+_FIXED_POSES_SHARE = 0.5
 """Of the matches, within 2 px: true poses leave more, poses a degree off less (the default aligner's design,
 chapter 7.1)."""
 
 
 @dataclass(frozen=True, slots=True)
-class BlockSolution:
+class BundleSolution:
     """Cameras, and what brings every view's canonical depth to the world: depth = canonical depth x exp(log
     size + offset of its block).
     """
 
     cam_from_world: np.ndarray  # (V, 4, 4)
     K: np.ndarray  # (V, 3, 3), pixels
-    log_size: np.ndarray  # (V,)
+    log_scale: np.ndarray  # (V,)
     log_offset: tuple[np.ndarray, ...]  # (h, w) each, one an anchor's block; NaN where no match hangs on it
     notices: tuple[Notice, ...]
     figures: Mapping[str, Any]
     """Numbers for the report, ready for JSON."""
 
 
-def gauss_newton_align(
-    gathered: Gathered, options: GaussNewton, known: Known | None = None, progress: Progress = silent
-) -> BlockSolution:
+def bundle_adjust(
+    measurements: Measurements,
+    options: BundleOptions,
+    known: Known | None = None,
+    progress: Progress = silent,
+) -> BundleSolution:
     """Return cameras and depths in which all pairs agree best.
 
     Of what is known, K is held; given poses set the world, and are softly believed or stay; the depths of
     wholly frozen views stay. Without given poses the world is the camera of one view, and its unit the mean
     distance of the object. Raises `GraphError` when the pairs do not tie all views together.
     """
-    known, names = known or Known(), [view.name for view in gathered.predictions.views]
-    middle = middle_depths(gathered.views)
-    sizes, offsets = known_depths(gathered.views, known)
+    known, names = known or Known(), [view.name for view in measurements.predictions.views]
+    median = median_depths(measurements.views)
+    log_scales, offsets = known_depths(measurements.views, known)
     log_distance = {
-        view: size + float(np.log(middle[view])) for view, size in enumerate(sizes) if size is not None
+        view: size + float(np.log(median[view])) for view, size in enumerate(log_scales) if size is not None
     }
-    evidence, unit, notices = bundle_problem(gathered, middle, known, options, log_distance)
-    held = held_of(evidence.obs, known, options, offsets)
-    refined = refine(evidence.obs, evidence.lenses, evidence.start, held, options, progress)
-    refined, consistency, moved = refined_again(refined, evidence, held, options, names)
+    problem, unit, notices = bundle_problem(measurements, median, known, options, log_distance)
+    fixed = what_is_fixed(problem.obs, known, options, offsets)
+    refined = refine(problem.obs, problem.intrinsics, problem.start, fixed, options, progress)
+    refined, consistency, moved = refined_again(refined, problem, fixed, options, names)
     notices += (
         moved
-        + _broken_off(refined)
-        + _frozen_doubt(consistency, held)
-        + consistency_notices(consistency, evidence.pairs, evidence.start, names)
+        + _stopped_early(refined)
+        + _doubt_of_fixed_poses(consistency, fixed)
+        + consistency_notices(consistency, problem.pairs, problem.start, names)
     )
-    return BlockSolution(
+    return BundleSolution(
         cam_from_world=_poses(
             refined.state,
             unit,
-            {view: pose for view, pose in known.cam_from_world.items() if held.pose[view]},
+            {view: pose for view, pose in known.cam_from_world.items() if fixed.pose[view]},
         ),
-        K=evidence.lenses.K(refined.state.log_focal, refined.state.shift),
-        log_size=refined.state.log_size + np.log(unit / middle),
+        K=problem.intrinsics.K(refined.state.log_focal, refined.state.principal_point_offset),
+        log_scale=refined.state.log_scale + np.log(unit / median),
         log_offset=tuple(
-            _offsets(*view) for view in zip(gathered.views, evidence.obs.block, refined.state.offset)
+            _offsets(*view) for view in zip(measurements.views, problem.obs.block, refined.state.offset)
         ),
         notices=notices,
         figures=_figures(refined, unit) | consistency.figures(),
     )
 
 
-def middle_depths(views: Sequence[CanonicalView]) -> np.ndarray:
+def median_depths(views: Sequence[CanonicalView]) -> np.ndarray:
     """Return the median canonical depth (V,) of every view's object: the unit in which its points are
     measured.
     """
     return np.array([float(view.depth[view.valid].median()) for view in views])
 
 
-def _poses(state: BlockState, unit: float, held: Mapping[int, torch.Tensor]) -> np.ndarray:
+def _poses(state: BundleState, unit: float, fixed: Mapping[int, torch.Tensor]) -> np.ndarray:
     """Return cam_from_world (V, 4, 4) in the world's unit; those that were held to the bit."""
-    poses = np.tile(np.eye(4), (len(state.log_size), 1, 1))
+    poses = np.tile(np.eye(4), (len(state.log_scale), 1, 1))
     poses[:, :3, :3], poses[:, :3, 3] = state.R_cam_from_world, unit * state.t_cam_from_world
-    for view, pose in held.items():
+    for view, pose in fixed.items():
         poses[view] = pose.numpy()
     return poses
 
@@ -115,7 +118,7 @@ def _offsets(view: CanonicalView, block: np.ndarray, offset: np.ndarray) -> np.n
     return grid.reshape(view.anchor_depth.shape)
 
 
-def _broken_off(refined: Refined) -> tuple[Notice, ...]:
+def _stopped_early(refined: Refined) -> tuple[Notice, ...]:
     """Return a warning when the refinement could not go to its end."""
     stopped = refined.descents[-1].stopped
     if stopped in ("small gain", "all steps used"):
@@ -128,11 +131,11 @@ def _broken_off(refined: Refined) -> tuple[Notice, ...]:
     )
 
 
-def _frozen_doubt(consistency: Consistency, held: Held) -> tuple[Notice, ...]:
+def _doubt_of_fixed_poses(consistency: Consistency, fixed: Fixed) -> tuple[Notice, ...]:
     """Return a warning when held poses hardly fit the matches: errors of a degree then end in depths."""
-    if not held.pose.any() or not consistency.near_share < _FROZEN_SHARE:
+    if not fixed.pose.any() or not consistency.agreement.near_share < _FIXED_POSES_SHARE:
         return ()
-    share = f"{100 * consistency.near_share:.0f} %"
+    share = f"{100 * consistency.agreement.near_share:.0f} %"
     return (
         warning(
             "poses",
@@ -154,7 +157,7 @@ def _figures(refined: Refined, unit: float) -> dict[str, Any]:
         "observations": len(refined.model.obs.depth),
         "blocks": int((refined.model.obs.block >= 0).sum()),
         "sigma rotation deg": _finite(np.rad2deg(sigmas.rotation_rad)),
-        "sigma camera centre": _finite(unit * sigmas.place),
+        "sigma camera centre": _finite(unit * sigmas.centre),
         "sigma focal share": _finite(sigmas.log_focal),
     }
 
@@ -164,12 +167,14 @@ def _finite(values: Iterable[float]) -> list[float | None]:
     return [float(value) if np.isfinite(value) else None for value in values]
 
 
-def bundle_align(gathered: Gathered, options: GaussNewton, known: Known, progress: Progress) -> Aligned:
-    solution = gauss_newton_align(gathered, options, known, progress)
+def bundle_align(
+    measurements: Measurements, options: BundleOptions, known: Known, progress: Progress
+) -> Aligned:
+    solution = bundle_adjust(measurements, options, known, progress)
     cameras = Cameras(solution.K, solution.cam_from_world)
     dense = []
-    for k, view in enumerate(gathered.views):
-        depth = block_depth(view, solution.log_size[k], solution.log_offset[k])
+    for k, view in enumerate(measurements.views):
+        depth = block_depth(view, solution.log_scale[k], solution.log_offset[k])
         points = backproject(
             depth, torch.from_numpy(cameras.K[k]), torch.from_numpy(cameras.world_from_cam[k])
         )

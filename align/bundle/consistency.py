@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
-from align.bundle.intrinsics import Lenses
+from align.agreement import Agreement, agreement_notices, agreement_of
+from align.bundle.intrinsics import SharedIntrinsics
 from align.bundle.observations import Observations
-from align.bundle.reprojection import BlockState, project, squared_errors
-from align.initial.loop_consistency import Triangles
-from align.initial.relative_poses import MeasuredPairs
+from align.bundle.reprojection import BundleState, project_observations, squared_errors
+from align.initial.loop_consistency import Triplets
+from align.initial.relative_poses import RelativePoses
 from align.initial.start import Start
 from masks.notice import Notice, first_few, left_out, warning
 
-_NEAR_PX = 2.0
 _OPEN_RAD = np.deg2rad(20.0)
-_LEAST_SHARE, _LEAST_OF_USUAL = 0.15, 0.5
 _MOST_REJECTED, _MOST_OPEN = 0.15, 0.2
 _DOUBTFUL_SHARE = 0.25
 """With more than half of the matches wrong, solved scenes still have 0.31."""
@@ -28,24 +28,15 @@ _DOUBTFUL_SHARE = 0.25
 class Consistency:
     """Shares of what agrees and what does not."""
 
-    near_share: float
-    """Of the observations, within two pixels. NaN without any."""
-    view_near_share: np.ndarray  # (V,)
-    """The same for a view's own points, seen by the others. NaN for a view without matches."""
+    agreement: Agreement
+    """Of the observations."""
     rejected_share: float
     """Of all matches, those of rejected pairs."""
     open_share: float
-    """Of the triangles, those that miss closing by more than 20 degrees, each weighted by the fewest matches
+    """Of the triplets, those that miss closing by more than 20 degrees, each weighted by the fewest matches
     of its pairs."""
     open_pairs: np.ndarray  # (E,)
     """How much of `open_share` each pair has a part in."""
-
-    @property
-    def misplaced(self) -> np.ndarray:
-        """Views whose share is below half of the usual, or below 0.15."""
-        share = self.view_near_share
-        usual = np.median(share[np.isfinite(share)]) if np.isfinite(share).any() else 0.0
-        return np.flatnonzero(share < max(_LEAST_SHARE, _LEAST_OF_USUAL * usual))
 
     @property
     def contradictory(self) -> bool:
@@ -56,10 +47,7 @@ class Consistency:
 
     def figures(self) -> dict[str, Any]:
         """Return the shares by name, ready for JSON."""
-        views = [None if np.isnan(share) else float(share) for share in self.view_near_share]
-        return {
-            "share within 2 px": None if np.isnan(self.near_share) else self.near_share,
-            "share within 2 px by view": views,
+        return self.agreement.figures() | {
             "share of matches in rejected pairs": self.rejected_share,
             "share of open triangles": self.open_share,
         }
@@ -67,40 +55,40 @@ class Consistency:
 
 def check_consistency(
     obs: Observations,
-    lenses: Lenses,
-    state: BlockState,
-    pairs: MeasuredPairs,
+    intrinsics: SharedIntrinsics,
+    state: BundleState,
+    pairs: RelativePoses,
     start: Start,
-    triangles: Triangles,
+    triplets: Triplets,
 ) -> Consistency:
-    """Measure how far observations, pairs and triangles agree."""
-    near = squared_errors(project(obs, lenses, state)) <= _NEAR_PX**2
+    """Measure how far observations, pairs and triplets agree."""
+    error = np.sqrt(squared_errors(project_observations(obs, intrinsics, state)))
     source = np.repeat(obs.direction[:, 0], np.diff(obs.direction_start))
-    seen = np.bincount(source, minlength=obs.num_views)
-    by_view = np.bincount(source, near, obs.num_views) / np.where(seen > 0, seen, np.nan)
-    matches, weight = pairs.num_matches, pairs.num_matches[triangles.edges].min(1)
-    is_open = weight * (triangles.angle_rad > _OPEN_RAD)
+    # A triplet says no more than its weakest pair.
+    matches, weight = pairs.num_matches, pairs.num_matches[triplets.edges].min(1)
+    is_open = weight * (triplets.angle_rad > _OPEN_RAD)
     total = max(float(weight.sum()), 1.0)
     return Consistency(
-        near_share=float(near.mean()) if len(near) else np.nan,
-        view_near_share=by_view,
+        agreement=agreement_of(torch.from_numpy(error), torch.from_numpy(source), obs.num_views),
         rejected_share=float(matches[start.rejected].sum() / max(matches.sum(), 1.0)),
         open_share=float(is_open.sum() / total),
-        open_pairs=np.bincount(triangles.edges.ravel(), np.repeat(is_open, 3), len(matches)) / total,
+        open_pairs=np.bincount(triplets.edges.ravel(), np.repeat(is_open, 3), len(matches)) / total,
     )
 
 
 def consistency_notices(
-    consistency: Consistency, pairs: MeasuredPairs, start: Start, names: Sequence[str]
+    consistency: Consistency, pairs: RelativePoses, start: Start, names: Sequence[str]
 ) -> tuple[Notice, ...]:
-    """Return what the report must say: rejected pairs, contradictions and misplaced views, by name."""
+    """Return what the report must say: contradictory and rejected pairs, then what the matches say of scene
+    and views, by name.
+    """
     notices = []
     if consistency.contradictory:
         blamed = start.rejected if start.rejected.any() else _most_open(consistency)
         text = (
             f"these pairs disagree: {_named(pairs.pair[blamed], names)}. The object may have sides that "
-            "look alike: do not trust the result. "
-            "Leave such pairs out, or mark the object so that its sides differ."
+            "look alike: do not trust the result. Leave such pairs out, or mark the object so that its sides "
+            "differ."
         )
         notices.append(warning("alignment", text))
     elif start.rejected.any():
@@ -109,49 +97,19 @@ def consistency_notices(
             f"{_named(pairs.pair[start.rejected], names)}."
         )
         notices.append(left_out("pairs", text))
-    if consistency.near_share < _DOUBTFUL_SHARE:
-        share = f"{100 * consistency.near_share:.0f} %"
+    if len(pairs.without_pose):
         text = (
-            f"only {share} of the matches agree with the scene within 2 px: it is doubtful. Check masks "
-            "and predictions."
-        )
-        notices.append(warning("alignment", text))
-    if len(pairs.unmeasured):
-        text = (
-            f"no pose follows from the pointmaps of {_named(pairs.unmeasured, names)}: only their matches "
+            f"no pose follows from the pointmaps of {_named(pairs.without_pose, names)}: only their matches "
             "count. Look at what the network said."
         )
         notices.append(warning("pairs", text))
-    if start.kept_whole:
-        notices.append(
-            warning(
-                "pairs",
-                (
-                    "some contradict the others, but without them the views would fall apart: all were kept. "
-                    "Add pairs."
-                ),
-            )
-        )
-    usual = (
-        np.nanmedian(consistency.view_near_share)
-        if np.isfinite(consistency.view_near_share).any()
-        else np.nan
-    )
-    for view in consistency.misplaced:
-        share = 100 * consistency.view_near_share[view]
+    if start.rejection_skipped:
         text = (
-            f"only {share:.0f} % of its matches agree with its place within 2 px ({100 * usual:.0f} % is "
-            "usual): perhaps misplaced."
+            "some contradict the others, but without them the views would fall apart: all were kept. Add "
+            "pairs."
         )
-        notices.append(warning(names[int(view)], text))
-    for view in np.flatnonzero(np.isnan(consistency.view_near_share)):
-        notices.append(
-            warning(
-                names[int(view)],
-                "has no matches: it stands where the pointmaps of its pairs put it, unchecked.",
-            )
-        )
-    return tuple(notices)
+        notices.append(warning("pairs", text))
+    return (*notices, *agreement_notices(consistency.agreement, names, _DOUBTFUL_SHARE))
 
 
 def _most_open(consistency: Consistency) -> np.ndarray:

@@ -21,7 +21,7 @@ _ONE_CAMERA_SPREAD = 0.035
 
 
 @dataclass(frozen=True, slots=True)
-class Lenses:
+class SharedIntrinsics:
     """The intrinsics of V views of C cameras. Views of one camera share a focal; one whose K is known is a
     camera of its own.
     """
@@ -32,35 +32,35 @@ class Lenses:
     camera: np.ndarray  # (V,) int
     log_focal: np.ndarray  # (C,)
     """As the pointmaps suggest, or as known; pixels along x."""
-    held: np.ndarray  # (C,) bool, known
-    free_centre: bool = False
+    fixed: np.ndarray  # (C,) bool, known
+    free_principal_point: bool = False
     """Principal points may move, those of held cameras excepted: one shift (2,) a camera, in pixels
     along x."""
 
     @property
-    def width(self) -> int:
+    def num_params(self) -> int:
         """How many numbers of a camera may move: the log focal, and both coordinates of the
         principal point.
         """
-        return 3 if self.free_centre else 1
+        return 3 if self.free_principal_point else 1
 
     def columns(self, first: int) -> np.ndarray:
-        """Return where the numbers of each view's camera stand (V, width) when all focals, then all principal
-        points, stand from `first` on.
+        """Return where the parameters of each view's camera stand (V, num_params) when all focals, then all
+        principal points, stand from `first` on.
         """
         focal = first + self.camera[:, None]
-        if not self.free_centre:
+        if not self.free_principal_point:
             return focal
         return np.concatenate([focal, first + len(self.log_focal) + 2 * self.camera[:, None] + [0, 1]], 1)
 
-    def K(self, log_focal: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    def K(self, log_focal: np.ndarray, principal_point_offset: np.ndarray) -> np.ndarray:
         """Return the intrinsics (V, 3, 3) at the cameras' log focals (C,) and shifts of the principal point
         (C, 2).
         """
         K = np.tile(np.eye(3), (len(self.camera), 1, 1))
         K[:, 0, 0] = np.exp(log_focal)[self.camera]
         K[:, 1, 1] = K[:, 0, 0] / self.aspect
-        K[:, :2, 2] = self.principal_point + shift[self.camera] / np.stack(
+        K[:, :2, 2] = self.principal_point + principal_point_offset[self.camera] / np.stack(
             [np.ones(len(self.camera)), self.aspect], 1
         )
         return K
@@ -74,10 +74,10 @@ def _grid_aspect(view: View) -> float:
     return float(K[0, 0] / K[1, 1])
 
 
-def lenses_of(
+def shared_intrinsics(
     canonical: Sequence[CanonicalView], views: Sequence[View], principal_points: Tensor, known: Known
-) -> tuple[Lenses, tuple[Notice, ...]]:
-    """Return the lenses with the median focal of each camera's views, and a notice where these differ too
+) -> tuple[SharedIntrinsics, tuple[Notice, ...]]:
+    """Return the intrinsics with the median focal of each camera's views, and a notice where these differ too
     much for one camera.
     """
     centre, aspect = (
@@ -92,17 +92,17 @@ def lenses_of(
     camera = np.array([cameras.index(key) for key in keys])
     # The one focal of a pointmap lies between those along both axes.
     vote = np.log([float(view.focal) for view in canonical]) + np.log(aspect) / 2
-    held = np.array([focal > 0 for _, focal in cameras])
+    fixed = np.array([focal > 0 for _, focal in cameras])
     log_focal = np.array(
         [np.log(focal) if focal > 0 else np.median(vote[camera == c]) for c, (_, focal) in enumerate(cameras)]
     )
     notices = []
     for c, (name, _) in enumerate(cameras):
         spread = float(np.std(vote[camera == c]))
-        if not held[c] and spread > _ONE_CAMERA_SPREAD:
+        if not fixed[c] and spread > _ONE_CAMERA_SPREAD:
             text = (
                 f"the predicted focals of its views spread by {100 * spread:.1f} %: these may be different "
                 "lenses or zooms. State them as such."
             )
             notices.append(warning(f"camera {name}" if name else "camera", text))
-    return Lenses(centre, aspect, camera, log_focal, held), tuple(notices)
+    return SharedIntrinsics(centre, aspect, camera, log_focal, fixed), tuple(notices)

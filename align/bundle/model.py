@@ -1,8 +1,9 @@
 """The refinement as a model for damped least squares: robust reprojection errors, priors, and where each
 unknown's column is.
 
-Shared unknowns, in this order: six a view (turn, shift of the camera), one log size a view, one log focal a
-camera, and where principal points are free their two coordinates a camera. Lone ones: the blocks' offsets.
+Shared unknowns, in this order: six a view (rotation, translation of the camera), one log scale a view, one
+log focal a camera, and where principal points are free their two coordinates a camera. Eliminated ones: the
+blocks' offsets.
 """
 
 from __future__ import annotations
@@ -10,227 +11,238 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import roma
-import torch
 
-from align.bundle.intrinsics import Lenses
+from align.bundle.intrinsics import SharedIntrinsics
 from align.bundle.observations import Observations
 from align.bundle.reprojection import (
     POSE,
-    BlockState,
-    BlockSums,
-    Rows,
-    block_sums,
-    joined,
-    project,
+    BundleGrams,
+    BundleState,
+    JacobianRows,
+    bundle_grams,
+    concatenated,
+    project_observations,
     relative_poses,
     robust_cost,
     robust_weights,
     squared_errors,
 )
-from align.solver.least_squares import Equations, Step, spread, summed
+from align.rotations import rotation_of, rotation_vector
+from align.solver.adjoint import minus_adjoint
+from align.solver.least_squares import NormalEquations, Step, scatter_add, scatter_matrix
 
 
 @dataclass(frozen=True, slots=True)
-class Priors:
+class BundlePriors:
     """What is believed without any match, and its standard deviations."""
 
     log_focal: np.ndarray  # (C,)
     log_focal_sigma: float
-    shift_sigma: float
+    principal_point_sigma: float
     """Pixels, of free principal points."""
     offset: np.ndarray  # (V, B)
     offset_sigma: np.ndarray  # (V,)
     R_cam_from_world: np.ndarray  # (V, 3, 3)
     t_cam_from_world: np.ndarray  # (V, 3)
-    log_size: np.ndarray  # (V,)
-    log_size_sigma: float
+    log_scale: np.ndarray  # (V,)
+    log_scale_sigma: float
     rotation_sigma: np.ndarray  # (V,), radians about each axis
-    place_sigma: np.ndarray  # (V,), of the camera's centre along each axis
+    centre_sigma: np.ndarray  # (V,), of the camera's centre along each axis
 
 
 @dataclass(frozen=True, slots=True)
-class BlockModel:
+class BundleModel:
     """The cost of a state and its equations, at one width of the robust function."""
 
     obs: Observations
     pieces: tuple[Observations, ...]
     """The same observations, cut for speed."""
-    lenses: Lenses
-    priors: Priors
-    cut: float
+    intrinsics: SharedIntrinsics
+    priors: BundlePriors
+    kernel_width: float
     """Pixels at which a match's weight has fallen to a half."""
 
-    def cost(self, state: BlockState) -> float:
+    def cost(self, state: BundleState) -> float:
         """Return the cost in squared pixels; overflow makes it infinite or NaN, which no descent accepts."""
         with np.errstate(over="ignore", invalid="ignore"):
             errors = [
-                robust_cost(squared_errors(project(piece, self.lenses, state)), piece.weight, self.cut)
+                robust_cost(
+                    squared_errors(project_observations(piece, self.intrinsics, state)),
+                    piece.weight,
+                    self.kernel_width,
+                )
                 for piece in self.pieces
             ]
             return sum(errors) + sum(
                 float(residual.ravel() @ residual.ravel()) / 2 for residual in prior_residuals(self, state)
             )
 
-    def equations(self, state: BlockState) -> Equations:
+    def equations(self, state: BundleState) -> NormalEquations:
         """Return the normal equations, matches with the weights that their errors leave them."""
-        return assemble(self, state, weighted_sums(self, state))
+        return assemble(self, state, weighted_grams(self, state))
 
-    def moved(self, state: BlockState, step: Step) -> BlockState:
+    def retract(self, state: BundleState, step: Step) -> BundleState:
         """Return the state after a step: poses turn about their camera's own axes."""
-        n, num_cameras = len(state.log_size), len(state.log_focal)
-        pose, lens = step.shared[: 6 * n].reshape(n, 6), step.shared[7 * n :]
-        shift = lens[num_cameras:].reshape(-1, 2) if self.lenses.free_centre else 0
-        turn = roma.rotvec_to_rotmat(torch.from_numpy(pose[:, :3])).numpy()
-        return BlockState(
+        n, num_cameras = len(state.log_scale), len(state.log_focal)
+        pose, camera = step.shared[: 6 * n].reshape(n, 6), step.shared[7 * n :]
+        principal_point_offset = (
+            camera[num_cameras:].reshape(-1, 2) if self.intrinsics.free_principal_point else 0
+        )
+        turn = rotation_of(pose[:, :3])
+        return BundleState(
             R_cam_from_world=turn @ state.R_cam_from_world,
             t_cam_from_world=(turn @ state.t_cam_from_world[..., None])[..., 0] + pose[:, 3:],
-            log_size=state.log_size + step.shared[6 * n : 7 * n],
-            log_focal=state.log_focal + lens[:num_cameras],
-            shift=state.shift + shift,
-            offset=state.offset + step.lone,
+            log_scale=state.log_scale + step.shared[6 * n : 7 * n],
+            log_focal=state.log_focal + camera[:num_cameras],
+            principal_point_offset=state.principal_point_offset + principal_point_offset,
+            offset=state.offset + step.eliminated,
         )
 
 
-def weighted_sums(model: BlockModel, state: BlockState) -> BlockSums:
+def weighted_grams(model: BundleModel, state: BundleState) -> BundleGrams:
     """Return the sums of the equations, each match with the weight that its error leaves it."""
     parts = []
     for piece in model.pieces:
-        projection = project(piece, model.lenses, state)
+        projection = project_observations(piece, model.intrinsics, state)
         parts.append(
-            block_sums(
-                piece, model.lenses, state, projection, robust_weights(projection, piece.weight, model.cut)
+            bundle_grams(
+                piece,
+                model.intrinsics,
+                state,
+                projection,
+                robust_weights(projection, piece.weight, model.kernel_width),
             )
         )
-    return joined(parts, Rows(model.lenses.width))
+    return concatenated(parts, JacobianRows(model.intrinsics.num_params))
 
 
-def prior_residuals(model: BlockModel, state: BlockState) -> tuple[np.ndarray, np.ndarray]:
+def prior_residuals(model: BundleModel, state: BundleState) -> tuple[np.ndarray, np.ndarray]:
     """Return residuals over their sigmas: of the shared unknowns (N,) and of the offsets (V, B)."""
     priors = model.priors
     turn = state.R_cam_from_world @ priors.R_cam_from_world.transpose(0, 2, 1)
     shift = state.t_cam_from_world - (turn @ priors.t_cam_from_world[..., None])[..., 0]
-    turn = roma.rotmat_to_rotvec(torch.from_numpy(turn)).numpy()
-    centre = state.shift.ravel() if model.lenses.free_centre else np.zeros(0)
+    turn = rotation_vector(turn)
+    centre = state.principal_point_offset.ravel() if model.intrinsics.free_principal_point else np.zeros(0)
     pose = np.concatenate([turn, shift], 1).ravel()
     residual = np.concatenate(
-        [pose, state.log_size - priors.log_size, state.log_focal - priors.log_focal, centre]
+        [pose, state.log_scale - priors.log_scale, state.log_focal - priors.log_focal, centre]
     )
     return residual / prior_sigmas(model), (state.offset - priors.offset) / priors.offset_sigma[:, None]
 
 
-def prior_sigmas(model: BlockModel) -> np.ndarray:
+def prior_sigmas(model: BundleModel) -> np.ndarray:
     """Return the standard deviations (N,) of the shared unknowns."""
-    priors, num_cameras = model.priors, len(model.lenses.log_focal)
-    num_views = len(priors.log_size)
-    centre = np.full(2 * num_cameras if model.lenses.free_centre else 0, priors.shift_sigma)
-    pose = np.repeat(np.stack([priors.rotation_sigma, priors.place_sigma], 1), 3, axis=1)
+    priors, num_cameras = model.priors, len(model.intrinsics.log_focal)
+    num_views = len(priors.log_scale)
+    centre = np.full(
+        2 * num_cameras if model.intrinsics.free_principal_point else 0, priors.principal_point_sigma
+    )
+    pose = np.repeat(np.stack([priors.rotation_sigma, priors.centre_sigma], 1), 3, axis=1)
     return np.concatenate(
         [
             pose.ravel(),
-            np.full(num_views, priors.log_size_sigma),
+            np.full(num_views, priors.log_scale_sigma),
             np.full(num_cameras, priors.log_focal_sigma),
             centre,
         ]
     )
 
 
-def assemble(model: BlockModel, state: BlockState, sums: BlockSums) -> Equations:
+def assemble(model: BundleModel, state: BundleState, grams: BundleGrams) -> NormalEquations:
     """Return the equations of all unknowns from the sums over directions and runs, with the priors'."""
-    columns, local, local_gradient = direction_equations(model, state, sums)
-    size = 7 * len(state.log_size) + model.lenses.width * len(state.log_focal)
+    columns, local, local_gradient = direction_equations(model, state, grams)
+    size = 7 * len(state.log_scale) + model.intrinsics.num_params * len(state.log_focal)
     shared, offset = prior_residuals(model, state)
     sigma, offset_sigma = prior_sigmas(model), model.priors.offset_sigma[:, None]
     # The Jacobian is the identity for turns and shifts too: exactly so in the gradient, and near the prior in
     # the matrix.
     rows, others = np.broadcast_arrays(columns[:, :, None], columns[:, None])
     diagonal = np.arange(size)
-    matrix = summed(
+    matrix = scatter_matrix(
         np.append(rows.ravel(), diagonal),
         np.append(others.ravel(), diagonal),
         np.append(local.ravel(), sigma**-2),
         size,
     )
-    gradient = spread(columns, local_gradient, size) + shared / sigma
-    coupling, lone_diagonal, lone_gradient = block_equations(model, state, sums.by_run)
-    lone_diagonal, lone_gradient = lone_diagonal + offset_sigma**-2, lone_gradient + offset / offset_sigma
-    return Equations(
-        matrix, gradient, lone_diagonal, lone_gradient, coupling, block_columns(model.obs, model.lenses, size)
+    gradient = scatter_add(columns, local_gradient, size) + shared / sigma
+    coupling, eliminated_diagonal, eliminated_gradient = block_equations(model, state, grams.by_run)
+    eliminated_diagonal, eliminated_gradient = (
+        eliminated_diagonal + offset_sigma**-2,
+        eliminated_gradient + offset / offset_sigma,
+    )
+    return NormalEquations(
+        matrix,
+        gradient,
+        eliminated_diagonal,
+        eliminated_gradient,
+        coupling,
+        block_columns(model.obs, model.intrinsics, size),
     )
 
 
 def direction_equations(
-    model: BlockModel, state: BlockState, sums: BlockSums
+    model: BundleModel, state: BundleState, grams: BundleGrams
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the columns (D, k), matrices (D, k, k) and gradients (D, k) of each direction.
 
-    In this order: pose of the source, pose of the target, size of the source, lenses of both.
+    In this order: pose of the source, pose of the target, scale of the source, intrinsics of both.
     """
-    obs, n, rows = model.obs, len(state.log_size), Rows(model.lenses.width)
+    obs, n, rows = model.obs, len(state.log_scale), JacobianRows(model.intrinsics.num_params)
     source, target = obs.direction.T
-    lens = model.lenses.columns(7 * n)
+    of_camera = model.intrinsics.columns(7 * n)
     pose = 6 * np.stack([source, target], 1)[..., None] + np.arange(6)
-    columns = np.concatenate([pose.reshape(-1, 12), 6 * n + source[:, None], lens[source], lens[target]], 1)
-    by_depth = np.add.reduceat(sums.by_run, obs.direction_runs[:-1], axis=0)
+    columns = np.concatenate(
+        [pose.reshape(-1, 12), 6 * n + source[:, None], of_camera[source], of_camera[target]], 1
+    )
+    by_depth = np.add.reduceat(grams.by_run, obs.direction_runs[:-1], axis=0)
     # Rows in the sums' order, the log depth in the place of the error.
-    inner = sums.by_direction.copy()
+    inner = grams.by_direction.copy()
     gradient = np.concatenate([inner[:, : rows.error, rows.error], by_depth[:, rows.error, None]], 1)
     inner[:, rows.error, : rows.error] = inner[:, : rows.error, rows.error] = by_depth[:, : rows.error]
     inner[:, rows.error, rows.error] = by_depth[:, rows.depth]
-    spread_rows = np.zeros((len(source), rows.depth, columns.shape[1]))
-    spread_rows[:, POSE, :6] = source_from_relative(state, obs.direction)
-    spread_rows[:, POSE, 6:12] = np.eye(6)
-    spread_rows[:, rows.error, 12] = 1
-    spread_rows[:, 6 : rows.error, 13:] = np.eye(2 * rows.width)
-    transposed = spread_rows.transpose(0, 2, 1)
-    return columns, transposed @ inner @ spread_rows, (transposed @ gradient[..., None])[..., 0]
-
-
-def source_from_relative(state: BlockState, direction: np.ndarray) -> np.ndarray:
-    """Return how a perturbation of the source's pose perturbs the relative one (D, 6, 6): minus its
-    adjoint.
-    """
-    R, t = relative_poses(state, direction)
-    cross = np.zeros_like(R)
-    cross[:, [2, 0, 1], [1, 2, 0]], cross[:, [1, 2, 0], [2, 0, 1]] = t, -t
-    minus_adjoint = np.zeros((len(R), 6, 6))
-    minus_adjoint[:, :3, :3] = minus_adjoint[:, 3:, 3:] = -R
-    minus_adjoint[:, 3:, :3] = -cross @ R
-    return minus_adjoint
+    rows_from_unknowns = np.zeros((len(source), rows.depth, columns.shape[1]))
+    rows_from_unknowns[:, POSE, :6] = minus_adjoint(*relative_poses(state, obs.direction))
+    rows_from_unknowns[:, POSE, 6:12] = np.eye(6)
+    rows_from_unknowns[:, rows.error, 12] = 1
+    rows_from_unknowns[:, 6 : rows.error, 13:] = np.eye(2 * rows.num_params)
+    transposed = rows_from_unknowns.transpose(0, 2, 1)
+    return columns, transposed @ inner @ rows_from_unknowns, (transposed @ gradient[..., None])[..., 0]
 
 
 def block_equations(
-    model: BlockModel, state: BlockState, by_run: np.ndarray
+    model: BundleModel, state: BundleState, by_run: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return couplings (V, B, C), diagonal and gradient (V, B) of the blocks' offsets, from the matches
     alone.
     """
-    obs, rows = model.obs, Rows(model.lenses.width)
-    num_views, num_lone, num_slots = *obs.block.shape, obs.num_slots
-    placed = np.zeros((num_views, num_lone, num_slots, rows.depth + 1))
-    placed[obs.run_view, obs.run_lone, obs.direction_slot[obs.run_direction]] = by_run
+    obs, rows = model.obs, JacobianRows(model.intrinsics.num_params)
+    num_views, num_eliminated, num_slots = *obs.block.shape, obs.num_slots
+    placed = np.zeros((num_views, num_eliminated, num_slots, rows.depth + 1))
+    placed[obs.run_view, obs.run_block, obs.direction_slot[obs.run_direction]] = by_run
     own_from_relative = np.zeros((num_views, num_slots, 6, 6))
-    own_from_relative[obs.direction[:, 0], obs.direction_slot] = source_from_relative(state, obs.direction)
+    own_from_relative[obs.direction[:, 0], obs.direction_slot] = minus_adjoint(
+        *relative_poses(state, obs.direction)
+    )
     total = placed.sum(2)
-    poses = placed[..., POSE].reshape(num_views, num_lone, 6 * num_slots) @ own_from_relative.reshape(
+    poses = placed[..., POSE].reshape(num_views, num_eliminated, 6 * num_slots) @ own_from_relative.reshape(
         num_views, 6 * num_slots, 6
     )
     partners = np.concatenate([placed[..., POSE], placed[..., rows.target]], -1).reshape(
-        num_views, num_lone, (6 + rows.width) * num_slots
+        num_views, num_eliminated, (6 + rows.num_params) * num_slots
     )
     coupling = np.concatenate([poses, total[..., [rows.depth]], total[..., rows.source], partners], 2)
     return coupling, total[..., rows.depth], total[..., rows.error]
 
 
-def block_columns(obs: Observations, lenses: Lenses, size: int) -> np.ndarray:
+def block_columns(obs: Observations, intrinsics: SharedIntrinsics, size: int) -> np.ndarray:
     """Return the shared columns (V, C) that the blocks of each view couple with: its own, then its partners';
     `size` where it has fewer of them.
     """
     n = obs.num_views
     view = np.arange(n)[:, None]
     source, target = obs.direction.T
-    lens = lenses.columns(7 * n)
-    partners = np.full((n, obs.num_slots, 6 + lenses.width), size)
+    of_camera = intrinsics.columns(7 * n)
+    partners = np.full((n, obs.num_slots, 6 + intrinsics.num_params), size)
     partners[source, obs.direction_slot, :6] = 6 * target[:, None] + np.arange(6)
-    partners[source, obs.direction_slot, 6:] = lens[target]
-    return np.concatenate([6 * view + np.arange(6), 6 * n + view, lens, partners.reshape(n, -1)], 1)
+    partners[source, obs.direction_slot, 6:] = of_camera[target]
+    return np.concatenate([6 * view + np.arange(6), 6 * n + view, of_camera, partners.reshape(n, -1)], 1)

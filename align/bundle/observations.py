@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from align.bundle.intrinsics import Lenses
+from align.bundle.intrinsics import SharedIntrinsics
 from align.measurements.canonical import CanonicalView, anchor_at
 from align.measurements.gathered import PairRecord
+from align.solver.runs import rank_in_run, run_bounds, whole_runs
 
 _LEAST_DEPTH = 1e-3
 """Of the view's median depth: what is nearer is no depth."""
@@ -37,7 +38,7 @@ class Observations:
     direction_slot: np.ndarray  # (D,) int
     run_start: np.ndarray  # (U + 1,) int, into the observations
     run_direction: np.ndarray  # (U,) int
-    run_lone: np.ndarray  # (U,) int
+    run_block: np.ndarray  # (U,) int
     """Number of the run's block among those of its view that hold an observation."""
     block: np.ndarray  # (V, B) int
     """Place in the view's grid of blocks, row-major; -1 is padding."""
@@ -59,41 +60,44 @@ class Observations:
 
 
 def observe(
-    views: Sequence[CanonicalView], middle: np.ndarray, records: Sequence[PairRecord], lenses: Lenses
+    views: Sequence[CanonicalView],
+    median: np.ndarray,
+    records: Sequence[PairRecord],
+    intrinsics: SharedIntrinsics,
 ) -> Observations:
     """Return every match of the records as two observations; a direction whose source has no depth at its
     pixel is left out.
 
-    A block is that of an anchor. `middle` (V,) are the views' median depths.
+    A block is that of an anchor. `median` (V,) are the views' median depths.
     """
-    parts = [part for r in records for part in _both_ways(r, views, middle)]
-    source, target, place = (np.concatenate([p[k] for p in parts] + [np.zeros(0, int)]) for k in range(3))
+    parts = [part for r in records for part in _both_ways(r, views, median)]
+    source, target, index = (np.concatenate([p[k] for p in parts] + [np.zeros(0, int)]) for k in range(3))
     depth, conf = (np.concatenate([p[k] for p in parts] + [np.zeros(0)]) for k in (3, 4))
     xy, seen = (np.concatenate([p[k] for p in parts] + [np.zeros((0, 2))]) for k in (5, 6))
-    key = (source * len(views) + target) * (place.max(initial=0) + 1) + place
+    key = (source * len(views) + target) * (index.max(initial=0) + 1) + index
     order = np.argsort(key, kind="stable")
-    source, target, place, depth, conf, xy, seen = (
-        x[order] for x in (source, target, place, depth, conf, xy, seen)
+    source, target, index, depth, conf, xy, seen = (
+        x[order] for x in (source, target, index, depth, conf, xy, seen)
     )
-    squeeze = np.stack([np.ones(len(views)), lenses.aspect], 1)
-    direction_start = _starts(source, target)
-    run_start = _starts(source, target, place)
+    squeeze = np.stack([np.ones(len(views)), intrinsics.aspect], 1)
+    direction_start = run_bounds(source, target)
+    run_start = run_bounds(source, target, index)
     direction = np.stack([source, target], 1)[direction_start[:-1]]
-    lone, blocks = _lone_blocks(source[run_start[:-1]], place[run_start[:-1]], len(views))
+    eliminated, blocks = _used_blocks(source[run_start[:-1]], index[run_start[:-1]], len(views))
     direction_runs = np.searchsorted(run_start, direction_start)
     return Observations(
-        ray=np.ascontiguousarray(((xy - lenses.principal_point[source]) * squeeze[source]).T),
-        seen=np.ascontiguousarray(((seen - lenses.principal_point[target]) * squeeze[target]).T),
+        ray=np.ascontiguousarray(((xy - intrinsics.principal_point[source]) * squeeze[source]).T),
+        seen=np.ascontiguousarray(((seen - intrinsics.principal_point[target]) * squeeze[target]).T),
         depth=depth,
         weight=conf / conf.mean() if len(conf) else conf,
         direction=direction,
         direction_start=direction_start,
         direction_runs=direction_runs,
         # Directions of one source follow each other: the slot is the place among them.
-        direction_slot=np.arange(len(direction)) - np.searchsorted(direction[:, 0], direction[:, 0]),
+        direction_slot=rank_in_run(direction[:, 0]),
         run_start=run_start,
         run_direction=np.repeat(np.arange(len(direction)), np.diff(direction_runs)),
-        run_lone=lone,
+        run_block=eliminated,
         block=blocks,
     )
 
@@ -102,15 +106,7 @@ def in_pieces(obs: Observations) -> tuple[Observations, ...]:
     """Return the same observations in pieces of whole directions, each small enough for what is made of it to
     stay in a processor's cache.
     """
-    pieces, first, count = [], 0, len(obs.direction)
-    while first < count:
-        fitting = (
-            int(np.searchsorted(obs.direction_start, obs.direction_start[first] + _PIECE, side="right")) - 1
-        )
-        last = max(fitting, first + 1)
-        pieces.append(_piece(obs, first, last))
-        first = last
-    return tuple(pieces)
+    return tuple(_piece(obs, first, last) for first, last in whole_runs(obs.direction_start, _PIECE))
 
 
 def _piece(obs: Observations, first: int, last: int) -> Observations:
@@ -129,13 +125,13 @@ def _piece(obs: Observations, first: int, last: int) -> Observations:
         direction_slot=obs.direction_slot[first:last],
         run_start=obs.run_start[runs : obs.direction_runs[last] + 1] - start,
         run_direction=obs.run_direction[within] - first,
-        run_lone=obs.run_lone[within],
+        run_block=obs.run_block[within],
         block=obs.block,
     )
 
 
 def _both_ways(
-    record: PairRecord, views: Sequence[CanonicalView], middle: np.ndarray
+    record: PairRecord, views: Sequence[CanonicalView], median: np.ndarray
 ) -> list[tuple[np.ndarray, ...]]:
     """Return source, target, block, depth, confidence and both positions of a record's usable observations,
     once in each direction.
@@ -144,32 +140,23 @@ def _both_ways(
     ends = ((record.a, record.xy_a), (record.b, record.xy_b))
     for (source, xy), (target, seen) in (ends, ends[::-1]):
         view = views[source]
-        place, ratio, usable = anchor_at(view, xy)
-        depth = (view.anchor_depth.flatten()[place] * ratio / middle[source]).numpy()
+        index, ratio, usable = anchor_at(view, xy)
+        depth = (view.anchor_depth.flatten()[index] * ratio / median[source]).numpy()
         keep = usable.numpy() & (depth > _LEAST_DEPTH)
         count = int(keep.sum())
         kept = tuple(x.numpy()[keep] for x in (record.conf, xy, seen))
-        ways.append((np.full(count, source), np.full(count, target), place.numpy()[keep], depth[keep], *kept))
+        ways.append((np.full(count, source), np.full(count, target), index.numpy()[keep], depth[keep], *kept))
     return ways
 
 
-def _starts(*keys: np.ndarray) -> np.ndarray:
-    """Return the bounds (K + 1,) of runs of equal keys."""
-    changed = np.zeros(max(len(keys[0]) - 1, 0), bool)
-    for key in keys:
-        changed |= np.diff(key) != 0
-    first = [0] if len(keys[0]) else []
-    return np.concatenate([first, np.flatnonzero(changed) + 1, [len(keys[0])]]).astype(int)
-
-
-def _lone_blocks(view: np.ndarray, place: np.ndarray, num_views: int) -> tuple[np.ndarray, np.ndarray]:
+def _used_blocks(view: np.ndarray, index: np.ndarray, num_views: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the number (U,) of each run's block among those its view uses, and the places (V, B) of these,
     ascending.
     """
-    stride = int(place.max(initial=0)) + 1
-    used, inverse = np.unique(view * stride + place, return_inverse=True)
+    stride = int(index.max(initial=0)) + 1
+    used, inverse = np.unique(view * stride + index, return_inverse=True)
     owner = used // stride
-    rank = np.arange(len(used)) - np.searchsorted(owner, owner)
+    rank = rank_in_run(owner)
     blocks = np.full((num_views, int(rank.max(initial=-1)) + 1), -1)
     blocks[owner, rank] = used % stride
     return rank[inverse], blocks

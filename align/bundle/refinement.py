@@ -9,30 +9,30 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from align.bundle.intrinsics import Lenses
-from align.bundle.model import BlockModel, Priors
+from align.bundle.intrinsics import SharedIntrinsics
+from align.bundle.model import BundleModel, BundlePriors
 from align.bundle.observations import Observations, in_pieces
-from align.bundle.options import GaussNewton
-from align.bundle.reprojection import BlockState
+from align.bundle.options import BundleOptions
+from align.bundle.reprojection import BundleState
 from align.initial.start import Start
 from align.measurements.canonical import CanonicalView
 from align.measurements.known_cameras import Known
-from align.solver.least_squares import Descent, minimise
+from align.solver.least_squares import Summary, levenberg_marquardt
 from masks.progress import Progress
 
-_HELD_SIGMA = 1e-9
+_FIXED_SIGMA = 1e-9
 """Of the depths that are known: next to it the matches have no say."""
 _OBSERVATIONS_OF_A_START = 300
 """So many observations of a view outweigh its start."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Fixed:
     """What of V views stays as it is."""
 
-    given: np.ndarray  # (V,) bool, poses that are known, if softly
+    known: np.ndarray  # (V,) bool, poses that are known, if softly
     pose: np.ndarray  # (V,) bool
-    size: np.ndarray  # (V,) bool
+    scale: np.ndarray  # (V,) bool
     offset: np.ndarray  # (V, B)
     """Log offsets of the blocks' depths to start from: of views whose depths are known they stay."""
 
@@ -41,26 +41,26 @@ class Held:
 class Refined:
     """Where the refinement ended and how."""
 
-    state: BlockState
-    model: BlockModel
+    state: BundleState
+    model: BundleModel
     """At the last cut."""
     free: np.ndarray  # (N,) bool, shared unknowns that were not held
-    descents: tuple[Descent, ...]
+    descents: tuple[Summary, ...]
 
 
-def held_of(
-    obs: Observations, known: Known, options: GaussNewton, depths: Sequence[np.ndarray | None]
-) -> Held:
+def what_is_fixed(
+    obs: Observations, known: Known, options: BundleOptions, depths: Sequence[np.ndarray | None]
+) -> Fixed:
     """Return what stays. `depths` are the log offsets (h, w) of views whose depths are known."""
-    freeze = known.freeze_of(obs.num_views).numpy()
-    given = np.array([view in known.cam_from_world for view in range(obs.num_views)])
+    freeze = known.fixed_levels(obs.num_views).numpy()
+    known_pose = np.array([view in known.cam_from_world for view in range(obs.num_views)])
     offset = np.zeros(obs.block.shape)
     for view, known_offset in enumerate(depths):
         if known_offset is not None:
             used = obs.block[view] >= 0
             offset[view, used] = known_offset.ravel()[obs.block[view, used]]
-    size = np.array([depth is not None for depth in depths])
-    return Held(given, given & (options.freeze_given | (freeze > 0)), size, offset)
+    scale = np.array([depth is not None for depth in depths])
+    return Fixed(known_pose, known_pose & (options.fix_known_poses | (freeze > 0)), scale, offset)
 
 
 def known_depths(
@@ -72,44 +72,57 @@ def known_depths(
     sizes: list[float | None] = [None] * len(views)
     offsets: list[np.ndarray | None] = [None] * len(views)
     for view, depth in known.anchor_depth.items():
-        if known.freeze.get(view, 0) < 1:
+        if known.fixed.get(view, 0) < 1:
             continue
         ratio = np.log(depth.numpy() / views[view].anchor_depth.numpy())
         if np.isfinite(ratio).any():
-            middle = float(np.nanmedian(ratio))
-            sizes[view], offsets[view] = middle, np.where(np.isfinite(ratio), ratio - middle, 0)
+            median = float(np.nanmedian(ratio))
+            sizes[view], offsets[view] = median, np.where(np.isfinite(ratio), ratio - median, 0)
     return sizes, offsets
 
 
 def refine(
-    obs: Observations, lenses: Lenses, start: Start, held: Held, options: GaussNewton, progress: Progress
+    obs: Observations,
+    intrinsics: SharedIntrinsics,
+    start: Start,
+    fixed: Fixed,
+    options: BundleOptions,
+    progress: Progress,
 ) -> Refined:
     """Return the state of least cost from the start, ever narrower robust functions one after the other."""
-    model = BlockModel(
-        obs, in_pieces(obs), lenses, _priors(obs, lenses, start, held, options), options.cuts_px[0]
+    model = BundleModel(
+        obs,
+        in_pieces(obs),
+        intrinsics,
+        _priors(obs, intrinsics, start, fixed, options),
+        options.kernel_widths_px[0],
     )
-    state = BlockState(
+    state = BundleState(
         start.R_cam_from_world,
         start.t_cam_from_world,
-        start.log_size,
-        lenses.log_focal,
-        np.zeros((len(lenses.held), 2)),
-        held.offset,
+        start.log_scale,
+        intrinsics.log_focal,
+        np.zeros((len(intrinsics.fixed), 2)),
+        fixed.offset,
     )
-    free = _free(lenses, start, held)
-    descents: list[Descent] = []
-    damping = options.early.first_damping
-    for k, cut in enumerate(options.cuts_px):
-        control = options.last if k == len(options.cuts_px) - 1 else options.early
-        model = replace(model, cut=cut)
-        state, descent = minimise(model, state, free, replace(control, first_damping=damping))
+    free = _free(intrinsics, start, fixed)
+    descents: list[Summary] = []
+    damping = options.early.initial_damping
+    for k, kernel_width in enumerate(options.kernel_widths_px):
+        solver_options = options.last if k == len(options.kernel_widths_px) - 1 else options.early
+        model = replace(model, kernel_width=kernel_width)
+        state, descent = levenberg_marquardt(
+            model, state, free, replace(solver_options, initial_damping=damping)
+        )
         damping = descent.damping
         descents.append(descent)
-        progress("aligning", k + 1, len(options.cuts_px))
+        progress("aligning", k + 1, len(options.kernel_widths_px))
     return Refined(state, model, free, tuple(descents))
 
 
-def _priors(obs: Observations, lenses: Lenses, start: Start, held: Held, options: GaussNewton) -> Priors:
+def _priors(
+    obs: Observations, intrinsics: SharedIntrinsics, start: Start, fixed: Fixed, options: BundleOptions
+) -> BundlePriors:
     """Return what is believed about the unknowns: much about given poses, little about averaged ones, ever
     less about views with many matches.
 
@@ -118,29 +131,32 @@ def _priors(obs: Observations, lenses: Lenses, start: Start, held: Held, options
     count = np.bincount(obs.direction[:, 0], np.diff(obs.direction_start), obs.num_views)
     doubt = np.sqrt(1 + count / _OBSERVATIONS_OF_A_START)
     rotation = np.where(
-        held.given, options.given_rotation_sigma_deg / np.sqrt(3), options.rotation_sigma_deg * doubt
+        fixed.known, options.known_rotation_sigma_deg / np.sqrt(3), options.rotation_sigma_deg * doubt
     )
-    return Priors(
-        log_focal=lenses.log_focal,
-        log_focal_sigma=options.frozen_log_focal_sigma if held.pose.all() else options.log_focal_sigma,
-        shift_sigma=(options.principal_point_sigma or 0) * float(np.exp(lenses.log_focal.mean())),
-        offset=held.offset,
-        offset_sigma=np.where(held.size, _HELD_SIGMA, options.offset_sigma),
+    return BundlePriors(
+        log_focal=intrinsics.log_focal,
+        log_focal_sigma=options.fixed_poses_log_focal_sigma if fixed.pose.all() else options.log_focal_sigma,
+        principal_point_sigma=(options.principal_point_sigma or 0)
+        * float(np.exp(intrinsics.log_focal.mean())),
+        offset=fixed.offset,
+        offset_sigma=np.where(fixed.scale, _FIXED_SIGMA, options.offset_sigma),
         R_cam_from_world=start.R_cam_from_world,
         t_cam_from_world=start.t_cam_from_world,
-        log_size=start.log_size,
-        log_size_sigma=options.log_size_sigma,
+        log_scale=start.log_scale,
+        log_scale_sigma=options.log_scale_sigma,
         rotation_sigma=np.deg2rad(rotation),
-        place_sigma=np.where(held.given, options.given_place_sigma / np.sqrt(3), options.place_sigma * doubt),
+        centre_sigma=np.where(
+            fixed.known, options.known_centre_sigma / np.sqrt(3), options.centre_sigma * doubt
+        ),
     )
 
 
-def _free(lenses: Lenses, start: Start, held: Held) -> np.ndarray:
+def _free(intrinsics: SharedIntrinsics, start: Start, fixed: Fixed) -> np.ndarray:
     """Return which shared unknowns (N,) may move: not the root's pose and size, no held pose or size, no
     known focal.
     """
-    free_pose, free_size = ~held.pose, ~held.size
+    free_pose, free_scale = ~fixed.pose, ~fixed.scale
     if start.root is not None:
-        free_pose[start.root] = free_size[start.root] = False
-    centre = np.repeat(~lenses.held, 2 if lenses.free_centre else 0)
-    return np.concatenate([np.repeat(free_pose, 6), free_size, ~lenses.held, centre])
+        free_pose[start.root] = free_scale[start.root] = False
+    centre = np.repeat(~intrinsics.fixed, 2 if intrinsics.free_principal_point else 0)
+    return np.concatenate([np.repeat(free_pose, 6), free_scale, ~intrinsics.fixed, centre])

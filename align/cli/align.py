@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from align.bundle.options import GaussNewton
+from align.bundle.options import BundleOptions
 from align.cli.console import StageDisplay, print_result, require_writable, summary
-from align.global_alignment import align_onto, sparse_align, sparse_align_parts, sparse_align_whole
+from align.global_alignment import align_components, align_connected, align_predictions, register_views
 from align.presets import Preset, preset_named
 from align.scene import Scene
 from align.scene_folder import load_scene, remove_parts, save_scene
@@ -20,7 +20,6 @@ from masks.errors import UserError
 from pairs.backends.precomputed import read_predictions
 from pairs.prediction.predictions import Predictions
 
-_SOLVERS: dict[str, Literal["adam", "gauss_newton"]] = {"adam": "adam", "gauss-newton": "gauss_newton"}
 _FREE_PRINCIPAL_POINT = 0.02
 """Standard deviation of free principal points as a share of the focal."""
 _OF_POSES = ("poses", "pose_sigma", "place_sigma")
@@ -36,9 +35,9 @@ class Align:
     """Folder of the scene to write."""
     preset: str = "pointloom"
     """Settings of the aligner: pointloom, or the reference's (mast3r, ...)."""
-    solver: Literal["preset", "adam", "gauss-newton"] = "preset"
-    """How the reference's losses are minimised: adam, as the reference does, or gauss-newton, far faster. The
-    preset pointloom has its own."""
+    solver: Literal["preset", "adam", "least-squares"] = "preset"
+    """How the reference's losses are minimised: adam, as the reference does, or least-squares, far faster.
+    The preset pointloom has its own."""
     poses: Literal["soft", "frozen"] = "soft"
     """What is done with the poses that views.json states, of all views or of some. soft: believed as far as
     the next two say; frozen: they stay."""
@@ -77,7 +76,7 @@ class Align:
                     "cam_from_world there, or omit it."
                 )
             scenes = (
-                {self.out: align_onto(known, predictions, preset, display)}
+                {self.out: register_views(known, predictions, preset, display)}
                 if known is not None
                 else self._aligned(predictions, preset, display)
             )
@@ -98,7 +97,7 @@ class Align:
 
     def _refuse_unheard(self) -> None:
         """Raise `UserError` for options that would change nothing."""
-        reference = not isinstance(preset_named(self.preset).cold, GaussNewton)
+        reference = not isinstance(preset_named(self.preset).from_scratch, BundleOptions)
         if reference and (given := self._given(*_OF_POSES, "principal_point")):
             raise UserError(
                 f"{given}: the preset {self.preset} hears of no poses, and frees principal points by "
@@ -120,11 +119,11 @@ class Align:
                 "--pose-sigma and --place-sigma must be above 0 and finite. To hold stated poses use "
                 "--poses frozen."
             )
-        if not isinstance(preset.cold, GaussNewton):
+        if not isinstance(preset.from_scratch, BundleOptions):
             return (
                 preset
                 if self.solver == "preset"
-                else replace(preset, cold=replace(preset.cold, solver=_SOLVERS[self.solver]))
+                else replace(preset, from_scratch=replace(preset.from_scratch, solver=self.solver))
             )
         if self.solver == "adam":
             raise UserError(
@@ -132,23 +131,25 @@ class Align:
                 "presets, such as --preset mast3r."
             )
         given = {
-            "given_rotation_sigma_deg": self.pose_sigma,
-            "given_place_sigma": self.place_sigma,
-            "freeze_given": self.poses == "frozen",
+            "known_rotation_sigma_deg": self.pose_sigma,
+            "known_centre_sigma": self.place_sigma,
+            "fix_known_poses": self.poses == "frozen",
         }
         centre = _FREE_PRINCIPAL_POINT if self.principal_point == "free" else None
-        return replace(preset, cold=replace(preset.cold, **given, principal_point_sigma=centre))
+        return replace(
+            preset, from_scratch=replace(preset.from_scratch, **given, principal_point_sigma=centre)
+        )
 
     def _aligned(self, predictions: Predictions, preset: Preset, display: StageDisplay) -> dict[Path, Scene]:
         """Return the scenes by the folders to save them in: a part's is numbered as in the report."""
         if self.parts == "each":
-            parts = sparse_align_parts(predictions, preset, display)
+            parts = align_components(predictions, preset, display)
             return {
                 self.out if k == 1 else self.out / f"part-{k}": scene
                 for k, scene in enumerate(parts, 1)
                 if scene is not None
             }
-        align = sparse_align_whole if self.parts == "error" else sparse_align
+        align = align_connected if self.parts == "error" else align_predictions
         return {self.out: align(predictions, preset, display)}
 
     def _save(self, scenes: Mapping[Path, Scene]) -> None:

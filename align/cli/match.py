@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable
-from align.show.matches import MatchSide, match_picture, require_picture_name, write_match_picture
+from align.show.matches import MatchSide, match_picture, require_image_name, write_match_picture
 from masks.errors import ImageError, ReconstructionError, UserError
 from masks.load import Polarity
 from masks.progress import Progress
@@ -50,16 +50,15 @@ class Match:
 
     def run(self) -> None:
         """Match, draw, and print how many matches there are."""
-        require_picture_name(self.save)
+        require_image_name(self.save)
         require_writable(self.save.parent, "--save")
         for path in self.images:
             if path.is_dir():
                 raise ImageError(f"{path}: a folder. Name two photos, as in: pointloom match A.jpg B.jpg")
-        masks = None if self.masks in ("auto", "none") else Path(self.masks)
-        options = LoadOptions(use_masks=self.masks != "none", polarity=self.mask_polarity)
+        options = LoadOptions(polarity=self.mask_polarity)
         with StageDisplay() as display:
             display("reading photos and masks", 0, 1)
-            views, notices = load_views(self.images, masks, options)
+            views, notices = load_views(self.images, self.masks, options)
             found = self._matched(views[0], views[1], display)
             if len(found.matches.conf) == 0:
                 names = " and ".join(view.name for view in views)

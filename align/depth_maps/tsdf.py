@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from align.depth_maps.dense_view import DenseView
-from align.pinhole import backproject, nearest_pixel
+from align.pinhole import backproject, in_camera, nearest_pixel
 
 _CHUNK = 1 << 20  # points asked about at once: bounds the memory
 
@@ -37,7 +37,7 @@ def query(field: Field, points: Tensor) -> tuple[Tensor, Tensor]:
     total = torch.zeros_like(points[:, 0])
     weights = torch.zeros_like(total)
     for view, K, cam_from_world in zip(field.dense, field.K, field.cam_from_world):
-        in_cam = points @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
+        in_cam = in_camera(points, cam_from_world)
         pixel, inside = nearest_pixel(in_cam, K, (view.depth.shape[1], view.depth.shape[0]))
         distance = view.depth.flatten()[pixel] - in_cam[:, 2]
         seen = inside & (distance >= -field.threshold)
@@ -48,7 +48,7 @@ def query(field: Field, points: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(valid, total / torch.where(valid, weights, 1), total), valid
 
 
-def refine(field: Field, noise: Sequence[Tensor], threshold: float | None = None) -> list[DenseView]:
+def refine_depths(field: Field, noise: Sequence[Tensor], threshold: float | None = None) -> list[DenseView]:
     """Return the views with every depth moved to the sample with the least absolute distance.
 
     `noise` holds standard normal samples (H, W, S) a view. A sample is the depth plus (noise - 1) times

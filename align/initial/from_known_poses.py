@@ -6,19 +6,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-import roma
-import torch
 
-from align.initial.loop_consistency import Triangles, edge_weights
+from align.initial.loop_consistency import Triplets, edge_weights
 from align.initial.motion_averaging import (
-    averaged_sizes,
+    averaged_scales,
     averaged_start,
-    contradicted,
-    place_differences,
+    rejected_pairs,
     rotation_residuals,
+    translation_differences,
 )
-from align.initial.relative_poses import MeasuredPairs
+from align.initial.relative_poses import RelativePoses
 from align.initial.start import Start
+from align.rotations import nearest_rotation
 from masks.errors import UserError
 from pairs.views.cameras import camera_centres
 
@@ -28,10 +27,10 @@ _NO_SCALE = (
 )
 
 
-def given_start(
-    pairs: MeasuredPairs,
-    triangles: Triangles,
-    given: Mapping[int, np.ndarray],
+def start_from_known_poses(
+    pairs: RelativePoses,
+    triplets: Triplets,
+    known_poses: Mapping[int, np.ndarray],
     num_views: int,
     log_distance: Mapping[int, float],
 ) -> tuple[Start, float]:
@@ -43,17 +42,17 @@ def given_start(
     all. Raises `UserError` when the cameras do not stand where any scale of the predictions would put them,
     `GraphError` when the pairs do not tie all views together.
     """
-    if len(given) == num_views:
-        return _all_given(pairs, triangles, np.stack([given[view] for view in range(num_views)]))
-    start = averaged_start(pairs, triangles, num_views)
-    views = sorted(given)
-    poses = np.stack([given[view] for view in views])
+    if len(known_poses) == num_views:
+        return _all_known(pairs, triplets, np.stack([known_poses[view] for view in range(num_views)]))
+    start = averaged_start(pairs, triplets, num_views)
+    views = sorted(known_poses)
+    poses = np.stack([known_poses[view] for view in views])
     unit = (
-        float(np.exp(np.median([log - start.log_size[view] for view, log in log_distance.items()])))
+        float(np.exp(np.median([log - start.log_scale[view] for view, log in log_distance.items()])))
         if log_distance
         else None
     )
-    R, t, unit = _brought_to(start, views, poses, unit)
+    R, t, unit = _registered(start, views, poses, unit)
     R[views], t[views] = poses[:, :3, :3], poses[:, :3, 3] / unit
     # One camera alone says nothing about the place of any other: it is the one that the world hangs on.
     return replace(
@@ -61,17 +60,17 @@ def given_start(
     ), unit
 
 
-def _all_given(pairs: MeasuredPairs, triangles: Triangles, cam_from_world: np.ndarray) -> tuple[Start, float]:
+def _all_known(pairs: RelativePoses, triplets: Triplets, cam_from_world: np.ndarray) -> tuple[Start, float]:
     """Return the start with the poses (V, 4, 4): sizes from the pairs, the unit from pairs and poses
     together.
     """
     R, t, num_views = cam_from_world[:, :3, :3], cam_from_world[:, :3, 3], len(cam_from_world)
-    weight = edge_weights(pairs, triangles)
-    rejected, whole = contradicted(pairs, np.linalg.norm(rotation_residuals(pairs, R), axis=1), num_views)
+    weight = edge_weights(pairs, triplets)
+    rejected, whole = rejected_pairs(pairs, np.linalg.norm(rotation_residuals(pairs, R), axis=1), num_views)
     weight = np.where(rejected, 0, weight)
-    log_size = averaged_sizes(pairs, weight, num_views)
+    log_scale = averaged_scales(pairs, weight, num_views)
     # The baselines, not the point where the axes meet: this also holds for cameras that look in parallel.
-    pair, difference = place_differences(pairs, R, log_size)
+    pair, difference = translation_differences(pairs, R, log_scale)
     axes = np.einsum("vba,vb->va", R, t)
     baseline = axes[pair[:, 0]] - axes[pair[:, 1]]
     w = np.repeat(weight, 2)[pairs.usable.ravel()]
@@ -79,10 +78,10 @@ def _all_given(pairs: MeasuredPairs, triangles: Triangles, cam_from_world: np.nd
     if not along > 0:
         raise UserError(_NO_SCALE)
     unit = float(square / along)
-    return Start(R, t / unit, log_size, None, rejected, not whole), unit
+    return Start(R, t / unit, log_scale, None, rejected, not whole), unit
 
 
-def _brought_to(
+def _registered(
     start: Start, views: list[int], poses: np.ndarray, unit: float | None
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Return rotations (V, 3, 3) and translations (V, 3) of a start, in its unit, in the world of the given
@@ -93,22 +92,22 @@ def _brought_to(
     """
     R, t = start.R_cam_from_world, start.t_cam_from_world
     turns = poses[:, :3, :3].transpose(0, 2, 1) @ R[views]
-    world_from_start = roma.special_procrustes(torch.from_numpy(turns.sum(0))).numpy()
+    world_from_start = nearest_rotation(turns.sum(0))
     centres = -np.einsum("vba,vb->va", R, t) @ world_from_start.T
     wanted = camera_centres(poses)
-    middle, wanted_middle = centres[views].mean(0), wanted.mean(0)
+    mean, wanted_mean = centres[views].mean(0), wanted.mean(0)
     if unit is None:
-        unit = _unit_of(centres[views] - middle, wanted - wanted_middle)
+        unit = _unit_of(centres[views] - mean, wanted - wanted_mean)
     turned = R @ world_from_start.T
-    moved = centres - middle + wanted_middle / unit
-    return turned, -np.einsum("vab,vb->va", turned, moved), unit
+    placed = centres - mean + wanted_mean / unit
+    return turned, -np.einsum("vab,vb->va", turned, placed), unit
 
 
-def _unit_of(spread: np.ndarray, wanted: np.ndarray) -> float:
+def _unit_of(centres: np.ndarray, wanted: np.ndarray) -> float:
     """Return by how much centres (G, 3) about their middle must grow to stand as wanted (G, 3)."""
-    if len(spread) == 1:
+    if len(centres) == 1:
         return 1.0
-    along, square = (wanted * spread).sum(), (spread**2).sum()
+    along, square = (wanted * centres).sum(), (centres**2).sum()
     if not along > 0:
         raise UserError(_NO_SCALE)
     return float(along / square)

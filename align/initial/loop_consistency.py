@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import roma
-import torch
 
-from align.initial.relative_poses import MeasuredPairs
+from align.initial.relative_poses import RelativePoses
+from align.rotations import rotation_angle
 
 _UNMATCHED = 20.0
 """Matches that every pair is granted: pointmaps alone still tie a view that has none."""
@@ -19,14 +18,14 @@ _WITHOUT_LOOP = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Triangles:
+class Triplets:
     """All T loops of three pairs, and by what angle each fails to close."""
 
     edges: np.ndarray  # (T, 3) int, into the pairs: (a, b), (b, c), (a, c)
     angle_rad: np.ndarray  # (T,)
 
 
-def edge_weights(pairs: MeasuredPairs, triangles: Triangles) -> np.ndarray:
+def edge_weights(pairs: RelativePoses, triplets: Triplets) -> np.ndarray:
     """Return a weight (E,) for each pair, 1 for the best: from its matches, its confidence, its two runs and
     the loops it takes part in.
     """
@@ -35,11 +34,11 @@ def edge_weights(pairs: MeasuredPairs, triangles: Triangles) -> np.ndarray:
         * pairs.conf
         / (1 + (pairs.disagreement_rad / _DISAGREEMENT_RAD) ** 2)
     )
-    score = score * (_LEAST_CONSISTENCY + consistency(triangles, score)) ** 2
+    score = score * (_LEAST_CONSISTENCY + loop_consistency(triplets, score)) ** 2
     return score / score.max() if len(score) else score
 
 
-def triangles_of(pairs: MeasuredPairs, num_views: int) -> Triangles:
+def triplets_of(pairs: RelativePoses, num_views: int) -> Triplets:
     """Return the triangles of the graph with the angles of R_ab R_bc R_ac^T, in the order of the pairs."""
     number = np.full((num_views, num_views), -1)
     R = np.tile(np.eye(3), (num_views, num_views, 1, 1))
@@ -50,17 +49,17 @@ def triangles_of(pairs: MeasuredPairs, num_views: int) -> Triangles:
     edge, c = np.nonzero((number[a] >= 0) & (number[b] >= 0) & (np.arange(num_views) > b[:, None]))
     a, b = a[edge], b[edge]
     loop = R[a, b] @ R[b, c] @ R[c, a]
-    angle = roma.rotmat_to_rotvec(torch.from_numpy(loop)).norm(dim=-1).numpy()
-    return Triangles(np.stack([edge, number[b, c], number[a, c]], 1), angle)
+    angle = rotation_angle(loop)
+    return Triplets(np.stack([edge, number[b, c], number[a, c]], 1), angle)
 
 
-def consistency(triangles: Triangles, score: np.ndarray) -> np.ndarray:
+def loop_consistency(triplets: Triplets, score: np.ndarray) -> np.ndarray:
     """Return (E,) how well the loops through each pair close, from 0 to 1, loops of good other pairs first;
     0.5 without a loop.
     """
-    closed = (1 + (triangles.angle_rad / _LOOP_RAD) ** 2) ** -2.0
-    others = score[triangles.edges]  # (T, 3)
+    closed = (1 + (triplets.angle_rad / _LOOP_RAD) ** 2) ** -2.0
+    others = score[triplets.edges]  # (T, 3)
     weight = np.stack([others[:, [1, 2]].min(1), others[:, [0, 2]].min(1), others[:, [0, 1]].min(1)], 1)
-    total = np.bincount(triangles.edges.ravel(), weight.ravel(), len(score))
-    kept = np.bincount(triangles.edges.ravel(), (weight * closed[:, None]).ravel(), len(score))
+    total = np.bincount(triplets.edges.ravel(), weight.ravel(), len(score))
+    kept = np.bincount(triplets.edges.ravel(), (weight * closed[:, None]).ravel(), len(score))
     return np.where(total > 0, kept / np.where(total > 0, total, 1), _WITHOUT_LOOP)

@@ -5,58 +5,57 @@ default aligner's design, chapter 2.4).
 from __future__ import annotations
 
 import numpy as np
-import roma
-import torch
 
-from align.initial.loop_consistency import Triangles, edge_weights
-from align.initial.relative_poses import MeasuredPairs
+from align.initial.loop_consistency import Triplets, edge_weights
+from align.initial.relative_poses import RelativePoses
 from align.initial.spanning_tree import maximum_spanning_tree, rooted_at
 from align.initial.start import Start
+from align.rotations import nearest_rotation, rotation_of, rotation_vector
 
 _FIRST_RAD, _LAST_RAD, _SHRINK, _ROUNDS = np.deg2rad(20.0), np.deg2rad(2.0), 0.6, 15
 _REJECT_RAD = np.deg2rad(10.0)
 """A pair whose rotation differs by more from that of its views is taken for wrong."""
 _DOUBT_RAD = np.deg2rad(5.0)
-_SIZE_SCALE = 0.1  # of a log size
-_PLACE_SCALE = 0.05  # of the object's distance
+_LOG_SCALE_WIDTH = 0.1  # of a log size
+_TRANSLATION_WIDTH = 0.05  # of the object's distance
 _ROBUST_ROUNDS = 10
-_UNMEASURED = 1e-6
+_WITHOUT_POSE = 1e-6
 """Of the least score: a pair that could not be measured ties views that nothing else does."""
 _TIE = 1e-12
 """Weight of the tie to the value at the start: it decides only what no pair does."""
 
 
-def averaged_start(pairs: MeasuredPairs, triangles: Triangles, num_views: int) -> Start:
+def averaged_start(pairs: RelativePoses, triplets: Triplets, num_views: int) -> Start:
     """Return where the views stand by robust averages over all pairs. Raises `GraphError` when the pairs do
     not tie all views together.
     """
-    weight = edge_weights(pairs, triangles)
+    weight = edge_weights(pairs, triplets)
     scores = np.zeros((num_views, num_views))
     i, j = pairs.pair.T
     scores[i, j] = scores[j, i] = weight
-    i, j = pairs.unmeasured.T
-    scores[i, j] = scores[j, i] = _UNMEASURED * weight[weight > 0].min(initial=1.0)
+    i, j = pairs.without_pose.T
+    scores[i, j] = scores[j, i] = _WITHOUT_POSE * weight[weight > 0].min(initial=1.0)
     # Reached from the strongest view, the chains of the start are short where it matters.
     root = int(scores.sum(1).argmax())
-    R = chained(pairs, scores, root)
+    R = chained_rotations(pairs, scores, root)
     R, error = averaged_rotations(pairs, weight, R, root)
-    rejected, whole = contradicted(pairs, error, num_views)
+    rejected, whole = rejected_pairs(pairs, error, num_views)
     weight = np.where(rejected, 0, weight * (1 + (error / _DOUBT_RAD) ** 2) ** -2.0)
-    log_size = averaged_sizes(pairs, weight, num_views)
-    t = averaged_places(pairs, weight, R, log_size, root)
-    return Start(R, t, log_size, root, rejected, not whole)
+    log_scale = averaged_scales(pairs, weight, num_views)
+    t = averaged_translations(pairs, weight, R, log_scale, root)
+    return Start(R, t, log_scale, root, rejected, not whole)
 
 
-def contradicted(pairs: MeasuredPairs, error: np.ndarray, num_views: int) -> tuple[np.ndarray, bool]:
+def rejected_pairs(pairs: RelativePoses, error: np.ndarray, num_views: int) -> tuple[np.ndarray, bool]:
     """Return which pairs (E,) to reject for their errors (E,) in radians: none where the graph would fall
     apart, which is also told.
     """
     rejected = error >= _REJECT_RAD
-    whole = hangs_together(np.concatenate([pairs.pair[~rejected], pairs.unmeasured]), num_views)
+    whole = is_connected(np.concatenate([pairs.pair[~rejected], pairs.without_pose]), num_views)
     return rejected & whole, whole
 
 
-def chained(pairs: MeasuredPairs, scores: np.ndarray, root: int) -> np.ndarray:
+def chained_rotations(pairs: RelativePoses, scores: np.ndarray, root: int) -> np.ndarray:
     """Return rotations (V, 3, 3) along the maximum spanning tree of the symmetric scores (V, V); the root's
     camera is the world.
 
@@ -70,7 +69,7 @@ def chained(pairs: MeasuredPairs, scores: np.ndarray, root: int) -> np.ndarray:
     return R
 
 
-def hangs_together(pair: np.ndarray, num_views: int) -> bool:
+def is_connected(pair: np.ndarray, num_views: int) -> bool:
     """Tell whether the pairs (E, 2) tie all views together."""
     leader = np.arange(num_views)
     for a, b in pair:
@@ -79,7 +78,7 @@ def hangs_together(pair: np.ndarray, num_views: int) -> bool:
 
 
 def averaged_rotations(
-    pairs: MeasuredPairs, weight: np.ndarray, R: np.ndarray, root: int
+    pairs: RelativePoses, weight: np.ndarray, R: np.ndarray, root: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return rotations (V, 3, 3) and by what angle (E,) each pair differs from them; robust, from wide to
     narrow; the root stays.
@@ -90,63 +89,63 @@ def averaged_rotations(
         w = weight * _redescending(np.linalg.norm(residual, axis=1), scale)
         # r - x_i + x_j = 0 for a turn exp(x) of each view about the world's axes.
         turn = _solve_graph(pairs.pair, w, residual, len(R))
-        R = R @ roma.rotvec_to_rotmat(torch.from_numpy(turn - turn[root])).numpy()
+        R = R @ rotation_of(turn - turn[root])
         scale = max(scale * _SHRINK, _LAST_RAD)
-    R = roma.special_procrustes(torch.from_numpy(R)).numpy()
+    R = nearest_rotation(R)
     return R, np.linalg.norm(rotation_residuals(pairs, R), axis=1)
 
 
-def rotation_residuals(pairs: MeasuredPairs, R: np.ndarray) -> np.ndarray:
+def rotation_residuals(pairs: RelativePoses, R: np.ndarray) -> np.ndarray:
     """Return log(R_i^T R_ij R_j) (E, 3)."""
     i, j = pairs.pair.T
-    return roma.rotmat_to_rotvec(torch.from_numpy(R[i].transpose(0, 2, 1) @ pairs.R_i_from_j @ R[j])).numpy()
+    return rotation_vector(R[i].transpose(0, 2, 1) @ pairs.R_i_from_j @ R[j])
 
 
-def averaged_sizes(pairs: MeasuredPairs, weight: np.ndarray, num_views: int) -> np.ndarray:
+def averaged_scales(pairs: RelativePoses, weight: np.ndarray, num_views: int) -> np.ndarray:
     """Return log sizes (V,) of mean 0 from the ratios of all runs, robust."""
     pair, w, ratio = np.repeat(pairs.pair, 2, 0), np.repeat(weight, 2), pairs.log_ratio.ravel()
     present = pairs.usable.ravel()
     pair, w, ratio = pair[present], w[present], ratio[present]
-    size, robust = np.zeros(num_views), np.ones(len(w))
+    scale_of, robust = np.zeros(num_views), np.ones(len(w))
     for _ in range(_ROBUST_ROUNDS):
-        size = _solve_graph(pair, w * robust, ratio[:, None], num_views)[:, 0]
-        robust = _redescending(size[pair[:, 0]] - size[pair[:, 1]] - ratio, _SIZE_SCALE)
-    return size - size.mean()
+        scale_of = _solve_graph(pair, w * robust, ratio[:, None], num_views)[:, 0]
+        robust = _redescending(scale_of[pair[:, 0]] - scale_of[pair[:, 1]] - ratio, _LOG_SCALE_WIDTH)
+    return scale_of - scale_of.mean()
 
 
-def averaged_places(
-    pairs: MeasuredPairs, weight: np.ndarray, R: np.ndarray, log_size: np.ndarray, root: int
+def averaged_translations(
+    pairs: RelativePoses, weight: np.ndarray, R: np.ndarray, log_scale: np.ndarray, root: int
 ) -> np.ndarray:
     """Return translations (V, 3), the root's 0, such that the middles of the object coincide, robust.
 
     Each run names one physical point in both frames: a rotation that averaging has changed so turns about the
     object, not about the camera.
     """
-    pair, offset = place_differences(pairs, R, log_size)
+    pair, offset = translation_differences(pairs, R, log_scale)
     w = np.repeat(weight, 2)[pairs.usable.ravel()]
     i, j = pair.T
     u, robust = np.zeros((len(R), 3)), np.ones(len(w))
     for _ in range(_ROBUST_ROUNDS):
         u = _solve_graph(pair, w * robust, offset, len(R))
-        robust = _redescending(np.linalg.norm(u[i] - u[j] - offset, axis=1), _PLACE_SCALE)
+        robust = _redescending(np.linalg.norm(u[i] - u[j] - offset, axis=1), _TRANSLATION_WIDTH)
     return np.einsum("vab,vb->va", R, u - u[root])
 
 
-def place_differences(
-    pairs: MeasuredPairs, R: np.ndarray, log_size: np.ndarray
+def translation_differences(
+    pairs: RelativePoses, R: np.ndarray, log_scale: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the views (r, 2) of every usable run and what it says of R_i^T t_i - R_j^T t_j (r, 3), in the
     world's axes.
     """
-    pair, present, size = np.repeat(pairs.pair, 2, 0), pairs.usable.ravel(), np.exp(log_size)
+    pair, present, scale_of = np.repeat(pairs.pair, 2, 0), pairs.usable.ravel(), np.exp(log_scale)
     pair = pair[present]
     (i, j), point_i, point_j = (
         pair.T,
         pairs.point_i.reshape(-1, 3)[present],
         pairs.point_j.reshape(-1, 3)[present],
     )
-    return pair, np.einsum("eba,eb->ea", R[i], size[i, None] * point_i) - np.einsum(
-        "eba,eb->ea", R[j], size[j, None] * point_j
+    return pair, np.einsum("eba,eb->ea", R[i], scale_of[i, None] * point_i) - np.einsum(
+        "eba,eb->ea", R[j], scale_of[j, None] * point_j
     )
 
 

@@ -14,8 +14,14 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from align.measurements.canonical import CanonicalView
-from align.measurements.gathered import Gathered, PairRecord, coarse_grid
-from align.measurements.similarity import PointPairs, Similarities, similarities, weighted_median
+from align.measurements.gathered import Measurements, PairRecord, coarse_grid
+from align.measurements.similarity import (
+    Correspondences,
+    Similarities,
+    register_similarities,
+    weighted_median,
+)
+from align.pinhole import rays
 
 _LEAST_SPREAD = 1e-3
 """A run is never trusted to better than a thousandth of the object's extent."""
@@ -23,7 +29,7 @@ _LEAST_CONF = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class MeasuredPairs:
+class RelativePoses:
     """E pairs (i, j) with up to two runs each: run 0 in the frame of i, run 1 in that of j.
 
     A view's unit is its canonical depth over its median on the object.
@@ -42,35 +48,37 @@ class MeasuredPairs:
     num_matches: np.ndarray  # (E,)
     conf: np.ndarray  # (E,)
     """Mean confidence above 1 of what the less sure view says in the other's frame, over its mask."""
-    unmeasured: np.ndarray  # (U, 2) int
+    without_pose: np.ndarray  # (U, 2) int
     """Further pairs, of which nothing is known but that they have matches."""
 
 
-def measure_pairs(gathered: Gathered, middle: np.ndarray, principal_points: Tensor) -> MeasuredPairs:
+def measure_relative_poses(
+    measurements: Measurements, median: np.ndarray, principal_points: Tensor
+) -> RelativePoses:
     """Return the poses of all pairs with a usable run, in the order of the records; of others only whether
     they have matches.
 
-    A pair that lacks a run is measured by its matches, at their canonical depths. `middle` (V,) are the
+    A pair that lacks a run is measured by its matches, at their canonical depths. `median` (V,) are the
     views' median depths.
     """
     # A canonical view may have a margin beyond the predictions' grid.
-    sizes = [view.pixel_map.target_size for view in gathered.predictions.views]
+    sizes = [view.pixel_map.target_size for view in measurements.predictions.views]
     canonical = [
-        coarse_grid(view.depth[:height, :width]) for view, (width, height) in zip(gathered.views, sizes)
+        coarse_grid(view.depth[:height, :width]) for view, (width, height) in zip(measurements.views, sizes)
     ]
     samples = [
-        _present(_Sample(s.frame, s.other, s.own, s.seen, s.weight, canonical[s.other].numpy()))
-        for s in gathered.samples
+        _present(_Sample(s.target, s.source, s.in_source, s.in_target, s.weight, canonical[s.source].numpy()))
+        for s in measurements.samples
     ]
-    behind = {frozenset((s.frame, s.other)) for s in samples if not _in_front(s)}
-    samples = [s for s in samples if frozenset((s.frame, s.other)) not in behind]
-    sampled = {(s.frame, s.other) for s in samples}
-    for record in gathered.records:
+    behind = {frozenset((s.target, s.source)) for s in samples if not _in_front(s)}
+    samples = [s for s in samples if frozenset((s.target, s.source)) not in behind]
+    sampled = {(s.target, s.source) for s in samples}
+    for record in measurements.records:
         if (record.a, record.b) not in sampled and len(record.conf):
-            samples += _matched_samples(record, gathered.views, principal_points)
-    fits, unit = _fit(samples, middle)
-    sample_of = {(s.frame, s.other): k for k, s in enumerate(samples)}
-    records = [r for r in gathered.records if (r.a, r.b) in sample_of]
+            samples += _matched_samples(record, measurements.views, principal_points)
+    fits, unit = _fit(samples, median)
+    sample_of = {(s.target, s.source): k for k, s in enumerate(samples)}
+    records = [r for r in measurements.records if (r.a, r.b) in sample_of]
     runs = np.array([(sample_of[r.a, r.b], sample_of[r.b, r.a]) for r in records], int).reshape(-1, 2)
     usable = (np.isfinite(fits.spread.numpy()) & np.isfinite(unit))[runs] & np.isfinite(unit)[runs[:, ::-1]]
     kept = usable.any(1)
@@ -85,7 +93,7 @@ def measure_pairs(gathered: Gathered, middle: np.ndarray, principal_points: Tens
         fits.target_mean.numpy()[runs],
     )
     R, disagreement = _together(fits, runs, usable)
-    return MeasuredPairs(
+    return RelativePoses(
         pair=np.array([(r.a, r.b) for r in records], int).reshape(-1, 2),
         R_i_from_j=R,
         disagreement_rad=disagreement,
@@ -95,20 +103,20 @@ def measure_pairs(gathered: Gathered, middle: np.ndarray, principal_points: Tens
         point_j=np.stack([source[:, 0], target[:, 1]], 1) / unit_j[..., None],
         num_matches=np.array([len(r.conf) for r in records], float),
         conf=np.array([_conf(r) for r in records]),
-        unmeasured=np.array(
-            [(r.a, r.b) for r in gathered.records if len(r.conf) and (r.a, r.b) not in measured], int
+        without_pose=np.array(
+            [(r.a, r.b) for r in measurements.records if len(r.conf) and (r.a, r.b) not in measured], int
         ).reshape(-1, 2),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """As `RunSample`, with the canonical depth (S,) of the same pixels."""
+    """As `DirectedSample`, with the canonical depth (S,) of the same pixels."""
 
-    frame: int
-    other: int
-    own: np.ndarray
-    seen: np.ndarray
+    target: int
+    source: int
+    in_source: np.ndarray
+    in_target: np.ndarray
     weight: np.ndarray
     canonical: np.ndarray
 
@@ -120,10 +128,10 @@ def _present(sample: _Sample) -> _Sample:
     kept = sample.weight > 0
     kept[:1] |= not kept.any()
     return _Sample(
-        sample.frame,
-        sample.other,
-        sample.own[kept],
-        sample.seen[kept],
+        sample.target,
+        sample.source,
+        sample.in_source[kept],
+        sample.in_target[kept],
         sample.weight[kept],
         sample.canonical[kept],
     )
@@ -131,7 +139,7 @@ def _present(sample: _Sample) -> _Sample:
 
 def _in_front(sample: _Sample) -> bool:
     """Tell whether most of the points that count lie before their own camera: else their run says nothing."""
-    return float(np.median(np.where(sample.weight > 0, sample.own[:, 2], 0))) > 0
+    return float(np.median(np.where(sample.weight > 0, sample.in_source[:, 2], 0))) > 0
 
 
 def _matched_samples(
@@ -144,8 +152,7 @@ def _matched_samples(
         x, y = xy.round().long().T
         depth = view.depth[y.clamp(0, view.size[1] - 1), x.clamp(0, view.size[0] - 1)]
         present &= torch.isfinite(depth)
-        ray = torch.cat([(xy - principal_points[number]) / view.focal, torch.ones_like(xy[:, :1])], 1)
-        points.append((ray * depth[:, None]).numpy())
+        points.append((rays(xy, view.focal, principal_points[number]) * depth[:, None]).numpy())
     weight, (in_a, in_b) = torch.where(present, record.conf, 0).numpy(), points
     return [
         _Sample(record.a, record.b, in_b, in_a, weight, in_b[:, 2]),
@@ -153,24 +160,26 @@ def _matched_samples(
     ]
 
 
-def _fit(samples: Sequence[_Sample], middle: np.ndarray) -> tuple[Similarities, np.ndarray]:
+def _fit(samples: Sequence[_Sample], median: np.ndarray) -> tuple[Similarities, np.ndarray]:
     """Return the similarities of all samples and the unit (R,) of each sample's own points, in which the
     canonical median is 1.
     """
     if not samples:
         empty = torch.zeros(0, 1, 3, dtype=torch.float64)
-        return similarities(PointPairs(empty, empty, empty[..., 0])), np.zeros(0)
-    own, seen, weight = (
+        return register_similarities(Correspondences(empty, empty, empty[..., 0])), np.zeros(0)
+    in_source, in_target, weight = (
         pad_sequence([torch.from_numpy(getattr(s, name)) for s in samples], batch_first=True)
-        for name in ("own", "seen", "weight")
+        for name in ("in_source", "in_target", "weight")
     )
     canonical = pad_sequence(
-        [torch.from_numpy(s.canonical) / middle[s.other] for s in samples], batch_first=True
+        [torch.from_numpy(s.canonical) / median[s.source] for s in samples], batch_first=True
     )
-    ratio = own[..., 2] / canonical
+    ratio = in_source[..., 2] / canonical
     counted = (weight > 0) & torch.isfinite(ratio)
     unit = weighted_median(torch.where(counted, ratio, 0), counted.to(ratio)).numpy()
-    return similarities(PointPairs(own, seen, weight)), np.where(unit > 0, unit, np.nan)
+    return register_similarities(Correspondences(in_source, in_target, weight)), np.where(
+        unit > 0, unit, np.nan
+    )
 
 
 def _together(fits: Similarities, runs: np.ndarray, usable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -192,7 +201,7 @@ def _conf(record: PairRecord) -> float:
     """Return the smaller of both runs' mean confidence above 1 over the mask of the view that is seen from
     the other.
     """
-    seen: list[Tensor] = [
+    in_target: list[Tensor] = [
         run.conf[torch.isfinite(run.conf)] for run in (record.b_in_a, record.a_in_b) if run is not None
     ]
-    return max(min((float((conf - 1).mean()) for conf in seen if len(conf)), default=0.0), _LEAST_CONF)
+    return max(min((float((conf - 1).mean()) for conf in in_target if len(conf)), default=0.0), _LEAST_CONF)

@@ -13,11 +13,11 @@ class Start:
 
     R_cam_from_world: np.ndarray  # (V, 3, 3)
     t_cam_from_world: np.ndarray  # (V, 3)
-    log_size: np.ndarray  # (V,), mean 0
+    log_scale: np.ndarray  # (V,), mean 0
     """Depth = exp(log size) x canonical depth over its median."""
     root: int | None
     """View whose pose and size the pairs leave open; none where poses were given."""
     rejected: np.ndarray  # (E,) bool
     """Pairs whose rotation the others contradict: they and their matches take no further part."""
-    kept_whole: bool
+    rejection_skipped: bool
     """Pairs would have been rejected, but the graph would have fallen apart."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from align.measurements.canonical import CanonicalView
-from align.measurements.gathered import Gathered
+from align.measurements.gathered import Measurements
 from align.measurements.known_cameras import Known
 from align.scene import Report, Scene, SceneView
 from masks.errors import UserError
@@ -91,16 +91,16 @@ def _camera_ids(scene: Scene, views: Sequence[View]) -> dict[str, str]:
     return known
 
 
-def freeze(scene: Scene, gathered: Gathered, known: Known) -> Known:
+def with_fixed_views(scene: Scene, measurements: Measurements, known: Known) -> Known:
     """Return what is known, with the scene's depths, and its views frozen wholly."""
     held = {view.name: view for view in scene.views}
-    names = [view.name for view in gathered.predictions.views]
-    frozen = [k for k, name in enumerate(names) if name in held]
-    depths = {k: _anchor_depths(held[names[k]], gathered.views[k]) for k in frozen}
-    return replace(known, anchor_depth=depths, freeze=dict.fromkeys(frozen, 1.0))
+    names = [view.name for view in measurements.predictions.views]
+    fixed = [k for k, name in enumerate(names) if name in held]
+    depths = {k: _anchor_depths(held[names[k]], measurements.views[k]) for k in fixed}
+    return replace(known, anchor_depth=depths, fixed=dict.fromkeys(fixed, 1.0))
 
 
-def frozen_in(scene: Scene, solved: Scene) -> Scene:
+def extended(scene: Scene, solved: Scene) -> Scene:
     """Return the scene with the solved one's other views behind its own, which stay to the bit, and what the
     solved one's report says.
 

@@ -4,7 +4,6 @@ the specification).
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from masks.errors import SolverError
@@ -51,11 +50,3 @@ def anchored_ratio(
     index = anchor_of_pixel(xy, relative_depth.shape[-1], subsample)
     xy = xy.long()
     return index, relative_depth[xy[:, 1], xy[:, 0]] / at.flatten()[index]
-
-
-def all_pixels(height: int, width: int, device: torch.device) -> Tensor:
-    """Return the integer pixels (H W, 2), row by row."""
-    y, x = torch.meshgrid(
-        torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij"
-    )
-    return torch.stack([x, y], dim=-1).reshape(-1, 2)

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from align.measurements.anchors import (
-    all_pixels,
     anchor_grid,
     anchor_of_pixel,
     anchored_ratio,
@@ -17,6 +16,7 @@ from align.measurements.anchors import (
     spread_blocks,
 )
 from align.measurements.focal import estimate_focal, masked_focal
+from align.pinhole import pixel_grid
 from masks.errors import SolverError
 
 AverageMode = Literal["avg-angle", "avg-reldepth"]
@@ -70,7 +70,7 @@ def canonical_view(
     points, conf = average_points(pointmaps, confs)
     relative = relative_depth(pointmaps, confs, subsample, mode)
     height, width = conf.shape
-    _, ratio = anchored_ratio(relative, all_pixels(height, width, conf.device), subsample)
+    _, ratio = anchored_ratio(relative, pixel_grid(height, width, conf).long(), subsample)
     return CanonicalView(
         depth=points[..., 2],
         conf=conf,

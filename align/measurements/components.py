@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import networkx
 
-from align.measurements.gathered import Gathered
+from align.measurements.gathered import Measurements
 from masks.errors import GraphError
 from masks.notice import Level, Notice, first_few, left_out, warning
 
@@ -17,7 +17,7 @@ without it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Components:
     """Sets of views that matches tie together, the largest first, of equal ones that of the first view;
     ascending indices.
     """
@@ -27,12 +27,12 @@ class Parts:
     """Of views and pairs that are in no part."""
 
 
-def tied_parts(gathered: Gathered) -> Parts:
+def connected_components(measurements: Measurements) -> Components:
     """Return the parts of two and more views. Raises `GraphError` when there is none."""
-    names = [view.name for view in gathered.predictions.views]
+    names = [view.name for view in measurements.predictions.views]
     graph = networkx.Graph()
     graph.add_nodes_from(range(len(names)))
-    graph.add_edges_from((r.a, r.b, {"matches": len(r.conf)}) for r in gathered.records if len(r.conf))
+    graph.add_edges_from((r.a, r.b, {"matches": len(r.conf)}) for r in measurements.records if len(r.conf))
     weak = [(a, b) for a, b in networkx.bridges(graph) if graph.edges[a, b]["matches"] < _LEAST_MATCHES]
     counts = [graph.edges[pair]["matches"] for pair in weak]
     graph.remove_edges_from(weak)
@@ -62,29 +62,28 @@ def tied_parts(gathered: Gathered) -> Parts:
     parts = tuple(c for c in components if len(c) > 1)
     if not parts:
         weakly_tied = [n for n in notices if n.level is Level.WARNING]
-        reasons = " ".join(f"{n.subject}: {n.text}" for n in (*weakly_tied[:3], *gathered.notices[:3]))
+        reasons = " ".join(f"{n.subject}: {n.text}" for n in (*weakly_tied[:3], *measurements.notices[:3]))
         raise GraphError(
             (
                 "no two views are tied by matches inside the masks. Check the masks, the pairs and "
                 f"the predictions. {reasons}"
             ).strip()
         )
-    return Parts(parts, tuple(notices))
+    return Components(parts, tuple(notices))
 
 
-def other_parts(parts: Parts, chosen: int, names: Sequence[str]) -> list[Notice]:
+def other_components(components: Components, chosen: int, names: Sequence[str]) -> list[Notice]:
     """Return what the report of one part says of the others."""
-    if len(parts.views) == 1:
+    if len(components.views) == 1:
         return []
     others = [
         f"part {k + 1} has {len(part)} ({first_few([names[v] for v in part])})"
-        for k, part in enumerate(parts.views)
+        for k, part in enumerate(components.views)
         if k != chosen
     ]
     text = (
-        f"no matches tie the views together: they fall into {len(parts.views)} parts, each in a world and "
-        "a scale of its own. "
-        f"This is part {chosen + 1} with {len(parts.views[chosen])} views; {'; '.join(others)}. Add pairs "
-        "that link them."
+        f"no matches tie the views together: they fall into {len(components.views)} parts, each in a world "
+        f"and a scale of its own. This is part {chosen + 1} with {len(components.views[chosen])} views; "
+        f"{'; '.join(others)}. Add pairs that link them."
     )
     return [warning("parts", text)]

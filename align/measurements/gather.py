@@ -13,15 +13,15 @@ from torch.nn.functional import pad
 
 from align.measurements.canonical import CanonicalView, canonical_view, masked_canonical_view
 from align.measurements.gathered import (
-    Gathered,
-    OffFrame,
+    CrossPointmap,
+    DirectedSample,
+    Measurements,
     PairRecord,
-    Reading,
-    RunSample,
+    ReadingOptions,
     _kept_pairs,
     coarse_grid,
 )
-from align.measurements.known_cameras import principal_point
+from align.measurements.known_cameras import principal_point_of
 from masks.errors import FormatError, SolverError
 from masks.notice import Notice, first_few, left_out
 from masks.progress import Progress
@@ -30,7 +30,7 @@ from pairs.prediction.predictions import Matches, PairEntry, PairPrediction, Pre
 from pairs.views.view import View, grid_mask
 
 
-def gather(predictions: Predictions, reading: Reading, progress: Progress) -> Gathered:
+def gather(predictions: Predictions, reading: ReadingOptions, progress: Progress) -> Measurements:
     """Read every pair once and keep what the aligner needs of it, in float64.
 
     Memory grows with the number of pairs by one pointmap a run, and not at all where a view's own pointmaps
@@ -50,19 +50,19 @@ def gather(predictions: Predictions, reading: Reading, progress: Progress) -> Ga
                 a, b, entry, on_pixels(matches) if reading.whole_pixels else matches, masks, reading.subsample
             )
         )
-        samples += _run_samples(a, b, entry, masks)
+        samples += _directed_samples(a, b, entry, masks)
         progress("reading pairs", k + 1, len(predictions.edges))
     views, notices = {}, _unusable_runs(unusable, predictions.views)
     for k, view in enumerate(predictions.views):
-        canonical = _canonical(view, own[k], masks[k], principal_point(view, predictions, k), reading)
+        canonical = _canonical(view, own[k], masks[k], principal_point_of(view, predictions, k), reading)
         if isinstance(canonical, Notice):
             notices.append(canonical)
         else:
             views[k] = canonical
         progress("canonical views", k + 1, len(predictions.views))
-    part = list(views)
-    kept = _kept_pairs(predictions, records, samples, part)
-    return Gathered(kept[0], tuple(views.values()), kept[1], kept[2], tuple(notices))
+    kept_views = list(views)
+    kept = _kept_pairs(predictions, records, samples, kept_views)
+    return Measurements(kept[0], tuple(views.values()), kept[1], kept[2], tuple(notices))
 
 
 class _OwnMaps:
@@ -92,7 +92,7 @@ def _keep_own(
     entry: PairEntry,
     own: Sequence[_OwnMaps],
     masks: Sequence[np.ndarray],
-    reading: Reading,
+    reading: ReadingOptions,
 ) -> list[tuple[int, int]]:
     """Add the own pointmaps of a pair's runs to those of their views; return the runs (frame, other) of which
     a pointmap cannot be used.
@@ -109,7 +109,7 @@ def _keep_own(
     return unusable
 
 
-def _usable(points: np.ndarray, mask: np.ndarray, reading: Reading) -> bool:
+def _usable(points: np.ndarray, mask: np.ndarray, reading: ReadingOptions) -> bool:
     """Tell whether a pointmap (H, W, 3) holds a point of the object: a finite one, and, but for the
     reference, one in front of the camera.
     """
@@ -130,7 +130,7 @@ def _unusable_runs(runs: Sequence[tuple[int, int]], views: Sequence[View]) -> li
 
 
 def _canonical(
-    view: View, own: _OwnMaps, mask: np.ndarray, pp: Tensor, reading: Reading
+    view: View, own: _OwnMaps, mask: np.ndarray, principal_point: Tensor, reading: ReadingOptions
 ) -> CanonicalView | Notice:
     """Return the canonical view, or why there is none."""
     if not mask.any():
@@ -150,7 +150,9 @@ def _canonical(
         # Blocks must be whole: what is missing of the last ones lies off the object, hence is absent.
         beyond = [0, -mask.shape[1] % reading.subsample, 0, -mask.shape[0] % reading.subsample]
         points, conf, inside = pad(points, [0, 0, *beyond]), pad(conf, beyond), pad(inside, beyond)
-        return _with_focal(view, lambda: masked_canonical_view(points, conf, inside, pp, reading.subsample))
+        return _with_focal(
+            view, lambda: masked_canonical_view(points, conf, inside, principal_point, reading.subsample)
+        )
     if any(side % reading.subsample for side in mask.shape):
         size = f"{mask.shape[1]}x{mask.shape[0]}"
         raise FormatError(
@@ -160,7 +162,10 @@ def _canonical(
     # The reference knows no masks: a background without confidence is the least harmful thing to tell it.
     mode = reading.average
     return _with_focal(
-        view, lambda: canonical_view(points, torch.where(inside, conf, 1.0), pp, reading.subsample, mode)
+        view,
+        lambda: canonical_view(
+            points, torch.where(inside, conf, 1.0), principal_point, reading.subsample, mode
+        ),
     )
 
 
@@ -185,9 +190,9 @@ def _with_focal(view: View, average: Callable[[], CanonicalView]) -> CanonicalVi
 def _record(
     a: int, b: int, entry: PairEntry, matches: Matches, masks: Sequence[np.ndarray], subsample: int
 ) -> PairRecord:
-    off_frame = [_off_frame(run, masks[other], subsample) for run, other in ((entry.ab, b), (entry.ba, a))]
+    cross = [_cross_pointmap(run, masks[other], subsample) for run, other in ((entry.ab, b), (entry.ba, a))]
     xy_a, xy_b, conf = (torch.from_numpy(x).double() for x in (matches.xy_a, matches.xy_b, matches.conf))
-    return PairRecord(a, b, xy_a, xy_b, conf, b_in_a=off_frame[0], a_in_b=off_frame[1])
+    return PairRecord(a, b, xy_a, xy_b, conf, b_in_a=cross[0], a_in_b=cross[1])
 
 
 def on_pixels(matches: Matches) -> Matches:
@@ -199,15 +204,15 @@ def on_pixels(matches: Matches) -> Matches:
     return Matches(xy[keep, :2], xy[keep, 2:], matches.conf[keep])
 
 
-def _off_frame(run: PairPrediction | None, mask: np.ndarray, subsample: int) -> OffFrame | None:
+def _cross_pointmap(run: PairPrediction | None, mask: np.ndarray, subsample: int) -> CrossPointmap | None:
     if run is None:
         return None
     # Sampled before anything is converted: whole maps in double precision between small arrays that stay
     # would tear the heap apart.
-    sample = sample_off_frame(
+    sample = sample_cross_pointmap(
         torch.from_numpy(run.b_in_a), torch.from_numpy(run.b_conf), subsample, torch.from_numpy(mask)
     )
-    return OffFrame(sample.points.double(), sample.conf.double())
+    return CrossPointmap(sample.points.double(), sample.conf.double())
 
 
 def _inside(matches: Matches | None, mask_a: np.ndarray, mask_b: np.ndarray) -> Matches:
@@ -223,27 +228,31 @@ def _at(mask: np.ndarray, xy: np.ndarray) -> np.ndarray:
     return mask[np.clip(y, 0, mask.shape[0] - 1), np.clip(x, 0, mask.shape[1] - 1)]
 
 
-def _run_samples(a: int, b: int, entry: PairEntry, masks: Sequence[np.ndarray]) -> list[RunSample]:
+def _directed_samples(a: int, b: int, entry: PairEntry, masks: Sequence[np.ndarray]) -> list[DirectedSample]:
     """Return the points of both runs; a pair with one run has none, since the other view's own frame is not
     in it.
     """
     if entry.ab is None or entry.ba is None:
         return []
     samples = []
-    for frame, other, run, reverse in ((a, b, entry.ab, entry.ba), (b, a, entry.ba, entry.ab)):
-        own, seen = (np.asarray(coarse_grid(p), np.float64) for p in (reverse.a_in_a, run.b_in_a))
+    for target, other, run, reverse in ((a, b, entry.ab, entry.ba), (b, a, entry.ba, entry.ab)):
+        own, in_target = (np.asarray(coarse_grid(p), np.float64) for p in (reverse.a_in_a, run.b_in_a))
         conf = [
             np.maximum(np.asarray(coarse_grid(c), np.float64) - 0.999, 0)
             for c in (reverse.a_conf, run.b_conf)
         ]
         usable = coarse_grid(masks[other]) & np.isfinite(
-            np.concatenate([own, seen, np.stack(conf, 1)], 1)
+            np.concatenate([own, in_target, np.stack(conf, 1)], 1)
         ).all(1)
-        samples.append(RunSample(frame, other, own, seen, np.where(usable, np.sqrt(conf[0] * conf[1]), 0)))
+        samples.append(
+            DirectedSample(target, other, own, in_target, np.where(usable, np.sqrt(conf[0] * conf[1]), 0))
+        )
     return samples
 
 
-def sample_off_frame(pointmap: Tensor, conf: Tensor, subsample: int, mask: Tensor | None = None) -> OffFrame:
+def sample_cross_pointmap(
+    pointmap: Tensor, conf: Tensor, subsample: int, mask: Tensor | None = None
+) -> CrossPointmap:
     """Return every `subsample`-th pixel of a pointmap (H, W, 3) and its confidence (H, W), starting at the
     top left one.
 
@@ -252,6 +261,6 @@ def sample_off_frame(pointmap: Tensor, conf: Tensor, subsample: int, mask: Tenso
     """
     if mask is not None:
         conf = torch.where(mask, conf, torch.nan)
-    return OffFrame(
+    return CrossPointmap(
         pointmap[::subsample, ::subsample].reshape(-1, 3), conf[::subsample, ::subsample].reshape(-1)
     )

@@ -16,7 +16,7 @@ from pairs.views.cameras import Cameras
 
 
 @dataclass(frozen=True, slots=True)
-class OffFrame:
+class CrossPointmap:
     """What one run says about a view's pixels in the other view's frame, sampled once a block."""
 
     points: Tensor  # (K, 3), row-major over the blocks
@@ -32,9 +32,9 @@ class PairRecord:
     xy_a: Tensor  # (M, 2), pixels
     xy_b: Tensor  # (M, 2)
     conf: Tensor  # (M,)
-    b_in_a: OffFrame | None
+    b_in_a: CrossPointmap | None
     """Prediction of b's pixels in a's frame."""
-    a_in_b: OffFrame | None
+    a_in_b: CrossPointmap | None
     count: int = 1
     """How many entries of a directed list of pairs this record stands for."""
 
@@ -44,7 +44,7 @@ POSE_STRIDE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadingOptions:
     """How predictions are read."""
 
     average: AverageMode | Literal["object"] = "object"
@@ -56,40 +56,45 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class RunSample:
+class DirectedSample:
     """Points of view `other` on a coarse grid, in its own frame and in the frame of view `frame`."""
 
-    frame: int
-    other: int
-    own: np.ndarray  # (S, 3), in other's frame
-    seen: np.ndarray  # (S, 3), in frame's frame
+    target: int
+    source: int
+    in_source: np.ndarray  # (S, 3), in other's frame
+    in_target: np.ndarray  # (S, 3), in frame's frame
     weight: np.ndarray  # (S,), 0 outside the mask or where a point is not finite
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class Measurements:
     """All that the aligner keeps of a set of predictions."""
 
     predictions: Predictions
     """Of the views that can be used; all indices below refer to them."""
     views: tuple[CanonicalView, ...]
     records: tuple[PairRecord, ...]
-    samples: tuple[RunSample, ...]
+    samples: tuple[DirectedSample, ...]
     notices: tuple[Notice, ...] = ()
     """Which views cannot be used, and why."""
 
 
-def keep_views(gathered: Gathered, part: Sequence[int]) -> Gathered:
+def keep_views(measurements: Measurements, part: Sequence[int]) -> Measurements:
     """Return what was gathered for a part of the views, ascending."""
     predictions, records, samples = _kept_pairs(
-        gathered.predictions, gathered.records, gathered.samples, part
+        measurements.predictions, measurements.records, measurements.samples, part
     )
-    return Gathered(predictions, tuple(gathered.views[k] for k in part), records, samples, gathered.notices)
+    return Measurements(
+        predictions, tuple(measurements.views[k] for k in part), records, samples, measurements.notices
+    )
 
 
 def _kept_pairs(
-    predictions: Predictions, records: Sequence[PairRecord], samples: Sequence[RunSample], part: Sequence[int]
-) -> tuple[Predictions, tuple[PairRecord, ...], tuple[RunSample, ...]]:
+    predictions: Predictions,
+    records: Sequence[PairRecord],
+    samples: Sequence[DirectedSample],
+    part: Sequence[int],
+) -> tuple[Predictions, tuple[PairRecord, ...], tuple[DirectedSample, ...]]:
     """Return predictions, records and samples of the pairs within a part of the views, which is numbered
     anew.
     """
@@ -113,9 +118,9 @@ def _kept_pairs(
             if r.a in position and r.b in position
         ),
         tuple(
-            replace(s, frame=position[s.frame], other=position[s.other])
+            replace(s, target=position[s.target], source=position[s.source])
             for s in samples
-            if s.frame in position and s.other in position
+            if s.target in position and s.source in position
         ),
     )
 

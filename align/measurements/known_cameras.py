@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from align.measurements.gathered import Gathered
+from align.measurements.gathered import Measurements
 from pairs.prediction.predictions import Predictions
 from pairs.views.view import View, grid_K
 
@@ -22,17 +22,17 @@ class Known:
     """Intrinsics; the mean of both focals counts."""
     anchor_depth: Mapping[int, Tensor] = field(default_factory=dict)  # (h, w) each
     """Depths to start from in place of the canonical ones; NaN where there is none."""
-    freeze: Mapping[int, float] = field(default_factory=dict)
+    fixed: Mapping[int, float] = field(default_factory=dict)
     """Above 0: the pose stays; 1 and above: intrinsics and depths stay too."""
     cam_from_world: Mapping[int, Tensor] = field(default_factory=dict)  # (4, 4) each
     """Poses to start from. The descent takes those of all views or none."""
 
-    def freeze_of(self, num_views: int) -> Tensor:
+    def fixed_levels(self, num_views: int) -> Tensor:
         """Return how frozen (V,) every view is."""
-        return torch.tensor([float(self.freeze.get(view, 0)) for view in range(num_views)])
+        return torch.tensor([float(self.fixed.get(view, 0)) for view in range(num_views)])
 
 
-def principal_point(view: View, predictions: Predictions, index: int) -> Tensor:
+def principal_point_of(view: View, predictions: Predictions, index: int) -> Tensor:
     """Return where the optical axis meets the view's grid (2,): as the backend or the user states, else the
     networks' (W/2, H/2).
     """
@@ -74,9 +74,9 @@ def stated_cameras(predictions: Predictions) -> Known:
     )
 
 
-def backend_cameras(gathered: Gathered) -> Known:
+def backend_cameras(measurements: Measurements) -> Known:
     """Return what the descent starts from: the backend's cameras, or the intrinsics that the user states."""
-    predictions = gathered.predictions
+    predictions = measurements.predictions
     if predictions.cameras is not None:
         K = {k: torch.from_numpy(K) for k, K in enumerate(predictions.cameras.K)}
         return Known(

@@ -17,8 +17,14 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from align.measurements.gathered import RunSample
-from align.measurements.similarity import PointPairs, Similarities, distances, fit_similarities, similarities
+from align.measurements.gathered import DirectedSample
+from align.measurements.similarity import (
+    Correspondences,
+    Similarities,
+    distances,
+    fit_similarities,
+    register_similarities,
+)
 from masks.mask import Mask
 from masks.notice import Notice, warning
 from masks.pixelmap import image_to_source
@@ -44,7 +50,7 @@ class Motions:
     rest.
     """
 
-    run: tuple[tuple[int, int], ...]
+    direction: tuple[tuple[int, int], ...]
     """(frame, other) of every run."""
     still: Similarities
     moving: Similarities
@@ -59,7 +65,7 @@ class Motions:
 
 
 def masked_by_motion(
-    predictions: Predictions, samples: Sequence[RunSample]
+    predictions: Predictions, samples: Sequence[DirectedSample]
 ) -> tuple[Predictions, tuple[Notice, ...]]:
     """Return unmasked predictions of a turntable with masks of what turns, and a warning that says so; others
     as they are.
@@ -68,7 +74,7 @@ def masked_by_motion(
     """
     if not samples or any(view.mask is not None for view in predictions.views):
         return predictions, ()
-    motions = find_motions(samples)
+    motions = segment_motions(samples)
     if motions.share <= _ALARMING_SHARE:
         return predictions, ()
     masks = object_masks(predictions, motions)
@@ -84,21 +90,27 @@ def masked_by_motion(
     return replace(predictions, views=tuple(views)), (warning("masks", text),)
 
 
-def find_motions(samples: Sequence[RunSample]) -> Motions:
+def segment_motions(samples: Sequence[DirectedSample]) -> Motions:
     """Return both motions of every run. Samples must not be masked."""
-    own, seen = (
+    in_source, in_target = (
         pad_sequence([torch.from_numpy(getattr(s, name)) for s in samples], batch_first=True)
-        for name in ("own", "seen")
+        for name in ("in_source", "in_target")
     )
     weight = pad_sequence([torch.from_numpy(s.weight) for s in samples], batch_first=True)
-    present = (weight > _LEAST_WEIGHT) & (own.norm(dim=-1) > 0) & (seen.norm(dim=-1) > 0)
+    present = (weight > _LEAST_WEIGHT) & (in_source.norm(dim=-1) > 0) & (in_target.norm(dim=-1) > 0)
     weight = torch.where(present, weight, 0)
-    own, seen = (torch.where(present[..., None], points, 1) for points in (own, seen))
-    still = _settled(_still(own, seen, weight), own, seen, weight, _STILL_ROUNDS)
-    rest = present & (relative_errors(still, own, seen) > _EXPLAINED)
+    in_source, in_target = (torch.where(present[..., None], points, 1) for points in (in_source, in_target))
+    still = _settled(_still(in_source, in_target, weight), in_source, in_target, weight, _STILL_ROUNDS)
+    rest = present & (relative_errors(still, in_source, in_target) > _EXPLAINED)
     left = torch.where(rest, weight, 0)
-    moving = _settled(similarities(PointPairs(own, seen, left)), own, seen, left, _MOVING_ROUNDS)
-    explained = rest & (relative_errors(moving, own, seen) < _EXPLAINED)
+    moving = _settled(
+        register_similarities(Correspondences(in_source, in_target, left)),
+        in_source,
+        in_target,
+        left,
+        _MOVING_ROUNDS,
+    )
+    explained = rest & (relative_errors(moving, in_source, in_target) < _EXPLAINED)
     count, left_over = present.sum(1).clamp(min=1).double(), rest.sum(1).clamp(min=1).double()
     still_share, moving_share = 1 - rest.sum(1) / count, explained.sum(1) / count
     two = (
@@ -107,39 +119,45 @@ def find_motions(samples: Sequence[RunSample]) -> Motions:
         & (_angle(still.R.mT @ moving.R) > _APART_RAD)
     )
     two &= (moving_share > _LEAST_MOVING) & (explained.sum(1) / left_over > _LEAST_OF_REST) & present.any(1)
-    return Motions(tuple((s.frame, s.other) for s in samples), still, moving, two, still_share, moving_share)
+    return Motions(
+        tuple((s.target, s.source) for s in samples), still, moving, two, still_share, moving_share
+    )
 
 
-def _still(own: Tensor, seen: Tensor, weight: Tensor) -> Similarities:
+def _still(in_source: Tensor, in_target: Tensor, weight: Tensor) -> Similarities:
     """Return the identity with the log scale at which the most weight stays where it was."""
-    length = own.norm(dim=-1)
-    log_ratio = (seen.norm(dim=-1) / length).log()
+    length = in_source.norm(dim=-1)
+    log_ratio = (in_target.norm(dim=-1) / length).log()
     best = weight.new_zeros(len(weight)), weight.new_zeros(len(weight))
     for x in _LOG_SCALES:
         stays = ((log_ratio - x).abs() < _SAME_LOG_SCALE) & (
-            (seen * (-x).exp() - own).norm(dim=-1) < _SAME_PLACE * length
+            (in_target * (-x).exp() - in_source).norm(dim=-1) < _SAME_PLACE * length
         )
         held = (weight * stays).sum(1)
         better = held > best[0]
         best = torch.where(better, held, best[0]), torch.where(better, x, best[1])
-    nowhere = own.new_zeros(len(own), 3)
-    return Similarities(best[1].exp(), torch.eye(3).to(own).expand(len(own), 3, 3), nowhere, nowhere, best[0])
+    nowhere = in_source.new_zeros(len(in_source), 3)
+    return Similarities(
+        best[1].exp(), torch.eye(3).to(in_source).expand(len(in_source), 3, 3), nowhere, nowhere, best[0]
+    )
 
 
-def _settled(fitted: Similarities, own: Tensor, seen: Tensor, weight: Tensor, rounds: int) -> Similarities:
+def _settled(
+    fitted: Similarities, in_source: Tensor, in_target: Tensor, weight: Tensor, rounds: int
+) -> Similarities:
     """Return the robust fit that begins at a given one; errors are shares of a point's distance."""
-    per_square = 1 / seen.square().sum(-1)
+    per_square = 1 / in_target.square().sum(-1)
     for _ in range(rounds):
-        robust = (1 + (relative_errors(fitted, own, seen) / _SCALE).square()) ** -2
-        fitted = fit_similarities(own, seen, weight * robust * per_square)
+        robust = (1 + (relative_errors(fitted, in_source, in_target) / _SCALE).square()) ** -2
+        fitted = fit_similarities(in_source, in_target, weight * robust * per_square)
     return fitted
 
 
-def relative_errors(fitted: Similarities, own: Tensor, seen: Tensor) -> Tensor:
+def relative_errors(fitted: Similarities, in_source: Tensor, in_target: Tensor) -> Tensor:
     """Return the distances (R, S) of moved points (R, S, 3) from where they were seen, over the distance of
     these.
     """
-    return distances(fitted, own, seen) / seen.norm(dim=-1)
+    return distances(fitted, in_source, in_target) / in_target.norm(dim=-1)
 
 
 def _angle(R: Tensor) -> Tensor:
@@ -153,16 +171,16 @@ def object_masks(predictions: Predictions, motions: Motions) -> tuple[np.ndarray
     Reads every pair once more. A view without such a run keeps all its pixels.
     """
     votes: list[Tensor | None] = [None] * len(predictions.views)
-    number = {run: k for k, run in enumerate(motions.run) if bool(motions.two[k])}
+    number = {run: k for k, run in enumerate(motions.direction) if bool(motions.two[k])}
     for edge, (a, b) in enumerate(predictions.edges):
         if (a, b) not in number and (b, a) not in number:
             continue
         entry = predictions.load(edge)
-        for frame, other, run, reverse in ((a, b, entry.ab, entry.ba), (b, a, entry.ba, entry.ab)):
-            if (frame, other) in number and run is not None and reverse is not None:
-                vote = _vote(motions, number[frame, other], run, reverse)
-                before = votes[other]
-                votes[other] = vote if before is None else before + vote
+        for target, source, run, reverse in ((a, b, entry.ab, entry.ba), (b, a, entry.ba, entry.ab)):
+            if (target, source) in number and run is not None and reverse is not None:
+                vote = _vote(motions, number[target, source], run, reverse)
+                before = votes[source]
+                votes[source] = vote if before is None else before + vote
     sizes = [view.pixel_map.target_size for view in predictions.views]
     return tuple(
         np.ones((h, w), bool) if vote is None else (vote > 0).numpy() for vote, (w, h) in zip(votes, sizes)
@@ -173,12 +191,12 @@ def _vote(motions: Motions, number: int, run: PairPrediction, reverse: PairPredi
     """Return for each pixel (H, W) of the run's other view how much better the second motion explains it; 0
     where nothing is known.
     """
-    own, seen = (
+    in_source, in_target = (
         torch.from_numpy(np.asarray(points, np.float64)).reshape(1, -1, 3)
         for points in (reverse.a_in_a, run.b_in_a)
     )
     errors = [
-        relative_errors(_only(motion, number), own, seen).clamp(min=_LEAST_ERROR)
+        relative_errors(_only(motion, number), in_source, in_target).clamp(min=_LEAST_ERROR)
         for motion in (motions.still, motions.moving)
     ]
     vote = (errors[0] / errors[1]).log().clamp(-_LARGEST_VOTE, _LARGEST_VOTE)

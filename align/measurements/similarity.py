@@ -18,7 +18,7 @@ _CUT = 1.5  # residuals beyond this multiple of their median lose their weight
 
 
 @dataclass(frozen=True, slots=True)
-class PointPairs:
+class Correspondences:
     """R lists of points known in two frames, padded with weight 0."""
 
     source: Tensor  # (R, S, 3)
@@ -38,7 +38,7 @@ class Similarities:
     """Median residual over the spread of the target points: how well one rigid body explains both maps."""
 
 
-def similarities(points: PointPairs) -> Similarities:
+def register_similarities(points: Correspondences) -> Similarities:
     """Return robust weighted similarities, scale symmetric in both sides (Umeyama's rotation; Horn's
     symmetric scale).
 
@@ -52,9 +52,11 @@ def similarities(points: PointPairs) -> Similarities:
     fitted = fit_similarities(source, target, weight)
     for _ in range(_ROUNDS):
         residual = distances(fitted, source, target)
-        middle = weighted_median(residual, points.weight)
-        spread = middle / fitted.spread
-        weight = points.weight / (1 + (residual / (_CUT * middle[:, None]).clamp(min=1e-12)).square())
+        median_residual = weighted_median(residual, points.weight)
+        spread = median_residual / fitted.spread
+        weight = points.weight / (
+            1 + (residual / (_CUT * median_residual[:, None]).clamp(min=1e-12)).square()
+        )
         fitted = fit_similarities(source, target, weight)
     enough = present.sum(1) >= 3
     eye = torch.eye(3).to(source).expand_as(fitted.R)

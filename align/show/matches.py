@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from align.show.contact_sheet import masked_photo
+from align.show.sheets import masked_photo
 from masks.errors import OutputError
 from masks.pixelmap import fit_longest, image_to_target, to_source, to_target
 from masks.whole_file import write_whole
@@ -43,8 +43,8 @@ def match_picture(a: MatchSide, b: MatchSide, matches: Matches, lines: int = 60)
     canvas = np.hstack(
         [_centred(shown_a, height), np.full((height, _GAP, 3), 255, np.uint8), _centred(shown_b, height)]
     )
-    xy_a = _in_picture(a, matches.xy_a) + np.array([0, (height - len(shown_a)) // 2])
-    xy_b = _in_picture(b, matches.xy_b) + np.array([shown_a.shape[1] + _GAP, (height - len(shown_b)) // 2])
+    xy_a = _in_image(a, matches.xy_a) + np.array([0, (height - len(shown_a)) // 2])
+    xy_b = _in_image(b, matches.xy_b) + np.array([shown_a.shape[1] + _GAP, (height - len(shown_b)) // 2])
     colours = place_colours(xy_a)
     for at_a, at_b, colour in zip(xy_a, xy_b, colours):
         for at in (at_a, at_b):
@@ -94,12 +94,12 @@ def write_match_picture(picture: np.ndarray, path: Path) -> None:
     """Write a picture (H, W, 3) uint8 in the format that the file's name asks for. Raises `OutputError` when
     it cannot be written.
     """
-    require_picture_name(path)
+    require_image_name(path)
     _, encoded = cv2.imencode(path.suffix.lower(), picture[..., ::-1])
     write_whole(path, encoded.tobytes())
 
 
-def require_picture_name(path: Path) -> None:
+def require_image_name(path: Path) -> None:
     """Raise `OutputError` unless the file's name ends as a picture's does."""
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise OutputError(
@@ -112,7 +112,7 @@ def _shown(side: MatchSide) -> np.ndarray:
     return image_to_target(fit_longest(side.view.photo_size, _LONGEST), photo)
 
 
-def _in_picture(side: MatchSide, xy: np.ndarray) -> np.ndarray:
+def _in_image(side: MatchSide, xy: np.ndarray) -> np.ndarray:
     return to_target(fit_longest(side.view.photo_size, _LONGEST), to_source(side.view.grid_from_photo, xy))
 
 

@@ -28,7 +28,7 @@ fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
-class Equations:
+class NormalEquations:
     """Normal equations in N shared unknowns and, in G groups, up to B lone ones each, which never couple with
     one another.
 
@@ -39,21 +39,21 @@ class Equations:
 
     matrix: Matrix  # (N, N)
     gradient: np.ndarray  # (N,)
-    lone_diagonal: np.ndarray  # (G, B), > 0
-    lone_gradient: np.ndarray  # (G, B)
+    eliminated_diagonal: np.ndarray  # (G, B), > 0
+    eliminated_gradient: np.ndarray  # (G, B)
     coupling: np.ndarray  # (G, B, C)
     columns: np.ndarray  # (G, C) int
 
     def __post_init__(self) -> None:
-        num_groups, num_lone = self.lone_diagonal.shape
+        num_groups, num_eliminated = self.eliminated_diagonal.shape
         if self.coupling.shape != (
             num_groups,
-            num_lone,
+            num_eliminated,
             self.columns.shape[1],
-        ) or self.lone_gradient.shape != (num_groups, num_lone):
+        ) or self.eliminated_gradient.shape != (num_groups, num_eliminated):
             raise ValueError(
-                f"couplings {self.coupling.shape} do not fit lone unknowns {self.lone_diagonal.shape} and "
-                f"columns {self.columns.shape}"
+                f"couplings {self.coupling.shape} do not fit eliminated unknowns "
+                f"{self.eliminated_diagonal.shape} and columns {self.columns.shape}"
             )
 
 
@@ -62,7 +62,7 @@ class Step:
     """A change of all unknowns."""
 
     shared: np.ndarray  # (N,)
-    lone: np.ndarray  # (G, B)
+    eliminated: np.ndarray  # (G, B)
 
 
 class Model(Protocol[State]):
@@ -72,38 +72,38 @@ class Model(Protocol[State]):
         """Return the cost; whatever it is, it is not raised."""
         ...
 
-    def equations(self, state: State) -> Equations:
+    def equations(self, state: State) -> NormalEquations:
         """Return the gradient of the cost and a positive semidefinite matrix close to its second
         derivative.
         """
         ...
 
-    def moved(self, state: State, step: Step) -> State:
+    def retract(self, state: State, step: Step) -> State:
         """Return the state after a step."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class LevenbergMarquardtOptions:
     """When to stop, and how the damping follows success and failure."""
 
     max_steps: int = 12
-    least_gain: float = 1e-3
+    relative_tolerance: float = 1e-3
     """Stop after a step that lowers the cost by a smaller share."""
-    first_damping: float = 1e-3
+    initial_damping: float = 1e-3
     """The diagonal is multiplied by one plus this."""
-    ease: float = 0.2
+    damping_decrease: float = 0.2
     """Factor of the damping after success."""
-    tighten: float = 10.0
+    damping_increase: float = 10.0
     """Factor after failure."""
-    least_damping: float = 1e-8
-    least_tightened: float = 1e-4
+    min_damping: float = 1e-8
+    min_increased_damping: float = 1e-4
     max_tries: int = 6
     """Dampings tried for one step."""
 
 
 @dataclass(frozen=True, slots=True)
-class Descent:
+class Summary:
     """How a descent went."""
 
     costs: tuple[float, ...]
@@ -113,75 +113,80 @@ class Descent:
     """To go on with."""
 
 
-def minimise(model: Model[State], state: State, free: np.ndarray, control: Control) -> tuple[State, Descent]:
+def levenberg_marquardt(
+    model: Model[State], state: State, free: np.ndarray, options: LevenbergMarquardtOptions
+) -> tuple[State, Summary]:
     """Return the state of least cost that was met and how it was found. `free` (N,) bool holds the shared
     unknowns of the gauge.
     """
-    cost, damping = model.cost(state), control.first_damping
+    cost, damping = model.cost(state), options.initial_damping
     costs = [cost]
     if not np.isfinite(cost):
-        return state, Descent((cost,), "cost not finite", damping)
-    for _ in range(control.max_steps):
+        return state, Summary((cost,), "cost not finite", damping)
+    for _ in range(options.max_steps):
         equations = model.equations(state)
-        found, hoped_for = None, 0.0
-        for _ in range(control.max_tries):
+        found, predicted = None, 0.0
+        for _ in range(options.max_tries):
             step = solve(equations, free, damping)
-            found, hoped_for = (
+            found, predicted = (
                 _lower(model, state, cost, step),
-                max(hoped_for, expected_gain(equations, step)),
+                max(predicted, predicted_reduction(equations, step)),
             )
             if found is not None:
                 break
-            damping = max(damping * control.tighten, control.least_tightened)
+            damping = max(damping * options.damping_increase, options.min_increased_damping)
         if found is None:
             # At the bottom rounding alone decides whether a step leads lower.
-            at_bottom = hoped_for <= control.least_gain * cost
-            return state, Descent(
+            at_bottom = predicted <= options.relative_tolerance * cost
+            return state, Summary(
                 tuple(costs), "small gain" if at_bottom else "no step lowers the cost", damping
             )
-        damping = max(damping * control.ease, control.least_damping)
+        damping = max(damping * options.damping_decrease, options.min_damping)
         previous, (state, cost) = cost, found
         costs.append(cost)
-        if previous - cost <= control.least_gain * previous:
-            return state, Descent(tuple(costs), "small gain", damping)
-    return state, Descent(tuple(costs), "all steps used", damping)
+        if previous - cost <= options.relative_tolerance * previous:
+            return state, Summary(tuple(costs), "small gain", damping)
+    return state, Summary(tuple(costs), "all steps used", damping)
 
 
 def _lower(model: Model[State], state: State, cost: float, step: Step | None) -> tuple[State, float] | None:
     """Return where the step leads and its cost, or nothing when that is not lower."""
     if step is None:
         return None
-    moved = model.moved(state, step)
-    reached = model.cost(moved)
+    after = model.retract(state, step)
+    reached = model.cost(after)
     # A comparison with NaN is false: such a step is refused.
-    return (moved, reached) if reached <= cost else None
+    return (after, reached) if reached <= cost else None
 
 
-def expected_gain(equations: Equations, step: Step | None) -> float:
+def predicted_reduction(equations: NormalEquations, step: Step | None) -> float:
     """Return by how much a full step would lower the cost if it were the parabola of the equations; infinite
     without a step.
     """
     if step is None:
         return np.inf
-    return float(-(equations.gradient @ step.shared) - (equations.lone_gradient * step.lone).sum()) / 2
+    return (
+        float(-(equations.gradient @ step.shared) - (equations.eliminated_gradient * step.eliminated).sum())
+        / 2
+    )
 
 
-def solve(equations: Equations, free: np.ndarray, damping: float = 0.0) -> Step | None:
+def solve(equations: NormalEquations, free: np.ndarray, damping: float = 0.0) -> Step | None:
     """Return the step that solves the equations with their diagonal times (1 + damping); shared unknowns that
     are not free stay.
 
     Returns nothing when the equations are not finite or not positive definite.
     """
-    lone_diagonal = equations.lone_diagonal * (1 + damping)
-    matrix, gradient = reduced(equations, lone_diagonal)
+    eliminated_diagonal = equations.eliminated_diagonal * (1 + damping)
+    matrix, gradient = schur_complement(equations, eliminated_diagonal)
     shared = np.zeros(len(gradient))
     kept = np.flatnonzero(free)
     solver = factorised(matrix, kept, damping * equations.matrix.diagonal())
     if solver is None or not np.isfinite(gradient).all():
         return None
     shared[kept] = -solver(gradient[kept])
-    lone = -(equations.lone_gradient + coupled(equations, shared)) / lone_diagonal
-    return Step(shared, lone) if np.isfinite(shared).all() and np.isfinite(lone).all() else None
+    eliminated = -(equations.eliminated_gradient + coupling_product(equations, shared)) / eliminated_diagonal
+    return Step(shared, eliminated) if np.isfinite(shared).all() and np.isfinite(eliminated).all() else None
 
 
 def factorised(
@@ -218,7 +223,7 @@ def factorised(
     return lu.solve if (lu.U.diagonal() > 0).all() else None
 
 
-def summed(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, size: int) -> Matrix:
+def scatter_matrix(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, size: int) -> Matrix:
     """Return the matrix (size, size) of sums of values by their cell; rows and columns numbered `size` are
     padding.
     """
@@ -231,25 +236,27 @@ def summed(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, size: int)
     return csc_array(coo_array((values[inside], (rows[inside], columns[inside])), (size, size)))
 
 
-def reduced(equations: Equations, lone_diagonal: np.ndarray) -> tuple[Matrix, np.ndarray]:
+def schur_complement(
+    equations: NormalEquations, eliminated_diagonal: np.ndarray
+) -> tuple[Matrix, np.ndarray]:
     """Return the matrix (N, N) and gradient (N,) of the shared unknowns after the lone ones are
     eliminated.
     """
     columns, size = equations.columns, len(equations.gradient)
-    weighted = equations.coupling / lone_diagonal[..., None]
+    weighted = equations.coupling / eliminated_diagonal[..., None]
     by_matrix = weighted.transpose(0, 2, 1) @ equations.coupling  # (G, C, C)
-    by_gradient = (equations.lone_gradient[:, None] @ weighted)[:, 0]  # (G, C)
+    by_gradient = (equations.eliminated_gradient[:, None] @ weighted)[:, 0]  # (G, C)
     rows, others = np.broadcast_arrays(columns[:, :, None], columns[:, None])
-    taken = summed(rows, others, by_matrix, size)
-    return equations.matrix - taken, equations.gradient - spread(columns, by_gradient, size)
+    taken = scatter_matrix(rows, others, by_matrix, size)
+    return equations.matrix - taken, equations.gradient - scatter_add(columns, by_gradient, size)
 
 
-def coupled(equations: Equations, shared: np.ndarray) -> np.ndarray:
+def coupling_product(equations: NormalEquations, shared: np.ndarray) -> np.ndarray:
     """Return what the shared unknowns' values (N,) add to the gradient of the lone ones (G, B)."""
     by_column = np.append(shared, 0.0)[equations.columns]
     return (equations.coupling @ by_column[..., None])[..., 0]
 
 
-def spread(columns: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
+def scatter_add(columns: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
     """Return the sums (size,) of values by their column; the column numbered `size` is padding."""
     return np.bincount(columns.ravel(), values.ravel(), size + 1)[:size]

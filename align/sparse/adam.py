@@ -23,7 +23,7 @@ from align.sparse.losses import (
     loss_priors,
     match_terms,
 )
-from align.sparse.options import ReferenceOptions, Stage
+from align.sparse.options import SparseOptions, Stage
 from align.sparse.problem import Problem
 from align.sparse.robust import at_progress
 from masks.progress import Progress, silent
@@ -64,7 +64,7 @@ def descend(
     problem: Problem,
     start: Parameters,
     chain: CameraChain,
-    options: ReferenceOptions,
+    options: SparseOptions,
     known: Known | None = None,
     progress: Progress = silent,
 ) -> Descent:
@@ -74,18 +74,18 @@ def descend(
     loss. Memory grows with the number of matches. On a processor equal input gives equal bytes; a GPU sums
     the gradients of shared anchors in no fixed order.
     """
-    freeze = (known or Known()).freeze_of(problem.num_views).to(start.trans)
-    terms = _terms(problem, start, chain, options, freeze)
-    coarse = StageTask(_coarse_loss(start, chain, options, terms), coarse_free(start, chain, options, freeze))
+    fixed = (known or Known()).fixed_levels(problem.num_views).to(start.t)
+    terms = _terms(problem, start, chain, options, fixed)
+    coarse = StageTask(_coarse_loss(start, chain, options, terms), coarse_free(start, chain, options, fixed))
     first = run_stage(start, chain, options.coarse, coarse, _named(progress, "coarse"))
     if options.fine.steps == 0 or first.stopped != "finished":
         return first
     copies = (
-        int((freeze < 1).sum())
+        int((fixed < 1).sum())
         if options.intrinsics.steps_per_view and options.intrinsics.share == "all"
         else 1
     )
-    fine = StageTask(_fine_loss(chain, options, terms), fine_free(start, chain, options, freeze), copies)
+    fine = StageTask(_fine_loss(chain, options, terms), fine_free(start, chain, options, fixed), copies)
     second = run_stage(first.parameters, chain, options.fine, fine, _named(progress, "fine"))
     return replace(
         second, losses=torch.cat([first.losses, second.losses]), rates=torch.cat([first.rates, second.rates])
@@ -121,7 +121,7 @@ def run_stage(
             gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
             parameters = _stepped(parameters, task, moments, dict(zip(names, gradients)), rate)
         progress(step + 1, stage.steps)
-    like = start.trans
+    like = start.t
     return Descent(_detached(placement), parameters, like.new_tensor(losses), like.new_tensor(rates), stopped)
 
 
@@ -170,7 +170,7 @@ def _stepped(
         value = getattr(parameters, name)
         # Selected, not multiplied: what is held has a gradient of exactly 0, whatever autograd says.
         gradient = torch.where(getattr(task.free, name), gradient, 0)
-        for _ in range(task.copies if name in ("log_focal", "pp") else 1):
+        for _ in range(task.copies if name in ("log_focal", "principal_point") else 1):
             value = moments[name].step(value, gradient, rate)
         moved[name] = value
     if "quat" in moved:
@@ -180,38 +180,39 @@ def _stepped(
     return replace(parameters, **moved)
 
 
-def coarse_free(
-    start: Parameters, chain: CameraChain, options: ReferenceOptions, freeze: Tensor
-) -> Parameters:
+def coarse_free(start: Parameters, chain: CameraChain, options: SparseOptions, fixed: Tensor) -> Parameters:
     """Return what the coarse stage may move: poses and sizes of the views that aren't frozen."""
-    free = freeze == 0
+    free = fixed == 0
     posed = free.clone()
     if options.fix_root:
         posed[chain.tree.root] = False
     none = {
-        name: torch.zeros_like(getattr(start, name), dtype=torch.bool) for name in ("log_focal", "pp", "core")
+        name: torch.zeros_like(getattr(start, name), dtype=torch.bool)
+        for name in ("log_focal", "principal_point", "depth_params")
     }
     return Parameters(
         quat=posed[:, None].expand_as(start.quat),
-        trans=posed[:, None].expand_as(start.trans),
-        log_size=free,
+        t=posed[:, None].expand_as(start.t),
+        log_scale=free,
         **none,
     )
 
 
-def fine_free(start: Parameters, chain: CameraChain, options: ReferenceOptions, freeze: Tensor) -> Parameters:
+def fine_free(start: Parameters, chain: CameraChain, options: SparseOptions, fixed: Tensor) -> Parameters:
     """Return what the fine stage may move: also focals, principal points and depths of the views that aren't
     wholly frozen.
     """
-    free = freeze < 1
+    free = fixed < 1
     camera = torch.zeros_like(start.log_focal, dtype=torch.bool)
     camera[chain.camera[free]] = True
-    depth = torch.repeat_interleave(free, chain.core_start.diff())
+    depth = torch.repeat_interleave(free, chain.depth_start.diff())
     return replace(
-        coarse_free(start, chain, options, freeze),
+        coarse_free(start, chain, options, fixed),
         log_focal=camera & options.intrinsics.free_focal,
-        pp=(camera & options.intrinsics.free_principal_point)[:, None].expand_as(start.pp),
-        core=depth & options.free_depth,
+        principal_point=(camera & options.intrinsics.free_principal_point)[:, None].expand_as(
+            start.principal_point
+        ),
+        depth_params=depth & options.free_depth,
     )
 
 
@@ -233,9 +234,9 @@ class _Terms:
 
 
 def _terms(
-    problem: Problem, start: Parameters, chain: CameraChain, options: ReferenceOptions, freeze: Tensor
+    problem: Problem, start: Parameters, chain: CameraChain, options: SparseOptions, fixed: Tensor
 ) -> _Terms:
-    matches = match_terms(problem, options.good_conf, freeze)
+    matches = match_terms(problem, options.good_conf, fixed)
     prior = None
     if options.priors.any:
         placement = place(start, chain)
@@ -243,12 +244,10 @@ def _terms(
         prior = PriorTerms(
             options.priors, start.log_focal, placement.R_world_from_cam, placement.centre, observations
         )
-    return _Terms(matches, fallback_terms(problem, options.good_conf, freeze), prior)
+    return _Terms(matches, fallback_terms(problem, options.good_conf, fixed), prior)
 
 
-def _coarse_loss(
-    start: Parameters, chain: CameraChain, options: ReferenceOptions, terms: _Terms
-) -> StageLoss:
+def _coarse_loss(start: Parameters, chain: CameraChain, options: SparseOptions, terms: _Terms) -> StageLoss:
     """Return the loss of the coarse stage; focals and depths stand still, so the points are lifted
     here once.
     """
@@ -263,7 +262,7 @@ def _coarse_loss(
     return loss
 
 
-def _fine_loss(chain: CameraChain, options: ReferenceOptions, terms: _Terms) -> StageLoss:
+def _fine_loss(chain: CameraChain, options: SparseOptions, terms: _Terms) -> StageLoss:
     """Return the loss of the fine stage."""
 
     def loss(parameters: Parameters, placement: Placement, progress: float) -> Tensor:
@@ -281,7 +280,7 @@ def _side_loss(
     depth: Tensor | None,
     parameters: Parameters,
     placement: Placement,
-    options: ReferenceOptions,
+    options: SparseOptions,
 ) -> Tensor:
     """Return what both stages have in common: the fallback and the priors."""
     total = placement.centre.new_zeros(())

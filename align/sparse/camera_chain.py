@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from align.initial.spanning_tree import Tree
+from align.pinhole import rays
 from align.sparse.options import DepthModel
 from align.sparse.problem import Problem
 
@@ -23,11 +24,11 @@ class Parameters:
     """What the solver moves."""
 
     quat: Tensor  # (V, 4), (x, y, z, w), need not have unit length
-    trans: Tensor  # (V, 3), from the parent's pivot frame
-    log_size: Tensor  # (V,)
+    t: Tensor  # (V, 3), from the parent's pivot frame
+    log_scale: Tensor  # (V,)
     log_focal: Tensor  # (C,), one a camera
-    pp: Tensor  # (C, 2), principal point over the image size
-    core: Tensor  # (S,), depth deviations of the anchors or their coefficients, view after view
+    principal_point: Tensor  # (C, 2), principal point over the image size
+    depth_params: Tensor  # (S,), depth deviations of the anchors or their coefficients, view after view
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class CameraChain:
     focal_limits: Tensor | None  # (2, V), pixels
     anchor_start: Tensor  # (V + 1,) int
     anchor_view: Tensor  # (A,) int
-    core_start: Tensor  # (V + 1,) int
+    depth_start: Tensor  # (V + 1,) int
     """Parameters of view v's depths are core_start[v] to core_start[v + 1]."""
     depth_model: DepthModel
     basis: Tensor | None = None  # (V, A_max, k_max), zero-padded
@@ -100,18 +101,19 @@ def ancestor_table(tree: Tree, num_views: int) -> Tensor:
 def place(parameters: Parameters, chain: CameraChain) -> Placement:
     """Return cameras and depths of the parameters; differentiable."""
     K, focal, offset = _intrinsics(parameters, chain)
-    size = parameters.log_size.exp()
+    scale = parameters.log_scale.exp()
     # amin shares its gradient among ties: at the start all sizes are equal, and a single winner would be
     # pushed alone.
-    depth_scale = size / size.amin() * chain.pivot_depth
+    depth_scale = scale / scale.amin() * chain.pivot_depth
     stretch = focal / chain.base_focal
     R, pivot = _chained(parameters, chain)
     pivot_in_cam = (
-        torch.cat([offset, torch.ones_like(offset[:, :1])], 1) * (size * chain.pivot_depth * stretch)[:, None]
+        torch.cat([offset, torch.ones_like(offset[:, :1])], 1)
+        * (scale * chain.pivot_depth * stretch)[:, None]
     )
-    centre = (pivot - (R @ pivot_in_cam[..., None])[..., 0]) / size.amin()
+    centre = (pivot - (R @ pivot_in_cam[..., None])[..., 0]) / scale.amin()
     return Placement(
-        K, R, centre, depth_scale, _depth_shape(parameters.core, stretch, chain), chain.anchor_view
+        K, R, centre, depth_scale, _depth_shape(parameters.depth_params, stretch, chain), chain.anchor_view
     )
 
 
@@ -120,13 +122,13 @@ def _intrinsics(parameters: Parameters, chain: CameraChain) -> tuple[Tensor, Ten
     focal = parameters.log_focal.exp()[chain.camera]
     if chain.focal_limits is not None:
         focal = focal.clamp(chain.focal_limits[0], chain.focal_limits[1])
-    pp = parameters.pp[chain.camera]
-    centre = pp * chain.size
+    principal_point = parameters.principal_point[chain.camera]
+    centre = principal_point * chain.size
     zero, one = torch.zeros_like(focal), torch.ones_like(focal)
     K = torch.stack([focal, zero, centre[:, 0], zero, focal, centre[:, 1], zero, zero, one], 1).reshape(
         -1, 3, 3
     )
-    return K, focal, chain.size / focal[:, None] * (0.5 - pp)
+    return K, focal, chain.size / focal[:, None] * (0.5 - principal_point)
 
 
 def _chained(parameters: Parameters, chain: CameraChain) -> tuple[Tensor, Tensor]:
@@ -136,7 +138,7 @@ def _chained(parameters: Parameters, chain: CameraChain) -> tuple[Tensor, Tensor
     unit = parameters.quat / parameters.quat.norm(dim=1, keepdim=True)
     # One more row stands above the root: the identity, its own ancestor.
     R = torch.cat([roma.unitquat_to_rotmat(unit), torch.eye(3).to(unit)[None]])
-    t = torch.cat([parameters.trans, parameters.trans.new_zeros(1, 3)])
+    t = torch.cat([parameters.t, parameters.t.new_zeros(1, 3)])
     for above in chain.ancestor[:-1]:
         R_above = R.index_select(0, above)
         t = (R_above @ t[..., None])[..., 0] + t.index_select(0, above)
@@ -144,15 +146,15 @@ def _chained(parameters: Parameters, chain: CameraChain) -> tuple[Tensor, Tensor
     return R[:-1], t[:-1]
 
 
-def _depth_shape(core: Tensor, stretch: Tensor, chain: CameraChain) -> Tensor:
+def _depth_shape(depth_params: Tensor, stretch: Tensor, chain: CameraChain) -> Tensor:
     """Return the depth (A,) of every anchor over its view's scale; `stretch` (V,) is focal over base
     focal.
     """
-    deviation = core.exp() if chain.depth_model.exponential else core
+    deviation = depth_params.exp() if chain.depth_model.exponential else depth_params
     if chain.basis is not None:
-        num_anchors, num_core = chain.anchor_start.diff(), chain.core_start.diff()
+        num_anchors, num_params = chain.anchor_start.diff(), chain.depth_start.diff()
         padded = deviation.new_zeros(chain.basis.shape[0], chain.basis.shape[2])
-        padded[_ragged(num_core)] = deviation
+        padded[_ragged(num_params)] = deviation
         deviation = (chain.basis @ padded[..., None])[..., 0][_ragged(num_anchors)]
     along = stretch[chain.anchor_view]
     return along + (deviation - 1) if chain.depth_model.combine == "add" else along * deviation
@@ -187,8 +189,7 @@ def lifted_points(
     """
     K = placement.K[view]
     depth = anchor_depth * (1 + (ratio - 1) * (chain.base_focal[view] / K[:, 0, 0]))
-    rays = torch.cat([(xy - K[:, :2, 2]) / K[:, 0, 0, None], torch.ones_like(xy[:, :1])], 1)
-    points = rays * depth[:, None]
+    points = rays(xy, K[:, 0, 0, None], K[:, :2, 2]) * depth[:, None]
     return (placement.R_world_from_cam[view] @ points[..., None])[..., 0] + placement.centre[view], depth
 
 
@@ -221,23 +222,29 @@ def start_from_poses(
         parent[child] = above
     R_parent, is_root = R[parent], (parent == torch.arange(len(R), device=R.device))[:, None]
     R_relative = torch.where(is_root[..., None], R, R_parent.mT @ R)
-    trans = torch.where(is_root, pivot, (R_parent.mT @ (pivot - pivot[parent])[..., None])[..., 0])
+    t = torch.where(is_root, pivot, (R_parent.mT @ (pivot - pivot[parent])[..., None])[..., 0])
     along = stretch[chain.anchor_view]
     shape = anchor_depth / pivot_depth[chain.anchor_view]
-    core = _core_of(1 + (shape - along) if chain.depth_model.combine == "add" else shape / along, chain)
+    depth_params = _depth_params_of(
+        1 + (shape - along) if chain.depth_model.combine == "add" else shape / along, chain
+    )
     quat = roma.rotmat_to_unitquat(R_relative)
     return replace(
-        parameters, quat=quat, trans=trans, log_size=torch.zeros_like(parameters.log_size), core=core
+        parameters,
+        quat=quat,
+        t=t,
+        log_scale=torch.zeros_like(parameters.log_scale),
+        depth_params=depth_params,
     ), chain
 
 
-def _core_of(deviation: Tensor, chain: CameraChain) -> Tensor:
+def _depth_params_of(deviation: Tensor, chain: CameraChain) -> Tensor:
     """Return the depth parameters (S,) of deviations (A,)."""
     if chain.basis is not None:
         fits = [
             torch.linalg.pinv(basis[: len(values), :count]) @ values
             for basis, values, count in zip(
-                chain.basis, _by_view(deviation, chain), chain.core_start.diff().tolist()
+                chain.basis, _by_view(deviation, chain), chain.depth_start.diff().tolist()
             )
         ]
         deviation = torch.cat(fits)

@@ -82,11 +82,11 @@ def condense(
         match_start=bounds([len(r.conf) for r in records]),
         match_points=torch.cat(matches) if matches else torch.zeros(0, 2, dtype=torch.int64),
         match_conf=_cat([r.conf for r in records], like),
-        run=torch.tensor([(frame, of) for frame, of, _, _ in runs], dtype=torch.int64).reshape(-1, 2),
-        run_pair=torch.tensor([k for _, _, k, _ in runs], dtype=torch.int64),
-        run_start=bounds([len(sample.conf) for *_, sample in runs]),
-        run_points=_cat([sample.points for *_, sample in runs], like, (3,)),
-        run_conf=_cat([sample.conf for *_, sample in runs], like),
+        cross=torch.tensor([(frame, of) for frame, of, _, _ in runs], dtype=torch.int64).reshape(-1, 2),
+        cross_pair=torch.tensor([k for _, _, k, _ in runs], dtype=torch.int64),
+        cross_start=bounds([len(sample.conf) for *_, sample in runs]),
+        cross_points=_cat([sample.points for *_, sample in runs], like, (3,)),
+        cross_conf=_cat([sample.conf for *_, sample in runs], like),
     )
 
 

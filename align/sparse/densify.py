@@ -32,9 +32,9 @@ def densify_view(
     7.2).
     """
     width, height = view.size
-    flatten = base_focal / K[0, 0]
+    focal_ratio = base_focal / K[0, 0]
     blocks = spread_blocks(
         anchor_depth.reshape(height // view.subsample, width // view.subsample), view.subsample
     )
-    depth = torch.where(view.valid, blocks * (1 + (view.depth_ratio - 1) * flatten), torch.nan)
+    depth = torch.where(view.valid, blocks * (1 + (view.depth_ratio - 1) * focal_ratio), torch.nan)
     return DenseView(backproject(depth, K, world_from_cam), depth, view.conf)

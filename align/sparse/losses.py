@@ -31,8 +31,8 @@ class Ends:
     group: Tensor  # (T,) int
     pixel: Tensor  # (T, E, 3, S), homogeneous
     anchor: Tensor  # (T, E, S) int
-    relief: Tensor  # (T, E, S), depth over the anchor's, less 1
-    flat: bool
+    ratio_minus_one: Tensor  # (T, E, S), depth over the anchor's, less 1
+    on_anchors: bool
     """True where there is no relief to apply."""
 
 
@@ -68,9 +68,9 @@ def good_pairs(problem: Problem, good_conf: float) -> Tensor:
     return problem.pair_best_conf > good_conf
 
 
-def match_terms(problem: Problem, good_conf: float, freeze: Tensor) -> MatchTerms | None:
-    """Return the terms of the good pairs; none when there are no matches in them. `freeze` is (V,)."""
-    freeze = freeze.to(problem.match_conf)
+def match_terms(problem: Problem, good_conf: float, fixed: Tensor) -> MatchTerms | None:
+    """Return the terms of the good pairs; none when there are no matches in them. `fixed` is (V,)."""
+    fixed = fixed.to(problem.match_conf)
     keep = good_pairs(problem, good_conf)[problem.match_pair]
     if not bool(keep.any()):
         return None
@@ -78,8 +78,8 @@ def match_terms(problem: Problem, good_conf: float, freeze: Tensor) -> MatchTerm
     tiles = tiling(torch.bincount(pair, minlength=len(problem.pair)))
     views = problem.pair[pair]  # (M, 2)
     weight = problem.match_conf[keep] * problem.pair_count[pair]
-    moving = (freeze[views] == 0).any(1)
-    seen_by_free = (freeze[views] < 1).flip(1)  # end k is seen by view 1 - k
+    moving = (fixed[views] == 0).any(1)
+    seen_by_free = (fixed[views] < 1).flip(1)  # end k is seen by view 1 - k
     return MatchTerms(
         ends=_ends(problem, problem.pair, tiles, points),
         weight=to_tiles(tiles, torch.where(moving, weight, 0)),
@@ -88,34 +88,36 @@ def match_terms(problem: Problem, good_conf: float, freeze: Tensor) -> MatchTerm
     )
 
 
-def fallback_terms(problem: Problem, good_conf: float, freeze: Tensor) -> FallbackTerms | None:
+def fallback_terms(problem: Problem, good_conf: float, fixed: Tensor) -> FallbackTerms | None:
     """Return the terms of the pairs that are not good; none when there are no samples in them.
 
     All anchored points of the predicted view count, those of its other pairs too, at the sample of their
     block.
     """
-    freeze = freeze.to(problem.run_conf)
-    moving = (freeze[problem.run] == 0).any(1)
-    runs = torch.nonzero(~good_pairs(problem, good_conf)[problem.run_pair] & moving)[:, 0]
-    of = problem.run[runs, 1]
+    fixed = fixed.to(problem.cross_conf)
+    moving = (fixed[problem.cross] == 0).any(1)
+    runs = torch.nonzero(~good_pairs(problem, good_conf)[problem.cross_pair] & moving)[:, 0]
+    of = problem.cross[runs, 1]
     lengths = problem.point_start.diff()[of]
     run = torch.repeat_interleave(runs, lengths)
     place = torch.arange(len(run), device=run.device) - torch.repeat_interleave(
         lengths.cumsum(0) - lengths, lengths
     )
-    point = place + problem.point_start[problem.run[run, 1]]
-    sample = problem.run_start[run] + problem.point_anchor[point] - problem.anchor_start[problem.run[run, 1]]
+    point = place + problem.point_start[problem.cross[run, 1]]
+    sample = (
+        problem.cross_start[run] + problem.point_anchor[point] - problem.anchor_start[problem.cross[run, 1]]
+    )
     # What a run could not predict is absent, not zero.
-    keep = torch.isfinite(problem.run_conf[sample]) & torch.isfinite(problem.run_points[sample]).all(1)
+    keep = torch.isfinite(problem.cross_conf[sample]) & torch.isfinite(problem.cross_points[sample]).all(1)
     if not bool(keep.any()):
         return None
     run, point, sample = run[keep], point[keep], sample[keep]
-    tiles = tiling(torch.bincount(run, minlength=len(problem.run)))
+    tiles = tiling(torch.bincount(run, minlength=len(problem.cross)))
     return FallbackTerms(
-        ends=_ends(problem, problem.run[:, 1:], tiles, point[:, None]),
-        frame=problem.run[:, 0],
-        prediction=to_tiles(tiles, problem.run_points[sample]),
-        weight=to_tiles(tiles, problem.run_conf[sample] * problem.pair_count[problem.run_pair[run]]),
+        ends=_ends(problem, problem.cross[:, 1:], tiles, point[:, None]),
+        frame=problem.cross[:, 0],
+        prediction=to_tiles(tiles, problem.cross_points[sample]),
+        weight=to_tiles(tiles, problem.cross_conf[sample] * problem.pair_count[problem.cross_pair[run]]),
     )
 
 
@@ -126,14 +128,14 @@ def _ends(problem: Problem, view: Tensor, tiles: Tiling, points: Tensor) -> Ends
     point = to_tiles(tiles, points)  # (T, E, S)
     xy = problem.point_xy[point].movedim(-1, 2)  # (T, E, 2, S)
     pixel = torch.cat([xy, torch.ones_like(xy[:, :, :1])], 2).contiguous()
-    relief = problem.point_ratio[point] - 1
+    ratio_minus_one = problem.point_ratio[point] - 1
     return Ends(
         view,
         tiles.group,
         pixel,
         problem.point_anchor[point].contiguous(),
-        relief.contiguous(),
-        not bool(relief.any()),
+        ratio_minus_one.contiguous(),
+        not bool(ratio_minus_one.any()),
     )
 
 
@@ -143,10 +145,10 @@ def lift(ends: Ends, placement: Placement, chain: CameraChain) -> Tensor:
     They depend on focals and depth parameters alone, so the coarse stage needs them once.
     """
     depth = placement.depth_shape.index_select(0, ends.anchor.reshape(-1)).reshape(ends.anchor.shape)
-    if ends.flat:
+    if ends.on_anchors:
         return depth
-    flatten = (chain.base_focal / placement.K[:, 0, 0])[ends.view].index_select(0, ends.group)  # (T, E)
-    return depth * (1 + ends.relief * flatten[..., None])
+    focal_ratio = (chain.base_focal / placement.K[:, 0, 0])[ends.view].index_select(0, ends.group)  # (T, E)
+    return depth * (1 + ends.ratio_minus_one * focal_ratio[..., None])
 
 
 def loss_3d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robust) -> Tensor:

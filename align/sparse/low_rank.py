@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from align.pinhole import pixel_grid
+from align.pinhole import pixel_grid, rays
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,10 @@ def anchor_positions(K: Tensor, depth: Tensor, subsample: int) -> Tensor:
     """Return the points (h, w, 3) of the anchors with depths (h, w) in the camera frame."""
     height, width = depth.shape
     pixel = pixel_grid(height, width, depth) * subsample + subsample // 2  # (h w, 2)
-    rays = torch.cat([pixel, torch.ones_like(pixel[:, :1])], 1) @ torch.linalg.inv(K).T
-    return rays.reshape(height, width, 3) * depth[..., None]
+    return rays(pixel, K.diagonal()[:2], K[:2, 2]).reshape(height, width, 3) * depth[..., None]
 
 
-def likeness(positions: Tensor, sharpness: float) -> Tensor:
+def affinity(positions: Tensor, sharpness: float) -> Tensor:
     """Return how alike (A, A) the depths of two anchors at (h, w, 3) should be, 1 on the diagonal."""
     points = positions.reshape(-1, 3)
     z = points[:, 2]
@@ -64,7 +63,7 @@ def graph_spectrum(weights: Tensor, normalized_cuts: bool) -> tuple[Tensor, Tens
 
 def depth_basis(K: Tensor, depth: Tensor, subsample: int, options: LowRank) -> Basis:
     """Return the basis of one view's anchor depths (h, w) and the coefficients that reproduce them best."""
-    weights = likeness(anchor_positions(K, depth, subsample), options.sharpness)
+    weights = affinity(anchor_positions(K, depth, subsample), options.sharpness)
     weights.fill_diagonal_(0)
     columns = graph_spectrum(weights, options.normalized_cuts)[1][:, : options.num_coefficients]
     flat = depth.flatten()

@@ -77,10 +77,10 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class ReferenceOptions:
+class SparseOptions:
     """The reference's problem, its two stages, and what minimises them."""
 
-    solver: Literal["adam", "gauss_newton"] = "adam"
+    solver: Literal["adam", "least-squares"] = "adam"
     """Adam as in the reference, or damped least squares on the same losses, which end by convergence: of a
     stage they know the function alone."""
     coarse: Stage = field(default_factory=lambda: Stage(0.07, 300, Gamma(1.5)))
@@ -108,13 +108,13 @@ class ReferenceOptions:
     """Pixels from anchor to anchor."""
 
 
-ALIGNER_FUNCTION = ReferenceOptions()
+ALIGNER_FUNCTION = SparseOptions()
 """Defaults of the reference's aligner function."""
 
-MAST3R = ReferenceOptions(good_conf=0.0)
+MAST3R = SparseOptions(good_conf=0.0)
 """The reference's interactive demo at its level "refine+depth"."""
 
-MAST3R_2024 = ReferenceOptions(
+MAST3R_2024 = SparseOptions(
     coarse=Stage(0.2, 500, Gamma(1.1)),
     fine=Stage(0.02, 500, Gamma(0.4)),
     fallback=Gamma(1.1),

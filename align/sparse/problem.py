@@ -44,12 +44,12 @@ class Problem:
     match_start: Tensor  # (P + 1,) int
     match_points: Tensor  # (M, 2) int, into the N points: ends in a and in b
     match_conf: Tensor  # (M,)
-    run: Tensor  # (R, 2) int, (view whose frame it is in, view whose pixels it predicts)
-    run_pair: Tensor  # (R,) int, into the P pairs
-    run_start: Tensor  # (R + 1,) int
+    cross: Tensor  # (R, 2) int, (view whose frame it is in, view whose pixels it predicts)
+    cross_pair: Tensor  # (R,) int, into the P pairs
+    cross_start: Tensor  # (R + 1,) int
     """Samples of run r, one an anchor block of its second view, are run_start[r] to run_start[r + 1]."""
-    run_points: Tensor  # (Q, 3), in the camera frame of the run's first view
-    run_conf: Tensor  # (Q,)
+    cross_points: Tensor  # (Q, 3), in the camera frame of the run's first view
+    cross_conf: Tensor  # (Q,)
 
     def __post_init__(self) -> None:
         lengths = {
@@ -65,8 +65,8 @@ class Problem:
             "a point": (self.point_xy, self.point_anchor, self.point_ratio),
             "a pair": (self.pair, self.pair_count, self.pair_best_conf, self.match_start[1:]),
             "a match": (self.match_points, self.match_conf),
-            "a run": (self.run, self.run_pair, self.run_start[1:]),
-            "a sample": (self.run_points, self.run_conf),
+            "a run": (self.cross, self.cross_pair, self.cross_start[1:]),
+            "a sample": (self.cross_points, self.cross_conf),
         }
         for thing, arrays in lengths.items():
             if len({len(array) for array in arrays}) != 1:
@@ -116,7 +116,7 @@ def bounds(lengths: list[int] | Tensor) -> Tensor:
     return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
 
 
-def moved(
+def cast(
     problem: Problem, dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> Problem:
     """Return the problem with its real numbers in another dtype, on another device."""

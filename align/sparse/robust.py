@@ -26,7 +26,7 @@ class Gamma:
         return self.gamma == 1 and self.offset is None
 
     @property
-    def shift(self) -> float:
+    def offset_in_use(self) -> float:
         """The offset in use."""
         return (1 / self.gamma) ** (1 / (self.gamma - 1)) if self.offset is None else self.offset
 
@@ -59,8 +59,8 @@ def robust_value(robust: Robust, distance: Tensor) -> Tensor:
     if robust.is_identity:
         return distance
     return (
-        _power(robust.factor * distance.clamp(max=robust.clip) + robust.shift, robust.gamma)
-        - robust.shift**robust.gamma
+        _power(robust.factor * distance.clamp(max=robust.clip) + robust.offset_in_use, robust.gamma)
+        - robust.offset_in_use**robust.gamma
     )
 
 
@@ -73,7 +73,7 @@ def robust_slope(robust: Robust, distance: Tensor) -> Tensor:
     slope = (
         robust.gamma
         * robust.factor
-        * _power(robust.factor * distance.clamp(max=robust.clip) + robust.shift, robust.gamma - 1)
+        * _power(robust.factor * distance.clamp(max=robust.clip) + robust.offset_in_use, robust.gamma - 1)
     )
     return slope if math.isinf(robust.clip) else torch.where(distance <= robust.clip, slope, 0)
 

@@ -117,9 +117,9 @@ def _distance_part(
     residual = torch.baddbmm(offset[..., None], matrix, lifted)
     distance = residual.square().sum(1).sqrt_()
     value = torch.dot(weight.reshape(-1), robust_value(robust, distance).reshape(-1))
-    pull = residual.mul_(_pull(weight, distance, robust)[:, None])  # (T, 3, S)
-    by_lifted = torch.bmm(matrix.mT, pull) if by_points else pull.new_zeros(0)
-    return value, torch.bmm(pull, lifted.mT), pull.sum(2), by_lifted
+    by_residual = residual.mul_(_irls_weight(weight, distance, robust)[:, None])  # (T, 3, S)
+    by_lifted = torch.bmm(matrix.mT, by_residual) if by_points else by_residual.new_zeros(0)
+    return value, torch.bmm(by_residual, lifted.mT), by_residual.sum(2), by_lifted
 
 
 def _projection_part(
@@ -140,16 +140,16 @@ def _projection_part(
     residual = uv.clamp(*FAR_PX).sub_(target)
     distance = residual.square().sum(1).sqrt_()
     value = torch.dot(weight.reshape(-1), robust_value(robust, distance).reshape(-1))
-    pull = residual.mul_((_pull(weight, distance, robust) * inverse_z)[:, None])  # (T, 2, S)
-    pull = torch.where((uv >= FAR_PX[0]) & (uv <= FAR_PX[1]), pull, 0)
-    along = torch.where(z >= LEAST_DEPTH, uv.mul_(pull).sum(1).neg_(), 0)
-    by_seen = torch.cat([pull, along[:, None]], 1)  # (T, 3, S)
+    by_residual = residual.mul_((_irls_weight(weight, distance, robust) * inverse_z)[:, None])  # (T, 2, S)
+    by_residual = torch.where((uv >= FAR_PX[0]) & (uv <= FAR_PX[1]), by_residual, 0)
+    along = torch.where(z >= LEAST_DEPTH, uv.mul_(by_residual).sum(1).neg_(), 0)
+    by_seen = torch.cat([by_residual, along[:, None]], 1)  # (T, 3, S)
     by_depth = ray.mul_(by_seen).sum(1)
     by_offset = by_seen.sum(2)
     by_matrix = torch.bmm(by_seen.mul_(depth[:, None]), pixel.mT)
     return value, by_matrix, by_offset, by_depth
 
 
-def _pull(weight: Tensor, distance: Tensor, robust: Robust) -> Tensor:
+def _irls_weight(weight: Tensor, distance: Tensor, robust: Robust) -> Tensor:
     """Return weight rho'(distance) / distance: what the residual is multiplied by in the gradient."""
     return torch.where(distance > 0, weight * robust_slope(robust, distance) / distance, 0)

@@ -7,30 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
+from align.agreement import Agreement, agreement_notices
 from align.aligned import Aligned
 from align.initial.spanning_tree import build_tree
-from align.measurements.gathered import Gathered
-from align.measurements.known_cameras import backend_cameras, principal_point
+from align.measurements.gathered import Measurements
+from align.measurements.known_cameras import backend_cameras, principal_point_of
 from align.sparse.adam import Descent, descend
 from align.sparse.camera_chain import CameraChain, Placement, place
 from align.sparse.condense import condense
 from align.sparse.densify import densify
-from align.sparse.options import ReferenceOptions
+from align.sparse.options import SparseOptions
 from align.sparse.problem import Problem
-from align.sparse.second_order.stages import ReferenceDescent, descend_by_least_squares
-from align.sparse.self_check import SelfCheck, is_worse, self_check
+from align.sparse.second_order.stages import SecondOrderDescent, descend_by_least_squares
+from align.sparse.self_check import is_worse, self_check
 from align.sparse.start import start
 from masks.notice import Notice, info, warning
 from masks.progress import Progress
 from pairs.views.cameras import Cameras
-from pairs.views.view import View
 
-_LEAST_SHARE = 0.15
-"""A view of whose matches fewer agree is misplaced, however the others do (the default aligner's design,
-chapter 5)."""
 _DOUBTFUL_SHARE = 0.4
 """Solved scenes have 0.42 and more even with twice the usual noise (the default aligner's design,
 chapter 5)."""
@@ -46,35 +42,42 @@ class _Solved:
     problem: Problem
     chain: CameraChain
     placement: Placement
-    before: SelfCheck
-    after: SelfCheck
-    descent: Descent | ReferenceDescent
+    before: Agreement
+    after: Agreement
+    descent: Descent | SecondOrderDescent
     kept: bool
 
+    @property
+    def agreement(self) -> Agreement:
+        """That of what is handed on."""
+        return self.after if self.kept else self.before
 
-def align_as_reference(gathered: Gathered, options: ReferenceOptions, progress: Progress) -> Aligned:
+
+def sparse_align(measurements: Measurements, options: SparseOptions, progress: Progress) -> Aligned:
     """Descend from the backend's own cameras, whose K is held, where the predictions have some; else as the
     reference does, from one place.
 
     A descent that ends worse than its start by its own matches is thrown away, and a warning says so.
     """
-    views = gathered.predictions.views
-    solved = _solve(gathered, options, progress)
+    views = measurements.predictions.views
+    solved = _solve(measurements, options, progress)
     placement = solved.placement
     cameras = Cameras(placement.K.numpy(), placement.cam_from_world.numpy())
-    dense = densify(gathered.views, placement, solved.chain)
-    return Aligned(cameras, tuple(dense), tuple(_verdict(solved, views)), _figures(solved))
+    dense = densify(measurements.views, placement, solved.chain)
+    return Aligned(cameras, tuple(dense), _verdict(solved, [view.name for view in views]), _figures(solved))
 
 
-def _solve(gathered: Gathered, options: ReferenceOptions, progress: Progress) -> _Solved:
-    predictions = gathered.predictions
-    centres = torch.stack([principal_point(view, predictions, k) for k, view in enumerate(predictions.views)])
-    problem = condense(gathered.views, gathered.records, centres)
+def _solve(measurements: Measurements, options: SparseOptions, progress: Progress) -> _Solved:
+    predictions = measurements.predictions
+    centres = torch.stack(
+        [principal_point_of(view, predictions, k) for k, view in enumerate(predictions.views)]
+    )
+    problem = condense(measurements.views, measurements.records, centres)
     scores = problem.pair_scores
     if predictions.cameras is not None:
         scores = scores + _UNMATCHED_SCORE * (1 - torch.eye(problem.num_views).to(scores))
     tree = build_tree(scores.numpy(), problem.size.numpy(), options.tree, options.subsample)
-    known = backend_cameras(gathered)
+    known = backend_cameras(measurements)
     parameters, chain = start(problem, tree, options, known)
     begin = place(parameters, chain)
     solver = descend if options.solver == "adam" else descend_by_least_squares
@@ -91,65 +94,33 @@ def _solve(gathered: Gathered, options: ReferenceOptions, progress: Progress) ->
     return _Solved(problem, chain, descent.placement if kept else begin, before, after, descent, kept)
 
 
-def _verdict(solved: _Solved, views: Sequence[View]) -> list[Notice]:
+def _verdict(solved: _Solved, names: Sequence[str]) -> tuple[Notice, ...]:
+    """Return what became of the descent, and what the matches say of what is handed on."""
     before, after = solved.before, solved.after
     figures = (
         f"mean reprojection error, cut at 2 px: {before.cut_mean_px:.3f} -> {after.cut_mean_px:.3f} px of "
         "the grid"
     )
-    notices = []
     if solved.kept:
-        notices.append(
-            info("alignment", f"{figures}; within 2 px: {100 * after.near_share:.0f} % of the matches.")
-        )
+        text = f"{figures}; within 2 px: {100 * after.near_share:.0f} % of the matches."
+        verdict = info("alignment", text)
     elif solved.descent.stopped != "finished":
-        notices.append(
-            warning("alignment", f"the refinement broke off ({solved.descent.stopped}): its start is kept.")
-        )
+        text = f"the refinement broke off ({solved.descent.stopped}): its start is kept."
+        verdict = warning("alignment", text)
     else:
-        notices.append(
-            warning("alignment", f"the refinement ended worse than it began ({figures}): its start is kept.")
-        )
-    chosen = after if solved.kept else before
-    if chosen.near_share < _DOUBTFUL_SHARE:
-        text = (
-            f"only {100 * chosen.near_share:.0f} % of the matches agree with the scene within 2 px: it is "
-            "doubtful. Check masks and predictions."
-        )
-        notices.append(warning("alignment", text))
-    shares = np.array(chosen.view_near_share)
-    typical = np.nanmedian(shares) if not np.isnan(shares).all() else np.nan
-    for view, share in zip(views, shares):
-        if np.isnan(share):
-            notices.append(
-                warning(view.name, "has no matches: its camera is where the backend put it, unchecked.")
-            )
-        elif share < max(_LEAST_SHARE, typical / 2):
-            text = (
-                f"only {100 * share:.0f} % of its matches agree with its place within 2 px "
-                f"({100 * typical:.0f} % is usual): perhaps misplaced."
-            )
-            notices.append(warning(view.name, text))
-    return notices
+        text = f"the refinement ended worse than it began ({figures}): its start is kept."
+        verdict = warning("alignment", text)
+    return (verdict, *agreement_notices(solved.agreement, names, _DOUBTFUL_SHARE))
 
 
 def _figures(solved: _Solved) -> dict[str, Any]:
-    descent, before, after = solved.descent, solved.before, solved.after
-    losses = descent.losses
+    descent, losses = solved.descent, solved.descent.losses
+    last_loss = float(losses[-1]) if len(losses) else math.nan
     return {
         "refinement kept": solved.kept,
-        "steps": descent.num_steps if isinstance(descent, ReferenceDescent) else len(losses),
-        "final loss": _number(losses[-1]) if len(losses) else None,
+        "steps": descent.num_steps if isinstance(descent, SecondOrderDescent) else len(losses),
+        "final loss": last_loss if math.isfinite(last_loss) else None,
         "matches": int(solved.problem.match_start[-1]),
-        "median reprojection error px": {"start": _number(before.median_px), "end": _number(after.median_px)},
-        "mean reprojection error cut at 2 px": {
-            "start": _number(before.cut_mean_px),
-            "end": _number(after.cut_mean_px),
-        },
-        "share within 2 px": {"start": _number(before.near_share), "end": _number(after.near_share)},
+        **solved.agreement.figures(),
+        "at the start": solved.before.figures(),
     }
-
-
-def _number(value: float | torch.Tensor) -> float | None:
-    """Return a number as JSON knows it: none where it is not finite."""
-    return float(value) if math.isfinite(value) else None

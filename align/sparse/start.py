@@ -9,14 +9,14 @@ from align.initial.spanning_tree import Tree
 from align.measurements.known_cameras import Known
 from align.sparse.camera_chain import CameraChain, Parameters, ancestor_table, log_deviation, start_from_poses
 from align.sparse.low_rank import Basis, depth_basis
-from align.sparse.options import ReferenceOptions
+from align.sparse.options import SparseOptions
 from align.sparse.problem import Problem, bounds
 
 _FOCAL_LIMITS = (0.25, 10.0)  # of the image diagonal
 
 
 def start(
-    problem: Problem, tree: Tree, options: ReferenceOptions, known: Known | None = None
+    problem: Problem, tree: Tree, options: SparseOptions, known: Known | None = None
 ) -> tuple[Parameters, CameraChain]:
     """Return the parameters at the start and what stays constant.
 
@@ -27,43 +27,43 @@ def start(
     depths = _known_depths(problem, known)
     valid = problem.anchor_valid.split(problem.anchor_start.diff().tolist())
     pivot_depth = torch.stack([depth[keep].median() for depth, keep in zip(depths, valid)])
-    pp = centre / problem.size
+    principal_point = centre / problem.size
     bases = _bases(
         problem, options, focal, centre, [depth / pivot for depth, pivot in zip(depths, pivot_depth)]
     )
-    cores = (
+    depth_params_of = (
         [depth / pivot for depth, pivot in zip(depths, pivot_depth)]
         if bases is None
         else [basis.coefficients for basis in bases]
     )
-    core = torch.cat(cores)
-    camera, log_focal, pp = _cameras(problem, options, focal, pp)
+    depth_params = torch.cat(depth_params_of)
+    camera, log_focal, principal_point = _cameras(problem, options, focal, principal_point)
     num_views = problem.num_views
     chain = CameraChain(
         tree=tree,
         ancestor=ancestor_table(tree, num_views).to(problem.pair.device),
         camera=camera,
-        size=problem.size.to(core.dtype),
+        size=problem.size.to(depth_params.dtype),
         base_focal=focal,
         pivot_depth=pivot_depth,
         focal_limits=_focal_limits(problem) if options.intrinsics.limited else None,
         anchor_start=problem.anchor_start,
         anchor_view=problem.anchor_view,
-        core_start=bounds([len(part) for part in cores]).to(core.device),
+        depth_start=bounds([len(part) for part in depth_params_of]).to(depth_params.device),
         depth_model=options.depth,
         basis=None if bases is None else padded_basis([basis.columns for basis in bases]),
     )
     parameters = Parameters(
-        quat=core.new_tensor([0.0, 0.0, 0.0, 1.0]).repeat(num_views, 1),
-        trans=core.new_zeros(num_views, 3),
-        log_size=core.new_zeros(num_views),
+        quat=depth_params.new_tensor([0.0, 0.0, 0.0, 1.0]).repeat(num_views, 1),
+        t=depth_params.new_zeros(num_views, 3),
+        log_scale=depth_params.new_zeros(num_views),
         log_focal=log_focal,
-        pp=pp,
-        core=log_deviation(core) if options.depth.exponential else core,
+        principal_point=principal_point,
+        depth_params=log_deviation(depth_params) if options.depth.exponential else depth_params,
     )
     if not known.cam_from_world:
         return parameters, chain
-    poses = torch.stack([known.cam_from_world[view] for view in range(num_views)]).to(core)
+    poses = torch.stack([known.cam_from_world[view] for view in range(num_views)]).to(depth_params)
     return start_from_poses(parameters, chain, poses, torch.cat(depths), problem.anchor_valid)
 
 
@@ -97,7 +97,7 @@ def _known_depths(problem: Problem, known: Known) -> list[Tensor]:
 
 
 def _bases(
-    problem: Problem, options: ReferenceOptions, focal: Tensor, centre: Tensor, depths: list[Tensor]
+    problem: Problem, options: SparseOptions, focal: Tensor, centre: Tensor, depths: list[Tensor]
 ) -> list[Basis] | None:
     """Return every view's low-rank basis, made with the intrinsics at the start; none without that option."""
     if options.depth.low_rank is None:
@@ -113,7 +113,7 @@ def _bases(
 
 
 def _cameras(
-    problem: Problem, options: ReferenceOptions, focal: Tensor, pp: Tensor
+    problem: Problem, options: SparseOptions, focal: Tensor, principal_point: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the camera (V,) of every view, and log focals (C,) and principal points (C, 2) of the cameras.
 
@@ -122,12 +122,12 @@ def _cameras(
     num_views = problem.num_views
     views = torch.arange(num_views, device=focal.device)
     if options.intrinsics.share == "none":
-        return views, focal.log(), pp
+        return views, focal.log(), principal_point
     weight = problem.mean_conf / problem.mean_conf.sum()
     return (
         torch.zeros_like(views),
         (weight * focal).sum(0, keepdim=True).log(),
-        (weight[:, None] * pp).sum(0, keepdim=True),
+        (weight[:, None] * principal_point).sum(0, keepdim=True),
     )
 
 

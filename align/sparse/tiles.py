@@ -22,7 +22,7 @@ class Tiling:
 
     group: Tensor  # (T,) int, group of every tile
     tile: Tensor  # (M,) int, tile of every entry
-    slot: Tensor  # (M,) int, place of every entry in its tile
+    position: Tensor  # (M,) int, place of every entry in its tile
 
 
 def tiling(lengths: Tensor) -> Tiling:
@@ -40,5 +40,5 @@ def to_tiles(tiles: Tiling, values: Tensor, fill: float = 0) -> Tensor:
     """Return values (M, ...) in tiles (T, ..., 128); padding takes the value `fill`."""
     tail = values.shape[1:]
     out = values.new_full((len(tiles.group), TILE, *tail), fill)
-    out[tiles.tile, tiles.slot] = values
+    out[tiles.tile, tiles.position] = values
     return out.movedim(1, -1).contiguous()

@@ -71,11 +71,11 @@ class PairJob:
 
     def encoding_key(self, number: int) -> str:
         """Return the store's key of what is remembered of a view."""
-        return digest(self.key, self.views[number].key)
+        return digest(self.key, self.views[number].grid_key)
 
     def pair_key(self, number: int) -> str:
         """Return the store's key of an edge."""
-        return digest(self.key, *(self.views[view].key for view in self.edges[number]))
+        return digest(self.key, *(self.views[view].grid_key for view in self.edges[number]))
 
     def is_encoded(self, number: int) -> bool:
         """Tell whether a view needs no encoding any more."""
@@ -216,6 +216,7 @@ class PairWorker:
         if len(batch) == 1:
             a, b = (self.job.views[view].name for view in self.job.edges[batch[0]])
             raise UserError(f"{a} and {b}: the memory does not suffice for one pair. {_SMALLER}")
+        # For good: what did not fit once will not fit later, and failing each time costs a pass.
         self.most = len(batch) // 2
         text = (
             f"did not suffice for {len(batch)} pairs at a time: at most {self.most} from then on. Pairs of "
@@ -250,6 +251,7 @@ def within_memory(work: Callable[[], _T]) -> _T | None:
 
 def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
     """Tell whether an error is that of an accelerator's memory or of the machine's."""
+    # The CPU's allocator and cuBLAS raise plain RuntimeErrors, which only their words tell from faults.
     return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or any(
         words in str(error) for words in _SHORT_OF_MEMORY
     )

@@ -20,16 +20,18 @@ from pairs.backends.jobs import Encoding, PairJob, PairModel, Todo, do, load_enc
 from pairs.backends.work import Work
 from pairs.engines.engines import Engine
 from pairs.engines.processes import Processes
-from pairs.graph.by_similarity import ByLikeness
+from pairs.graph.by_similarity import Retrieval
 from pairs.graph.scene_graphs import Complete, Edges, LogWindow, tied_views
 from pairs.prediction.predictions import Predictions
 from pairs.prediction.store import Arrays, PredictionStore
 from pairs.views.digest import digest
 from pairs.views.view import View
 
+# 276 pairs. Both orders of one take half a minute of a CPU core with the published MASt3R: two and a half
+# hours for all pairs of 24 photos, ten for those of 48.
 _COMPLETE_UP_TO = 24
 """Views: beyond, not all pairs are predicted unless asked for."""
-_LIKENESS = "likeness"
+_SIMILARITY = "similarity"
 """Folder of the store."""
 _UNTIED = (
     "no pair of the scene graph ties it to another view, so nothing was predicted of it. Add such a pair."
@@ -37,13 +39,13 @@ _UNTIED = (
 
 
 @dataclass(frozen=True, slots=True)
-class LikenessModel:
+class SimilarityModel:
     """Tells from what a pair model remembers of photos how alike they are."""
 
     key: str
     """Of its weights."""
     similarity: Callable[[Iterable[Encoding]], np.ndarray]
-    """Returns the likeness (V, V) of V photos."""
+    """Returns the similarity (V, V) of V photos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,8 @@ class PairwiseBackend:
     engine: Engine = field(default_factory=lambda: Processes(1))
     """Where the model runs. Usually in this process: several models on one machine would share its cores, or
     its accelerator, and multiply the memory."""
-    looks: LikenessModel | None = None
-    """For graphs by likeness."""
+    similarity_model: SimilarityModel | None = None
+    """For graphs by similarity."""
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -91,33 +93,35 @@ class PairwiseBackend:
             notices += do(job, missing(job, self.batch), Work(store, workers, progress))
         return Predictions(job.views, edges, functools.partial(load_entry, job), None, notices)
 
-    def likeness(self, views: Sequence[View], store: PredictionStore, progress: Progress) -> np.ndarray:
+    def similarity(self, views: Sequence[View], store: PredictionStore, progress: Progress) -> np.ndarray:
         """Return how alike the views are (V, V), by the photos as the model sees them."""
-        looks = self.looks
-        if looks is None:
+        model = self.similarity_model
+        if model is None:
             raise UserError(
-                "a graph by likeness needs a retrieval model. Name one with --retrieval FILE, or choose "
+                "a graph by similarity needs a retrieval model. Name one with --retrieval FILE, or choose "
                 "another graph, as in --graph ring."
             )
+        # A job without pairs: only what is remembered of every photo is needed, and the pairs find it in the
+        # store later.
         job = PairJob(self.key, self.open_model, self._on_grid(views, progress), (), store)
-        key = digest(looks.key, *(job.encoding_key(k) for k in range(len(views))))
+        key = digest(model.key, *(job.encoding_key(k) for k in range(len(views))))
 
         def compare() -> Arrays:
             todo = Todo(tuple(k for k in range(len(views)) if not job.is_encoded(k)), ())
             with self.engine.start() as workers:
                 do(job, todo, Work(store, workers, progress))
             progress("comparing photos", 0, 1)
-            return {"similarity": looks.similarity(load_encoding(job, k) for k in range(len(views)))}
+            return {"similarity": model.similarity(load_encoding(job, k) for k in range(len(views)))}
 
-        return store.get_or_make(_LIKENESS, key, compare)["similarity"]
+        return store.get_or_make(_SIMILARITY, key, compare)["similarity"]
 
     def _usual_graph(
         self, views: Sequence[View], store: PredictionStore, progress: Progress
     ) -> tuple[networkx.Graph, tuple[Notice, ...]]:
         names = [view.name for view in views]
-        if self.looks is None or len(views) <= _COMPLETE_UP_TO:
+        if self.similarity_model is None or len(views) <= _COMPLETE_UP_TO:
             return usual_graph(names)
-        graph = ByLikeness().with_similarity(self.likeness(views, store, progress)).edges(names)
+        graph = Retrieval().with_similarity(self.similarity(views, store, progress)).edges(names)
         text = (
             f"of {len(names)} views {graph.number_of_edges()} pairs that are alike are predicted (--graph "
             "complete for all)."

@@ -52,10 +52,10 @@ class Backend(Protocol):
 
 
 @runtime_checkable
-class ByLooks(Protocol):
+class SimilarityBackend(Protocol):
     """What a backend offers beside that can tell how alike photos are, before any pair is predicted."""
 
-    def likeness(self, views: Sequence[View], store: PredictionStore, progress: Progress) -> np.ndarray:
+    def similarity(self, views: Sequence[View], store: PredictionStore, progress: Progress) -> np.ndarray:
         """Return how alike the views are (V, V), row: asked for, column: found. Raises `UserError` when it
         was given no model for that.
         """
@@ -91,7 +91,7 @@ class BackendOptions:
     """File of a retrieval head, made for this network, with its codebook beside it."""
     engine: str | None = None
     """Where the work runs: process (on this machine), or ray."""
-    together: str | None = None
+    max_frames: str | None = None
     """Photos that a network of groups looks at together: auto, all, or a number."""
 
 
@@ -119,4 +119,6 @@ def _chosen(options: BackendOptions, heard: Collection[str]) -> str:
     chosen = {
         field.name: getattr(options, field.name) for field in fields(options) if field.name not in heard
     }
-    return ", ".join(f"--{name} {value}" for name, value in chosen.items() if value is not None)
+    return ", ".join(
+        f"--{name.replace('_', '-')} {value}" for name, value in chosen.items() if value is not None
+    )

@@ -1,6 +1,6 @@
-"""Pairs by likeness: a few well-spread key views, and every view with its nearest ones.
+"""Pairs by similarity: a few well-spread key views, and every view with its nearest ones.
 
-The sparse aligner's specification, chapter 1, and the pair network's, chapter 12.4.
+See (docs/pair_networks.md, "Graphs by similarity").
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from masks.errors import GraphError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Retrieval:
+class SimilarityGraph:
     """Key views with each other, every other view with its nearest key, and every view with its most alike
     ones.
     """
@@ -47,8 +47,8 @@ class Retrieval:
 
 
 @dataclass(frozen=True, slots=True)
-class ByLikeness:
-    """The pairs of `Retrieval`, asked for before the likeness of the views is known."""
+class Retrieval:
+    """The pairs of a `SimilarityGraph`, asked for before the similarity of the views is known."""
 
     num_anchors: int = 20
     """How many key views, chosen as far from each other as possible; 0 for none."""
@@ -73,19 +73,19 @@ class ByLikeness:
             "Choose a backend that has a retrieval model, or another graph such as complete."
         )
 
-    def with_similarity(self, similarity: np.ndarray) -> Retrieval:
-        """Return the graph of views of that likeness (V, V)."""
-        return Retrieval(similarity, self.num_anchors, self.num_neighbours, self.seed)
+    def with_similarity(self, similarity: np.ndarray) -> SimilarityGraph:
+        """Return the graph of views of that similarity (V, V)."""
+        return SimilarityGraph(similarity, self.num_anchors, self.num_neighbours, self.seed)
 
 
-def parse_retrieval(fields: str) -> ByLikeness | None:
+def parse_retrieval(fields: str) -> Retrieval | None:
     """Return the graph of `KEYS,NEIGHBOURS`, as in `20,10`, or of an empty text; none when it is written
     otherwise.
     """
     numbers = fields.split(",") if fields else []
     if len(numbers) not in (0, 2) or not all(number.isascii() and number.isdigit() for number in numbers):
         return None
-    return ByLikeness(*map(int, numbers))
+    return Retrieval(*map(int, numbers))
 
 
 def retrieval_pairs(
@@ -98,6 +98,8 @@ def retrieval_pairs(
     """Return the reference's pairs in its order; pairs of key views come in the order of their selection and
     are not sorted.
     """
+    # Similarities are not symmetric (asking and being found use different numbers of words): rows ask. ASMK's
+    # self-similarity is not 1 either, so a view need not be its own nearest.
     distance = 1 - similarity
     pairs: dict[tuple[int, int], None] = {}
     if num_anchors:

@@ -1,5 +1,5 @@
-"""Parts of a photo cut out for fine matching, straight or turned to face the camera (the pair network's
-specification, chapter 11.5).
+"""Parts of a photo cut out for fine matching, straight or turned to face the camera
+(docs/pair_networks.md, "Coarse-to-fine matching").
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def facing_crop(photo: FullPhoto, window: np.ndarray) -> Crop:
         )
     facing = facing_camera(photo.K, window)
     image, inside = (
-        warp_picture(picture, facing.size, facing.photo_from_crop) for picture in (photo.image, photo.inside)
+        warp_image(picture, facing.size, facing.photo_from_crop) for picture in (photo.image, photo.inside)
     )
     return Crop(window_tag(photo.name, window), image, inside, facing.photo_from_crop)
 
@@ -114,7 +114,7 @@ def facing_camera(K: np.ndarray, window: np.ndarray, target: tuple[int, int] | N
     return Facing((int(size[0]), int(size[1])), K_turned, R, K @ R @ np.linalg.inv(K_turned))
 
 
-def warp_picture(picture: np.ndarray, size: tuple[int, int], photo_from_crop: np.ndarray) -> np.ndarray:
+def warp_image(picture: np.ndarray, size: tuple[int, int], photo_from_crop: np.ndarray) -> np.ndarray:
     """Return a picture as seen through a homography, (width, height); what lies outside is 0 or false.
 
     Colours (H, W, 3) uint8 are bicubic. A boolean map (H, W) and each channel of a float map (H, W, C) take

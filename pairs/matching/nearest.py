@@ -1,4 +1,4 @@
-"""Nearest neighbours by brute force in tiles (the pair network's specification, chapter 11.1), and by a tree.
+"""Nearest neighbours by brute force in tiles (docs/pair_networks.md, "Nearest neighbours"), and by a tree.
 
 A finder is made for the descriptors among which it searches. Ties go to the smallest index, whatever the
 tiles.
@@ -18,7 +18,7 @@ Finder = Callable[[Tensor], Tensor]
 MakeFinder = Callable[[Tensor], Finder]
 """Makes a finder for the descriptors (K, D), K > 0, among which it searches."""
 
-Likeness = Callable[[Tensor, Tensor], Tensor]
+Similarity = Callable[[Tensor, Tensor], Tensor]
 """Returns for descriptors (N, D) and (K, D) how alike they are (N, K): larger is nearer."""
 
 # A tile of 4 MiB stays in a processor's cache between the product and the search for its maxima: six times
@@ -59,32 +59,32 @@ def by_tree(among: Tensor) -> Finder:
     )
 
 
-def nearest(asked: Tensor, among: Tensor, likeness: Likeness, block: int | None = None) -> Tensor:
+def nearest(asked: Tensor, among: Tensor, similarity: Similarity, block: int | None = None) -> Tensor:
     """Return for descriptors (N, D) the positions (N,) of their likest ones among (K, D), K > 0."""
     block = block or _tile(asked)
     parts = []
     for part in asked.split(block):
         best, index = _nothing_yet(part)
         for start in range(0, len(among), block):
-            _improve(best, index, likeness(part, among[start : start + block]), start)
+            _improve(best, index, similarity(part, among[start : start + block]), start)
         parts.append(index)
     return torch.cat(parts) if parts else asked.new_zeros(0, dtype=torch.int64)
 
 
 def nearest_both_ways(
-    a: Tensor, b: Tensor, likeness: Likeness, block: int | None = None
+    a: Tensor, b: Tensor, similarity: Similarity, block: int | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return the position (N,) in b of the likest descriptor for each one of a, and (K,) the reverse; neither
     may be empty.
 
-    Every likeness is computed once. Memory: O(N + K) and one tile of `block` x `block`.
+    Every similarity is computed once. Memory: O(N + K) and one tile of `block` x `block`.
     """
     block = block or _tile(a)
     best_a, index_a = _nothing_yet(a)
     best_b, index_b = _nothing_yet(b)
     for row in range(0, len(a), block):
         for column in range(0, len(b), block):
-            tile = likeness(a[row : row + block], b[column : column + block])
+            tile = similarity(a[row : row + block], b[column : column + block])
             _improve(best_a[row : row + block], index_a[row : row + block], tile, column)
             _improve(best_b[column : column + block], index_b[column : column + block], tile.T, row)
     return index_a, index_b

@@ -1,4 +1,4 @@
-"""Transformer blocks (the pair network's specification, chapter 2). Tokens are (B, N, C)."""
+"""Transformer blocks (docs/pair_networks.md, "Transformer blocks"). Tokens are (B, N, C)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from masks.errors import ImageError
 
+# Torch's default is 1e-5; golden cases tell the two apart.
 LAYER_NORM_EPS = 1e-6
 
 
@@ -22,10 +23,11 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, turn: Rotation) -> Tensor:
+    def forward(self, x: Tensor, turn: RotaryEmbedding) -> Tensor:
         """Return what each token (B, N, C) gathers from all of them."""
+        # Queries and keys turn by the same positions, so they turn together, in one pass over memory.
         heads = self.qkv(x).unflatten(-1, (3 * self.heads, -1))  # (B, N, 3 heads, d): queries, keys, values
-        query, key = rotate(heads[:, :, : 2 * self.heads], turn).chunk(2, dim=2)
+        query, key = apply_rope(heads[:, :, : 2 * self.heads], turn).chunk(2, dim=2)
         return self.proj(_attend(query, key, heads[:, :, 2 * self.heads :]))
 
 
@@ -40,7 +42,9 @@ class CrossAttention(nn.Module):
         self.projv = nn.Linear(dim, dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, memory: Tensor, turn: Rotation, memory_turn: Rotation) -> Tensor:
+    def forward(
+        self, x: Tensor, memory: Tensor, turn: RotaryEmbedding, memory_turn: RotaryEmbedding
+    ) -> Tensor:
         """Return what each token of x (B, N, C) gathers from the memory (B, M, C); each side turns by its own
         positions.
         """
@@ -48,7 +52,7 @@ class CrossAttention(nn.Module):
             layer(tokens).unflatten(-1, (self.heads, -1))
             for layer, tokens in ((self.projq, x), (self.projk, memory), (self.projv, memory))
         )
-        return self.proj(_attend(rotate(query, turn), rotate(key, memory_turn), value))
+        return self.proj(_attend(apply_rope(query, turn), apply_rope(key, memory_turn), value))
 
 
 class Mlp(nn.Module):
@@ -74,7 +78,7 @@ class EncoderBlock(nn.Module):
         self.norm2 = nn.LayerNorm(dim, eps=LAYER_NORM_EPS)
         self.mlp = Mlp(dim, int(mlp_ratio * dim), dim)
 
-    def forward(self, x: Tensor, turn: Rotation) -> Tensor:
+    def forward(self, x: Tensor, turn: RotaryEmbedding) -> Tensor:
         """Return the tokens (B, N, C) one block later."""
         x = x + self.attn(self.norm1(x), turn)
         return x + self.mlp(self.norm2(x))
@@ -93,7 +97,7 @@ class DecoderBlock(nn.Module):
         self.norm3 = nn.LayerNorm(dim, eps=LAYER_NORM_EPS)
         self.mlp = Mlp(dim, int(mlp_ratio * dim), dim)
 
-    def forward(self, x: Tensor, y: Tensor, turn: Rotation, memory_turn: Rotation) -> Tensor:
+    def forward(self, x: Tensor, y: Tensor, turn: RotaryEmbedding, memory_turn: RotaryEmbedding) -> Tensor:
         """Return the own tokens x (B, N, C) one block later; the other view's tokens y (B, M, C) are only
         read.
         """
@@ -111,7 +115,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Rotation:
+class RotaryEmbedding:
     """The turn of every channel pair of a head at every token; made once and used by all blocks of a
     stack.
     """
@@ -120,21 +124,24 @@ class Rotation:
     sin: Tensor  # (B, N, 1, 2, 2, d/4) float32, negated for the first channel of each pair
 
 
-def rotation(positions: Tensor, head_dim: int, base: float) -> Rotation:
+def rotation(positions: Tensor, head_dim: int, base: float) -> RotaryEmbedding:
     """Return the turns for heads of `head_dim` channels at (row, column) positions (B, N, 2).
 
     Angles are float32 whatever the precision of the tokens: in half precision a few tokens apart would be
     told from each other no more.
     """
     half = head_dim // 2
+    # Two channels share an angle, so a half of `half` channels has half / 2 of them.
     exponent = torch.arange(0, half, 2, device=positions.device, dtype=torch.float32) / half
     angle = positions.float()[..., None] * (1.0 / base**exponent)  # (B, N, 2, d/4)
     angle = angle[:, :, None, :, None]
+    # cos t - sin t' for the first of a pair, cos t' + sin t for the second: with the sign in the table both
+    # are one multiply-add on the pair and its flip.
     sin = angle.sin()
-    return Rotation(angle.cos(), torch.cat([-sin, sin], dim=-2))
+    return RotaryEmbedding(angle.cos(), torch.cat([-sin, sin], dim=-2))
 
 
-def rotate(channels: Tensor, turn: Rotation) -> Tensor:
+def apply_rope(channels: Tensor, turn: RotaryEmbedding) -> Tensor:
     """Turn queries or keys (B, N, heads, d): the first half of each head by its token's row, the second by
     its column.
 
@@ -160,6 +167,7 @@ class PatchEmbed(nn.Module):
         """
         check_images(images, self.patch_size)
         maps = self.proj(images)
+        # Float32: the residual stream stays exact to rounding while the blocks may run in half precision.
         return maps.flatten(2).transpose(1, 2).float(), grid_positions(maps.shape[-2:], images.device).expand(
             len(images), -1, -1
         )
@@ -175,6 +183,7 @@ class PatchEmbed(nn.Module):
             raise ValueError(
                 f"a batch of mixed orientation is stored in landscape: got (B, 3, H, W) {tuple(images.shape)}"
             )
+        # Both kinds have the same number of tokens, so they share a batch from here on.
         lying, turned = self.forward(images[~portrait]), self.forward(images[portrait].transpose(-1, -2))
         result = []
         for ours, theirs in zip(lying, turned):

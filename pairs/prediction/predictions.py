@@ -92,7 +92,7 @@ class Predictions:
     aligner; none from pair networks.
     Poses that a user states are in the views."""
     notices: tuple[Notice, ...]
-    cameras_are: Literal["adjusted", "estimated"] = "adjusted"
+    camera_source: Literal["bundle_adjustment", "network"] = "bundle_adjustment"
     """Whether the backend has fitted its cameras to matches, or a network has estimated them: to a degree or
     two, and a tenth of the focal."""
     group: GroupPrediction | None = None

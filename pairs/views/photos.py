@@ -6,7 +6,7 @@ import numpy as np
 
 from masks.errors import ImageError
 from masks.fill import Fill
-from masks.picture import open_picture
+from masks.image_file import open_image
 from masks.pixelmap import turn_upright
 from pairs.views.view import View
 
@@ -20,11 +20,11 @@ def load_photo(view: View) -> np.ndarray:
             f"{view.name}: there is no photo, only a prediction made elsewhere. The embedded backend needs "
             "the photos themselves."
         )
-    picture = open_picture(view.path)
+    picture = open_image(view.path)
     photo = np.ascontiguousarray(turn_upright(picture.pixels, view.pixel_map.orientation))
     h, w = photo.shape[:2]
     # What is computed from an edited photo would lie in the store under the key of the old one.
-    changed = view.photo_digest not in ("", picture.content)
+    changed = view.file_digest not in ("", picture.content)
     if changed or (w, h) != view.photo_size:
         raise ImageError(
             f"{view.path}: the photo is not the one that was loaded when the program began: the file "

@@ -28,12 +28,12 @@ class View:
     """Grid pixels from file pixels."""
     mask: Mask | None
     """Object of the upright photo; none when everything counts."""
-    key: str
+    grid_key: str
     """Digest of everything that can change a result: the content, and the pixel map to the grid."""
-    content: str = ""
+    photo_key: str = ""
     """Digest of what does not depend on the grid: photo bytes, turn, mask pixels, what is known of the
     camera."""
-    photo_digest: str = ""
+    file_digest: str = ""
     """Digest of the photo file's bytes when it was loaded; empty for views that are not from files."""
     camera: str = ""
     """Id of the physical camera: views with the same id share intrinsics."""
@@ -68,6 +68,7 @@ def grid_mask(view: View) -> np.ndarray:
         return mask_on_grid(view.mask, view.grid_from_photo)
     left, top, right, bottom = view.pixel_map.pad
     w, h = view.pixel_map.target_size
+    # Padding shows nothing of the photo: no match may lie there, mask or none.
     inside = np.zeros((h, w), bool)
     inside[top : h - bottom, left : w - right] = True
     return inside

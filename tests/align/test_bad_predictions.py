@@ -12,8 +12,8 @@ import pytest
 from small_predictions import ENTRIES, NUM_VIEWS, TRUTH, predictions, true_cameras
 from small_scene import HEIGHT, WIDTH
 
-from align.evaluate.camera_errors import pair_errors
-from align.global_alignment import sparse_align
+from align.evaluation.camera_errors import pair_errors
+from align.global_alignment import align_predictions
 from align.presets import POINTLOOM, PRESETS, Preset
 from align.scene import Scene
 from align.sparse.options import Stage
@@ -24,9 +24,10 @@ from pairs.views.cameras import Cameras
 
 MASK = np.zeros((HEIGHT, WIDTH), bool)
 MASK[2:30, 4:44] = True
-_COLD = PRESETS["mast3r"].cold
+_COLD = PRESETS["mast3r"].from_scratch
 SHORT = replace(
-    PRESETS["mast3r"], cold=replace(_COLD, coarse=Stage(0.07, 5, Gamma(1.5)), fine=Stage(0.01, 5, Gamma(0.5)))
+    PRESETS["mast3r"],
+    from_scratch=replace(_COLD, coarse=Stage(0.07, 5, Gamma(1.5)), fine=Stage(0.01, 5, Gamma(0.5))),
 )
 BOTH = pytest.mark.parametrize("preset", [POINTLOOM, SHORT], ids=["pointloom", "reference"])
 
@@ -91,7 +92,7 @@ def worst_rotation_deg(scene: Scene) -> float:
     [(points, np.nan), (points, np.inf), (points, -np.inf), (confs, np.nan), (confs, np.inf)],
 )
 def test_a_pixel_that_is_not_finite_is_absent(what: Callable[[Change], Callable], value: float) -> None:
-    scene = sparse_align(with_entries(what(holes(value))), POINTLOOM)
+    scene = align_predictions(with_entries(what(holes(value))), POINTLOOM)
     assert is_finite(scene)
     assert len(scene.views) == NUM_VIEWS
     assert worst_rotation_deg(scene) < 0.2
@@ -100,14 +101,14 @@ def test_a_pixel_that_is_not_finite_is_absent(what: Callable[[Change], Callable]
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_the_reference_says_which_views_have_pixels_that_are_not_finite(value: float) -> None:
     with pytest.raises(GraphError, match=r"0\.jpg"):
-        sparse_align(with_entries(points(holes(value))), SHORT)
+        align_predictions(with_entries(points(holes(value))), SHORT)
 
 
 @pytest.mark.parametrize(
     "change", [lambda x: x * np.nan, lambda x: 0 * x, lambda x: -x], ids=["NaN", "zero", "behind the camera"]
 )
 def test_a_pair_without_a_usable_point_is_named_and_costs_no_view(change: Change) -> None:
-    scene = sparse_align(with_entries(points(change), (0, 1)), POINTLOOM)
+    scene = align_predictions(with_entries(points(change), (0, 1)), POINTLOOM)
     assert len(scene.views) == NUM_VIEWS
     assert is_finite(scene)
     assert worst_rotation_deg(scene) < 0.2
@@ -124,32 +125,32 @@ def test_a_pair_without_a_usable_point_is_named_and_costs_no_view(change: Change
 )
 def test_nothing_usable_at_all_is_an_error_that_says_why(change: Change, preset: Preset) -> None:
     with pytest.raises(UserError, match=r"0\.jpg"):
-        sparse_align(with_entries(points(change)), preset)
+        align_predictions(with_entries(points(change)), preset)
 
 
 @BOTH
 @pytest.mark.parametrize("value", [0.0, -3.0, 1e30])
 def test_any_finite_confidence_gives_a_finite_scene(value: float, preset: Preset) -> None:
-    assert is_finite(sparse_align(with_entries(confs(lambda conf: np.full_like(conf, value))), preset))
+    assert is_finite(align_predictions(with_entries(confs(lambda conf: np.full_like(conf, value))), preset))
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
 def test_the_unit_of_a_single_run_does_not_matter(scale: float) -> None:
-    scene = sparse_align(with_entries(points(lambda x: scale * x), (0, 1)), POINTLOOM)
+    scene = align_predictions(with_entries(points(lambda x: scale * x), (0, 1)), POINTLOOM)
     assert worst_rotation_deg(scene) < 0.2
 
 
 @BOTH
 def test_a_pair_without_matches_is_no_fault(preset: Preset) -> None:
     nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
-    scene = sparse_align(with_entries(lambda entry: replace(entry, matches=nothing), (0, 1)), preset)
+    scene = align_predictions(with_entries(lambda entry: replace(entry, matches=nothing), (0, 1)), preset)
     assert len(scene.views) == NUM_VIEWS
     assert is_finite(scene)
 
 
 @BOTH
 def test_matches_that_are_all_one_point_give_a_finite_scene(preset: Preset) -> None:
-    scene = sparse_align(with_entries(matches(xy=lambda xy: np.full_like(xy, 20.0))), preset)
+    scene = align_predictions(with_entries(matches(xy=lambda xy: np.full_like(xy, 20.0))), preset)
     assert is_finite(scene)
     if preset is POINTLOOM:
         assert worst_rotation_deg(scene) < 1  # the pointmaps still tell
@@ -157,7 +158,7 @@ def test_matches_that_are_all_one_point_give_a_finite_scene(preset: Preset) -> N
 
 @pytest.mark.parametrize("kept", [slice(0, 1), slice(0, 2)])
 def test_a_match_or_two_a_pair_are_enough_beside_pointmaps(kept: slice) -> None:
-    scene = sparse_align(
+    scene = align_predictions(
         with_entries(
             lambda e: replace(
                 e, matches=Matches(e.matches.xy_a[kept], e.matches.xy_b[kept], e.matches.conf[kept])
@@ -172,7 +173,7 @@ def test_a_match_or_two_a_pair_are_enough_beside_pointmaps(kept: slice) -> None:
 @BOTH
 def test_one_pair_is_a_scene(preset: Preset) -> None:
     given = predictions(mask=MASK)
-    scene = sparse_align(
+    scene = align_predictions(
         replace(given, views=given.views[:2], edges=((0, 1),), load=lambda _: ENTRIES[0, 1]), preset
     )
     assert len(scene.views) == 2
@@ -183,13 +184,13 @@ def test_one_pair_is_a_scene(preset: Preset) -> None:
 def test_views_without_pairs_are_an_error(num_views: int) -> None:
     given = predictions()
     with pytest.raises(GraphError):
-        sparse_align(replace(given, views=given.views[:num_views], edges=()), POINTLOOM)
+        align_predictions(replace(given, views=given.views[:num_views], edges=()), POINTLOOM)
 
 
 @BOTH
 def test_two_parts_do_not_crash(preset: Preset) -> None:
     parts = {edge: entry for edge, entry in ENTRIES.items() if (edge[0] < 2) == (edge[1] < 2)}
-    scene = sparse_align(predictions(parts, mask=MASK), preset)
+    scene = align_predictions(predictions(parts, mask=MASK), preset)
     assert [view.name for view in scene.views] == ["2.jpg", "3.jpg", "4.jpg"]
     assert is_finite(scene)
 
@@ -217,7 +218,7 @@ def test_a_pair_that_cannot_be_is_named(
     change: Callable[[PairEntry], PairEntry], says: str, preset: Preset
 ) -> None:
     with pytest.raises(FormatError, match=says) as caught:
-        sparse_align(with_entries(change, (1, 3)), preset)
+        align_predictions(with_entries(change, (1, 3)), preset)
     assert "1.jpg and 3.jpg" in str(caught.value)
 
 
@@ -239,7 +240,7 @@ def test_a_view_that_cannot_be_is_named(stated: dict, says: str, preset: Preset)
     given = predictions()
     views = tuple(replace(view, **stated) for view in given.views)
     with pytest.raises(FormatError, match=says) as caught:
-        sparse_align(replace(given, views=views), preset)
+        align_predictions(replace(given, views=views), preset)
     assert str(caught.value).startswith("0.jpg")
 
 
@@ -247,9 +248,9 @@ def test_a_view_that_cannot_be_is_named(stated: dict, says: str, preset: Preset)
 def test_a_pair_that_is_none_or_is_there_twice_is_refused(edge: tuple[int, int]) -> None:
     given = predictions()
     with pytest.raises(GraphError, match="pair"):
-        sparse_align(replace(given, edges=(*given.edges, edge)), POINTLOOM)
+        align_predictions(replace(given, edges=(*given.edges, edge)), POINTLOOM)
 
 
 def test_cameras_of_a_backend_that_are_not_finite_are_refused() -> None:
     with pytest.raises(FormatError, match="cameras"):
-        sparse_align(predictions(cameras=Cameras(true_cameras().K * np.nan, TRUTH)), POINTLOOM)
+        align_predictions(predictions(cameras=Cameras(true_cameras().K * np.nan, TRUTH)), POINTLOOM)

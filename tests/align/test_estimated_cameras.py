@@ -12,9 +12,9 @@ from scipy.spatial.transform import Rotation
 from small_predictions import IN_ONE_UNIT, NUM_VIEWS, TRUTH, predictions, true_cameras
 from small_scene import intrinsics
 
-from align.evaluate.camera_errors import pair_errors
-from align.global_alignment import sparse_align
-from align.presets import POINTLOOM, PRESETS, with_frozen_poses
+from align.evaluation.camera_errors import pair_errors
+from align.global_alignment import align_predictions
+from align.presets import POINTLOOM, PRESETS, with_fixed_poses
 from masks.errors import GraphError, UserError
 from masks.mask import Mask
 from masks.pixelmap import identity
@@ -43,7 +43,7 @@ def disturbed(deg: float, focal: float, seed: int = 0) -> Cameras:
 
 
 def estimated(cameras: Cameras) -> Predictions:
-    return replace(predictions(IN_ONE_UNIT, cameras), cameras_are="estimated")
+    return replace(predictions(IN_ONE_UNIT, cameras), camera_source="network")
 
 
 def worst_rotation_deg(found: Cameras) -> float:
@@ -53,30 +53,30 @@ def worst_rotation_deg(found: Cameras) -> float:
 def test_matches_outweigh_estimates() -> None:
     start = disturbed(2.0, 0.0)
     assert worst_rotation_deg(start) > 2
-    assert worst_rotation_deg(sparse_align(estimated(start), POINTLOOM).cameras) < 0.3
+    assert worst_rotation_deg(align_predictions(estimated(start), POINTLOOM).cameras) < 0.3
 
 
 def test_estimates_set_the_world() -> None:
     start = disturbed(0.5, 0.0)
-    found = sparse_align(estimated(start), POINTLOOM).cameras
+    found = align_predictions(estimated(start), POINTLOOM).cameras
     np.testing.assert_allclose(found.cam_from_world, start.cam_from_world, atol=0.05)
 
 
 def test_frozen_estimates_stay_to_the_bit() -> None:
-    scene = sparse_align(estimated(true_cameras()), with_frozen_poses(POINTLOOM))
+    scene = align_predictions(estimated(true_cameras()), with_fixed_poses(POINTLOOM))
     np.testing.assert_array_equal(scene.cameras.cam_from_world, TRUTH)
     assert abs(scene.cameras.K[0, 0, 0] / intrinsics()[0, 0] - 1) < 0.01
 
 
 def test_frozen_adjusted_cameras_stay_too() -> None:
-    scene = sparse_align(predictions(IN_ONE_UNIT, true_cameras()), with_frozen_poses(POINTLOOM))
+    scene = align_predictions(predictions(IN_ONE_UNIT, true_cameras()), with_fixed_poses(POINTLOOM))
     np.testing.assert_array_equal(scene.cameras.cam_from_world, TRUTH)
 
 
 def test_stated_poses_are_better_than_estimates() -> None:
     given = estimated(disturbed(2.0, 0.0))
     stated = tuple(replace(view, cam_from_world=pose) for view, pose in zip(given.views, TRUTH))
-    found = sparse_align(replace(given, views=stated), POINTLOOM).cameras
+    found = align_predictions(replace(given, views=stated), POINTLOOM).cameras
     np.testing.assert_allclose(found.cam_from_world, TRUTH, atol=0.02)
 
 
@@ -84,8 +84,8 @@ def test_a_view_without_matches_stays_where_the_backend_sees_it() -> None:
     entries = {
         pair: entry if 4 not in pair else replace(entry, matches=None) for pair, entry in IN_ONE_UNIT.items()
     }
-    given = replace(predictions(entries, true_cameras()), cameras_are="estimated")
-    scene = sparse_align(given, POINTLOOM)
+    given = replace(predictions(entries, true_cameras()), camera_source="network")
+    scene = align_predictions(given, POINTLOOM)
     assert len(scene.views) == NUM_VIEWS
     assert worst_rotation_deg(scene.cameras) < 0.2
 
@@ -93,12 +93,12 @@ def test_a_view_without_matches_stays_where_the_backend_sees_it() -> None:
 def test_no_match_at_all_is_no_alignment() -> None:
     entries = {pair: replace(entry, matches=None) for pair, entry in IN_ONE_UNIT.items()}
     with pytest.raises(GraphError, match="no two views are tied"):
-        sparse_align(replace(predictions(entries, true_cameras()), cameras_are="estimated"), POINTLOOM)
+        align_predictions(replace(predictions(entries, true_cameras()), camera_source="network"), POINTLOOM)
 
 
 def test_the_references_presets_ignore_estimates_and_cannot_freeze() -> None:
     with pytest.raises(UserError, match="--poses frozen"):
-        with_frozen_poses(PRESETS["mast3r"])
+        with_fixed_poses(PRESETS["mast3r"])
 
 
 def simulated(shape: str, seed: int, start_deg: float, focal: float) -> tuple[Predictions, np.ndarray]:
@@ -133,7 +133,7 @@ def simulated(shape: str, seed: int, start_deg: float, focal: float) -> tuple[Pr
         pair = oracle.predict_pair(scene, *edge, seed=seed)
         matches.append(Matches(pair["xy_i"].astype(float), pair["xy_j"].astype(float), pair["match_conf"]))
     return Predictions(
-        views, edges, lambda k: pair_from_group(group, *edges[k], matches[k]), group.cameras, (), "estimated"
+        views, edges, lambda k: pair_from_group(group, *edges[k], matches[k]), group.cameras, (), "network"
     ), true
 
 
@@ -144,13 +144,13 @@ def test_a_turntable_two_degrees_and_a_tenth_of_the_focal_off_ends_below_a_fifth
 
     assert given.cameras is not None
     assert pose_metrics(given.cameras.cam_from_world, true)["rotation_deg"]["median"] > 1
-    scene = sparse_align(given, POINTLOOM)
+    scene = align_predictions(given, POINTLOOM)
     assert pose_metrics(scene.cameras.cam_from_world, true)["rotation_deg"]["median"] < 0.2
 
 
 @pytest.mark.slow
 def test_exact_poses_of_a_turntable_stay_exact_when_they_are_frozen() -> None:
     given, _ = simulated("mug", 0, start_deg=0.0, focal=0.1)
-    scene = sparse_align(given, with_frozen_poses(POINTLOOM))
+    scene = align_predictions(given, with_fixed_poses(POINTLOOM))
     assert given.cameras is not None
     np.testing.assert_array_equal(scene.cameras.cam_from_world, given.cameras.cam_from_world)

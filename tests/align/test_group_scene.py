@@ -49,7 +49,7 @@ def predictions(num_views: int = 3) -> Predictions:
         lambda k: pytest.fail("no pairs"),
         group.cameras,
         (),
-        "estimated",
+        "network",
         group,
     )
 

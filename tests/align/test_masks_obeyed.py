@@ -7,7 +7,7 @@ import torch
 from small_scene import CHAIN, HEIGHT, VIEWS, WIDTH, cam_from_world, depth_map, pair_record, points_in
 
 from align.measurements.canonical import masked_canonical_view
-from align.measurements.gather import sample_off_frame
+from align.measurements.gather import sample_cross_pointmap
 from align.sparse.adam import descend
 from align.sparse.condense import condense
 from align.sparse.densify import densify
@@ -43,7 +43,7 @@ def solved_with(background: float):
     for b in range(VIEWS):
         for a in range(b):
             off_frame = (
-                sample_off_frame(seen(poses[frame], of), conf, 8, MASK) for frame, of in ((a, b), (b, a))
+                sample_cross_pointmap(seen(poses[frame], of), conf, 8, MASK) for frame, of in ((a, b), (b, a))
             )
             records.append(
                 replace(pair_record(poses, depths, a, b), **dict(zip(("b_in_a", "a_in_b"), off_frame)))

@@ -1,8 +1,8 @@
 """Golden cases on disk, and how results are compared with them.
 
 A case is a folder with `case.json` and, where there are any, `inputs.safetensors` and `outputs.safetensors`.
-Cases of several families (one a specification) have kinds of the same name, so a handler belongs to a family
-and a kind.
+Cases of several families (one a published method) have kinds of the same name, so a handler belongs to a
+family and a kind.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Case:
 
     @property
     def family(self) -> str:
-        """The specification the case belongs to: said by the case, else by its folder, else by the shape of
-        its description.
+        """The method that the case belongs to: said by the case, else by its folder, else by the shape of its
+        description.
         """
         if "spec" in self.description:
             return self.description["spec"].partition("_spec")[0]
@@ -99,8 +99,7 @@ def under(arrays: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def check_tolerances(case: Case, comparison: Comparison) -> None:
-    """Compare every output with the tolerance of the last matching pattern of the case (sparse aligner's
-    specification, chapter 18).
+    """Compare every output with the tolerance of the last matching pattern of the case.
 
     An output that nobody produced fails, and so does one without a tolerance.
     """

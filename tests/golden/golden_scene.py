@@ -7,7 +7,7 @@ from golden_case import Case, under
 from torch import Tensor
 
 from align.measurements.canonical import CanonicalView, average_points, canonical_view, relative_depth
-from align.measurements.gather import sample_off_frame
+from align.measurements.gather import sample_cross_pointmap
 from align.measurements.gathered import PairRecord
 from align.sparse.condense import condense, fold_pairs
 from align.sparse.problem import Problem, bounds
@@ -50,7 +50,7 @@ def views_and_problem(
     for a, b, count in fold_pairs(directed_edges(scene)):
         pair = under(scene.inputs, f"pair/{inferred.index((a, b))}/")
         off_frame = [
-            sample_off_frame(pair[f"X{name}"].to(dtype), pair[f"C{name}"].to(dtype), subsample)
+            sample_cross_pointmap(pair[f"X{name}"].to(dtype), pair[f"C{name}"].to(dtype), subsample)
             for name in ("21", "12")
         ]
         records.append(PairRecord(a, b, pair["xy1"], pair["xy2"], pair["conf"].to(dtype), *off_frame, count))
@@ -105,11 +105,11 @@ def stored_problem(condensed: Case) -> Problem:
         match_start=bounds([len(conf) for *_, conf in ends]),
         match_points=torch.cat(match_points),
         match_conf=torch.cat([conf for *_, conf in ends]),
-        run=torch.tensor([(frame, of) for frame, of, _ in runs]),
-        run_pair=torch.tensor([k for *_, k in runs]),
-        run_start=bounds([len(conf) for _, conf in samples]),
-        run_points=torch.cat([points for points, _ in samples]),
-        run_conf=torch.cat([conf for _, conf in samples]),
+        cross=torch.tensor([(frame, of) for frame, of, _ in runs]),
+        cross_pair=torch.tensor([k for *_, k in runs]),
+        cross_start=bounds([len(conf) for _, conf in samples]),
+        cross_points=torch.cat([points for points, _ in samples]),
+        cross_conf=torch.cat([conf for _, conf in samples]),
     )
 
 

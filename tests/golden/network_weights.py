@@ -1,6 +1,4 @@
-"""Weights that anybody can draw again: the procedure `pcg64_v1` (the pair network's specification, chapter
-14.2).
-"""
+"""Weights that anybody can draw again: the procedure `pcg64_v1`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights of VGGT that anybody can draw again (VGGT's specification, chapter 20.1)."""
+"""Weights of VGGT that anybody can draw again."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from align.initial.spanning_tree import Tree
 from align.measurements.canonical import CanonicalView, masked_canonical_view
-from align.measurements.gather import sample_off_frame
+from align.measurements.gather import sample_cross_pointmap
 from align.measurements.gathered import PairRecord
 from align.sparse.camera_chain import CameraChain, Parameters
 from align.sparse.condense import condense
-from align.sparse.options import ALIGNER_FUNCTION, ReferenceOptions
+from align.sparse.options import ALIGNER_FUNCTION, SparseOptions
 from align.sparse.problem import Problem
 from align.sparse.start import start
 
@@ -84,8 +84,8 @@ def pair_record(poses: Tensor, depths: list[Tensor], a: int, b: int, count: int 
     inside = ((xy_b >= 0) & (xy_b <= torch.tensor([WIDTH - 1, HEIGHT - 1]))).all(1)
     conf = 1 + torch.rand(300, generator=generator, dtype=torch.float64) * 20
     one = torch.full((HEIGHT, WIDTH), 3.0, dtype=torch.float64)
-    b_in_a = sample_off_frame(points_in(poses[a], poses[b], depths[b]), one, 8)
-    a_in_b = sample_off_frame(points_in(poses[b], poses[a], depths[a]), one, 8)
+    b_in_a = sample_cross_pointmap(points_in(poses[a], poses[b], depths[b]), one, 8)
+    a_in_b = sample_cross_pointmap(points_in(poses[b], poses[a], depths[a]), one, 8)
     return PairRecord(a, b, xy_a[inside].double(), xy_b[inside], conf[inside], b_in_a, a_in_b, count)
 
 
@@ -96,10 +96,10 @@ def small_problem(
     poses = cam_from_world(num_views)
     depths = [depth_map(pose) for pose in poses]
     mask = torch.ones(HEIGHT, WIDTH, dtype=torch.bool) if mask is None else mask
-    pp = torch.tensor([WIDTH / 2, HEIGHT / 2], dtype=torch.float64)
+    principal_point = torch.tensor([WIDTH / 2, HEIGHT / 2], dtype=torch.float64)
     conf = torch.full((1, HEIGHT, WIDTH), 3.0, dtype=torch.float64)
     views = [
-        masked_canonical_view(points_in(pose, pose, depth)[None], conf, mask, pp)
+        masked_canonical_view(points_in(pose, pose, depth)[None], conf, mask, principal_point)
         for pose, depth in zip(poses, depths)
     ]
     records = [pair_record(poses, depths, a, b, count) for b in range(num_views) for a in range(b)]
@@ -107,7 +107,7 @@ def small_problem(
 
 
 def random_state(
-    problem: Problem, seed: int, options: ReferenceOptions = ALIGNER_FUNCTION
+    problem: Problem, seed: int, options: SparseOptions = ALIGNER_FUNCTION
 ) -> tuple[Parameters, CameraChain]:
     """Return parameters far from the start, with quaternions of any length."""
     generator = torch.Generator().manual_seed(seed)
@@ -119,10 +119,10 @@ def random_state(
     parameters = replace(
         parameters,
         quat=noise(parameters.quat),
-        trans=noise(parameters.trans),
-        log_size=0.3 * noise(parameters.log_size),
+        t=noise(parameters.t),
+        log_scale=0.3 * noise(parameters.log_scale),
         log_focal=parameters.log_focal + 0.1 * noise(parameters.log_focal),
-        pp=parameters.pp + 0.02 * noise(parameters.pp),
-        core=parameters.core * (1 + 0.05 * noise(parameters.core)),
+        principal_point=parameters.principal_point + 0.02 * noise(parameters.principal_point),
+        depth_params=parameters.depth_params * (1 + 0.05 * noise(parameters.depth_params)),
     )
     return parameters, chain

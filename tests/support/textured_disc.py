@@ -13,7 +13,7 @@ import numpy as np
 from masks.mask import Mask
 from masks.pixelmap import identity
 from pairs.backends.classical.sfm.solve import SceneSolve
-from pairs.backends.classical.stereo.plane_sweep import SweepPicture
+from pairs.backends.classical.stereo.plane_sweep import SweepImage
 from pairs.views.cameras import Cameras
 from pairs.views.digest import digest
 from pairs.views.view import View
@@ -46,9 +46,9 @@ def disc_scene(angles_deg: tuple[float, ...] = (-20, -10, 0, 10, 20)) -> DiscSce
     )
 
 
-def pictures(scene: DiscScene) -> tuple[SweepPicture, ...]:
+def pictures(scene: DiscScene) -> tuple[SweepImage, ...]:
     """Return the views as the sweep sees them; the texture goes on beyond the disc, as a perfect fill."""
-    return tuple(SweepPicture(grey, mask) for grey, mask in zip(scene.grey, scene.mask))
+    return tuple(SweepImage(grey, mask) for grey, mask in zip(scene.grey, scene.mask))
 
 
 def views(scene: DiscScene, folder: Path, backdrop_seed: int = 0, masked: bool = True) -> tuple[View, ...]:

@@ -67,6 +67,6 @@ def photos(
         content = digest(pixels, inside if masked else "whole")
         mask = Mask(inside, "made up") if masked else None
         views.append(
-            View(path.name, path, pixels, identity((w, h)), mask, content, content=content, camera="one")
+            View(path.name, path, pixels, identity((w, h)), mask, content, photo_key=content, camera="one")
         )
     return tuple(views)

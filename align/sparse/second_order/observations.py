@@ -16,16 +16,17 @@ from typing import Literal
 import numpy as np
 import torch
 
+from align.solver.runs import run_bounds, whole_runs
 from align.sparse.losses import FallbackTerms, MatchTerms
 from align.sparse.tiles import TILE, tiling, to_tiles
 
-Kind = Literal["pixel", "own point", "prediction"]
+Kind = Literal["reprojection", "point-to-point", "point-to-pointmap"]
 _PIECE = 64
 """Tiles: what is made of them stays in a processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class TiledObservations:
     """Links in T tiles of S slots, D directions and U runs; slots of weight 0 are padding."""
 
     kind: Kind
@@ -33,7 +34,7 @@ class Links:
     tile_start: np.ndarray  # (D + 1,) int, into the tiles
     pixel: np.ndarray  # (T, 3, S), homogeneous, in the source
     anchor: np.ndarray  # (T, S) int, into all anchors
-    relief: np.ndarray  # (T, S), depth over the anchor's, less 1, at the base focal
+    ratio_minus_one: np.ndarray  # (T, S), depth over the anchor's, less 1, at the base focal
     seen: np.ndarray  # (T, 2 or 3, S)
     """The pixel in the target, or the point in its frame: own points in units of its depth scale, predictions
     in the world's."""
@@ -54,7 +55,7 @@ class Links:
         return int(np.count_nonzero(self.weight))
 
 
-def sight_links(terms: MatchTerms) -> Links:
+def reprojection_observations(terms: MatchTerms) -> TiledObservations:
     """Return every match as two links to pixels: each end is seen by the other end's view (chapter 9.4)."""
     view = terms.ends.view[terms.ends.group].numpy()  # (T, 2)
     flat = []
@@ -66,57 +67,65 @@ def sight_links(terms: MatchTerms) -> Links:
                 view[:, 1 - end],
                 pixel,
                 terms.ends.anchor[:, end],
-                terms.ends.relief[:, end],
+                terms.ends.ratio_minus_one[:, end],
                 target,
                 terms.pixel_weight[:, end],
             )
         )
-    return _tiled("pixel", *(np.concatenate(parts) for parts in zip(*flat)))
+    return _tiled("reprojection", *(np.concatenate(parts) for parts in zip(*flat)))
 
 
-def meeting_links(terms: MatchTerms, own_point: np.ndarray) -> Links:
+def point_to_point_observations(terms: MatchTerms, own_point: np.ndarray) -> TiledObservations:
     """Return every match as one link from its first end to the second end's point (T, 3, S), in its view's
     depth scale (chapter 9.3).
     """
     view = terms.ends.view[terms.ends.group].numpy()
-    pixel, anchor, relief = terms.ends.pixel[:, 0], terms.ends.anchor[:, 0], terms.ends.relief[:, 0]
+    pixel, anchor, ratio_minus_one = (
+        terms.ends.pixel[:, 0],
+        terms.ends.anchor[:, 0],
+        terms.ends.ratio_minus_one[:, 0],
+    )
     return _tiled(
-        "own point",
-        *_flat(view[:, 0], view[:, 1], pixel, anchor, relief, torch.from_numpy(own_point), terms.weight),
+        "point-to-point",
+        *_flat(
+            view[:, 0], view[:, 1], pixel, anchor, ratio_minus_one, torch.from_numpy(own_point), terms.weight
+        ),
     )
 
 
-def predicted_links(terms: FallbackTerms, share: float) -> Links:
+def point_to_pointmap_observations(terms: FallbackTerms, share: float) -> TiledObservations:
     """Return the fallback's points as links to their predictions, weighing a `share` of the whole (chapter
     9.5).
     """
     of, frame = terms.ends.view[terms.ends.group, 0].numpy(), terms.frame[terms.ends.group].numpy()
-    pixel, anchor, relief = terms.ends.pixel[:, 0], terms.ends.anchor[:, 0], terms.ends.relief[:, 0]
-    links = _tiled("prediction", *_flat(of, frame, pixel, anchor, relief, terms.prediction, terms.weight))
-    return replace(links, weight=share * links.weight)
+    pixel, anchor, ratio_minus_one = (
+        terms.ends.pixel[:, 0],
+        terms.ends.anchor[:, 0],
+        terms.ends.ratio_minus_one[:, 0],
+    )
+    obs = _tiled(
+        "point-to-pointmap", *_flat(of, frame, pixel, anchor, ratio_minus_one, terms.prediction, terms.weight)
+    )
+    return replace(obs, weight=share * obs.weight)
 
 
-def in_pieces(links: Links) -> Iterator[Links]:
-    """Yield the same links in pieces of whole directions."""
-    first, num_slots = 0, links.weight.shape[1]
-    while first < len(links.direction):
-        fitting = int(np.searchsorted(links.tile_start, links.tile_start[first] + _PIECE, side="right")) - 1
-        last = max(fitting, first + 1)
-        start, stop = links.tile_start[first], links.tile_start[last]
-        runs = slice(*np.searchsorted(links.run_direction, (first, last)))
-        yield Links(
-            links.kind,
-            links.direction[first:last],
-            links.tile_start[first : last + 1] - start,
+def tiled_pieces(obs: TiledObservations) -> Iterator[TiledObservations]:
+    """Yield the same observations in pieces of whole directions."""
+    for first, last in whole_runs(obs.tile_start, _PIECE):
+        start, stop = obs.tile_start[first], obs.tile_start[last]
+        runs = slice(*np.searchsorted(obs.run_direction, (first, last)))
+        yield TiledObservations(
+            obs.kind,
+            obs.direction[first:last],
+            obs.tile_start[first : last + 1] - start,
             *(
                 each[start:stop]
-                for each in (links.pixel, links.anchor, links.relief, links.seen, links.weight)
+                for each in (obs.pixel, obs.anchor, obs.ratio_minus_one, obs.seen, obs.weight)
             ),
-            run_start=links.run_start[runs] - start * num_slots,
-            run_direction=links.run_direction[runs] - first,
-            run_anchor=links.run_anchor[runs],
+            run_start=obs.run_start[runs] - start * TILE,
+            run_direction=obs.run_direction[runs] - first,
+            run_anchor=obs.run_anchor[runs],
         )
-        first = last
 
 
 def _flat(source: np.ndarray, target: np.ndarray, *tiles: torch.Tensor) -> tuple[np.ndarray, ...]:
@@ -133,46 +142,36 @@ def _tiled(
     target: np.ndarray,
     pixel: np.ndarray,
     anchor: np.ndarray,
-    relief: np.ndarray,
+    ratio_minus_one: np.ndarray,
     seen: np.ndarray,
     weight: np.ndarray,
-) -> Links:
+) -> TiledObservations:
     """Return the links of positive weight in order."""
     total, anchor = weight.sum(), anchor.astype(int)
     kept = np.flatnonzero(weight)
     order = kept[np.lexsort((anchor[kept], target[kept], source[kept]))]
-    source, target, pixel, anchor, relief, seen, weight = (
-        x[order] for x in (source, target, pixel, anchor, relief, seen, weight)
+    source, target, pixel, anchor, ratio_minus_one, seen, weight = (
+        x[order] for x in (source, target, pixel, anchor, ratio_minus_one, seen, weight)
     )
-    new_direction = _changes(source, target)
-    first = np.flatnonzero(new_direction)
-    lengths = np.diff(np.append(first, len(source)))
+    direction_start = run_bounds(source, target)
+    first, lengths = direction_start[:-1], np.diff(direction_start)
     tiles = tiling(torch.from_numpy(lengths))
-    run = np.flatnonzero(new_direction | _changes(anchor))
-    place = (tiles.tile * TILE + tiles.slot).numpy()
+    run = run_bounds(source, target, anchor)[:-1]
+    entry = (tiles.tile * TILE + tiles.position).numpy()
 
     def tiled(values: np.ndarray) -> np.ndarray:
         return to_tiles(tiles, torch.from_numpy(values)).numpy()
 
-    return Links(
+    return TiledObservations(
         kind=kind,
         direction=np.stack([source, target], 1)[first],
         tile_start=np.concatenate([[0], np.cumsum((lengths + TILE - 1) // TILE)]),
         pixel=tiled(pixel),
         anchor=tiled(anchor),
-        relief=tiled(relief),
+        ratio_minus_one=tiled(ratio_minus_one),
         seen=tiled(seen),
         weight=tiled(weight / total),
-        run_start=place[run],
-        run_direction=np.cumsum(new_direction)[run] - 1,
+        run_start=entry[run],
+        run_direction=np.searchsorted(first, run, side="right") - 1,
         run_anchor=anchor[run],
     )
-
-
-def _changes(*keys: np.ndarray) -> np.ndarray:
-    """Return where (M,) an entry differs from the one before; the first does."""
-    changed = np.zeros(len(keys[0]), bool)
-    changed[:1] = True
-    for key in keys:
-        changed[1:] |= np.diff(key) != 0
-    return changed

@@ -18,31 +18,32 @@ import torch
 from torch import Tensor
 
 from align.measurements.known_cameras import Known
-from align.solver.least_squares import Control, minimise
+from align.pinhole import rays
+from align.solver.least_squares import LevenbergMarquardtOptions, levenberg_marquardt
 from align.sparse.camera_chain import CameraChain, Parameters, Placement
 from align.sparse.losses import FallbackTerms, MatchTerms, fallback_terms, lift, match_terms
-from align.sparse.options import ReferenceOptions, Stage
+from align.sparse.options import SparseOptions, Stage
 from align.sparse.problem import Problem
 from align.sparse.robust import Sharpening, at_progress
-from align.sparse.second_order.jacobians import SOURCE_CENTRE, SOURCE_FOCAL, TARGET_CENTRE
-from align.sparse.second_order.model import Part, ReferenceModel, under
-from align.sparse.second_order.normal_equations import lones_of
+from align.sparse.second_order.jacobians import SOURCE_CENTRE, TARGET_CENTRE, Row
+from align.sparse.second_order.model import RobustTerm, SparseModel, with_kernel
+from align.sparse.second_order.normal_equations import eliminated_depths
 from align.sparse.second_order.observations import (
-    Links,
-    in_pieces,
-    meeting_links,
-    predicted_links,
-    sight_links,
+    TiledObservations,
+    point_to_point_observations,
+    point_to_pointmap_observations,
+    reprojection_observations,
+    tiled_pieces,
 )
 from align.sparse.second_order.priors import ModelPriors
-from align.sparse.second_order.state import ReferenceState, Setting, placement_of, setting_of, state_of
+from align.sparse.second_order.state import Constants, SparseState, constants_of, placement_of, state_of
 from masks.errors import UserError
 from masks.progress import Progress, silent
 
-_COARSE = Control(max_steps=100, least_gain=1e-5, least_damping=1e-7)
+_COARSE = LevenbergMarquardtOptions(max_steps=100, relative_tolerance=1e-5, min_damping=1e-7)
 """From one side of the object to around it there are stretches of little gain."""
-_LEVEL = Control(max_steps=1, least_damping=1e-7)
-_LAST = Control(max_steps=8, least_gain=1e-4, least_damping=1e-7)
+_CONTINUED = LevenbergMarquardtOptions(max_steps=1, min_damping=1e-7)
+_LAST = LevenbergMarquardtOptions(max_steps=8, relative_tolerance=1e-4, min_damping=1e-7)
 _WIDEST, _NARROWEST_PX, _NARROWING = 0.06, 0.15, 0.6
 """Smoothing of the fine stage: from so much of the image's diagonal, where matches act nearly alike, to below
 what whole pixels can tell."""
@@ -55,7 +56,7 @@ _LEAST_PX, _LEAST_SHARE = 1e-3, 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class ReferenceDescent:
+class SecondOrderDescent:
     """What the descent ended with."""
 
     placement: Placement
@@ -69,23 +70,23 @@ class ReferenceDescent:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class StageInputs:
     """What both stages stand on."""
 
-    setting: Setting
+    constants: Constants
     chain: CameraChain
-    options: ReferenceOptions
-    freeze: np.ndarray  # (V,)
+    options: SparseOptions
+    fixed: np.ndarray  # (V,)
     matches: MatchTerms | None
     fallback: FallbackTerms | None
     priors: ModelPriors | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Leg:
+class _StageResult:
     """One stage, done."""
 
-    state: ReferenceState
+    state: SparseState
     losses: tuple[float, ...]
     num_steps: int
     sound: bool
@@ -95,10 +96,10 @@ def descend_by_least_squares(
     problem: Problem,
     start: Parameters,
     chain: CameraChain,
-    options: ReferenceOptions,
+    options: SparseOptions,
     known: Known | None = None,
     progress: Progress = silent,
-) -> ReferenceDescent:
+) -> SecondOrderDescent:
     """Lower the coarse loss, then the fine one from where it ended; a stage of no steps is left out.
 
     Where no view is frozen the root's pose stays, and the smallest size is 1 as in the reference. Frozen
@@ -108,27 +109,27 @@ def descend_by_least_squares(
     """
     if options.depth.low_rank is not None:
         raise UserError(
-            "solver gauss-newton: a low-rank basis of depths ties all anchors of a view together. Use the "
+            "solver least-squares: a low-rank basis of depths ties all anchors of a view together. Use the "
             "solver adam for it."
         )
-    ground = ground_of(problem, start, chain, options, known or Known())
-    state = state_of(start, chain, ground.setting)
+    inputs = stage_inputs(problem, start, chain, options, known or Known())
+    state = state_of(start, chain, inputs.constants)
     losses: list[float] = []
     num_steps, stopped = 0, "finished"
     for name, stage, model_of in (
         ("coarse", options.coarse, coarse_model),
         ("fine", options.fine, fine_model),
     ):
-        model = model_of(ground, state) if stage.steps else None
+        model = model_of(inputs, state) if stage.steps else None
         if model is None:
             continue
-        levels = tuple(_levels(model, stage, name == "fine"))
-        leg = _descended(levels, state, _named(progress, name, len(levels)))
-        state, losses, num_steps = leg.state, losses + list(leg.losses), num_steps + leg.num_steps
-        if not leg.sound:
-            stopped = f"loss {leg.losses[-1]} at the start of the {name} stage"
+        schedule = tuple(_continuation_schedule(model, stage, name == "fine"))
+        outcome = _descended(schedule, state, _named(progress, name, len(schedule)))
+        state, losses, num_steps = outcome.state, losses + list(outcome.losses), num_steps + outcome.num_steps
+        if not outcome.sound:
+            stopped = f"loss {outcome.losses[-1]} at the start of the {name} stage"
             break
-    return ReferenceDescent(
+    return SecondOrderDescent(
         placement_of(state, chain), torch.tensor(losses, dtype=torch.float64), num_steps, stopped
     )
 
@@ -137,151 +138,167 @@ def _named(progress: Progress, stage: str, total: int) -> Callable[[int], None]:
     return lambda done: progress(stage, done, total)
 
 
-def ground_of(
-    problem: Problem, start: Parameters, chain: CameraChain, options: ReferenceOptions, known: Known
-) -> Ground:
+def stage_inputs(
+    problem: Problem, start: Parameters, chain: CameraChain, options: SparseOptions, known: Known
+) -> StageInputs:
     """Return what the stages have in common: the terms of Adam's losses, and what the state is
     relative to.
     """
-    freeze, setting = known.freeze_of(problem.num_views), setting_of(chain)
-    matches = match_terms(problem, options.good_conf, freeze)
+    fixed, constants = known.fixed_levels(problem.num_views), constants_of(chain)
+    matches = match_terms(problem, options.good_conf, fixed)
     priors = None
     if options.priors.any:
         count = 1 if matches is None else int(matches.num_observations)
-        priors = ModelPriors(options.priors, state_of(start, chain, setting), count)
-    return Ground(
-        setting,
+        priors = ModelPriors(options.priors, state_of(start, chain, constants), count)
+    return StageInputs(
+        constants,
         chain,
         options,
-        freeze.numpy(),
+        fixed.numpy(),
         matches,
-        fallback_terms(problem, options.good_conf, freeze),
+        fallback_terms(problem, options.good_conf, fixed),
         priors,
     )
 
 
-def coarse_model(ground: Ground, state: ReferenceState) -> ReferenceModel | None:
+def coarse_model(inputs: StageInputs, state: SparseState) -> SparseModel | None:
     """Return the model of poses and sizes, by distances between matched points (chapter 9.3)."""
-    terms = ground.matches
+    terms = inputs.matches
     if terms is None or not bool(terms.weight.any()):
-        return _model(ground, _fallback(ground), False)
+        return _model(inputs, _fallback(inputs), False)
     return _model(
-        ground, (meeting_links(terms, _other_ends(terms, state, ground.chain)), *_fallback(ground)), False
+        inputs,
+        (point_to_point_observations(terms, _other_ends(terms, state, inputs.chain)), *_fallback(inputs)),
+        False,
     )
 
 
-def fine_model(ground: Ground, state: ReferenceState) -> ReferenceModel | None:
+def fine_model(inputs: StageInputs, state: SparseState) -> SparseModel | None:
     """Return the model of everything that the options let move, by distances between matched pixels (chapter
     9.4).
     """
-    terms = ground.matches
+    terms = inputs.matches
     if terms is None or not bool(terms.pixel_weight.any()):
-        return _model(ground, _fallback(ground), True)
-    return _model(ground, (sight_links(terms), *_fallback(ground)), True)
+        return _model(inputs, _fallback(inputs), True)
+    return _model(inputs, (reprojection_observations(terms), *_fallback(inputs)), True)
 
 
-def _fallback(ground: Ground) -> tuple[Links, ...]:
+def _fallback(inputs: StageInputs) -> tuple[TiledObservations, ...]:
     return (
-        () if ground.fallback is None else (predicted_links(ground.fallback, ground.options.fallback_weight),)
+        ()
+        if inputs.fallback is None
+        else (point_to_pointmap_observations(inputs.fallback, inputs.options.fallback_weight),)
     )
 
 
-def _other_ends(terms: MatchTerms, state: ReferenceState, chain: CameraChain) -> np.ndarray:
+def _other_ends(terms: MatchTerms, state: SparseState, chain: CameraChain) -> np.ndarray:
     """Return the second ends' points (T, 3, S) in their views' frames and scales; the coarse stage moves none
     of what they depend on.
     """
     placement, view = placement_of(state, chain), terms.ends.view[terms.ends.group, 1]
     K, depth = placement.K[view], lift(terms.ends, placement, chain)[:, 1]
-    xy = (terms.ends.pixel[:, 1, :2] - K[:, :2, 2, None]) / K[:, 0, 0, None, None]
-    return torch.cat([xy * depth[:, None], depth[:, None]], 1).double().numpy()
+    xy = terms.ends.pixel[:, 1, :2].mT  # (T, S, 2)
+    points = rays(xy, K[:, 0, 0, None, None], K[:, None, :2, 2]) * depth[..., None]
+    return points.mT.double().numpy()
 
 
-def _model(ground: Ground, all_links: tuple[Links, ...], fine: bool) -> ReferenceModel | None:
+def _model(inputs: StageInputs, all_obs: tuple[TiledObservations, ...], fine: bool) -> SparseModel | None:
     """Return the model of some links; none without any."""
-    if not all_links:
+    if not all_obs:
         return None
-    options, setting, frozen = ground.options, ground.setting, ground.freeze > 0
+    options, constants, fixed = inputs.options, inputs.constants, inputs.fixed > 0
     alone = fine and options.free_depth
-    pose, camera = ~frozen, np.zeros(setting.log_focal_range.shape[1], bool)
+    pose, camera = ~fixed, np.zeros(constants.log_focal_range.shape[1], bool)
     # A frozen view is the gauge where there is one.
-    pose[setting.root] &= bool(frozen.any())
-    camera[setting.camera[ground.freeze < 1]] = fine
+    pose[constants.root] &= bool(fixed.any())
+    camera[constants.camera[inputs.fixed < 1]] = fine
     focal, centre = camera & options.intrinsics.free_focal, camera & options.intrinsics.free_principal_point
-    least = _LEAST_SHARE * float(setting.pivot_depth.min())
-    return ReferenceModel(
+    least = _LEAST_SHARE * float(constants.pivot_depth.min())
+    return SparseModel(
         # The stage's own function comes with its levels.
-        parts=tuple(
-            Part(
-                links,
-                tuple(in_pieces(links)),
+        terms=tuple(
+            RobustTerm(
+                obs,
+                tuple(tiled_pieces(obs)),
                 options.fallback,
-                _LEAST_PX if links.kind == "pixel" else least,
+                _LEAST_PX if obs.kind == "reprojection" else least,
             )
-            for links in all_links
+            for obs in all_obs
         ),
-        setting=setting,
+        constants=constants,
         depth=options.depth,
-        lones=lones_of(all_links, setting.anchor_view, ground.freeze < 1) if alone else None,
-        priors=ground.priors,
+        eliminated=eliminated_depths(all_obs, constants.anchor_view, inputs.fixed < 1) if alone else None,
+        priors=inputs.priors,
         # A view whose depths are free has no need of a size.
-        free=np.concatenate([np.repeat(pose, 6), ~frozen & (not alone), focal, np.repeat(centre, 2)]),
-        num_rows=TARGET_CENTRE.stop if centre.any() else SOURCE_CENTRE.start if focal.any() else SOURCE_FOCAL,
-        bounded=not alone and not frozen.any(),
+        free=np.concatenate([np.repeat(pose, 6), ~fixed & (not alone), focal, np.repeat(centre, 2)]),
+        num_rows=TARGET_CENTRE.stop
+        if centre.any()
+        else SOURCE_CENTRE.start
+        if focal.any()
+        else Row.SOURCE_LOG_FOCAL,
+        bounded=not alone and not fixed.any(),
     )
 
 
-def _levels(model: ReferenceModel, stage: Stage, fine: bool) -> Iterator[tuple[ReferenceModel, Control]]:
+def _continuation_schedule(
+    model: SparseModel, stage: Stage, fine: bool
+) -> Iterator[tuple[SparseModel, LevenbergMarquardtOptions]]:
     """Yield the models to descend in turn; the last one is the stage's own at its end."""
     if fine:
-        smoothing = _smoothing(model.setting)
+        smoothing = _smoothing(model.constants)
         for k, smooth in enumerate(smoothing):
-            yield under(model, at_progress(stage.robust, k / len(smoothing)), smooth), _LEVEL
+            yield with_kernel(model, at_progress(stage.robust, k / len(smoothing)), smooth), _CONTINUED
     elif isinstance(stage.robust, Sharpening):
         for progress in _SHARPENED:
-            yield under(model, at_progress(stage.robust, progress)), _COARSE
-    yield under(model, at_progress(stage.robust, (stage.steps - 1) / stage.steps)), _LAST if fine else _COARSE
+            yield with_kernel(model, at_progress(stage.robust, progress)), _COARSE
+    yield (
+        with_kernel(model, at_progress(stage.robust, (stage.steps - 1) / stage.steps)),
+        _LAST if fine else _COARSE,
+    )
 
 
-def _smoothing(setting: Setting) -> list[float]:
+def _smoothing(constants: Constants) -> list[float]:
     """Return the distances in pixels by which the fine stage is smoothed, one after the other."""
-    widest = _WIDEST * float(np.linalg.norm(setting.size, axis=1).mean())
+    widest = _WIDEST * float(np.linalg.norm(constants.size, axis=1).mean())
     count = math.ceil(math.log(max(widest / _NARROWEST_PX, 1)) / -math.log(_NARROWING))
     return [widest * _NARROWING**k for k in range(count)]
 
 
 def _descended(
-    levels: tuple[tuple[ReferenceModel, Control], ...], start: ReferenceState, progress: Callable[[int], None]
-) -> _Leg:
+    schedule: tuple[tuple[SparseModel, LevenbergMarquardtOptions], ...],
+    start: SparseState,
+    progress: Callable[[int], None],
+) -> _StageResult:
     """Return where the levels lead in turn. What they end in is no higher than the start under the
     last one.
     """
-    last = levels[-1][0]
+    last = schedule[-1][0]
     first_loss = last.cost(start)
     if not math.isfinite(first_loss):
-        return _Leg(start, (first_loss,), 0, False)
+        return _StageResult(start, (first_loss,), 0, False)
     state, losses, num_steps, damping = start, (first_loss,), 0, _MOST_DAMPING
-    for k, (model, control) in enumerate(levels):
+    for k, (model, solver_options) in enumerate(schedule):
         if model is last and k and not last.cost(state) <= first_loss:
             state = start
-        state, descent = minimise(
-            model, state, model.free, replace(control, first_damping=min(damping, _MOST_DAMPING))
+        state, descent = levenberg_marquardt(
+            model, state, model.free, replace(solver_options, initial_damping=min(damping, _MOST_DAMPING))
         )
         num_steps, damping = num_steps + len(descent.costs) - 1, descent.damping
         if model is last:
             losses += descent.costs if k else descent.costs[1:]
         progress(k + 1)
-    return _Leg(_following(last, start, state), losses, num_steps, True)
+    return _StageResult(_following(last, start, state), losses, num_steps, True)
 
 
-def _following(model: ReferenceModel, start: ReferenceState, end: ReferenceState) -> ReferenceState:
+def _following(model: SparseModel, start: SparseState, end: SparseState) -> SparseState:
     """Return the end with the anchors on which no match hangs moved like the others of their view, in the
     median.
     """
-    if model.lones is None:
+    if model.eliminated is None:
         return end
-    anchor, view = model.lones.anchor, model.setting.anchor_view
+    anchor, view = model.eliminated.anchor, model.constants.anchor_view
     present = (anchor >= 0) & (start.shape[anchor] != 0)
     ratio = np.where(present, end.shape[anchor] / np.where(present, start.shape[anchor], 1), np.nan)
     typical, some = np.ones(len(anchor)), present.any(1)
     typical[some] = np.nanmedian(ratio[some], axis=1)
-    return replace(end, shape=np.where(model.lones.place < 0, end.shape * typical[view], end.shape))
+    return replace(end, shape=np.where(model.eliminated.index < 0, end.shape * typical[view], end.shape))

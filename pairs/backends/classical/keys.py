@@ -42,7 +42,7 @@ def photo_key(view: View) -> str:
     """
     # A view made in memory states one key only; it says more than is needed, which costs time and no
     # correctness.
-    return view.content or view.key
+    return view.photo_key or view.grid_key
 
 
 def _mapper_version() -> str:

@@ -1,4 +1,4 @@
-"""DUSt3R and MASt3R as backends (the pair network's specification, chapters 8, 9 and 11.4)."""
+"""DUSt3R and MASt3R as backends (docs/pair_networks.md, "Both orders of a pair")."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pairs.backends.dust3r.pair_entry import (
     pair_prediction,
     usual_batch,
 )
-from pairs.backends.dust3r.similarity import likeness_model
+from pairs.backends.dust3r.similarity import similarity_model_of
 from pairs.backends.jobs import Encoding
 from pairs.backends.network_options import (
     PRECISIONS,
@@ -65,7 +65,7 @@ def make_dust3r(seed: int = 0, options: BackendOptions | None = None) -> Pairwis
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkRecipe:
+class NetworkSpec:
     """What it takes to open a network in any process of this machine."""
 
     path: Path
@@ -112,6 +112,7 @@ class NetworkModel:
         a, b = self._batch(first), self._batch(second)
         if a.size != b.size:
             return self.network.decode(a, b), self.network.decode(b, a)
+        # Both orders in one call where the sizes allow it: then both sides are batches of one shape.
         both = self.network.decode(join([a, b]), join([b, a]))
         forward, backward = slice(None, len(first)), slice(len(first), None)
         return (_rows(both[0], forward), _rows(both[1], forward)), (
@@ -134,22 +135,22 @@ class NetworkModel:
         )
 
 
-def open_network(recipe: NetworkRecipe) -> NetworkModel:
-    """Return the network of a recipe, ready to be asked."""
-    network = load_network(recipe.path, recipe.device, PRECISIONS[recipe.precision])
-    return NetworkModel(network, fill_named(recipe.fill), recipe.subsample)
+def open_network(spec: NetworkSpec) -> NetworkModel:
+    """Return the network of a spec, ready to be asked."""
+    network = load_network(spec.path, spec.device, PRECISIONS[spec.precision])
+    return NetworkModel(network, fill_named(spec.fill), spec.subsample)
 
 
-def network_key(kind: str, recipe: NetworkRecipe) -> str:
+def network_key(kind: str, spec: NetworkSpec) -> str:
     """Return the line that tells a network's predictions from those of any other."""
     chosen = {
-        "weights": weights_digest(recipe.path),
-        "precision": recipe.precision,
-        "fill": recipe.fill,
-        "subsample": recipe.subsample,
+        "weights": weights_digest(spec.path),
+        "precision": spec.precision,
+        "fill": spec.fill,
+        "subsample": spec.subsample,
     }
     return (
-        f"{kind} {VERSION} ({libraries()}, {torch.device(recipe.device).type}) "
+        f"{kind} {VERSION} ({libraries()}, {torch.device(spec.device).type}) "
         f"{json.dumps(chosen, sort_keys=True)}"
     )
 
@@ -161,13 +162,13 @@ def weights_digest(path: Path) -> str:
 
 def _make(kind: str, options: BackendOptions) -> PairwiseBackend:
     refuse_other_options(kind, options, _HEARD)
-    recipe = NetworkRecipe(
+    spec = NetworkSpec(
         path=find_checkpoint(options.weights or kind).absolute(),
         device=chosen_device(options),
         precision=chosen_precision(options),
         fill=chosen_fill(options),
     )
-    checkpoint = read_checkpoint(recipe.path)
+    checkpoint = read_checkpoint(spec.path)
     config = checkpoint.config
     if config.kind != kind:
         raise UserError(
@@ -179,15 +180,15 @@ def _make(kind: str, options: BackendOptions) -> PairwiseBackend:
     require_fit(checkpoint)
     grid = grid_of(config)
     return PairwiseBackend(
-        key=network_key(kind, recipe),
+        key=network_key(kind, spec),
         own_grid=_in_words(grid),
         to_grid=functools.partial(on_network_grid, grid=grid),
-        open_model=functools.partial(open_network, recipe),
-        batch=_batch(options.batch, recipe.device),
+        open_model=functools.partial(open_network, spec),
+        batch=_batch(options.batch, spec.device),
         engine=chosen_engine(options),
-        looks=None
+        similarity_model=None
         if options.retrieval is None
-        else likeness_model(options.retrieval, config, torch.device(recipe.device)),
+        else similarity_model_of(options.retrieval, config, torch.device(spec.device)),
     )
 
 
@@ -205,6 +206,7 @@ def _in_words(grid: NetworkGrid) -> str:
 
 def _sound(run: PairPrediction, precision: torch.dtype) -> PairPrediction:
     """Return a run if its confidences can be."""
+    # Heads are float32, so this is where an overflow of half-precision tokens comes to light.
     if all(((conf >= 1) & (conf < np.inf)).all() for conf in (run.a_conf, run.b_conf)):
         return run
     remedy = (

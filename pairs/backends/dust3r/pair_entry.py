@@ -1,5 +1,5 @@
-"""What a pair network says of two views, as store and matching take it (the pair network's specification,
-chapters 8 and 11.4).
+"""What a pair network says of two views, as store and matching take it (docs/pair_networks.md, "Both orders
+of a pair").
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ Decoded = tuple[HeadOutput, HeadOutput]
 """What the two heads say of one pair, in the order of decoding."""
 
 
+# One seed for each anchor of the aligner: denser matches would share their anchors.
 SUBSAMPLE = 8
 """Pixels between the seeds from which matches are searched, in both directions."""
 _BATCH_CPU, _BATCH_ACCELERATOR = 1, 8

@@ -1,5 +1,5 @@
-"""How alike photos are to a pair network's encoder: its retrieval head as a part of the backend (the pair
-network's specification, chapter 12).
+"""How alike photos are to a pair network's encoder: its retrieval head as a part of the backend
+(docs/pair_networks.md, "Retrieval head").
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 
 from masks.errors import UserError
 from pairs.backends.jobs import Encoding
-from pairs.backends.pairwise import LikenessModel
+from pairs.backends.pairwise import SimilarityModel
 from pairs.networks.dust3r.config import NetworkConfig
 from pairs.networks.dust3r.network import Encoded
 from pairs.retrieval.asmk import similarity_matrix
@@ -22,7 +22,7 @@ from pairs.retrieval.head import local_features
 from pairs.views.digest import files_digest
 
 
-def likeness_model(path: Path, config: NetworkConfig, device: torch.device) -> LikenessModel:
+def similarity_model_of(path: Path, config: NetworkConfig, device: torch.device) -> SimilarityModel:
     """Return what tells how alike photos are. Raises `FormatError` for a damaged file, `UserError` for one
     that was made for another network.
     """
@@ -33,14 +33,14 @@ def likeness_model(path: Path, config: NetworkConfig, device: torch.device) -> L
             f"{config.encoder.dim}. Use the head that was published "
             "with the weights."
         )
-    return LikenessModel(
+    return SimilarityModel(
         files_digest(path, codebook_path(path)),
         functools.partial(similarity, on_device(model, device), config.patch_size),
     )
 
 
 def similarity(model: RetrievalModel, patch: int, encodings: Iterable[Encoding]) -> np.ndarray:
-    """Return the likeness (V, V) of V photos by what the network remembers of them, in patches of so many
+    """Return the similarity (V, V) of V photos by what the network remembers of them, in patches of so many
     pixels a side.
     """
     return photo_similarity(model, (object_tokens(encoding, patch) for encoding in encodings))
@@ -61,7 +61,7 @@ def object_tokens(encoding: Encoding, patch: int) -> Encoded:
 
 
 def photo_similarity(model: RetrievalModel, encoded: Iterable[Encoded]) -> np.ndarray:
-    """Return the likeness (V, V) float64 of V photos, in the order of their encodings; row: asked for,
+    """Return the similarity (V, V) float64 of V photos, in the order of their encodings; row: asked for,
     column: found.
 
     The encoder must be the one that the model was made with. Encodings are used one after the other and not

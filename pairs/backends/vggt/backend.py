@@ -1,4 +1,4 @@
-"""VGGT's three roads as backends: all photos together, the same with tracks to refine it, and photos two at a
+"""VGGT's three modes as backends: all photos together, the same with tracks to refine it, and photos two at a
 time.
 """
 
@@ -17,9 +17,9 @@ from masks.progress import Progress
 from pairs.backends.network_options import chosen_engine
 from pairs.backends.pairwise import PairwiseBackend, pairs_of
 from pairs.backends.protocol import BackendOptions, refuse_other_options
-from pairs.backends.vggt.group_pass import Grouped, Together, parse_together, predict_group
+from pairs.backends.vggt.group_pass import Grouped, MaxFrames, parse_max_frames, predict_group
+from pairs.backends.vggt.model_spec import GROUP_HEADS, TRACK_HEADS, VggtSpec, chosen_spec
 from pairs.backends.vggt.pair_model import on_own_grid, open_pair_model
-from pairs.backends.vggt.recipe import GROUP_HEADS, TRACK_HEADS, VggtRecipe, chosen_recipe
 from pairs.backends.vggt.track_matches import TrackOptions, matches_of_pairs, nearest_camera, strongest_pairs
 from pairs.backends.vggt.track_pass import follow_all
 from pairs.backends.work import Work
@@ -30,45 +30,47 @@ from pairs.prediction.predictions import GroupPrediction, Matches, PairEntry, Pr
 from pairs.prediction.store import PredictionStore
 from pairs.views.view import View, grid_mask
 
-_GROUP_OPTIONS = ("weights", "device", "precision", "fill", "together")
+_GROUP_OPTIONS = ("weights", "device", "precision", "fill", "max_frames")
 _PAIR_OPTIONS = ("weights", "device", "precision", "fill", "engine")
-"""Of `BackendOptions`, those that a road hears of."""
+"""Of `BackendOptions`, those that a mode supports."""
 
 
 def make_vggt(seed: int = 0, options: BackendOptions | None = None) -> VggtGroup:
-    """Return the group road: cameras and depth of all photos in one pass, as they are. Nothing in it is drawn
+    """Return the one-pass mode: cameras and depth of all photos in one pass, as they are. Nothing in it is
+    drawn
     at random.
     """
     options = options or BackendOptions()
     refuse_other_options("vggt", options, _GROUP_OPTIONS)
-    return VggtGroup(chosen_recipe(options), parse_together(options.together or "auto"))
+    return VggtGroup(chosen_spec(options), parse_max_frames(options.max_frames or "auto"))
 
 
 def make_vggt_tracks(seed: int = 0, options: BackendOptions | None = None) -> VggtTracks:
-    """Return the refine road: the same, and points followed through the photos, by which an aligner makes it
+    """Return the tracking mode: the same, and points followed through the photos, by which an aligner makes
+    it
     better.
     """
     options = options or BackendOptions()
     refuse_other_options("vggt-tracks", options, _GROUP_OPTIONS)
-    recipe = chosen_recipe(options)
-    if recipe.config.track is None:
+    spec = chosen_spec(options)
+    if spec.config.track is None:
         raise UserError(
-            f"{recipe.path}: a network without a track head follows no points. Use --backend vggt, or "
+            f"{spec.path}: a network without a track head follows no points. Use --backend vggt, or "
             "weights with it."
         )
-    return VggtTracks(recipe, parse_together(options.together or "auto"))
+    return VggtTracks(spec, parse_max_frames(options.max_frames or "auto"))
 
 
 def make_vggt_pairs(seed: int = 0, options: BackendOptions | None = None) -> PairwiseBackend:
-    """Return the pair road: photos two at a time and in both orders, as pair networks look at them."""
+    """Return the pairwise mode: photos two at a time and in both orders, as pair networks look at them."""
     options = options or BackendOptions()
     refuse_other_options("vggt-pairs", options, _PAIR_OPTIONS)
-    recipe = chosen_recipe(options)
+    spec = chosen_spec(options)
     return PairwiseBackend(
-        key=recipe.key("vggt-pairs"),
-        own_grid=recipe.own_grid,
-        to_grid=functools.partial(on_own_grid, recipe=recipe),
-        open_model=functools.partial(open_pair_model, recipe),
+        key=spec.key("vggt-pairs"),
+        own_grid=spec.own_grid,
+        to_grid=functools.partial(on_own_grid, spec=spec),
+        open_model=functools.partial(open_pair_model, spec),
         engine=chosen_engine(options),
     )
 
@@ -77,18 +79,18 @@ def make_vggt_pairs(seed: int = 0, options: BackendOptions | None = None) -> Pai
 class VggtGroup:
     """Looks at all photos together and hands on what it sees: there is nothing to align."""
 
-    recipe: VggtRecipe
-    together: Together = field(default_factory=Together)
+    spec: VggtSpec
+    max_frames: MaxFrames = field(default_factory=MaxFrames)
 
     @property
     def key(self) -> str:
         """Name, version and options in one line."""
-        return f"{self.recipe.key('vggt')} {self.together}"
+        return f"{self.spec.key('vggt')} {self.max_frames}"
 
     @property
     def own_grid(self) -> str:
         """In words the grid that it predicts on."""
-        return self.recipe.own_grid
+        return self.spec.own_grid
 
     def predict(
         self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress
@@ -102,13 +104,13 @@ class VggtGroup:
                 "--backend vggt-tracks or vggt-pairs."
             )
         with Processes(1).start() as workers:
-            found = predict_group(views, self.together, self.recipe, Work(store, workers, progress))
+            found = predict_group(views, self.max_frames, self.spec, Work(store, workers, progress))
         text = (
             "the cameras are as the network sees them. --backend vggt-tracks refines them by points that "
             "it follows through the photos."
         )
         notices = (*found.notices, info("cameras", text))
-        return Predictions(found.views, (), _no_pair, found.group.cameras, notices, "estimated", found.group)
+        return Predictions(found.views, (), _no_pair, found.group.cameras, notices, "network", found.group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +119,19 @@ class VggtTracks:
     these are.
     """
 
-    recipe: VggtRecipe
-    together: Together = field(default_factory=Together)
+    spec: VggtSpec
+    max_frames: MaxFrames = field(default_factory=MaxFrames)
     tracks: TrackOptions = field(default_factory=TrackOptions)
 
     @property
     def key(self) -> str:
         """Name, version and options in one line."""
-        return f"{self.recipe.key('vggt-tracks')} {self.together} {self.tracks}"
+        return f"{self.spec.key('vggt-tracks')} {self.max_frames} {self.tracks}"
 
     @property
     def own_grid(self) -> str:
         """In words the grid that it predicts on."""
-        return self.recipe.own_grid
+        return self.spec.own_grid
 
     def predict(
         self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress
@@ -142,8 +144,8 @@ class VggtTracks:
         """
         with Processes(1).start() as workers:
             work = Work(store, workers, progress)
-            found = predict_group(views, self.together, self.recipe, work, GROUP_HEADS | TRACK_HEADS)
-            tracks = follow_all(found, self.tracks, self.recipe, work)
+            found = predict_group(views, self.max_frames, self.spec, work, GROUP_HEADS | TRACK_HEADS)
+            tracks = follow_all(found, self.tracks, self.spec, work)
         masks = [grid_mask(view) for view in found.views]
         matches = matches_of_pairs(tracks, found.group, masks, self.tracks)
         edges = (
@@ -160,7 +162,7 @@ class VggtTracks:
         edges, notices = with_loose_views(found, edges)
         load = functools.partial(_cut_out, found.group, edges, matches)
         return Predictions(
-            found.views, edges, load, found.group.cameras, (*found.notices, *notices), "estimated"
+            found.views, edges, load, found.group.cameras, (*found.notices, *notices), "network"
         )
 
 
@@ -172,6 +174,8 @@ def with_loose_views(found: Grouped, edges: Edges) -> tuple[Edges, tuple[Notice,
     loose = [view for view in range(len(found.views)) if view not in tied]
     if not loose:
         return edges, ()
+    # Without a pair a view would be dropped; with one, its camera from the network is kept, and the warning
+    # says that nothing refined it.
     added = {
         (min(pair), max(pair))
         for pair in ((view, nearest_camera(found.group.cameras, view)) for view in loose)

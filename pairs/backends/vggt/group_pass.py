@@ -1,5 +1,5 @@
-"""All photos of a scene in one pass, or in overlapping windows where the memory does not suffice (VGGT's
-specification, chapters 12 and 18).
+"""All photos of a scene in one pass, or in overlapping windows where the memory does not suffice
+(docs/vggt.md, "Group pass").
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pairs.backends.jobs import is_out_of_memory
 from pairs.backends.vggt.cost import PassCost, free_memory, in_words, pass_cost
 from pairs.backends.vggt.group import group_prediction
 from pairs.backends.vggt.images import on_vggt_grid, vggt_input
-from pairs.backends.vggt.recipe import GROUP_HEADS, VggtRecipe, grid_for, open_vggt
+from pairs.backends.vggt.model_spec import GROUP_HEADS, VggtSpec, grid_for, open_vggt
 from pairs.backends.vggt.stitching import overlapping_windows, stitched
 from pairs.backends.work import Work, cached_map
 from pairs.networks.vggt.config import Head
@@ -31,11 +31,13 @@ from pairs.views.view import View
 
 _GROUPS = "groups"
 """Folder of the store."""
+# Windows share half of their views: of two that is one photo, on which the whole chain of similarities would
+# hang.
 _LEAST_WINDOW = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class MaxFrames:
     """How many photos the network looks at together."""
 
     at_most: int | None = None
@@ -56,22 +58,22 @@ class Grouped:
     notices: tuple[Notice, ...]
 
 
-def parse_together(text: str) -> Together:
+def parse_max_frames(text: str) -> MaxFrames:
     """Return what `auto`, `all` or a number stand for. Raises `UserError` for anything else."""
     if text in ("auto", "all"):
-        return Together(whole=text == "all")
+        return MaxFrames(whole=text == "all")
     if not (text.isascii() and text.isdigit() and int(text) >= _LEAST_WINDOW):
         raise UserError(
-            f"--together {text}: say auto, all, or how many photos the network looks at together, "
+            f"--max-frames {text}: say auto, all, or how many photos the network looks at together, "
             f"{_LEAST_WINDOW} or more."
         )
-    return Together(int(text))
+    return MaxFrames(int(text))
 
 
 def predict_group(
     views: Sequence[View],
-    together: Together,
-    recipe: VggtRecipe,
+    max_frames: MaxFrames,
+    spec: VggtSpec,
     work: Work,
     heads: frozenset[Head] = GROUP_HEADS,
 ) -> Grouped:
@@ -81,11 +83,11 @@ def predict_group(
     the memory does not suffice.
     """
     work.progress("scaling photos for the network", 0, 1)
-    placed = on_vggt_grid(views, grid_for(tuple(views), recipe))
-    device = torch.device(recipe.device)
+    placed = on_vggt_grid(views, grid_for(tuple(views), spec))
+    device = torch.device(spec.device)
     height, width = placed[0].image.shape[:2]
-    cost = pass_cost(recipe.with_heads(heads), (height, width), recipe.frames_at_once)
-    windows, notices = choose_windows(len(placed), cost, free_memory(device), together)
+    cost = pass_cost(spec.with_heads(heads), (height, width), spec.frames_at_once)
+    windows, notices = choose_windows(len(placed), cost, free_memory(device), max_frames)
     # Said before it is run: whoever has not so much memory or time can still stop here.
     work.progress(
         f"looking at {len(windows[0])} photos together ({in_words(cost, len(windows[0]), device)})",
@@ -97,8 +99,8 @@ def predict_group(
         work,
         "looking at photos together",
         _GROUPS,
-        [digest(recipe.key("vggt"), [view.key for view in window]) for window in seen],
-        _Looker(recipe),
+        [digest(spec.key("vggt"), [view.grid_key for view in window]) for window in seen],
+        _Looker(spec),
         lambda missing: [seen[k] for k in missing],
     )
     groups = [group_prediction(window, _output(arrays)) for window, arrays in zip(seen, said)]
@@ -108,14 +110,14 @@ def predict_group(
 
 
 def choose_windows(
-    num_views: int, cost: PassCost, free: float | None, together: Together
+    num_views: int, cost: PassCost, free: float | None, max_frames: MaxFrames
 ) -> tuple[tuple[tuple[int, ...], ...], tuple[Notice, ...]]:
     """Return the views of every pass, and what the user has to know about it.
 
     Raises `UserError` naming the number of photos that fit when the memory does not suffice for the number
     asked for, or for a useful one.
     """
-    asked = num_views if together.at_most is None else min(together.at_most, num_views)
+    asked = num_views if max_frames.at_most is None else min(max_frames.at_most, num_views)
     fit = asked if free is None else cost.frames_within(free)
     if fit >= asked:
         windows = overlapping_windows(num_views, max(asked, 2))
@@ -127,9 +129,9 @@ def choose_windows(
     smaller = "Use another --device, or close what else uses its memory."
     if fit < min(_LEAST_WINDOW, num_views):
         raise UserError(f"{lack}: not even {min(_LEAST_WINDOW, num_views)} photos fit. {smaller}")
-    if together.whole or together.at_most is not None:
+    if max_frames.whole or max_frames.at_most is not None:
         raise UserError(
-            f"{lack}: {fit} photos fit. Pass --together {fit} (or auto) for overlapping groups of photos "
+            f"{lack}: {fit} photos fit. Pass --max-frames {fit} (or auto) for overlapping groups of photos "
             f"that are joined afterwards. {smaller}"
         )
     windows = overlapping_windows(num_views, fit)
@@ -143,7 +145,7 @@ def choose_windows(
 def _windows_notice(num_views: int, size: int, count: int, why: str) -> Notice:
     text = (
         f"the {num_views} photos were looked at in {count} overlapping groups of {size}, joined by the "
-        f"photos they share ({why}; --together {size})."
+        f"photos they share ({why}; --max-frames {size})."
     )
     return info("groups", text)
 
@@ -151,23 +153,23 @@ def _windows_notice(num_views: int, size: int, count: int, why: str) -> Notice:
 class _Looker:
     """Looks at photos together, with a network that is opened when the first come."""
 
-    def __init__(self, recipe: VggtRecipe) -> None:
-        self._recipe = recipe
+    def __init__(self, spec: VggtSpec) -> None:
+        self._spec = spec
 
     @functools.cached_property
     def _network(self) -> Vggt:
-        return open_vggt(self._recipe, GROUP_HEADS)
+        return open_vggt(self._spec, GROUP_HEADS)
 
     def __call__(self, views: Sequence[View]) -> dict[str, np.ndarray]:
         """Run the network once, and return what it says as arrays: encodings (S, 9), depth and confidence
         (S, H, W).
         """
-        network, recipe = self._network, self._recipe
+        network, spec = self._network, self._spec
         with torch.inference_mode(), enough_memory(len(views)):
-            images = vggt_input(views, fill_named(recipe.fill)).to(network.device)
+            images = vggt_input(views, fill_named(spec.fill)).to(network.device)
             aggregated = network.aggregate(images[None])
             encodings = network.camera(aggregated)[-1]
-            depth = network.depth(aggregated, recipe.frames_at_once)
+            depth = network.depth(aggregated, spec.frames_at_once)
         arrays = {"encodings": encodings[0], "depth": depth.values[0, ..., 0], "conf": depth.conf[0]}
         return {name: tensor.float().cpu().numpy() for name, tensor in arrays.items()}
 
@@ -182,7 +184,7 @@ def enough_memory(num_photos: int) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        fewer = f"--together {max(_LEAST_WINDOW, num_photos // 2)}"
+        fewer = f"--max-frames {max(_LEAST_WINDOW, num_photos // 2)}"
         raise UserError(
             f"the memory does not suffice for {num_photos} photos in one pass. Pass {fewer}, or use "
             "another --device."

@@ -1,5 +1,5 @@
-"""Photos as VGGT wants them (VGGT's specification, chapter 2): sizes to the pixel, and masks and intrinsics
-that follow by `PixelMap`.
+"""Photos as VGGT wants them (docs/vggt.md, "Images"): sizes to the pixel, and masks and intrinsics that
+follow by `PixelMap`.
 """
 
 from __future__ import annotations
@@ -114,9 +114,9 @@ def on_vggt_grid(views: Sequence[View], grid: VggtGrid) -> tuple[View, ...]:
     for view, pixel_map in zip(views, maps):
         # The image is resampled otherwise than that of a view loaded with the same pixel map, so its key
         # differs as well.
-        key = digest("vggt image", view.content, pixel_map.matrix, list(pixel_map.target_size))
+        key = digest("vggt image", view.photo_key, pixel_map.matrix, list(pixel_map.target_size))
         placed.append(
-            replace(view, image=photo_on_grid(load_photo(view), pixel_map), pixel_map=pixel_map, key=key)
+            replace(view, image=photo_on_grid(load_photo(view), pixel_map), pixel_map=pixel_map, grid_key=key)
         )
     return tuple(placed)
 
@@ -155,7 +155,7 @@ def opaque(picture: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class SquareFrame:
-    """Where a photo lies in its square image (chapter 2.2), in pixels of the square.
+    """Where a photo lies in its square image (docs/vggt.md, "Images"), in pixels of the square.
 
     Its bars are resized with it and need not be whole pixels, so it is no `PixelMap`.
     """

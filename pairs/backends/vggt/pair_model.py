@@ -1,5 +1,4 @@
-"""VGGT as a network of pairs: two photos make a scene, once in either order (VGGT's specification, chapters
-11 and 12).
+"""VGGT as a network of pairs: two photos make a scene, once in either order (docs/vggt.md, "Pairs").
 
 Depth confidences are 1 + exp(x), trained with the same loss as those of DUSt3R and MASt3R: they are handed on
 as they are.
@@ -19,8 +18,8 @@ from masks.pixelmap import identity
 from pairs.backends.jobs import Encoding
 from pairs.backends.vggt.group import group_prediction
 from pairs.backends.vggt.images import WHITE, on_vggt_grid, stacked, vggt_input
+from pairs.backends.vggt.model_spec import GROUP_HEADS, TRACK_HEADS, VggtSpec, grid_for, open_vggt
 from pairs.backends.vggt.query_points import query_points
-from pairs.backends.vggt.recipe import GROUP_HEADS, TRACK_HEADS, VggtRecipe, grid_for, open_vggt
 from pairs.backends.vggt.track_matches import TrackOptions, Tracks, matches_of_pairs
 from pairs.backends.vggt.track_pass import arrays_of
 from pairs.networks.vggt.aggregator import Aggregated
@@ -29,19 +28,20 @@ from pairs.prediction.from_group import run_from_group
 from pairs.prediction.predictions import GroupPrediction, Matches, PairEntry, PairPrediction
 from pairs.views.view import View, grid_mask
 
+# A pair stands for itself here: whether it has enough matches is the aligner's business.
 _TRACKS = TrackOptions(least_matches=1)
 _NONE = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
 
 
-def on_own_grid(view: View, recipe: VggtRecipe) -> View:
+def on_own_grid(view: View, spec: VggtSpec) -> View:
     """Return a view on the network's grid, whatever the other views are."""
-    return on_vggt_grid([view], grid_for((view,), recipe))[0]
+    return on_vggt_grid([view], grid_for((view,), spec))[0]
 
 
-def open_pair_model(recipe: VggtRecipe) -> VggtPairModel:
-    """Return the network of a recipe, ready to be asked for pairs."""
-    tracks = TRACK_HEADS if recipe.config.track is not None else frozenset()
-    return VggtPairModel(open_vggt(recipe, GROUP_HEADS | tracks), recipe.fill)
+def open_pair_model(spec: VggtSpec) -> VggtPairModel:
+    """Return the network of a spec, ready to be asked for pairs."""
+    tracks = TRACK_HEADS if spec.config.track is not None else frozenset()
+    return VggtPairModel(open_vggt(spec, GROUP_HEADS | tracks), spec.fill)
 
 
 @dataclass(frozen=True, slots=True)

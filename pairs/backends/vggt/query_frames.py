@@ -1,5 +1,5 @@
-"""Which frames to begin with: those that look least like the ones before (VGGT's specification, chapter 15.2,
-step 1).
+"""Which frames to begin with: those that look least like the ones before
+(docs/vggt.md, "Query frames and points").
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch.nn import functional
 from pairs.networks.vggt.dino import Dino, normalised
 
 _FAR = 100.0
-"""Likeness of a frame to itself is set to minus it, and likenesses are subtracted from it to give
+"""Similarity of a frame to itself is set to minus it, and likenesses are subtracted from it to give
 distances."""
 _SIDE = 336
 """Images are squeezed to squares of this many pixels before they are compared."""
@@ -32,10 +32,10 @@ def choose_frames(features: np.ndarray, count: int) -> list[int]:
 
     Only the last chosen frame is looked at, not all chosen ones, as published. Of equals the first is taken.
     """
-    likeness = features @ features.T
-    np.fill_diagonal(likeness, -_FAR)
-    chosen = [int(likeness.sum(1).argmax())]
-    distance = np.maximum(_FAR - likeness, 0)
+    similarity = features @ features.T
+    np.fill_diagonal(similarity, -_FAR)
+    chosen = [int(similarity.sum(1).argmax())]
+    distance = np.maximum(_FAR - similarity, 0)
     while len(chosen) < min(count, len(features)):
         row = distance[chosen[-1]].copy()
         row[chosen] = 0

@@ -1,5 +1,5 @@
 """Points followed through the photos of a group: one pass of the network for every photo that points are
-chosen in (chapters 11.7 and 15.2).
+chosen in (docs/vggt.md, "Query frames and points").
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import torch
 from masks.fill import fill_named
 from pairs.backends.vggt.group_pass import Grouped, enough_memory
 from pairs.backends.vggt.images import vggt_input
+from pairs.backends.vggt.model_spec import TRACK_HEADS, VggtSpec, open_vggt
 from pairs.backends.vggt.query_frames import swapped_to_front
 from pairs.backends.vggt.query_points import query_points, require_on_object
-from pairs.backends.vggt.recipe import TRACK_HEADS, VggtRecipe, open_vggt
 from pairs.backends.vggt.track_matches import TrackOptions, Tracks, reached, spread_views
 from pairs.backends.work import Work
 from pairs.networks.vggt.network import Vggt
@@ -26,21 +26,22 @@ from pairs.views.view import View, grid_mask
 _TRACKS = "tracks"
 """Folder of the store."""
 _POINT_FRAMES_CPU, _POINT_FRAMES_ACCELERATOR = 1 << 13, 1 << 16
-"""Points times photos that are followed together: they bound the memory. Points of one call help each other,
+"""Points times photos that are followed together: they bound the memory. Points of one call help each
+other,
 so the number is part of the key."""
 
 
-def follow_all(grouped: Grouped, options: TrackOptions, recipe: VggtRecipe, work: Work) -> tuple[Tracks, ...]:
+def follow_all(grouped: Grouped, options: TrackOptions, spec: VggtSpec, work: Work) -> tuple[Tracks, ...]:
     """Return tracks of points of some photos of every window through that window.
 
     Query photos are spread over the cameras; a photo that hardly any point of others reaches becomes one as
     well, once.
     """
     masks = [grid_mask(view) for view in grouped.views]
-    network = functools.cache(lambda: open_vggt(recipe, TRACK_HEADS))
+    network = functools.cache(lambda: open_vggt(spec, TRACK_HEADS))
     found: list[Tracks] = []
     for k, window in enumerate(grouped.windows):
-        follow = functools.partial(_follow, grouped.views, window, options, network, recipe, work)
+        follow = functools.partial(_follow, grouped.views, window, options, network, spec, work)
         own: list[Tracks] = []
         queries = spread_views(grouped.group.cameras, window, options.query_views)
         work.progress("following points, a pass each", k * len(queries), len(grouped.windows) * len(queries))
@@ -52,6 +53,7 @@ def follow_all(grouped: Grouped, options: TrackOptions, recipe: VggtRecipe, work
                 len(grouped.windows) * len(queries),
             )
         count = reached(own, masks, options)
+        # Once only: a photo that is still not reached shows what no other one shows.
         own += [follow(view) for view in window if view not in queries and count[view] < options.least_points]
         found += own
     return tuple(tracks for tracks in found if tracks.xy.shape[1])
@@ -86,6 +88,7 @@ def follow_points(
             "conf": np.zeros((len(views), 0)),
         }
     return {
+        # The order undoes itself, so it brings the frames back as well.
         name: np.concatenate([part[name][order.numpy()] for part in parts], axis=1)
         for name in ("xy", "visible", "conf")
     }
@@ -105,7 +108,7 @@ def _follow(
     window: tuple[int, ...],
     options: TrackOptions,
     network: Callable[[], Vggt],
-    recipe: VggtRecipe,
+    spec: VggtSpec,
     work: Work,
     query: int,
 ) -> Tracks:
@@ -113,15 +116,15 @@ def _follow(
     seen = [views[view] for view in window]
     position = window.index(query)
     key = digest(
-        recipe.key("vggt tracks"),
-        [view.key for view in seen],
+        spec.key("vggt tracks"),
+        [view.grid_key for view in seen],
         position,
         options.points,
         _POINT_FRAMES_CPU,
         _POINT_FRAMES_ACCELERATOR,
     )
     found = work.store.get_or_make(
-        _TRACKS, key, lambda: _followed(seen, position, options, network, recipe.fill)
+        _TRACKS, key, lambda: _followed(seen, position, options, network, spec.fill)
     )
     return Tracks(window, position, found["xy"], found["visible"], found["conf"])
 

@@ -1,5 +1,5 @@
-"""The aggregator: tokens of many frames that look at their own frame and at all frames in turn (VGGT's
-specification, chapters 2.4, 5 and 7).
+"""The aggregator: tokens of many frames that look at their own frame and at all frames in turn
+(docs/vggt.md, "Aggregator").
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from pairs.networks.layers import PatchEmbed, Rotation, rotation
+from pairs.networks.layers import PatchEmbed, RotaryEmbedding, rotation
 from pairs.networks.vggt.blocks import Block, BlockConfig, token_positions
 from pairs.networks.vggt.config import AggregatorConfig, Attention
 from pairs.networks.vggt.dino import Dino, normalised
@@ -58,6 +58,8 @@ class Aggregator(nn.Module):
         # apart.
         self.camera_token = nn.Parameter(torch.zeros(1, 2, 1, dim))
         self.register_token = nn.Parameter(torch.zeros(1, 2, config.registers, dim))
+        # All 48 blocks know positions by rotation only, and no frame has a number: the order of the frames
+        # behind the first cannot matter.
         block = BlockConfig(
             dim, config.heads, config.mlp_ratio, qk_norm=config.qk_norm, layer_scale=config.layer_scale
         )
@@ -86,6 +88,7 @@ class Aggregator(nn.Module):
                 said[kind] = self._run(kind, x, start, turns[kind])
                 x = said[kind][-1]
             for i in range(config.consecutive):
+                # The frame half first, whatever the order of the blocks: heads were trained on it so.
                 frame, whole = (
                     said[kind][i].unflatten(0, (num_scenes, num_frames)) for kind in ("frame", "global")
                 )
@@ -110,7 +113,7 @@ class Aggregator(nn.Module):
 
     def _turns(
         self, grid: tuple[int, int], num_frames: int, device: torch.device
-    ) -> dict[Attention, Rotation]:
+    ) -> dict[Attention, RotaryEmbedding]:
         """Return the rotary embedding of one frame and of all frames; every frame has the same positions."""
         positions = token_positions(grid, self.config.first_patch, device)
         head_dim = self.config.dim // self.config.heads
@@ -120,7 +123,7 @@ class Aggregator(nn.Module):
         )
         return {"frame": each, "global": whole}
 
-    def _run(self, kind: Attention, x: Tensor, start: int, turn: Rotation) -> list[Tensor]:
+    def _run(self, kind: Attention, x: Tensor, start: int, turn: RotaryEmbedding) -> list[Tensor]:
         """Return what each of the next blocks of a kind makes of tokens (B S, P, C)."""
         blocks = self.frame_blocks if kind == "frame" else self.global_blocks
         num_tokens = turn.cos.shape[1]

@@ -1,5 +1,5 @@
-"""The transformer block that DINOv2, the aggregator and the camera head share (VGGT's specification, chapters
-5 and 6). Tokens are (B, N, C).
+"""The transformer block that DINOv2, the aggregator and the camera head share (docs/vggt.md, "Aggregator").
+Tokens are (B, N, C).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pairs.networks.layers import Mlp, Rotation, grid_positions, rotate
+from pairs.networks.layers import Mlp, RotaryEmbedding, apply_rope, grid_positions
 
 NORM_EPS = 1e-5
 """Of every layer norm except those of DINOv2 and the camera head's norm without parameters."""
@@ -38,18 +38,20 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim)
+        # One norm for all heads. It bounds the products of queries and keys, which would grow over the tens
+        # of thousands of tokens of a scene.
         self.q_norm = nn.LayerNorm(dim // heads, eps=NORM_EPS) if qk_norm else nn.Identity()
         self.k_norm = nn.LayerNorm(dim // heads, eps=NORM_EPS) if qk_norm else nn.Identity()
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, turn: Rotation | None) -> Tensor:
+    def forward(self, x: Tensor, turn: RotaryEmbedding | None) -> Tensor:
         """Return what each token (B, N, C) gathers from all of them; without a turn positions do not
         matter.
         """
         query, key, value = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(2)  # (B, N, heads, d) each
         query, key = self.q_norm(query), self.k_norm(key)
         if turn is not None:
-            query, key = rotate(query, turn), rotate(key, turn)
+            query, key = apply_rope(query, turn), apply_rope(key, turn)
         # Norms give float32 whatever the precision around them, and attention wants three tensors of one
         # type.
         heads = (tokens.to(value.dtype).transpose(1, 2) for tokens in (query, key, value))
@@ -81,14 +83,15 @@ class Block(nn.Module):
         self.mlp = Mlp(dim, int(config.mlp_ratio * dim), dim)
         self.ls2 = nn.Identity() if scale is None else LayerScale(dim, scale)
 
-    def forward(self, x: Tensor, turn: Rotation | None = None) -> Tensor:
+    def forward(self, x: Tensor, turn: RotaryEmbedding | None = None) -> Tensor:
         """Return the tokens (B, N, C) one block later."""
         x = x + self.ls1(self.attn(self.norm1(x), turn))
         return x + self.ls2(self.mlp(self.norm2(x)))
 
 
 def token_positions(grid: tuple[int, int], num_special: int, device: torch.device) -> Tensor:
-    """Return the (row, column) of every token of a frame (1, num_special + h w, 2) int64 (chapter 5.2).
+    """Return the (row, column) of every token of a frame (1, num_special + h w, 2) int64
+    (docs/vggt.md, "Aggregator").
 
     Special tokens stand first, at (0, 0), which leaves them unturned; patches begin at (1, 1) then, and at
     (0, 0) where there are no special tokens.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_gathered import small_gathered
+from small_measurements import small_measurements
 
 from align.bundle.block_depth import block_depth
 
-VIEW = small_gathered(2).views[0]
+VIEW = small_measurements(2).views[0]
 SHAPE = VIEW.anchor_depth.shape
 
 
@@ -25,8 +25,8 @@ def test_a_block_without_an_offset_takes_that_of_its_neighbour() -> None:
     np.testing.assert_allclose(block_depth(VIEW, 0.5, offset).numpy(), VIEW.depth.numpy() * np.exp(0.52))
 
 
-@pytest.mark.parametrize("log_size", [0.0, -1.0])
-def test_without_any_offset_the_canonical_depth_is_scaled(log_size: float) -> None:
+@pytest.mark.parametrize("log_scale", [0.0, -1.0])
+def test_without_any_offset_the_canonical_depth_is_scaled(log_scale: float) -> None:
     np.testing.assert_allclose(
-        block_depth(VIEW, log_size, np.full(SHAPE, np.nan)).numpy(), VIEW.depth.numpy() * np.exp(log_size)
+        block_depth(VIEW, log_scale, np.full(SHAPE, np.nan)).numpy(), VIEW.depth.numpy() * np.exp(log_scale)
     )

@@ -7,34 +7,36 @@ from dataclasses import replace
 import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
-from small_gathered import small_gathered
+from small_measurements import small_measurements
 
-from align.bundle.bundle_alignment import gauss_newton_align
-from align.bundle.options import GaussNewton
-from align.measurements.gathered import Gathered
+from align.bundle.bundle_alignment import bundle_adjust
+from align.bundle.options import BundleOptions
+from align.measurements.gathered import Measurements
 from masks.notice import Level
 
 
-def turned_pairs(gathered: Gathered, wrong: set[tuple[int, int]], degrees: float) -> Gathered:
+def turned_pairs(measurements: Measurements, wrong: set[tuple[int, int]], degrees: float) -> Measurements:
     """Return the same with both runs of some pairs turned about the vertical through the object."""
     R = Rotation.from_euler("y", degrees, degrees=True).as_matrix()
     samples = []
-    for s in gathered.samples:
-        pair = (min(s.frame, s.other), max(s.frame, s.other))
-        turn = R if s.frame < s.other else R.T
-        samples.append(replace(s, seen=(s.seen - [0, 0, 4]) @ turn.T + [0, 0, 4]) if pair in wrong else s)
-    return replace(gathered, samples=tuple(samples))
+    for s in measurements.samples:
+        pair = (min(s.target, s.source), max(s.target, s.source))
+        turn = R if s.target < s.source else R.T
+        samples.append(
+            replace(s, in_target=(s.in_target - [0, 0, 4]) @ turn.T + [0, 0, 4]) if pair in wrong else s
+        )
+    return replace(measurements, samples=tuple(samples))
 
 
 def test_an_honest_scene_is_not_suspected() -> None:
-    solution = gauss_newton_align(small_gathered(5), GaussNewton())
+    solution = bundle_adjust(small_measurements(5), BundleOptions())
     assert solution.notices == ()
     assert solution.figures["share of matches in rejected pairs"] == 0
     assert solution.figures["share of open triangles"] == 0
 
 
 def test_pairs_that_disagree_make_a_scene_contradictory_and_are_named() -> None:
-    solution = gauss_newton_align(turned_pairs(small_gathered(5), {(0, 3), (1, 4)}, 90), GaussNewton())
+    solution = bundle_adjust(turned_pairs(small_measurements(5), {(0, 3), (1, 4)}, 90), BundleOptions())
     warnings = [n for n in solution.notices if n.level == Level.WARNING and "disagree" in n.text]
     assert len(warnings) == 1
     assert "0.png and 3.png" in warnings[0].text
@@ -43,10 +45,10 @@ def test_pairs_that_disagree_make_a_scene_contradictory_and_are_named() -> None:
 
 
 def test_a_view_whose_matches_lie_elsewhere_is_called_misplaced() -> None:
-    gathered = small_gathered(5)
+    measurements = small_measurements(5)
     generator = torch.Generator().manual_seed(0)
     records = []
-    for r in gathered.records:
+    for r in measurements.records:
         shift = 20 * torch.rand(r.xy_b.shape, generator=generator, dtype=torch.float64) - 10
         records.append(
             replace(r, xy_a=r.xy_a + shift)
@@ -55,7 +57,7 @@ def test_a_view_whose_matches_lie_elsewhere_is_called_misplaced() -> None:
             if r.b == 2
             else r
         )
-    solution = gauss_newton_align(replace(gathered, records=tuple(records)), GaussNewton())
+    solution = bundle_adjust(replace(measurements, records=tuple(records)), BundleOptions())
     assert ["misplaced" in n.text for n in solution.notices if n.subject == "2.png"] == [True]
     shares = np.array(solution.figures["share within 2 px by view"])
     assert shares.argmin() == 2

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 from small_predictions import ENTRIES, TRUTH, predictions
 
 from align.cli.main import main
-from align.evaluate.camera_errors import pair_errors
+from align.evaluation.camera_errors import pair_errors
 from align.scene_folder import load_scene
 from pairs.backends.precomputed import read_predictions, write_predictions
 
@@ -52,7 +52,7 @@ def test_the_references_presets_run(folder: Path, tmp_path: Path, preset: str) -
 def test_the_references_losses_are_minimised_by_least_squares_when_asked(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for solver in ("adam", "gauss-newton"):
+    for solver in ("adam", "least-squares"):
         assert (
             main(
                 [
@@ -68,7 +68,7 @@ def test_the_references_losses_are_minimised_by_least_squares_when_asked(
             )
             == 0
         )
-    adam, second = (load_scene(tmp_path / solver).report.figures for solver in ("adam", "gauss-newton"))
+    adam, second = (load_scene(tmp_path / solver).report.figures for solver in ("adam", "least-squares"))
     assert second["steps"] < adam["steps"] / 5
     assert main(["align", str(folder), "--out", str(tmp_path / "own"), "--solver", "adam"]) == 2
     assert "--preset mast3r" in capsys.readouterr().err

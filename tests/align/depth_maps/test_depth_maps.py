@@ -9,7 +9,7 @@ from small_scene import CHAIN, HEIGHT, VIEWS, WIDTH, intrinsics, random_state, s
 from align.depth_maps.clean import clean
 from align.depth_maps.dense_view import DenseView
 from align.depth_maps.triangulation import matches_to_depth, triangulate
-from align.depth_maps.tsdf import Field, draw_noise, query, refine
+from align.depth_maps.tsdf import Field, draw_noise, query, refine_depths
 from align.measurements.canonical import anchor_at
 from align.measurements.known_cameras import Known
 from align.pinhole import backproject
@@ -110,7 +110,7 @@ def test_refinement_brings_noisy_depths_closer_to_the_truth(true_state):
             DenseView(backproject(depth, placement.K[k], placement.world_from_cam[k]), depth, view.conf)
         )
     field = Field(rough, placement.K, placement.cam_from_world, 0.05)
-    refined = refine(field, draw_noise(rough, 40))
+    refined = refine_depths(field, draw_noise(rough, 40))
     inside = slice(8, -8)
     before, after = (
         torch.stack(

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from small_predictions import DEPTHS, ENTRIES, TRUTH, predictions, small_view, true_cameras
 
-from align.evaluate.camera_errors import pair_errors
-from align.global_alignment import align_onto, sparse_align
+from align.evaluation.camera_errors import pair_errors
+from align.global_alignment import align_predictions, register_views
 from align.presets import POINTLOOM, PRESETS
 from align.scene import Scene, SceneView
 from masks.errors import UserError
@@ -21,7 +21,7 @@ from pairs.views.cameras import Cameras
 
 def first_four() -> Scene:
     """Return a scene of the first four views, in a world and a unit of its own."""
-    return sparse_align(some({edge for edge in ENTRIES if 4 not in edge}, range(4)), POINTLOOM)
+    return align_predictions(some({edge for edge in ENTRIES if 4 not in edge}, range(4)), POINTLOOM)
 
 
 def some(edges: set[tuple[int, int]], views: range) -> Predictions:
@@ -32,7 +32,7 @@ def some(edges: set[tuple[int, int]], views: range) -> Predictions:
 
 def test_the_scene_stays_to_the_bit_and_the_new_view_finds_its_place() -> None:
     scene = first_four()
-    grown = align_onto(scene, predictions(), POINTLOOM)
+    grown = register_views(scene, predictions(), POINTLOOM)
     assert [view.name for view in grown.views] == [f"{k}.jpg" for k in range(5)]
     np.testing.assert_array_equal(grown.cameras.cam_from_world[:4], scene.cameras.cam_from_world)
     np.testing.assert_array_equal(grown.cameras.K[:4], scene.cameras.K)
@@ -47,7 +47,7 @@ def test_the_scene_stays_to_the_bit_and_the_new_view_finds_its_place() -> None:
 
 
 def test_pairs_of_the_new_view_alone_are_enough() -> None:
-    grown = align_onto(first_four(), some({(1, 4), (2, 4), (3, 4)}, range(5)), POINTLOOM)
+    grown = register_views(first_four(), some({(1, 4), (2, 4), (3, 4)}, range(5)), POINTLOOM)
     assert pair_errors(grown.cameras.cam_from_world, TRUTH)[0].max() < 0.3
 
 
@@ -64,7 +64,7 @@ def test_the_scenes_depths_set_the_scale_however_few_of_its_views_are_seen(
     edges: set[tuple[int, int]], scale: float
 ) -> None:
     scene = grown_by(scale, first_four())
-    grown = align_onto(scene, some(edges, range(5)), POINTLOOM)
+    grown = register_views(scene, some(edges, range(5)), POINTLOOM)
     assert pair_errors(grown.cameras.cam_from_world, TRUTH)[0].max() < 0.3
     span = [
         np.linalg.norm(cameras.centres[0] - cameras.centres[4]) for cameras in (grown.cameras, true_cameras())
@@ -74,8 +74,8 @@ def test_the_scenes_depths_set_the_scale_however_few_of_its_views_are_seen(
 
 
 def test_new_views_that_only_the_scene_ties_together_are_all_placed() -> None:
-    three = sparse_align(some({edge for edge in ENTRIES if max(edge) < 3}, range(3)), POINTLOOM)
-    grown = align_onto(three, some({(0, 3), (2, 4)}, range(5)), POINTLOOM)
+    three = align_predictions(some({edge for edge in ENTRIES if max(edge) < 3}, range(3)), POINTLOOM)
+    grown = register_views(three, some({(0, 3), (2, 4)}, range(5)), POINTLOOM)
     assert [view.name for view in grown.views] == [f"{k}.jpg" for k in range(5)]
     assert pair_errors(grown.cameras.cam_from_world, TRUTH)[0].max() < 0.3
     assert grown.report.notices == ()
@@ -96,39 +96,39 @@ def test_a_scene_of_photos_is_met_on_the_grid() -> None:
 
     scene = first_four()
     photos = replace(scene, views=tuple(four_times_as_large(view) for view in scene.views))
-    grown = align_onto(photos, predictions(), POINTLOOM)
+    grown = register_views(photos, predictions(), POINTLOOM)
     assert pair_errors(grown.cameras.cam_from_world, TRUTH)[0].max() < 0.3
 
 
 def test_a_new_view_of_a_camera_of_the_scene_has_its_intrinsics_and_no_other_view_has_its_id() -> None:
     scene, given = first_four(), predictions()
-    grown = align_onto(scene, given, POINTLOOM)
+    grown = register_views(scene, given, POINTLOOM)
     assert grown.views[4].camera == "one"
     np.testing.assert_allclose(grown.cameras.K[4], scene.cameras.K[0], rtol=1e-12)
     # In the predictions' own folder all views have ids of their own, and the new one has that which the scene
     # has for another camera.
     ids = ("first", "second", "third", "fourth", "one")
     renamed = replace(given, views=tuple(replace(view, camera=name) for view, name in zip(given.views, ids)))
-    assert [view.camera for view in align_onto(scene, renamed, POINTLOOM).views] == [*4 * ["one"], "one+"]
+    assert [view.camera for view in register_views(scene, renamed, POINTLOOM).views] == [*4 * ["one"], "one+"]
 
 
 def test_pairs_in_the_other_order_are_known() -> None:
     scene = first_four()
     turned = tuple((b, a) for a, b in scene.edges)
-    assert len(align_onto(replace(scene, edges=turned), predictions(), POINTLOOM).edges) == len(ENTRIES)
+    assert len(register_views(replace(scene, edges=turned), predictions(), POINTLOOM).edges) == len(ENTRIES)
 
 
 def test_what_is_not_used_is_said() -> None:
-    three = sparse_align(some({edge for edge in ENTRIES if max(edge) < 3}, range(5)), POINTLOOM)
+    three = align_predictions(some({edge for edge in ENTRIES if max(edge) < 3}, range(5)), POINTLOOM)
     assert [n.subject for n in three.report.notices] == ["3.jpg", "4.jpg"]
     given = some({(0, 3), (1, 2)}, range(5))
     views = (*given.views[:3], replace(given.views[3], cam_from_world=TRUTH[3]), given.views[4])
-    grown = align_onto(three, replace(given, views=views), POINTLOOM)
+    grown = register_views(three, replace(given, views=views), POINTLOOM)
     assert [n.subject for n in grown.report.notices] == ["4.jpg", "poses"]
     assert "3.jpg" in grown.report.notices[1].text
     # Two new views that are tied to one another alone.
-    pair = sparse_align(some({(0, 1)}, range(2)), POINTLOOM)
-    loose = align_onto(pair, some({(0, 2), (3, 4)}, range(5)), POINTLOOM)
+    pair = align_predictions(some({(0, 1)}, range(2)), POINTLOOM)
+    loose = register_views(pair, some({(0, 2), (3, 4)}, range(5)), POINTLOOM)
     assert [(n.level, n.subject) for n in loose.report.notices if "scene" in n.text] == [
         (Level.LEFT_OUT, "3.jpg"),
         (Level.LEFT_OUT, "4.jpg"),
@@ -139,8 +139,8 @@ def test_what_cannot_be_placed_is_refused_with_the_remedy() -> None:
     scene, given = first_four(), predictions()
     strangers = replace(given, views=tuple(replace(view, name=f"other {view.name}") for view in given.views))
     with pytest.raises(UserError, match="known by their names"):
-        align_onto(scene, strangers, POINTLOOM)
+        register_views(scene, strangers, POINTLOOM)
     with pytest.raises(UserError, match="Add pairs"):
-        align_onto(scene, some({edge for edge in ENTRIES if 4 not in edge}, range(5)), POINTLOOM)
+        register_views(scene, some({edge for edge in ENTRIES if 4 not in edge}, range(5)), POINTLOOM)
     with pytest.raises(UserError, match="--preset pointloom"):
-        align_onto(scene, given, PRESETS["mast3r"])
+        register_views(scene, given, PRESETS["mast3r"])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from small_predictions import ENTRIES, TRUTH, predictions, small_view
 
-from align.evaluate.camera_errors import pair_errors
-from align.global_alignment import sparse_align, sparse_align_parts, sparse_align_whole
+from align.evaluation.camera_errors import pair_errors
+from align.global_alignment import align_components, align_connected, align_predictions
 from align.presets import POINTLOOM
 from masks.errors import GraphError
 from masks.notice import Level
@@ -42,7 +42,7 @@ def two_sets(bridge: int = 0) -> Predictions:
 
 @pytest.mark.parametrize("bridge", [0, 3])
 def test_two_sets_give_two_scenes_and_a_report_that_names_the_lone_view(bridge: int) -> None:
-    scenes = sparse_align_parts(two_sets(bridge), POINTLOOM)
+    scenes = align_components(two_sets(bridge), POINTLOOM)
     assert [[view.name for view in scene.views] for scene in scenes] == [
         [f"{k}.jpg" for k in part] for part in (range(5, 10), range(4))
     ]
@@ -63,13 +63,13 @@ def test_two_sets_give_two_scenes_and_a_report_that_names_the_lone_view(bridge: 
 
 def test_alone_the_largest_part_is_the_scene() -> None:
     np.testing.assert_array_equal(
-        sparse_align(two_sets(), POINTLOOM).cameras.cam_from_world,
-        sparse_align_parts(two_sets(), POINTLOOM)[0].cameras.cam_from_world,
+        align_predictions(two_sets(), POINTLOOM).cameras.cam_from_world,
+        align_components(two_sets(), POINTLOOM)[0].cameras.cam_from_world,
     )
 
 
 def test_a_pair_of_few_matches_inside_a_part_still_counts() -> None:
-    scene = sparse_align(predictions(ENTRIES | {(0, 1): few(ENTRIES[0, 1], 3)}), POINTLOOM)
+    scene = align_predictions(predictions(ENTRIES | {(0, 1): few(ENTRIES[0, 1], 3)}), POINTLOOM)
     assert len(scene.views) == 5
     assert (0, 1) in scene.edges
 
@@ -82,7 +82,7 @@ def test_a_part_that_cannot_be_aligned_keeps_its_number() -> None:
         *(replace(view, cam_from_world=pose) for view, pose in zip(given.views[:4], mirrored)),
         *given.views[4:],
     )
-    first, second = sparse_align_parts(replace(given, views=views), POINTLOOM)
+    first, second = align_components(replace(given, views=views), POINTLOOM)
     assert first is not None
     assert second is None
     assert "given cameras" in next(n.text for n in first.report.notices if n.subject == "part 2")
@@ -90,13 +90,13 @@ def test_a_part_that_cannot_be_aligned_keeps_its_number() -> None:
 
 def test_whole_or_not_at_all() -> None:
     with pytest.raises(GraphError, match="part 2 has 4"):
-        sparse_align_whole(two_sets(), POINTLOOM)
+        align_connected(two_sets(), POINTLOOM)
     lone = {edge: few(entry, 0) if 4 in edge else entry for edge, entry in ENTRIES.items()}
     with pytest.raises(GraphError, match=r"4\.jpg: no matches tie it"):
-        sparse_align_whole(predictions(lone), POINTLOOM)
-    assert len(sparse_align_whole(predictions(), POINTLOOM).views) == 5
+        align_connected(predictions(lone), POINTLOOM)
+    assert len(align_connected(predictions(), POINTLOOM).views) == 5
 
 
 def test_two_views_with_too_few_matches_are_refused_by_name() -> None:
     with pytest.raises(GraphError, match=r"0\.jpg and 1\.jpg: 7 matches alone are not enough"):
-        sparse_align(predictions({(0, 1): few(ENTRIES[0, 1], 7)}), POINTLOOM)
+        align_predictions(predictions({(0, 1): few(ENTRIES[0, 1], 7)}), POINTLOOM)

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from small_gathered import small_views
+from small_measurements import small_views
 
-from align.global_alignment import sparse_align
-from align.measurements import gather
-from align.measurements.gathered import POSE_STRIDE, RunSample
-from align.measurements.motion_masks import find_motions, masked_by_motion, object_masks
+from align.global_alignment import align_predictions
+from align.measurements import gathered
+from align.measurements.gathered import POSE_STRIDE, DirectedSample
+from align.measurements.motion_masks import masked_by_motion, object_masks, segment_motions
 from align.presets import POINTLOOM
 from masks.notice import Level
 from pairs.prediction.predictions import Matches, PairEntry, PairPrediction, Predictions
@@ -41,16 +41,21 @@ def maps(turn_deg: float, backdrop_deg: float, seed: int = 0) -> tuple[np.ndarra
 
 
 def sample(
-    own: np.ndarray, seen: np.ndarray, frame: int = 0, other: int = 1, stride: int = POSE_STRIDE // 2
-) -> RunSample:
-    own, seen = (
-        points[stride // 2 :: stride, stride // 2 :: stride].reshape(-1, 3) for points in (own, seen)
+    in_source: np.ndarray,
+    in_target: np.ndarray,
+    target: int = 0,
+    source: int = 1,
+    stride: int = POSE_STRIDE // 2,
+) -> DirectedSample:
+    in_source, in_target = (
+        points[stride // 2 :: stride, stride // 2 :: stride].reshape(-1, 3)
+        for points in (in_source, in_target)
     )
-    return RunSample(frame, other, own, seen, np.full(len(own), 2.0))
+    return DirectedSample(target, source, in_source, in_target, np.full(len(in_source), 2.0))
 
 
 def test_a_turntable_before_a_still_backdrop_shows_two_motions() -> None:
-    motions = find_motions([sample(*maps(15, 0)), sample(*maps(-20, 0, 1), 1, 0)])
+    motions = segment_motions([sample(*maps(15, 0)), sample(*maps(-20, 0, 1), 1, 0)])
     assert motions.two.tolist() == [True, True]
     assert motions.share == 1
     turn = Rotation.from_matrix(motions.moving.R.numpy()).magnitude()
@@ -59,22 +64,24 @@ def test_a_turntable_before_a_still_backdrop_shows_two_motions() -> None:
 
 
 def test_a_camera_that_walks_around_shows_one() -> None:
-    assert find_motions([sample(*maps(15, 15)), sample(*maps(-20, -20))]).two.tolist() == [False, False]
+    assert segment_motions([sample(*maps(15, 15)), sample(*maps(-20, -20))]).two.tolist() == [False, False]
 
 
 def test_a_scene_where_nothing_moves_shows_one() -> None:
-    assert find_motions([sample(*maps(0, 0))]).two.tolist() == [False]
+    assert segment_motions([sample(*maps(0, 0))]).two.tolist() == [False]
 
 
 def test_absent_pixels_may_hold_nan() -> None:
     run = sample(*maps(15, 0))
     weight = np.where(np.arange(len(run.weight)) % 3 == 0, 0, run.weight)
-    spoiled = np.where(weight[:, None] > 0, run.own, np.nan)
-    motions = find_motions([replace(run, weight=weight, own=spoiled), replace(run, weight=0 * weight)])
+    spoiled = np.where(weight[:, None] > 0, run.in_source, np.nan)
+    motions = segment_motions(
+        [replace(run, weight=weight, in_source=spoiled), replace(run, weight=0 * weight)]
+    )
     assert motions.two.tolist() == [True, False]
 
 
-def turntable(turn_deg: float, backdrop_deg: float) -> tuple[Predictions, list[RunSample]]:
+def turntable(turn_deg: float, backdrop_deg: float) -> tuple[Predictions, list[DirectedSample]]:
     """Return four unmasked views and their samples: the first with each of the others."""
     one = np.full((HEIGHT, WIDTH), 3.0)
     entries, samples = [], []
@@ -96,7 +103,7 @@ def turntable(turn_deg: float, backdrop_deg: float) -> tuple[Predictions, list[R
 
 def test_votes_cut_the_object_out() -> None:
     predictions, samples = turntable(15, 0)
-    for mask in object_masks(predictions, find_motions(samples)):
+    for mask in object_masks(predictions, segment_motions(samples)):
         assert (mask & OBJECT).sum() / (mask | OBJECT).sum() > 0.95
 
 
@@ -119,7 +126,7 @@ def test_a_view_that_cannot_be_used_is_named_where_the_object_is_cut_out_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The tiny pictures hold too few points at the usual stride.
-    monkeypatch.setattr(gather, "POSE_STRIDE", POSE_STRIDE // 2)
+    monkeypatch.setattr(gathered, "POSE_STRIDE", POSE_STRIDE // 2)
     given, _ = turntable(15, 0)
     xy = np.argwhere(OBJECT)[:, ::-1].astype(float)
     tied = Matches(xy, xy, np.full(len(xy), 3.0))
@@ -128,6 +135,6 @@ def test_a_view_that_cannot_be_used_is_named_where_the_object_is_cut_out_too(
         views=(*given.views, replace(given.views[0], name="lone")),
         load=lambda k: replace(given.load(k), matches=tied),
     )
-    notices = sparse_align(predictions, POINTLOOM).report.notices
+    notices = align_predictions(predictions, POINTLOOM).report.notices
     assert "masks" in {n.subject for n in notices if n.level is Level.WARNING}
     assert "lone" in {n.subject for n in notices if n.level is Level.LEFT_OUT}

@@ -4,10 +4,10 @@ import numpy as np
 import roma
 import torch
 
-from align.measurements.similarity import PointPairs, similarities, weighted_median
+from align.measurements.similarity import Correspondences, register_similarities, weighted_median
 
 
-def clouds(seed: int, num: int = 5, size: int = 60) -> tuple[PointPairs, torch.Tensor, torch.Tensor]:
+def clouds(seed: int, num: int = 5, size: int = 60) -> tuple[Correspondences, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     source = torch.randn(num, size, 3, dtype=torch.float64, generator=generator)
     R = roma.random_rotmat(num, dtype=torch.float64, generator=generator)
@@ -16,7 +16,9 @@ def clouds(seed: int, num: int = 5, size: int = 60) -> tuple[PointPairs, torch.T
         num, 1, 3, dtype=torch.float64, generator=generator
     )
     return (
-        PointPairs(source, target, torch.rand(num, size, dtype=torch.float64, generator=generator) + 0.1),
+        Correspondences(
+            source, target, torch.rand(num, size, dtype=torch.float64, generator=generator) + 0.1
+        ),
         R,
         scale,
     )
@@ -24,7 +26,7 @@ def clouds(seed: int, num: int = 5, size: int = 60) -> tuple[PointPairs, torch.T
 
 def test_exact_similarities_are_found() -> None:
     points, R, scale = clouds(0)
-    found = similarities(points)
+    found = register_similarities(points)
     torch.testing.assert_close(found.R, R)
     torch.testing.assert_close(found.scale, scale)
 
@@ -33,7 +35,7 @@ def test_a_sixth_of_wrong_points_is_shrugged_off() -> None:
     points, R, _ = clouds(1)
     target = points.target.clone()
     target[:, ::6] += 3
-    found = similarities(PointPairs(points.source, target, points.weight))
+    found = register_similarities(Correspondences(points.source, target, points.weight))
     assert roma.rotmat_geodesic_distance(found.R, R).max() < np.deg2rad(1)
 
 
@@ -41,18 +43,22 @@ def test_absent_points_may_hold_nan() -> None:
     points, _, _ = clouds(2)
     weight = points.weight.clone()
     weight[:, 40:] = 0
-    clean = similarities(PointPairs(points.source[:, :40], points.target[:, :40], weight[:, :40]))
+    clean = register_similarities(
+        Correspondences(points.source[:, :40], points.target[:, :40], weight[:, :40])
+    )
     source, target = points.source.clone(), points.target.clone()
     source[:, 40:], target[:, 40:] = torch.nan, torch.inf
-    dirty = similarities(PointPairs(source, target, weight))
+    dirty = register_similarities(Correspondences(source, target, weight))
     torch.testing.assert_close(dirty.R, clean.R, rtol=0, atol=1e-12)
     torch.testing.assert_close(dirty.scale, clean.scale)
 
 
 def test_a_list_without_weight_has_no_say() -> None:
     points, _, _ = clouds(3)
-    found = similarities(
-        PointPairs(points.source, points.target, points.weight * torch.tensor([1.0, 0, 1, 1, 1])[:, None])
+    found = register_similarities(
+        Correspondences(
+            points.source, points.target, points.weight * torch.tensor([1.0, 0, 1, 1, 1])[:, None]
+        )
     )
     assert torch.isinf(found.spread).tolist() == [False, True, False, False, False]
     torch.testing.assert_close(found.R[1], torch.eye(3, dtype=torch.float64))

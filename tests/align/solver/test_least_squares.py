@@ -9,7 +9,13 @@ import pytest
 from scipy.sparse import csc_array
 
 from align.solver import least_squares
-from align.solver.least_squares import Control, Equations, Step, minimise, solve
+from align.solver.least_squares import (
+    LevenbergMarquardtOptions,
+    NormalEquations,
+    Step,
+    levenberg_marquardt,
+    solve,
+)
 
 
 @pytest.fixture(params=["dense", "sparse"])
@@ -23,7 +29,7 @@ def storage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 FREE = np.array([True, False, True, True, True])
 
 
-def random_equations(seed: int, storage: str = "dense") -> tuple[Equations, np.ndarray, np.ndarray]:
+def random_equations(seed: int, storage: str = "dense") -> tuple[NormalEquations, np.ndarray, np.ndarray]:
     """Return equations of 5 shared and 2 x 4 lone unknowns, and the same as one dense matrix (13, 13) with
     its gradient.
     """
@@ -31,24 +37,24 @@ def random_equations(seed: int, storage: str = "dense") -> tuple[Equations, np.n
     # A column named twice, and one that is padding.
     columns = np.array([[0, 2, 2], [4, 1, 5]])
     coupling, diagonal = rng.normal(size=(2, 4, 3)), rng.uniform(5, 9, (2, 4))
-    gradient, lone_gradient = rng.normal(size=5), rng.normal(size=(2, 4))
+    gradient, eliminated_gradient = rng.normal(size=5), rng.normal(size=(2, 4))
     half = rng.normal(size=(5, 5))
     matrix = half @ half.T + 20 * np.eye(5)
     dense = np.zeros((13, 13))
     dense[:5, :5] = matrix
     for group in range(2):
-        for lone in range(4):
-            k = 5 + 4 * group + lone
-            dense[k, k] = diagonal[group, lone]
-            for value, column in zip(coupling[group, lone], columns[group]):
+        for eliminated in range(4):
+            k = 5 + 4 * group + eliminated
+            dense[k, k] = diagonal[group, eliminated]
+            for value, column in zip(coupling[group, eliminated], columns[group]):
                 if column < 5:
                     dense[k, column] += value
                     dense[column, k] += value
     matrix = csc_array(matrix) if storage == "sparse" else matrix
     return (
-        Equations(matrix, gradient, diagonal, lone_gradient, coupling, columns),
+        NormalEquations(matrix, gradient, diagonal, eliminated_gradient, coupling, columns),
         dense,
-        np.concatenate([gradient, lone_gradient.ravel()]),
+        np.concatenate([gradient, eliminated_gradient.ravel()]),
     )
 
 
@@ -62,7 +68,7 @@ def test_elimination_gives_the_dense_solution(damping: float, storage: str) -> N
     step = solve(equations, FREE, damping)
     assert step is not None
     np.testing.assert_allclose(
-        np.concatenate([step.shared, step.lone.ravel()]), expected, rtol=1e-9, atol=1e-12
+        np.concatenate([step.shared, step.eliminated.ravel()]), expected, rtol=1e-9, atol=1e-12
     )
 
 
@@ -75,7 +81,7 @@ def test_what_is_held_stays_exactly() -> None:
 @pytest.mark.parametrize("spoil", [np.nan, np.inf])
 def test_equations_that_are_not_finite_give_no_step(spoil: float, storage: str) -> None:
     equations, _, _ = random_equations(2, storage)
-    for name in ("matrix", "gradient", "lone_gradient", "coupling"):
+    for name in ("matrix", "gradient", "eliminated_gradient", "coupling"):
         spoiled = getattr(equations, name).copy()
         (spoiled if isinstance(spoiled, np.ndarray) else spoiled.data).flat[0] = spoil
         with np.errstate(invalid="ignore"):
@@ -101,28 +107,28 @@ class Valley:
     def cost(self, x: np.ndarray) -> float:
         return float("nan") if x[0] > self.cliff else float(self.residual(x) @ self.residual(x)) / 2
 
-    def equations(self, x: np.ndarray) -> Equations:
+    def equations(self, x: np.ndarray) -> NormalEquations:
         J = np.array([[-20 * x[0], 10, 0], [-1, 0, 0], [-1, 0, 1]])
         A, g = J.T @ J, J.T @ self.residual(x)
-        return Equations(A[:2, :2], g[:2], A[2:, 2:], g[None, 2:], A[2:, :2][None], np.array([[0, 1]]))
+        return NormalEquations(A[:2, :2], g[:2], A[2:, 2:], g[None, 2:], A[2:, :2][None], np.array([[0, 1]]))
 
-    def moved(self, x: np.ndarray, step: Step) -> np.ndarray:
-        return x + np.concatenate([step.shared, step.lone.ravel()])
+    def retract(self, x: np.ndarray, step: Step) -> np.ndarray:
+        return x + np.concatenate([step.shared, step.eliminated.ravel()])
 
 
 START = np.array([-1.2, 1.0, 5.0])
 BOTH = np.ones(2, bool)
-PATIENT = Control(max_steps=100, least_gain=0)
+PATIENT = LevenbergMarquardtOptions(max_steps=100, relative_tolerance=0)
 
 
 def test_the_valley_is_walked_to_its_end() -> None:
-    end, descent = minimise(Valley(), START, BOTH, PATIENT)
+    end, descent = levenberg_marquardt(Valley(), START, BOTH, PATIENT)
     np.testing.assert_allclose(end, [1, 1, 1], atol=1e-9)
     assert all(later <= earlier for earlier, later in zip(descent.costs, descent.costs[1:]))
 
 
 def test_a_step_into_nan_is_refused() -> None:
-    end, descent = minimise(Valley(cliff=0.3), START, BOTH, PATIENT)
+    end, descent = levenberg_marquardt(Valley(cliff=0.3), START, BOTH, PATIENT)
     assert np.isfinite(end).all()
     assert np.isfinite(descent.costs).all()
     assert end[0] <= 0.3
@@ -130,13 +136,15 @@ def test_a_step_into_nan_is_refused() -> None:
 
 
 def test_a_start_without_a_finite_cost_is_returned_as_it_is() -> None:
-    end, descent = minimise(Valley(cliff=-2.0), START, BOTH, PATIENT)
+    end, descent = levenberg_marquardt(Valley(cliff=-2.0), START, BOTH, PATIENT)
     assert descent.stopped == "cost not finite"
     np.testing.assert_array_equal(end, START)
 
 
 def test_a_small_gain_ends_the_descent() -> None:
-    _, descent = minimise(Valley(), START, BOTH, Control(max_steps=100, least_gain=0.9))
+    _, descent = levenberg_marquardt(
+        Valley(), START, BOTH, LevenbergMarquardtOptions(max_steps=100, relative_tolerance=0.9)
+    )
     assert descent.stopped == "small gain"
     assert len(descent.costs) < 10
 
@@ -150,8 +158,18 @@ class Rough(Valley):
 
 
 def test_no_lower_place_at_the_bottom_is_an_end_and_before_it_a_failure() -> None:
-    assert minimise(Rough(), START, BOTH, Control(least_gain=1e-3))[1].stopped == "no step lowers the cost"
-    assert minimise(Rough(), START, BOTH, Control(least_gain=1.0))[1].stopped == "small gain"
+    assert (
+        levenberg_marquardt(Rough(), START, BOTH, LevenbergMarquardtOptions(relative_tolerance=1e-3))[
+            1
+        ].stopped
+        == "no step lowers the cost"
+    )
+    assert (
+        levenberg_marquardt(Rough(), START, BOTH, LevenbergMarquardtOptions(relative_tolerance=1.0))[
+            1
+        ].stopped
+        == "small gain"
+    )
 
 
 def test_shapes_that_do_not_fit_are_named() -> None:

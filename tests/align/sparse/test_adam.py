@@ -10,8 +10,8 @@ from align.measurements.known_cameras import Known
 from align.sparse.adam import descend
 from align.sparse.camera_chain import place
 from align.sparse.losses import lift, loss_3d, match_terms
-from align.sparse.options import ALIGNER_FUNCTION, Intrinsics, Priors, ReferenceOptions, Stage
-from align.sparse.problem import moved
+from align.sparse.options import ALIGNER_FUNCTION, Intrinsics, Priors, SparseOptions, Stage
+from align.sparse.problem import cast
 from align.sparse.robust import Gamma, Sharpening
 from align.sparse.start import start
 
@@ -26,7 +26,7 @@ def scene():
     return small_problem(VIEWS)
 
 
-def solved(problem, options: ReferenceOptions = SHORT, known: Known | None = None):
+def solved(problem, options: SparseOptions = SHORT, known: Known | None = None):
     parameters, chain = start(problem, CHAIN, options, known)
     return parameters, chain, descend(problem, parameters, chain, options, known)
 
@@ -37,26 +37,26 @@ def relative(cam_from_world: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_root_never_moves_by_a_bit(scene, dtype):
-    before, _, after = solved(moved(scene[1], dtype))
+    before, _, after = solved(cast(scene[1], dtype))
     assert torch.equal(after.parameters.quat[CHAIN.root], before.quat[CHAIN.root])
-    assert torch.equal(after.parameters.trans[CHAIN.root], before.trans[CHAIN.root])
+    assert torch.equal(after.parameters.t[CHAIN.root], before.t[CHAIN.root])
     assert not torch.equal(after.parameters.quat[0], before.quat[0])
 
 
 def test_a_frozen_view_stays_to_the_bit_and_a_half_frozen_one_keeps_its_pose(scene):
-    before, chain, after = solved(scene[1], known=Known(freeze={0: 1.0, 4: 0.5}))
-    for name in ("quat", "trans", "log_size"):
+    before, chain, after = solved(scene[1], known=Known(fixed={0: 1.0, 4: 0.5}))
+    for name in ("quat", "t", "log_scale"):
         for view in (0, 4):
             assert torch.equal(getattr(after.parameters, name)[view], getattr(before, name)[view])
-    first, last = slice(*chain.core_start[:2].tolist()), slice(*chain.core_start[-2:].tolist())
-    assert torch.equal(after.parameters.core[first], before.core[first])
+    first, last = slice(*chain.depth_start[:2].tolist()), slice(*chain.depth_start[-2:].tolist())
+    assert torch.equal(after.parameters.depth_params[first], before.depth_params[first])
     assert after.parameters.log_focal[0] == before.log_focal[0]
-    assert not torch.equal(after.parameters.core[last], before.core[last])
+    assert not torch.equal(after.parameters.depth_params[last], before.depth_params[last])
     assert after.parameters.log_focal[4] != before.log_focal[4]
 
 
 def test_all_views_frozen_is_no_error_and_moves_nothing(scene):
-    before, _, after = solved(scene[1], known=Known(freeze=dict.fromkeys(range(VIEWS), 1.0)))
+    before, _, after = solved(scene[1], known=Known(fixed=dict.fromkeys(range(VIEWS), 1.0)))
     for field in fields(before):
         assert torch.equal(getattr(before, field.name), getattr(after.parameters, field.name))
 
@@ -102,14 +102,14 @@ def test_steps_equal_those_of_the_library(scene):
     _, problem, _ = scene
     options = replace(SHORT, fix_root=False, fine=Stage(0.01, 0, Gamma(0.5)))
     parameters, chain, result = solved(problem, options)
-    quat, trans, log_size = (
-        getattr(parameters, name).clone().requires_grad_() for name in ("quat", "trans", "log_size")
+    quat, t, log_scale = (
+        getattr(parameters, name).clone().requires_grad_() for name in ("quat", "t", "log_scale")
     )
-    adam = torch.optim.Adam([quat, trans, log_size], betas=(0.9, 0.9))
+    adam = torch.optim.Adam([quat, t, log_scale], betas=(0.9, 0.9))
     terms = match_terms(problem, 0.0, torch.zeros(VIEWS))
     assert terms is not None
     for rate in result.rates.tolist():
-        placement = place(replace(parameters, quat=quat, trans=trans, log_size=log_size), chain)
+        placement = place(replace(parameters, quat=quat, t=t, log_scale=log_scale), chain)
         adam.param_groups[0]["lr"] = rate
         adam.zero_grad()
         loss_3d(terms, lift(terms.ends, placement, chain), placement, Gamma(1.5)).backward()
@@ -118,7 +118,7 @@ def test_steps_equal_those_of_the_library(scene):
             quat /= quat.norm(dim=1, keepdim=True)
     others = [view for view in range(VIEWS) if view != CHAIN.root]
     torch.testing.assert_close(result.parameters.quat[others], quat.detach()[others], rtol=0, atol=1e-9)
-    torch.testing.assert_close(result.parameters.log_size, log_size.detach(), rtol=0, atol=1e-9)
+    torch.testing.assert_close(result.parameters.log_scale, log_scale.detach(), rtol=0, atol=1e-9)
 
 
 def test_a_loss_that_is_not_finite_stops_the_descent_before_it_spoils_the_state(scene):
@@ -149,7 +149,7 @@ def test_shared_intrinsics_stay_shared_and_start_at_the_weighted_mean(scene):
 
 def test_a_principal_point_that_is_not_free_stays(scene):
     before, _, result = solved(scene[1], replace(SHORT, intrinsics=Intrinsics(free_principal_point=False)))
-    assert torch.equal(result.parameters.pp, before.pp)
+    assert torch.equal(result.parameters.principal_point, before.principal_point)
 
 
 def test_a_tight_prior_holds_the_focal_and_a_loose_one_lets_go(scene):

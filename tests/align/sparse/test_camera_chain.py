@@ -43,11 +43,13 @@ def test_chain_by_doubling_equals_the_walk_from_parent_to_child(problem, seed):
     placement = place(parameters, chain)
     poses = torch.eye(4, dtype=torch.float64).repeat(VIEWS, 1, 1)
     poses[:, :3, :3] = roma.unitquat_to_rotmat(parameters.quat / parameters.quat.norm(dim=1, keepdim=True))
-    poses[:, :3, 3] = parameters.trans
+    poses[:, :3, 3] = parameters.t
     for parent, child in CHAIN.edges:
         poses[child] = poses[parent] @ poses[child]
-    size, focal = parameters.log_size.exp(), placement.K[:, 0, 0]
-    pivot = torch.cat([chain.size / focal[:, None] * (0.5 - parameters.pp), torch.ones(VIEWS, 1)], 1)
+    size, focal = parameters.log_scale.exp(), placement.K[:, 0, 0]
+    pivot = torch.cat(
+        [chain.size / focal[:, None] * (0.5 - parameters.principal_point), torch.ones(VIEWS, 1)], 1
+    )
     pivot = pivot * (size * chain.pivot_depth * focal / chain.base_focal)[:, None]
     centre = (poses[:, :3, 3] - (poses[:, :3, :3] @ pivot[..., None])[..., 0]) / size.min()
     torch.testing.assert_close(placement.world_from_cam[:, :3, 3], centre, rtol=1e-12, atol=1e-12)
@@ -74,9 +76,9 @@ def test_exact_poses_and_depths_bring_matched_points_together(problem):
 
 def test_equal_sizes_share_the_gradient_of_the_smallest_one(problem):
     parameters, chain = start(problem, CHAIN, ALIGNER_FUNCTION)
-    log_size = parameters.log_size.requires_grad_()
-    placement = place(replace(parameters, log_size=log_size), chain)
-    (gradient,) = torch.autograd.grad(placement.depth_scale.sum() / chain.pivot_depth.mean(), log_size)
+    log_scale = parameters.log_scale.requires_grad_()
+    placement = place(replace(parameters, log_scale=log_scale), chain)
+    (gradient,) = torch.autograd.grad(placement.depth_scale.sum() / chain.pivot_depth.mean(), log_scale)
     assert gradient.std() < 0.1
     assert abs(gradient.sum()) < 1e-12
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from small_scene import HEIGHT, WIDTH, cam_from_world, depth_map, pair_record, small_problem
 
 from align.sparse.condense import condense, fold_pairs
-from align.sparse.problem import bounds, moved, owner
+from align.sparse.problem import bounds, cast, owner
 
 EDGE = st.tuples(st.integers(0, 6), st.integers(0, 6))
 
@@ -60,19 +60,19 @@ def test_a_pair_without_matches_is_no_error_and_not_good():
     problem = condense(views, [record, empty])
     assert problem.pair_best_conf[1] == -torch.inf
     assert problem.pair_scores[1, 2] == 0
-    assert problem.run_pair.tolist() == [0, 0, 1, 1]
+    assert problem.cross_pair.tolist() == [0, 0, 1, 1]
 
 
 def test_a_missing_run_is_absent():
     views, _, poses = small_problem(2)
     record = replace(pair_record(poses, [depth_map(pose) for pose in poses], 0, 1), a_in_b=None)
-    assert condense(views, [record]).run.tolist() == [[0, 1]]
+    assert condense(views, [record]).cross.tolist() == [[0, 1]]
 
 
 def test_no_pairs_give_an_empty_problem():
     views, _, _ = small_problem(2)
     problem = condense(views, [])
-    assert len(problem.point_xy) == len(problem.match_conf) == len(problem.run_conf) == 0
+    assert len(problem.point_xy) == len(problem.match_conf) == len(problem.cross_conf) == 0
 
 
 def test_arrays_of_different_length_are_refused():
@@ -83,7 +83,7 @@ def test_arrays_of_different_length_are_refused():
 
 def test_moving_changes_real_numbers_alone():
     _, problem, _ = small_problem(2)
-    single = moved(problem, torch.float32)
+    single = cast(problem, torch.float32)
     assert single.point_xy.dtype == torch.float32
     assert single.match_points.dtype == torch.int64
     assert single.anchor_valid.dtype == torch.bool

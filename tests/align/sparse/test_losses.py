@@ -33,7 +33,7 @@ def value_and_gradient(value: torch.Tensor, parameters: Parameters) -> tuple[tor
 
 
 def plain_3d(problem: Problem, placement, chain, robust: Robust) -> torch.Tensor:
-    """Chapter 9.3 as it is written: record by record."""
+    """The coarse loss as it is published: record by record."""
     points, total, weights = anchored_points(placement, chain, problem), 0, 0
     for k in range(len(problem.pair)):
         ends = problem.match_points[problem.match_start[k] : problem.match_start[k + 1]]
@@ -44,7 +44,7 @@ def plain_3d(problem: Problem, placement, chain, robust: Robust) -> torch.Tensor
 
 
 def plain_2d(problem: Problem, placement, chain, robust: Robust) -> torch.Tensor:
-    """Chapter 9.4 as it is written: image by image, entry by entry."""
+    """The fine loss as it is published: image by image, entry by entry."""
     points, total, weights = anchored_points(placement, chain, problem), 0, 0
     for k, pair in enumerate(problem.pair.tolist()):
         ends = problem.match_points[problem.match_start[k] : problem.match_start[k + 1]]
@@ -59,13 +59,13 @@ def plain_2d(problem: Problem, placement, chain, robust: Robust) -> torch.Tensor
 
 
 def plain_fallback(problem: Problem, placement, chain, robust: Robust) -> torch.Tensor:
-    """Chapter 9.5 as it is written: run by run."""
+    """The fallback as it is published: run by run."""
     points, total, weights = anchored_points(placement, chain, problem), 0, 0
-    for r, (frame, of) in enumerate(problem.run.tolist()):
+    for r, (frame, of) in enumerate(problem.cross.tolist()):
         own = slice(int(problem.point_start[of]), int(problem.point_start[of + 1]))
-        sample = problem.run_start[r] + problem.point_anchor[own] - problem.anchor_start[of]
+        sample = problem.cross_start[r] + problem.point_anchor[own] - problem.anchor_start[of]
         pose = placement.world_from_cam[frame]
-        target, conf = problem.run_points[sample] @ pose[:3, :3].T + pose[:3, 3], problem.run_conf[sample]
+        target, conf = problem.cross_points[sample] @ pose[:3, :3].T + pose[:3, 3], problem.cross_conf[sample]
         total, weights = (
             total + (conf * robust_value(robust, (points[own] - target).norm(dim=1))).sum(),
             weights + conf.sum(),
@@ -145,18 +145,18 @@ def test_nan_confidence_makes_a_pair_fall_back(problem):
 
 
 def test_a_sample_that_is_not_finite_is_absent(problem):
-    conf = problem.run_conf.clone()
+    conf = problem.cross_conf.clone()
     conf[::2] = torch.nan
     state, chain = random_state(problem, 1)
     placement = place(state, chain)
-    terms = fallback_terms(replace(problem, run_conf=conf), NO_PAIR, FREE)
+    terms = fallback_terms(replace(problem, cross_conf=conf), NO_PAIR, FREE)
     assert terms is not None
     assert torch.isfinite(loss_fallback(terms, lift(terms.ends, placement, chain), placement, Gamma(1.1)))
 
 
 def test_a_pair_of_frozen_views_has_no_3d_loss_and_no_projection(problem):
-    freeze = torch.tensor([1.0, 1.0, 0, 0, 0])
-    terms = match_terms(problem, EVERY_PAIR, freeze)
+    fixed = torch.tensor([1.0, 1.0, 0, 0, 0])
+    terms = match_terms(problem, EVERY_PAIR, fixed)
     assert terms is not None
     for view, weight, pixel_weight in zip(
         terms.ends.view[terms.ends.group].tolist(), terms.weight, terms.pixel_weight

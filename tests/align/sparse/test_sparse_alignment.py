@@ -19,8 +19,8 @@ from small_predictions import (
 )
 from small_scene import HEIGHT, WIDTH, intrinsics
 
-from align.evaluate.camera_errors import pair_errors
-from align.global_alignment import sparse_align
+from align.evaluation.camera_errors import pair_errors
+from align.global_alignment import align_predictions
 from align.measurements.gather import on_pixels
 from align.presets import POINTLOOM, PRESETS
 from align.sparse.options import Stage
@@ -30,7 +30,7 @@ from masks.notice import Level
 from pairs.prediction.predictions import Matches, PairEntry, PairPrediction
 from pairs.views.cameras import Cameras
 
-FROZEN = replace(POINTLOOM, cold=replace(POINTLOOM.cold, freeze_given=True))
+FROZEN = replace(POINTLOOM, from_scratch=replace(POINTLOOM.from_scratch, fix_known_poses=True))
 
 
 def worst_rotation_deg(found: Cameras) -> float:
@@ -38,14 +38,14 @@ def worst_rotation_deg(found: Cameras) -> float:
 
 
 def test_poses_follow_from_the_pairs_alone() -> None:
-    scene = sparse_align(predictions(), POINTLOOM)
+    scene = align_predictions(predictions(), POINTLOOM)
     assert worst_rotation_deg(scene.cameras) < 0.2
     assert abs(scene.cameras.K[0, 0, 0] / intrinsics()[0, 0] - 1) < 0.01
     assert scene.report.figures["stopped"] == "small gain"
 
 
 def test_depth_and_cameras_share_one_scale() -> None:
-    scene = sparse_align(predictions(), POINTLOOM)
+    scene = align_predictions(predictions(), POINTLOOM)
     ratio = [np.median(seen.depth / depth.numpy()) for seen, depth in zip(scene.views, DEPTHS)]
     span = [
         np.linalg.norm(cameras.centres[0] - cameras.centres[-1])
@@ -55,7 +55,7 @@ def test_depth_and_cameras_share_one_scale() -> None:
 
 
 def test_exact_cameras_stay_where_they_are() -> None:
-    scene = sparse_align(predictions(IN_ONE_UNIT, true_cameras()), POINTLOOM)
+    scene = align_predictions(predictions(IN_ONE_UNIT, true_cameras()), POINTLOOM)
     assert worst_rotation_deg(scene.cameras) < 0.05
     np.testing.assert_allclose(scene.cameras.K, true_cameras().K, rtol=1e-12)
 
@@ -65,7 +65,7 @@ def test_stated_poses_are_believed_softly_whatever_the_runs_scales() -> None:
     stated = tuple(
         replace(view, K=intrinsics().numpy(), cam_from_world=pose) for view, pose in zip(given.views, TRUTH)
     )
-    scene = sparse_align(replace(given, views=stated), POINTLOOM)
+    scene = align_predictions(replace(given, views=stated), POINTLOOM)
     assert worst_rotation_deg(scene.cameras) < 0.1
     np.testing.assert_allclose(scene.cameras.centres, true_cameras().centres, atol=0.02)
     np.testing.assert_allclose(scene.cameras.K, true_cameras().K, rtol=1e-12)
@@ -78,7 +78,7 @@ def test_poses_stated_for_some_views_set_the_world_of_all() -> None:
     stated = [
         replace(view, cam_from_world=TRUTH[k]) if k in (0, 4) else view for k, view in enumerate(given.views)
     ]
-    scene = sparse_align(replace(given, views=tuple(stated)), FROZEN)
+    scene = align_predictions(replace(given, views=tuple(stated)), FROZEN)
     np.testing.assert_array_equal(scene.cameras.cam_from_world[[0, 4]], np.array(TRUTH)[[0, 4]])
     np.testing.assert_allclose(scene.cameras.centres, true_cameras().centres, atol=0.02)
 
@@ -86,18 +86,18 @@ def test_poses_stated_for_some_views_set_the_world_of_all() -> None:
 def test_the_reference_takes_no_cameras() -> None:
     cold = replace(
         PRESETS["mast3r"],
-        cold=replace(
-            PRESETS["mast3r"].cold, coarse=Stage(0.07, 5, Gamma(1.5)), fine=Stage(0.01, 0, Gamma(0.5))
+        from_scratch=replace(
+            PRESETS["mast3r"].from_scratch, coarse=Stage(0.07, 5, Gamma(1.5)), fine=Stage(0.01, 0, Gamma(0.5))
         ),
     )
-    given = sparse_align(predictions(cameras=true_cameras()), cold)
-    alone = sparse_align(predictions(), cold)
+    given = align_predictions(predictions(cameras=true_cameras()), cold)
+    alone = align_predictions(predictions(), cold)
     np.testing.assert_array_equal(given.cameras.cam_from_world, alone.cameras.cam_from_world)
 
 
 def test_a_refinement_that_ends_worse_is_thrown_away_and_said() -> None:
-    wild = replace(POINTLOOM, warm=replace(POINTLOOM.warm, fine=Stage(0.5, 5, Gamma(0.5))))
-    scene = sparse_align(predictions(IN_ONE_UNIT, true_cameras()), wild)
+    wild = replace(POINTLOOM, from_adjusted=replace(POINTLOOM.from_adjusted, fine=Stage(0.5, 5, Gamma(0.5))))
+    scene = align_predictions(predictions(IN_ONE_UNIT, true_cameras()), wild)
     np.testing.assert_allclose(
         scene.cameras.cam_from_world, TRUTH, atol=1e-7
     )  # the true rotations are in single precision
@@ -117,7 +117,9 @@ def test_what_lies_outside_the_masks_changes_no_bit() -> None:
                 PairPrediction(*maps, *(np.where(mask, conf, 99.0) for conf in (run.a_conf, run.b_conf)))
             )
         dirty[edge] = PairEntry(runs[0], runs[1], clean.matches)
-    kept, changed = (sparse_align(predictions(entries, mask=mask), POINTLOOM) for entries in (ENTRIES, dirty))
+    kept, changed = (
+        align_predictions(predictions(entries, mask=mask), POINTLOOM) for entries in (ENTRIES, dirty)
+    )
     np.testing.assert_array_equal(changed.cameras.cam_from_world, kept.cameras.cam_from_world)
     for ours, theirs in zip(changed.views, kept.views):
         np.testing.assert_array_equal(ours.depth, theirs.depth)
@@ -127,7 +129,7 @@ def test_what_lies_outside_the_masks_changes_no_bit() -> None:
 def test_a_view_without_matches_is_left_out_by_name_and_the_rest_is_aligned() -> None:
     nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
     cut = {edge: replace(found, matches=nothing) if 4 in edge else found for edge, found in ENTRIES.items()}
-    scene = sparse_align(predictions(cut), POINTLOOM)
+    scene = align_predictions(predictions(cut), POINTLOOM)
     assert [v.name for v in scene.views] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
     assert [n.subject for n in scene.report.notices if n.level is Level.LEFT_OUT] == ["4.jpg"]
     assert pair_errors(scene.cameras.cam_from_world, TRUTH[:4])[0].max() < 0.2
@@ -136,14 +138,14 @@ def test_a_view_without_matches_is_left_out_by_name_and_the_rest_is_aligned() ->
 def test_no_matches_at_all_is_an_error() -> None:
     nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
     with pytest.raises(GraphError, match="no two views are tied"):
-        sparse_align(
+        align_predictions(
             predictions({edge: replace(found, matches=nothing) for edge, found in ENTRIES.items()}), POINTLOOM
         )
 
 
 def test_a_view_without_a_run_of_its_own_is_left_out_by_name() -> None:
     one_way = {edge: replace(found, ba=None) for edge, found in ENTRIES.items()}
-    scene = sparse_align(predictions(one_way), POINTLOOM)
+    scene = align_predictions(predictions(one_way), POINTLOOM)
     assert [view.name for view in scene.views] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
     assert any(n.subject == "4.jpg" and "own frame" in n.text for n in scene.report.notices)
 
@@ -151,7 +153,7 @@ def test_a_view_without_a_run_of_its_own_is_left_out_by_name() -> None:
 def test_a_view_with_an_empty_mask_is_left_out_by_name() -> None:
     given = predictions(mask=np.ones((HEIGHT, WIDTH), bool))
     views = (*given.views[:2], small_view(2, np.zeros((HEIGHT, WIDTH), bool)), *given.views[3:])
-    scene = sparse_align(replace(given, views=views), POINTLOOM)
+    scene = align_predictions(replace(given, views=views), POINTLOOM)
     assert "2.jpg" not in {v.name for v in scene.views}
     assert any(n.subject == "2.jpg" and "mask" in n.text for n in scene.report.notices)
 
@@ -173,8 +175,10 @@ def test_the_order_of_the_views_changes_nothing_but_rounding() -> None:
             found.ba, found.ab, Matches(found.matches.xy_b, found.matches.xy_a, found.matches.conf)
         )
         shuffled[min(i, j), max(i, j)] = found if i < j else flipped
-    plain = sparse_align(predictions(), POINTLOOM)
-    mixed = sparse_align(replace(predictions(shuffled), views=tuple(small_view(k) for k in order)), POINTLOOM)
+    plain = align_predictions(predictions(), POINTLOOM)
+    mixed = align_predictions(
+        replace(predictions(shuffled), views=tuple(small_view(k) for k in order)), POINTLOOM
+    )
     back = mixed.cameras.cam_from_world[[place[k] for k in range(NUM_VIEWS)]]
     assert pair_errors(back, plain.cameras.cam_from_world)[0].max() < 0.05
     assert torch.isfinite(torch.from_numpy(back)).all()

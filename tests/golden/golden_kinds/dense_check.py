@@ -1,4 +1,4 @@
-"""How results of the dense family are compared (the dense aligner's specification, chapter 10.2)."""
+"""How results of the dense family are compared."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Images, pairs and windows around the dense aligner and localisation (the dense aligner's specification,
-chapters 1.2, 8 and 8b).
+"""Images, pairs and windows around the dense aligner and localisation (arXiv:2312.14132, sections 3.3 and
+3.4).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from torch import Tensor
 
 from golden_kinds.dense_check import check
 from masks.errors import GraphError
-from masks.picture import open_picture, probe_picture
+from masks.image_file import open_image, probe_image
 from masks.pixelmap import turn_upright
 from pairs.backends.dust3r.images import NetworkGrid, network_frame, network_map, normalised, photo_on_grid
 from pairs.backends.dust3r.run_pairs import collated, run_pairs
 from pairs.graph.reference_pairs import reference_pairs
-from pairs.matching.crops import Crop, FullPhoto, facing_camera, facing_crop, plain_crop, warp_picture
+from pairs.matching.crops import Crop, FullPhoto, facing_camera, facing_crop, plain_crop, warp_image
 from pairs.matching.descriptor_map import DescriptorMap
 from pairs.matching.fast_reciprocal import prepare_search, reciprocal_from_grid, reciprocal_from_seeds
 from pairs.matching.from_pointmaps import mutual_nearest
@@ -62,7 +62,7 @@ def load_pixels(case: Case) -> dict[str, Tensor]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "photo.png"
         path.write_bytes(case.inputs["png_bytes"].numpy().tobytes())
-        facts, picture = probe_picture(path), open_picture(path)
+        facts, picture = probe_image(path), open_image(path)
     pixel_map = network_map("photo.png", facts.size, facts.orientation, _grid(case))
     image = photo_on_grid(np.ascontiguousarray(turn_upright(picture.pixels, facts.orientation)), pixel_map)
     return {"img": normalised(image)[0], "true_shape": torch.tensor([image.shape[:2]])}
@@ -222,7 +222,7 @@ def crop(case: Case) -> dict[str, Tensor]:
     # The reference cuts out of normalised images; ours are bytes, and become such by truncation.
     photo = FullPhoto("photo", (255 * (data["img"] + 1) / 2).astype(np.uint8), data["mask"] > 0, data["K"])
     plain, facing = plain_crop(photo, window), facing_crop(photo, window)
-    points = warp_picture(data["pts3d"], facing.image.shape[1::-1], facing.photo_from_crop)
+    points = warp_image(data["pts3d"], facing.image.shape[1::-1], facing.photo_from_crop)
     result = {
         "plain_img": data["img"][top:bottom, left:right],
         "homography_img": facing.image / 255 * 2 - 1,

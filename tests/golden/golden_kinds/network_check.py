@@ -1,4 +1,4 @@
-"""How results of the network family are compared (the pair network's specification, chapter 14.1)."""
+"""How results of the network family are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Descriptor matching and the windows of coarse to fine (the pair network's specification, chapter 11)."""
+"""Descriptor matching and the windows of coarse to fine (docs/pair_networks.md, "Fast reciprocal
+matching")."""
 
 from __future__ import annotations
 

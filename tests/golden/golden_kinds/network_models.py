@@ -18,7 +18,7 @@ from pairs.networks.dust3r.config import DptWidths, Mode, NetworkConfig, OutputM
 from pairs.networks.dust3r.constructor import config_from_string
 from pairs.networks.dust3r.heads import HeadOutput, head_output
 from pairs.networks.dust3r.network import PairNetwork
-from pairs.networks.layers import DecoderBlock, EncoderBlock, PatchEmbed, rotate, rotation
+from pairs.networks.layers import DecoderBlock, EncoderBlock, PatchEmbed, apply_rope, rotation
 from pairs.train.mixed_orientation import ImageBatch, encode_sides, predict_batch
 
 __all__ = ["FAMILY", "HANDLERS", "check", "network_of"]
@@ -29,7 +29,7 @@ FAMILY = "network"
 def rope(case: Case) -> dict[str, Tensor]:
     tokens = case.inputs["tokens"].transpose(1, 2)
     turn = rotation(case.inputs["positions"], case.options["head_dim"], case.options["base"])
-    return {"out": rotate(tokens, turn).transpose(1, 2)}
+    return {"out": apply_rope(tokens, turn).transpose(1, 2)}
 
 
 def block(case: Case) -> dict[str, Tensor]:
@@ -88,7 +88,7 @@ def _mode(stored: list[Any] | None) -> Mode | None:
 
 
 def _named(output: HeadOutput, points: str) -> dict[str, Tensor]:
-    """Return an output under the published names (chapter 6.5)."""
+    """Return an output under the published names."""
     named = {points: output.points, "conf": output.conf, "desc": output.desc, "desc_conf": output.desc_conf}
     return {name: value for name, value in named.items() if value is not None}
 

@@ -1,4 +1,4 @@
-"""Retrieval features, their likeness by visual words, and the scene graph made of it."""
+"""Retrieval features, their similarity by visual words, and the scene graph made of it."""
 
 from __future__ import annotations
 

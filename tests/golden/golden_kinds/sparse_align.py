@@ -15,7 +15,7 @@ from align.sparse.adam import Descent, descend
 from align.sparse.camera_chain import CameraChain, Parameters, ancestor_table, anchored_points, place
 from align.sparse.losses import fallback_terms, lift, loss_2d, loss_3d, loss_fallback, match_terms
 from align.sparse.low_rank import LowRank
-from align.sparse.options import ALIGNER_FUNCTION, DepthModel, Intrinsics, ReferenceOptions
+from align.sparse.options import ALIGNER_FUNCTION, DepthModel, Intrinsics, SparseOptions
 from align.sparse.problem import Problem, bounds
 from align.sparse.robust import Gamma, Schedule, Sharpening, SquareRoot
 from align.sparse.start import padded_basis, start
@@ -60,11 +60,11 @@ def condensed(case: Case) -> dict[str, Tensor]:
         result |= {f"canon/{v}/{name}": value for name, value in maps.items()} | {
             f"canon/{v}/focal": view.focal.reshape(1)
         }
-    for r, (frame, of) in enumerate(problem.run.tolist()):
-        index = result[f"anchors/{of}/idx"] + problem.run_start[r]
+    for r, (frame, of) in enumerate(problem.cross.tolist()):
+        index = result[f"anchors/{of}/idx"] + problem.cross_start[r]
         result[f"preds_21/{frame}/{of}/pts"], result[f"preds_21/{frame}/{of}/conf"] = (
-            problem.run_points[index],
-            problem.run_conf[index],
+            problem.cross_points[index],
+            problem.cross_conf[index],
         )
     return result | _directed_records(problem, directed_edges(scene))
 
@@ -106,15 +106,15 @@ def stored_state(case: Case, problem: Problem) -> tuple[Parameters, CameraChain]
     num_views = problem.num_views
     tree = Tree(int(data["tree/root"]), tuple(map(tuple, data["tree/edges"].tolist())))
     shared = options.get("shared_intrinsics", False)
-    cores = [data[f"param/core_depth/{v}"] for v in range(num_views)]
+    depth_params_of = [data[f"param/core_depth/{v}"] for v in range(num_views)]
     rows = slice(0, 1) if shared else slice(None)
     parameters = Parameters(
         quat=data["param/quats"],
-        trans=data["param/trans"],
-        log_size=data["param/log_sizes"].reshape(-1),
+        t=data["param/trans"],
+        log_scale=data["param/log_sizes"].reshape(-1),
         log_focal=data["param/log_focals"].reshape(-1)[rows],
-        pp=data["param/pps"][rows],
-        core=torch.cat(cores),
+        principal_point=data["param/pps"][rows],
+        depth_params=torch.cat(depth_params_of),
     )
     chain = CameraChain(
         tree=tree,
@@ -126,7 +126,7 @@ def stored_state(case: Case, problem: Problem) -> tuple[Parameters, CameraChain]
         focal_limits=torch.tensor([[0.25], [10.0]]).double() * problem.size.double().norm(dim=1),
         anchor_start=problem.anchor_start,
         anchor_view=problem.anchor_view,
-        core_start=bounds([len(core) for core in cores]),
+        depth_start=bounds([len(depth_params) for depth_params in depth_params_of]),
         depth_model=depth_model(options),
         basis=padded_basis([data[f"lora_proj/{v}"] for v in range(num_views)])
         if options.get("lora_depth")
@@ -189,13 +189,13 @@ def _stored_parameters(
     """Return parameters (or gradients) under their stored names, shared ones repeated for every view."""
     named = {
         "quats": parameters.quat,
-        "trans": parameters.trans,
-        "log_sizes": parameters.log_size,
+        "trans": parameters.t,
+        "log_sizes": parameters.log_scale,
         "log_focals": parameters.log_focal[chain.camera],
-        "pps": parameters.pp[chain.camera],
+        "pps": parameters.principal_point[chain.camera],
     }
     named = {f"{prefix}{name}": value.reshape(like[f"{prefix}{name}"].shape) for name, value in named.items()}
-    return named | by_view(parameters.core, chain.core_start, f"{prefix}core_depth")
+    return named | by_view(parameters.depth_params, chain.depth_start, f"{prefix}core_depth")
 
 
 def schedule(name: str) -> Schedule:
@@ -203,7 +203,7 @@ def schedule(name: str) -> Schedule:
     return special[name] if name in special else Gamma(float(name.removeprefix("g")))
 
 
-def reference_options(options) -> ReferenceOptions:
+def reference_options(options) -> SparseOptions:
     """Return our options for the reference's arguments."""
     default = ALIGNER_FUNCTION
 
@@ -237,7 +237,7 @@ def reference_options(options) -> ReferenceOptions:
 
 
 def _described(
-    case: Case, problem: Problem, options: ReferenceOptions, chain: CameraChain, result: Descent
+    case: Case, problem: Problem, options: SparseOptions, chain: CameraChain, result: Descent
 ) -> Comparison:
     """Return a descent under the stored names, both sides with the root camera as the world."""
     root = chain.tree.root
@@ -266,7 +266,7 @@ def _described(
     return Comparison(actual, expected, free)
 
 
-def _solved(case: Case, problem: Problem, known: Known) -> tuple[ReferenceOptions, CameraChain, Descent]:
+def _solved(case: Case, problem: Problem, known: Known) -> tuple[SparseOptions, CameraChain, Descent]:
     options = reference_options(case.options)
     tree = build_tree(problem.pair_scores.numpy(), problem.size.numpy(), options.tree, options.subsample)
     parameters, chain = start(problem, tree, options, known)

@@ -9,7 +9,7 @@ from torch import Tensor
 from align.depth_maps.clean import clean
 from align.depth_maps.dense_view import DenseView
 from align.depth_maps.triangulation import matches_to_depth, triangulate
-from align.depth_maps.tsdf import Field, query, refine
+from align.depth_maps.tsdf import Field, query, refine_depths
 from align.measurements.anchors import at_anchors
 from align.measurements.canonical import CanonicalView
 from align.sparse.densify import densify_view
@@ -82,7 +82,7 @@ def tsdf(case: Case) -> dict[str, Tensor]:
     noise = [case.inputs[f"noise/{v}"] for v in range(len(dense))]
     for iteration in range(options["niter"]):
         field = Field(
-            refine(field, noise, (options["niter"] - iteration) * options["TSDF_thresh"]),
+            refine_depths(field, noise, (options["niter"] - iteration) * options["TSDF_thresh"]),
             K,
             cam_from_world,
             field.threshold,

@@ -16,7 +16,7 @@ from align.measurements.anchors import anchored_ratio
 from align.measurements.canonical import average_points, relative_depth
 from align.measurements.focal import estimate_focal
 from align.sparse.adam import learning_rate
-from align.sparse.low_rank import LowRank, anchor_positions, depth_basis, graph_spectrum, likeness
+from align.sparse.low_rank import LowRank, affinity, anchor_positions, depth_basis, graph_spectrum
 from align.sparse.options import Stage
 from align.sparse.robust import Gamma, SquareRoot, robust_value
 from masks.errors import GraphError, SolverError
@@ -105,7 +105,7 @@ def lora(case: Case) -> Comparison:
     K, depth = case.inputs["K"], case.inputs["depth"]
     low_rank = LowRank(options["k"], options["gamma"], options["min_norm"], options["normalized_cuts"])
     xyz = anchor_positions(K, depth, options["subsample"])
-    similarity = likeness(xyz, low_rank.sharpness)
+    similarity = affinity(xyz, low_rank.sharpness)
     weights = similarity.clone().fill_diagonal_(0)
     basis = depth_basis(K, depth, options["subsample"], low_rank)
     actual = {

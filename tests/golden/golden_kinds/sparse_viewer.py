@@ -1,4 +1,5 @@
-"""What the viewer shows: meshes of pointmaps and cameras as pyramids (chapter 15)."""
+"""What the viewer shows: meshes of pointmaps and cameras as pyramids
+(docs/sparse_alignment.md, "Cameras and meshes for viewers")."""
 
 from __future__ import annotations
 

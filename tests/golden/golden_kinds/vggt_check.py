@@ -1,4 +1,4 @@
-"""How results of the VGGT family are compared (VGGT's specification, chapter 20)."""
+"""How results of the VGGT family are compared."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _MEMORY = 8 * 2**30
 
 
 def _named(output: VggtOutput) -> dict[str, Tensor]:
-    """Return an output under the published names (chapter 12)."""
+    """Return an output under the published names."""
     encodings = output.encodings or ()
     named = {f"pose_enc_list_{k}": encoding for k, encoding in enumerate(encodings)}
     named |= {"pose_enc": encodings[-1]} if encodings else {}

@@ -9,7 +9,7 @@ from vggt_configs import aggregator_config, camera_config, dense_config, dino_co
 from vggt_weights import with_drawn_weights
 
 from golden_kinds import vggt_check
-from pairs.networks.layers import PatchEmbed, rotate, rotation
+from pairs.networks.layers import PatchEmbed, apply_rope, rotation
 from pairs.networks.vggt.activations import CONFIDENCES, POSE_PARTS, PREDICTIONS, dense_output, pose_output
 from pairs.networks.vggt.aggregator import Aggregated, Aggregator
 from pairs.networks.vggt.blocks import Block, BlockConfig, token_positions
@@ -28,7 +28,7 @@ def rope(case: Case) -> dict[str, Tensor]:
     tokens = case.inputs["tokens"]  # (B, heads, N, d)
     positions = token_positions(tuple(case.options["grid_hw"]), case.options["n_special_tokens"], CPU)
     turn = rotation(positions, tokens.shape[-1], case.description["config"]["frequency"])
-    rotated = rotate(tokens.transpose(1, 2), turn).transpose(1, 2)
+    rotated = apply_rope(tokens.transpose(1, 2), turn).transpose(1, 2)
     return {"positions": positions.expand(len(tokens), -1, -1), "rotated": rotated}
 
 

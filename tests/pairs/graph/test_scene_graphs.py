@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masks.errors import GraphError
-from pairs.graph.by_similarity import Retrieval, spread_views
+from pairs.graph.by_similarity import SimilarityGraph, spread_views
 from pairs.graph.scene_graphs import Complete, FromFile, LogWindow, Ring, Star, Window, parse_graph
 
 GRAPHS = [
@@ -136,7 +136,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_retrieval_pairs_every_view_and_is_the_same_for_the_same_seed(seed, num_views):
     points = np.random.default_rng(seed).normal(size=(num_views, 3))
     similarity = 1 - np.linalg.norm(points[:, None] - points, axis=-1)
-    graph = Retrieval(similarity, num_anchors=3, num_neighbours=3, seed=seed)
+    graph = SimilarityGraph(similarity, num_anchors=3, num_neighbours=3, seed=seed)
     edges = graph.edges(named(num_views))
     assert all(degree > 0 for _, degree in edges.degree)
     assert list(edges.edges) == list(graph.edges(named(num_views)).edges)
@@ -144,7 +144,7 @@ def test_retrieval_pairs_every_view_and_is_the_same_for_the_same_seed(seed, num_
 
 def test_retrieval_refuses_similarities_of_other_views():
     with pytest.raises(GraphError, match="4 views"):
-        Retrieval(np.eye(3)).edges(named(4))
+        SimilarityGraph(np.eye(3)).edges(named(4))
 
 
 def test_key_views_are_far_from_each_other():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masks.errors import UserError
-from pairs.matching.crops import FullPhoto, facing_camera, facing_crop, plain_crop, warp_picture
+from pairs.matching.crops import FullPhoto, facing_camera, facing_crop, plain_crop, warp_image
 
 K = np.array([[500.0, 0, 320], [0, 510, 240], [0, 0, 1]])
 
@@ -55,15 +55,15 @@ def test_a_target_scales_a_facing_camera():
 
 def test_the_identity_warps_nothing():
     source = photo()
-    np.testing.assert_array_equal(warp_picture(source.image, (640, 480), np.eye(3)), source.image)
-    np.testing.assert_array_equal(warp_picture(source.inside, (640, 480), np.eye(3)), source.inside)
+    np.testing.assert_array_equal(warp_image(source.image, (640, 480), np.eye(3)), source.image)
+    np.testing.assert_array_equal(warp_image(source.inside, (640, 480), np.eye(3)), source.inside)
 
 
 def test_outside_of_the_photo_nothing_is_valid():
     source = photo()
     away = np.array([[1.0, 0, 600], [0, 1, 0], [0, 0, 1]])
-    assert not warp_picture(np.ones_like(source.inside), (100, 100), away)[:, 41:].any()
-    assert (warp_picture(np.ones((480, 640, 3), np.float32), (100, 100), away)[:, 41:] == 0).all()
+    assert not warp_image(np.ones_like(source.inside), (100, 100), away)[:, 41:].any()
+    assert (warp_image(np.ones((480, 640, 3), np.float32), (100, 100), away)[:, 41:] == 0).all()
 
 
 def test_a_facing_crop_needs_intrinsics():

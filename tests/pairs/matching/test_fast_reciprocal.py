@@ -24,23 +24,23 @@ from pairs.matching.nearest import by_dot_product
 def plain_walk(
     a: DescriptorMap, b: DescriptorMap, seeds: list[int], rounds: int
 ) -> list[tuple[int, int, int, bool]]:
-    """Let every seed walk on its own, by the letter of chapter 11.2: (before, here, there, active) at the
-    end.
+    """Let every seed walk on its own, by the letter (arXiv:2406.09756, section 3.3): (before, here, there,
+    active) at the end.
     """
-    likeness = a.desc.flatten(0, 1) @ b.desc.flatten(0, 1).T
+    similarity = a.desc.flatten(0, 1) @ b.desc.flatten(0, 1).T
     if a.inside is not None:
-        likeness[~a.inside.flatten()] = -torch.inf
+        similarity[~a.inside.flatten()] = -torch.inf
     if b.inside is not None:
-        likeness[:, ~b.inside.flatten()] = -torch.inf
+        similarity[:, ~b.inside.flatten()] = -torch.inf
     ends = []
     for seed in seeds:
         before, here, before_there, there, active = seed, seed, -1, -1, True
         for _ in range(rounds):
             before, before_there = here, there
-            there = int(likeness[here].argmax())
+            there = int(similarity[here].argmax())
             active = there != before_there
             if active:
-                here = int(likeness[:, there].argmax())
+                here = int(similarity[:, there].argmax())
                 active = here != before
             if not active:
                 break
@@ -88,10 +88,10 @@ def test_seeds_come_back_within_the_tolerance_or_are_dropped(seed, coverage, tol
 def test_basins_lead_to_where_a_pixel_goes_next():
     a, b = related_maps(3)
     pairs, basin = basins_from_grid(prepare_search(a, b), 4)
-    likeness = a.desc.flatten(0, 1) @ b.desc.flatten(0, 1).T
-    there = likeness.argmax(1)
+    similarity = a.desc.flatten(0, 1) @ b.desc.flatten(0, 1).T
+    there = similarity.argmax(1)
     passed = (basin[:-1] >= 0).nonzero()[:, 0]
-    assert torch.equal(basin[passed].long(), likeness[:, there[passed]].argmax(0))
+    assert torch.equal(basin[passed].long(), similarity[:, there[passed]].argmax(0))
     assert basin[-1] == -1
     assert set(grid_pixels(a.size, 4).tolist()) <= set(passed.tolist())
     assert torch.equal(pairs, reciprocal_from_grid(prepare_search(a, b), 4))
@@ -100,10 +100,10 @@ def test_basins_lead_to_where_a_pixel_goes_next():
 def test_matches_are_mutual_nearest_neighbours():
     a, b = unit_desc(0), unit_desc(1)
     found = reciprocal_from_grid(prepare_search(DescriptorMap(a), DescriptorMap(b)), 4)
-    likeness = a.flatten(0, 1) @ b.flatten(0, 1).T
+    similarity = a.flatten(0, 1) @ b.flatten(0, 1).T
     assert len(found) > 0
-    assert torch.equal(likeness[found[:, 0]].argmax(1), found[:, 1])
-    assert torch.equal(likeness[:, found[:, 1]].argmax(0), found[:, 0])
+    assert torch.equal(similarity[found[:, 0]].argmax(1), found[:, 1])
+    assert torch.equal(similarity[:, found[:, 1]].argmax(0), found[:, 0])
 
 
 def test_a_shifted_picture_is_matched_by_its_shift():
@@ -116,9 +116,9 @@ def test_a_shifted_picture_is_matched_by_its_shift():
 
 def test_every_mutual_pair_inside_the_masks_is_found_from_all_seeds_and_no_other():
     a, b = unit_map(0, coverage=0.4), unit_map(1, coverage=0.6)
-    likeness = a.desc.flatten(0, 1) @ b.desc.flatten(0, 1).T
+    similarity = a.desc.flatten(0, 1) @ b.desc.flatten(0, 1).T
     in_a, in_b = (m.inside.flatten().nonzero()[:, 0] for m in (a, b))
-    among = likeness[in_a][:, in_b]
+    among = similarity[in_a][:, in_b]
     mutual = [
         (int(in_a[i]), int(in_b[j])) for i, j in enumerate(among.argmax(1)) if among[:, j].argmax() == i
     ]

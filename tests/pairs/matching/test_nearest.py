@@ -29,13 +29,13 @@ from pairs.matching.nearest import (
     st.integers(1, 45),
     st.sampled_from([dot_products, closeness]),
 )
-def test_tiles_give_what_one_matrix_gives_also_on_ties(seed, rows, columns, block, likeness):
-    # Small whole numbers: many ties, and every likeness is exact.
+def test_tiles_give_what_one_matrix_gives_also_on_ties(seed, rows, columns, block, similarity):
+    # Small whole numbers: many ties, and every similarity is exact.
     generator = torch.Generator().manual_seed(seed)
     a, b = (torch.randint(-2, 3, (count, 2), generator=generator).double() for count in (rows, columns))
-    whole = likeness(a, b)
-    assert torch.equal(nearest(a, b, likeness, block), whole.argmax(1))
-    index_a, index_b = nearest_both_ways(a, b, likeness, block)
+    whole = similarity(a, b)
+    assert torch.equal(nearest(a, b, similarity, block), whole.argmax(1))
+    index_a, index_b = nearest_both_ways(a, b, similarity, block)
     assert torch.equal(index_a, whole.argmax(1))
     assert torch.equal(index_b, whole.argmax(0))
 

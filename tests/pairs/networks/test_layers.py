@@ -12,8 +12,8 @@ from pairs.networks.layers import (
     CrossAttention,
     DecoderBlock,
     SelfAttention,
+    apply_rope,
     grid_positions,
-    rotate,
     rotation,
 )
 
@@ -40,7 +40,7 @@ def plain_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def turned(x: Tensor, positions: Tensor) -> Tensor:
-    return rotate(x.unflatten(-1, (HEADS, D)), rotation(positions, D, 100.0)).flatten(2)
+    return apply_rope(x.unflatten(-1, (HEADS, D)), rotation(positions, D, 100.0)).flatten(2)
 
 
 def test_self_attention_is_the_softmax_of_turned_queries_and_keys():

@@ -1,4 +1,4 @@
-"""Rotary positions against the formula of the specification, entry by entry."""
+"""Rotary positions against the published formula, entry by entry."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from pairs.networks.layers import grid_positions, rotate, rotation
+from pairs.networks.layers import apply_rope, grid_positions, rotation
 
 HEAD_DIM, BASE = 16, 100.0
 
 
 def plainly_rotated(head: list[float], position: tuple[int, int]) -> list[float]:
-    """Return one head of one token, by the sums that the specification writes down."""
+    """Return one head of one token, by the sums as they are published."""
     half = len(head) // 2
     out = [0.0] * len(head)
     for axis, place in enumerate(position):
@@ -33,7 +33,7 @@ def heads(seed: int, tokens: int = 1) -> torch.Tensor:
 
 def test_every_channel_is_turned_as_the_formula_says():
     positions = grid_positions((3, 5), torch.device("cpu"))
-    turned = rotate(heads(1, 15), rotation(positions, HEAD_DIM, BASE))
+    turned = apply_rope(heads(1, 15), rotation(positions, HEAD_DIM, BASE))
     for token, position in enumerate(positions[0].tolist()):
         expected = torch.tensor(plainly_rotated(heads(1, 15)[0, token, 0].tolist(), position))
         assert_close(turned[0, token, 0], expected, atol=1e-5, rtol=1e-5)
@@ -48,7 +48,8 @@ def test_attention_sees_differences_of_positions_only(places, seed):
         at = [torch.tensor([[[r + dr, c + dc]]]) for r, c in ((row_q, column_q), (row_k, column_k))]
         products.append(
             (
-                rotate(query, rotation(at[0], HEAD_DIM, BASE)) * rotate(key, rotation(at[1], HEAD_DIM, BASE))
+                apply_rope(query, rotation(at[0], HEAD_DIM, BASE))
+                * apply_rope(key, rotation(at[1], HEAD_DIM, BASE))
             ).sum()
         )
     # Angles up to 60 rad in float32 are good to 4e-6, the products of 16 channels to a few times that.
@@ -57,8 +58,8 @@ def test_attention_sees_differences_of_positions_only(places, seed):
 
 def test_angles_stay_exact_for_tokens_of_half_precision():
     far = torch.tensor([[[500, 301]]])
-    exact = rotate(heads(3), rotation(far, HEAD_DIM, BASE))
-    half = rotate(heads(3).bfloat16(), rotation(far, HEAD_DIM, BASE))
+    exact = apply_rope(heads(3), rotation(far, HEAD_DIM, BASE))
+    half = apply_rope(heads(3).bfloat16(), rotation(far, HEAD_DIM, BASE))
     assert half.dtype == torch.bfloat16
     # bfloat16 keeps 8 bits of the channels; angles in bfloat16 would be off by a radian here.
     assert_close(half.float(), exact, atol=0.03, rtol=0.01)

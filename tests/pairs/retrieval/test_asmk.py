@@ -30,8 +30,8 @@ def plain_score(query: dict[int, np.ndarray], image: dict[int, np.ndarray]) -> f
     total = 0.0
     for word in query.keys() & image.keys():
         filled = 32 * -(-len(query[word]) // 32)
-        likeness = 1 - 2 * float((query[word] != image[word]).sum()) / filled
-        total += likeness**3 if likeness >= 0 else 0
+        similarity = 1 - 2 * float((query[word] != image[word]).sum()) / filled
+        total += similarity**3 if similarity >= 0 else 0
     return total / (len(query) * len(image)) ** 0.5
 
 

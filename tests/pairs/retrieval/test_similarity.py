@@ -7,7 +7,7 @@ import torch
 
 from masks.errors import GraphError
 from pairs.backends.dust3r.similarity import photo_similarity
-from pairs.graph.by_similarity import ByLikeness, Retrieval, parse_retrieval
+from pairs.graph.by_similarity import Retrieval, SimilarityGraph, parse_retrieval
 from pairs.networks.dust3r.network import Encoded
 from pairs.retrieval.files import RetrievalModel
 from pairs.retrieval.head import HeadOptions, RetrievalHead
@@ -50,21 +50,21 @@ def test_a_batch_of_photos_is_as_good_as_one_by_one():
 def test_a_graph_by_likeness_ties_neighbours_and_key_photos_together():
     model, encoded = scenes(8)
     names = [f"{k}.jpg" for k in range(8)]
-    graph = ByLikeness(3, 3).with_similarity(photo_similarity(model, encoded))
-    assert isinstance(graph, Retrieval)
+    graph = Retrieval(3, 3).with_similarity(photo_similarity(model, encoded))
+    assert isinstance(graph, SimilarityGraph)
     edges = graph.edges(names)
     assert networkx.is_connected(edges)
     assert edges.number_of_edges() < 28
 
 
 def test_texts_of_the_command_line():
-    assert parse_retrieval("20,10") == ByLikeness(20, 10)
-    assert parse_retrieval("") == ByLikeness()
+    assert parse_retrieval("20,10") == Retrieval(20, 10)
+    assert parse_retrieval("") == Retrieval()
     assert [parse_retrieval(text) for text in ("20", "20-10", "20,x", "1,2,3", "-1,3", "²,3")] == [None] * 6
 
 
 def test_a_graph_by_likeness_says_what_it_needs():
     with pytest.raises(GraphError, match="how alike the 3 views are"):
-        ByLikeness(3, 3).edges(["a", "b", "c"])
+        Retrieval(3, 3).edges(["a", "b", "c"])
     with pytest.raises(GraphError, match="pairs nothing"):
-        ByLikeness(1, 1)
+        Retrieval(1, 1)

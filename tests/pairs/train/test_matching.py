@@ -21,12 +21,12 @@ MODES = ("all", "proper", "dual")
 
 def plain_infonce(similarity: torch.Tensor, mode: str, temperature: float) -> list[float]:
     """Return the losses of one sample (N, N), term by term."""
-    likeness = [[math.exp(float(s) / temperature) for s in row] for row in similarity]
+    similarity = [[math.exp(float(s) / temperature) for s in row] for row in similarity]
     losses = []
-    for i in range(len(likeness)):
-        row, column = sum(likeness[i]), sum(line[i] for line in likeness)
-        everything = sum(map(sum, likeness))
-        own = likeness[i][i]
+    for i in range(len(similarity)):
+        row, column = sum(similarity[i]), sum(line[i] for line in similarity)
+        everything = sum(map(sum, similarity))
+        own = similarity[i][i]
         losses.append(
             {
                 "all": -math.log(own / everything),

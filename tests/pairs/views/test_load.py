@@ -71,7 +71,7 @@ def test_alpha_channels_serve_as_masks_unless_refused(tmp_path: Path) -> None:
     views, _ = load_views(folder)
     assert views[0].mask is not None
     assert views[0].mask.source == "alpha channel"
-    unmasked, _ = load_views(folder, options=LoadOptions(use_masks=False))
+    unmasked, _ = load_views(folder, "none")
     assert unmasked[0].mask is None
 
 
@@ -99,7 +99,7 @@ def test_any_byte_of_photo_or_mask_changes_the_key(tmp_path: Path) -> None:
     pixels[20, 30] = 0
     Image.fromarray(pixels).save(tmp_path / "masks/1.png")
     after, _ = load_views(tmp_path / "images", tmp_path / "masks")
-    assert [a.key == b.key for a, b in zip(before, after)] == [True, False, True]
+    assert [a.grid_key == b.grid_key for a, b in zip(before, after)] == [True, False, True]
 
 
 def test_cropping_to_the_object_keeps_intrinsics_exact(tmp_path: Path) -> None:

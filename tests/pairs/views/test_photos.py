@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from masks.errors import ImageError
-from masks.picture import open_picture
+from masks.image_file import open_image
 from masks.pixelmap import identity
 from pairs.views.photos import load_photo
 from pairs.views.view import View
@@ -22,7 +22,7 @@ def saved(path: Path) -> View:
     """Write a photo and return its view."""
     Image.fromarray(PIXELS).save(path)
     return View(
-        path.name, path, PIXELS, identity((30, 20)), None, "key", photo_digest=open_picture(path).content
+        path.name, path, PIXELS, identity((30, 20)), None, "key", file_digest=open_image(path).content
     )
 
 
@@ -37,10 +37,10 @@ def test_a_photo_that_was_edited_meanwhile_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"a\.png: .*changed meanwhile.*start again"):
         load_photo(view)
     # A view made in memory states no digest: then only the size can tell.
-    assert np.array_equal(load_photo(replace(view, photo_digest="")), edited)
+    assert np.array_equal(load_photo(replace(view, file_digest="")), edited)
     Image.fromarray(edited[:10]).save(tmp_path / "a.png")
     with pytest.raises(ImageError, match="changed meanwhile"):
-        load_photo(replace(view, photo_digest=""))
+        load_photo(replace(view, file_digest=""))
 
 
 def test_a_view_without_a_photo_is_an_error(tmp_path: Path) -> None:

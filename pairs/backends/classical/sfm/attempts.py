@@ -1,5 +1,4 @@
-"""The tries of the mapper, and what is tried when they fail (the embedded backend's specification, chapters
-7.4, 19.3, 19.6 and 19.7).
+"""The tries of the mapper, and what is tried when they fail (docs/classical_backend.md, "Attempts").
 
 The mapper grows a scene from one pair: a poor focal or first pair loses most of the views, and look-alike
 sides fold it. Another start mends the former, fewer pairs the latter.
@@ -18,10 +17,10 @@ from pairs.backends.classical.sfm.acceptance import (
     Assessment,
     Verdict,
     assess,
-    coinciding_views,
-    torn_pairs,
-    with_coincidences,
-    with_tears,
+    broken_neighbours,
+    collapsed_views,
+    with_broken_neighbours,
+    with_collapsed_views,
 )
 from pairs.backends.classical.sfm.camera_groups import (
     FIRST_FACTOR,
@@ -38,8 +37,13 @@ from pairs.views.view import View
 Solver = Callable[[MapperJob], MapperModel | None]
 """Runs the mapper; none when no model came out."""
 
+# Success from one start depended on seed and focal alike (9 of 12 starts on one ring); one more solve of 18
+# views takes a second.
 _SEEDS = 3
+# Wrong pairs of look-alike sides had up to 85 inliers. Half of the matches verified leaves only right ones,
+# but breaks the graph: hence after the windows.
 _GOOD_INLIER_SHARE, _MANY_INLIERS = 0.5, 30
+# Of 36 views, windows of 4 to 12 placed all within 1.0 degree, 3 within 3.2, and 2 only two thirds of them.
 _MIN_WINDOW, _LEAST_WINDOW = 4, 2
 _NEARLY_ALL, _SURE_VIEWS = 0.9, 0.75
 
@@ -57,8 +61,8 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
-    """One step of the ladder: a choice of pairs and of the mapper's thresholds."""
+class Strategy:
+    """One step of the retry strategy: a choice of pairs and of the mapper's thresholds."""
 
     name: str
     pairs: dict[Pair, VerifiedPair]
@@ -69,7 +73,7 @@ class Rung:
 class Attempt:
     """One run of the mapper and what became of it."""
 
-    rung: str
+    strategy: str
     start: str
     """The focal it started from and the seed, in words."""
     model: MapperModel | None
@@ -97,18 +101,18 @@ class Attempt:
         return len(self.model.placed) if self.model is not None else 0
 
 
-def climb(
+def run_attempts(
     evidence: Evidence, solve: Solver, options: SolveOptions, done: Callable[[int], None]
 ) -> tuple[Attempt, ...]:
     """Run the mapper from several starts, and again on safer pairs while the scene is not believable. Returns
     every attempt in order.
     """
     attempts: list[Attempt] = []
-    for number, rung in enumerate(rungs(evidence.pairs, len(evidence.views), evidence.graph)):
-        for attempt in _tries(evidence, rung, solve, options, seeds=_SEEDS if number == 0 else 1):
+    for number, strategy in enumerate(strategies(evidence.pairs, len(evidence.views), evidence.graph)):
+        for attempt in _tries(evidence, strategy, solve, options, seeds=_SEEDS if number == 0 else 1):
             attempts.append(attempt)
             done(len(attempts))
-        if not _worth_climbing(attempts):
+        if not _worth_another_strategy(attempts):
             break
     return tuple(attempts)
 
@@ -124,11 +128,11 @@ def best_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
     return max(sure or accepted, key=_views_and_observations, default=None)
 
 
-def rungs(
+def strategies(
     pairs: Mapping[Pair, VerifiedPair], num_views: int, graph: frozenset[Pair] | None = None
-) -> Iterator[Rung]:
-    """Yield the ladder: all pairs, windows in file order, the scene graph, clear pairs, strong pairs, strict
-    thresholds.
+) -> Iterator[Strategy]:
+    """Yield what is tried in turn: all pairs, windows in file order, the scene graph, clear pairs, strong
+    pairs, strict thresholds.
 
     A step that changes nothing is skipped. An object with two similar sides folds whatever the thresholds,
     for its wrong pairs have many inliers. Neighbours in file order are rarely two sides that look alike; on
@@ -141,25 +145,27 @@ def rungs(
         max(_LEAST_WINDOW, num_views // 8),
     )
     strong = _only(pairs, lambda pair: len(pairs[pair].indices) >= _MANY_INLIERS)
-    ladder = [
-        Rung("all verified pairs", dict(pairs)),
+    in_order = [
+        Strategy("all verified pairs", dict(pairs)),
         _window(pairs, num_views, wide),
         _window(pairs, num_views, narrow),
-        Rung("pairs of the scene graph", {} if graph is None else _only(pairs, lambda pair: pair in graph)),
+        Strategy(
+            "pairs of the scene graph", {} if graph is None else _only(pairs, lambda pair: pair in graph)
+        ),
         _window(pairs, num_views, least),
-        Rung(
+        Strategy(
             "pairs with half of their matches verified",
             _only(pairs, lambda pair: pairs[pair].share >= _GOOD_INLIER_SHARE),
         ),
-        Rung(f"pairs with {_MANY_INLIERS} verified matches", strong),
-        Rung(f"pairs with {_MANY_INLIERS} verified matches, strict thresholds", strong, STRICT),
+        Strategy(f"pairs with {_MANY_INLIERS} verified matches", strong),
+        Strategy(f"pairs with {_MANY_INLIERS} verified matches, strict thresholds", strong, STRICT),
     ]
     seen: list[tuple[set[Pair], Strictness]] = []
-    for rung in ladder:
-        content = (set(rung.pairs), rung.strictness)
-        if rung.pairs and content not in seen:
+    for strategy in in_order:
+        content = (set(strategy.pairs), strategy.strictness)
+        if strategy.pairs and content not in seen:
             seen.append(content)
-            yield rung
+            yield strategy
 
 
 def largest_component(pairs: Mapping[Pair, VerifiedPair]) -> int:
@@ -168,8 +174,8 @@ def largest_component(pairs: Mapping[Pair, VerifiedPair]) -> int:
     return max((len(component) for component in networkx.connected_components(graph)), default=0)
 
 
-def _window(pairs: Mapping[Pair, VerifiedPair], num_views: int, width: int) -> Rung:
-    return Rung(
+def _window(pairs: Mapping[Pair, VerifiedPair], num_views: int, width: int) -> Strategy:
+    return Strategy(
         f"pairs up to {width} files apart",
         _only(pairs, lambda pair: distance_in_order(pair, num_views) <= width),
     )
@@ -180,14 +186,16 @@ def _only(pairs: Mapping[Pair, VerifiedPair], wanted: Callable[[Pair], bool]) ->
 
 
 def _tries(
-    evidence: Evidence, rung: Rung, solve: Solver, options: SolveOptions, seeds: int
+    evidence: Evidence, strategy: Strategy, solve: Solver, options: SolveOptions, seeds: int
 ) -> Iterator[Attempt]:
     """Yield attempts until all views that hang together are placed, or the starts are exhausted."""
-    reachable = largest_component(rung.pairs)
+    # Views that no verified pair ties to the rest are lost whatever the start: waiting for them would run
+    # through all starts every time.
+    reachable = largest_component(strategy.pairs)
     most_placed = 0
     for seed in range(options.seed, options.seed + seeds):
         for factor in _focal_factors(evidence.views):
-            attempt = _attempt(evidence, rung, solve, options, (factor, seed))
+            attempt = _attempt(evidence, strategy, solve, options, (factor, seed))
             yield attempt
             most_placed = max(most_placed, attempt.num_placed if attempt.accepted else 0)
             # All views placed but folded: the pairs are at fault, and other starts fold as well.
@@ -200,26 +208,30 @@ def _tries(
 
 
 def _attempt(
-    evidence: Evidence, rung: Rung, solve: Solver, options: SolveOptions, start: tuple[float | None, int]
+    evidence: Evidence,
+    strategy: Strategy,
+    solve: Solver,
+    options: SolveOptions,
+    start: tuple[float | None, int],
 ) -> Attempt:
     """Run the mapper once, from a start (focal factor, seed), and judge what comes out."""
     factor, seed = start
     cameras = camera_of_view(evidence.views, options.working_longest)
     starts = camera_starts(evidence.views, options.working_longest, factor)
-    model = solve(MapperJob(evidence.xy, starts, cameras, rung.pairs, seed, rung.strictness))
+    model = solve(MapperJob(evidence.xy, starts, cameras, strategy.pairs, seed, strategy.strictness))
     name = f"{_start_name(factor, evidence.views)}, seed {seed}"
     if model is None:
-        return Attempt(rung.name, name, None, None)
+        return Attempt(strategy.name, name, None, None)
     assessment = assess(
         model, evidence.xy, evidence.masks, [starts[camera].fixed for camera in cameras], options
     )
     num_views = len(evidence.views)
-    assessment = with_tears(assessment, torn_pairs(model, evidence.pairs, num_views))
+    assessment = with_broken_neighbours(assessment, broken_neighbours(model, evidence.pairs, num_views))
     return Attempt(
-        rung.name,
+        strategy.name,
         name,
         model,
-        with_coincidences(assessment, coinciding_views(model, num_views), len(model.placed)),
+        with_collapsed_views(assessment, collapsed_views(model, num_views), len(model.placed)),
     )
 
 
@@ -242,7 +254,7 @@ def _start_name(factor: float | None, views: Sequence[View]) -> str:
     )
 
 
-def _worth_climbing(attempts: Sequence[Attempt]) -> bool:
+def _worth_another_strategy(attempts: Sequence[Attempt]) -> bool:
     """Tell whether safer pairs may give a better scene: none was accepted, the best is doubtful, or a folded
     one held more views than it.
     """

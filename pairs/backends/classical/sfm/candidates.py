@@ -1,4 +1,4 @@
-"""Which pairs of views are worth matching (the embedded backend's specification, chapter 4).
+"""Which pairs of views are worth matching (docs/classical_backend.md, "Candidate pairs").
 
 The number of pairs grows with the square of the number of views, and most of them show different sides: a
 match of a few large features tells.
@@ -15,7 +15,9 @@ from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.features import Features, comparable
 from pairs.backends.classical.sfm.matching import Pair, mutual_matches
 
+# 2.7 ms a pair, where 4000 against 4000 take 71.
 _PREMATCH_FEATURES, _PREMATCH_RATIO, _MIN_PREMATCHES = 700, 0.9, 4
+# Whatever the pre-match says: these pairs hold a ring together where the texture is weakest.
 _NEIGHBOURS_IN_ORDER = 2
 
 
@@ -25,13 +27,15 @@ def promising_pairs(
     """Choose pairs by a quick match of each view's largest features, and the neighbours in file order.
     Returned in ascending order.
 
-    Without masks, features that stand still do not count: the static backdrop would decide otherwise.
+    Without masks, features that stand still do not count: the stationary backdrop would decide otherwise.
     """
     num_views = len(features)
     coarse = [_largest(f) for f in features]
     counts = np.zeros((num_views, num_views), int)
     for number, (a, b) in enumerate(combinations(range(num_views), 2)):
-        counts[a, b] = counts[b, a] = _prematches(coarse[a], coarse[b], 0.0 if masked else options.static_px)
+        counts[a, b] = counts[b, a] = _prematches(
+            coarse[a], coarse[b], 0.0 if masked else options.stationary_px
+        )
         done(number + 1)
     chosen = {
         pair for view in range(num_views) for pair in _best_partners(view, counts[view], options.partners)
@@ -55,14 +59,15 @@ def _largest(features: Features) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _prematches(
-    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], static_px: float
+    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], stationary_px: float
 ) -> int:
     i, j = mutual_matches(first[1], second[1], _PREMATCH_RATIO).T
     moved = np.linalg.norm(first[0][i] - second[0][j], axis=1)
-    return int((moved >= static_px).sum())
+    return int((moved >= stationary_px).sum())
 
 
 def _best_partners(view: int, counts: np.ndarray, number: int) -> list[Pair]:
+    # Stable: of equal partners the earlier file, so that no choice depends on the sort.
     order = np.argsort(-counts, kind="stable")[:number]
     return [
         (min(view, int(other)), max(view, int(other))) for other in order if counts[other] >= _MIN_PREMATCHES

@@ -1,4 +1,4 @@
-"""Features that two views share, without a scene (the embedded backend's specification, chapters 3, 5 and 6).
+"""Features that two views share, without a scene (docs/classical_backend.md, "Matching").
 
 Two photos often match well and still don't tell where the cameras stood: this is what one looks at then.
 """
@@ -12,7 +12,7 @@ from masks.pixelmap import to_source, to_target
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.features import comparable, features_of
 from pairs.backends.classical.sfm.matching import Pair, merge_doubles, mutual_matches
-from pairs.backends.classical.sfm.stationary import reject_static
+from pairs.backends.classical.sfm.stationary import reject_stationary
 from pairs.backends.classical.sfm.verification import verify_pairs
 from pairs.backends.classical.sfm.working_image import working_map
 from pairs.engines.processes import single_threaded
@@ -40,11 +40,11 @@ def feature_matches(a: View, b: View, options: SolveOptions) -> tuple[Matches, t
         matches = merge_doubles(xy, matches)
         notices: tuple[Notice, ...] = ()
         if a.mask is None and b.mask is None:
-            matches, static = reject_static(xy, matches, options.static_px)
+            matches, stationary = reject_stationary(xy, matches, options.stationary_px)
             notices = (
                 info(
-                    "static background",
-                    f"{static.matches:.1%} of the matches stand still with the camera and are left out.",
+                    "stationary background",
+                    f"{stationary.matches:.1%} of the matches stand still with the camera and are left out.",
                 ),
             )
         verified = verify_pairs(xy, matches, options.verify_px, options.min_inliers)

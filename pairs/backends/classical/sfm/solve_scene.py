@@ -1,4 +1,4 @@
-"""From photos and masks to cameras and scene points (the embedded backend's specification, chapters 1 to 7).
+"""From photos and masks to cameras and scene points (docs/classical_backend.md, "The order of the work").
 
 The cameras come first, from sharp points alone, because dense depth needs them and cannot repair them.
 """
@@ -17,7 +17,7 @@ from masks.notice import SHOWN, Notice, info, left_out, warning
 from masks.progress import Progress
 from pairs.backends.classical.keys import photo_key, stage_key
 from pairs.backends.classical.options import SolveOptions
-from pairs.backends.classical.sfm.attempts import Evidence, best_attempt, climb
+from pairs.backends.classical.sfm.attempts import Evidence, best_attempt, run_attempts
 from pairs.backends.classical.sfm.candidates import promising_pairs
 from pairs.backends.classical.sfm.features import KIND, Features, features_key, find_features
 from pairs.backends.classical.sfm.mapper import require_mapper, solve_apart
@@ -32,7 +32,7 @@ from pairs.backends.classical.sfm.matching import (
 from pairs.backends.classical.sfm.outcome import hand_over, require_enough, scene_notices
 from pairs.backends.classical.sfm.solve import KIND as SOLVE_KIND
 from pairs.backends.classical.sfm.solve import SceneSolve, solve_from_arrays, solve_to_arrays
-from pairs.backends.classical.sfm.stationary import StaticReport, nothing_moves, reject_static
+from pairs.backends.classical.sfm.stationary import StationaryReport, nothing_moves, reject_stationary
 from pairs.backends.classical.sfm.verification import VerifiedPair, verify_pairs
 from pairs.backends.classical.sfm.working_image import working_mask
 from pairs.backends.work import Work, cached_map
@@ -61,6 +61,7 @@ def solve_scene(
             "other sides."
         )
     key = _solve_key(views, graph, options)
+    # A finished solve needs no mapper, so it goes on where there is no wheel of it.
     return solve_from_arrays(
         work.store.get_or_make(SOLVE_KIND, key, lambda: solve_to_arrays(_solved(views, graph, work, options)))
     )
@@ -82,7 +83,7 @@ def _solved(
         tuple(views), tuple(f.xy for f in features), masks, verified.pairs, _graph_pairs(graph)
     )
     work.progress("scene", 0, 0)
-    attempts = climb(
+    attempts = run_attempts(
         evidence,
         lambda job: solve_apart(job, work.workers),
         options,
@@ -195,34 +196,36 @@ def _verified(
     """Reject what stands still, check the epipolar geometry, and stop where too little is left."""
     progress("verification", 0, len(matches))
     xy = [f.xy for f in features]
-    if nothing_moves(xy, matches, options.static_px, options.min_inliers):
+    # Before doubles are merged and stationary matches go: afterwards copies of one photo would look like
+    # photos without any match.
+    if nothing_moves(xy, matches, options.stationary_px, options.min_inliers):
         raise ReconstructionError(
-            f"{len(views)} photos, and nothing moves between them by {options.static_px:g} px or more: "
+            f"{len(views)} photos, and nothing moves between them by {options.stationary_px:g} px or more: "
             "they are copies of one photo. "
             "Move the camera, or the object, between photos; on a turntable before a backdrop, give masks "
             "of the object."
         )
     matches = merge_doubles(xy, matches)
     notices: list[Notice] = []
-    static = None
+    stationary = None
     if all(view.mask is None for view in views):
-        matches, static = reject_static(xy, matches, options.static_px)
-        notices.append(_static_notice(static))
+        matches, stationary = reject_stationary(xy, matches, options.stationary_px)
+        notices.append(_stationary_notice(stationary))
     pairs = verify_pairs(xy, matches, options.verify_px, options.min_inliers)
     progress("verification", len(matches), len(matches))
-    _require_pairs(views, matches, pairs, static, options)
+    _require_pairs(views, matches, pairs, stationary, options)
     return _Verified(pairs, notices)
 
 
-def _static_notice(static: StaticReport) -> Notice:
+def _stationary_notice(stationary: StationaryReport) -> Notice:
     text = (
-        f"{static.key_points:.1%} of the matched key points stand still with the camera "
-        f"({static.matches:.1%} of the matches) and were thrown out."
+        f"{stationary.key_points:.1%} of the matched key points stand still with the camera "
+        f"({stationary.matches:.1%} of the matches) and were thrown out."
     )
-    if static.key_points <= _WARNED_STATIC:
-        return info("static background", text)
+    if stationary.key_points <= _WARNED_STATIC:
+        return info("stationary background", text)
     return warning(
-        "static background",
+        "stationary background",
         (
             f"{text} A turntable in front of a fixed backdrop looks so: masks of the object make the result "
             "safer."
@@ -234,13 +237,13 @@ def _require_pairs(
     views: Sequence[View],
     matches: dict[Pair, np.ndarray],
     pairs: dict[Pair, VerifiedPair],
-    static: StaticReport | None,
+    stationary: StationaryReport | None,
     options: SolveOptions,
 ) -> None:
     connected = {view for pair in pairs for view in pair}
-    if static is not None and static.key_points > _WARNED_STATIC and 2 * len(connected) < len(views):
+    if stationary is not None and stationary.key_points > _WARNED_STATIC and 2 * len(connected) < len(views):
         raise ReconstructionError(
-            f"the background does not move ({static.key_points:.0%} of the key points stand still), and "
+            f"the background does not move ({stationary.key_points:.0%} of the key points stand still), and "
             f"without it only {len(connected)} of "
             f"{len(views)} views have a verified pair. Give masks of the object."
         )

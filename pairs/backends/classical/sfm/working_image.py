@@ -1,4 +1,4 @@
-"""The working picture: what features are found on (the embedded backend's specification, chapter 2)."""
+"""The working picture: what features are found on (docs/classical_backend.md, "Working image and fill")."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pairs.views.view import View
 
 
 @dataclass(frozen=True, slots=True)
-class WorkingPicture:
+class WorkingImage:
     """The filled photo in grey at working size."""
 
     grey: np.ndarray  # (h, w) uint8
@@ -27,13 +27,13 @@ def working_map(view: View, longest: int) -> PixelMap:
     return fit_longest(view.photo_size, longest)
 
 
-def working_picture(view: View, longest: int) -> WorkingPicture:
+def working_image(view: View, longest: int) -> WorkingImage:
     """Load a view's photo, fill its background and shrink it."""
     # The fill comes first: a resize would mix background into the rim, and features would then depend on what
     # stood behind the object.
     filled = filled_photo(view, nearest)
     small = image_to_target(working_map(view, longest), filled)
-    return WorkingPicture(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), working_mask(view, longest))
+    return WorkingImage(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), working_mask(view, longest))
 
 
 def working_mask(view: View, longest: int) -> np.ndarray | None:

@@ -1,5 +1,5 @@
-"""The depth of one view from its neighbours' pictures alone: sweep, aggregation, refinement (the embedded
-backend's specification, chapter 9).
+"""The depth of one view from its neighbours' images alone: sweep, semi-global matching, refinement
+(docs/classical_backend.md, "Plane sweep").
 
 It reads no other view's depth, so all views are measured at the same time, and their agreement afterwards is
 evidence.
@@ -12,30 +12,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pairs.backends.classical.stereo.plane_sweep import SweepPicture, choose_planes, cost_volume
+from pairs.backends.classical.stereo.plane_sweep import SweepImage, choose_planes, cost_volume
 from pairs.backends.classical.stereo.refinement import refine
 from pairs.backends.classical.stereo.semi_global import aggregate, best_plane
-from pairs.backends.classical.stereo.warp import Transfer, from_crop
+from pairs.backends.classical.stereo.warp import Warp, from_crop
 
 _MARGIN_PX = 4
 """Pixels around the object's box, so that windows at its rim are whole."""
 
 
 @dataclass(frozen=True, slots=True)
-class RawDepth:
+class PhotometricDepth:
     """Inverse depth of one view on its grid."""
 
     inverse: np.ndarray  # (H, W) float32, > 0 where valid
     valid: np.ndarray  # (H, W) bool
 
 
-def raw_depth(
-    picture: SweepPicture,
-    neighbours: Sequence[SweepPicture],
-    moves: Sequence[Transfer],
+def photometric_depth(
+    picture: SweepImage,
+    neighbours: Sequence[SweepImage],
+    moves: Sequence[Warp],
     inverse_range: tuple[float, float],
     limits: tuple[int, int],
-) -> RawDepth:
+) -> PhotometricDepth:
     """Return the depth of every object pixel of `picture`, seen against 1 to 4 `neighbours` to which `moves`
     lead.
 
@@ -44,9 +44,9 @@ def raw_depth(
     """
     inverse = np.zeros(picture.mask.shape, np.float32)
     if not picture.mask.any():
-        return RawDepth(inverse, picture.mask)
+        return PhotometricDepth(inverse, picture.mask)
     rows, columns = _object_box(picture.mask)
-    crop = SweepPicture(
+    crop = SweepImage(
         np.ascontiguousarray(picture.grey[rows, columns]), np.ascontiguousarray(picture.mask[rows, columns])
     )
     moves = [from_crop(move, (columns.start, rows.start)) for move in moves]
@@ -57,8 +57,9 @@ def raw_depth(
     # The step is often wider than 0.75 px, since the number of planes is bounded; two candidates on either
     # side still reach the next plane.
     refined = refine(swept, planes.step / 2, crop, neighbours, moves)
+    # Never beyond the first plane: candidates behind it may reach infinity and turn negative.
     inverse[rows, columns] = np.where(crop.mask, np.maximum(refined, np.float32(planes.first)), 0)
-    return RawDepth(inverse, picture.mask)
+    return PhotometricDepth(inverse, picture.mask)
 
 
 def _object_box(mask: np.ndarray) -> tuple[slice, slice]:

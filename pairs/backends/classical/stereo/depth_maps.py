@@ -1,9 +1,8 @@
-"""Depth and confidence of all placed views in one scene (the embedded backend's specification, chapters 9 to
-11).
+"""Depth and confidence of all placed views in one scene (docs/classical_backend.md, "Geometric fusion").
 
-Two passes over the views, each in parallel and each kept in the store: the raw depth of a view needs the
-pictures of its neighbours, the fused depth their raw depths. Keys are made of what a pass reads, so a killed
-run goes on where it stopped, and nothing is loaded that is not needed.
+Two passes over the views, each in parallel and each kept in the store: the photometric depth of a view
+needs the images of its neighbours, the geometric depth their photometric depths. Keys are made of what a
+pass reads, so a killed run goes on where it stopped, and nothing is loaded that is not needed.
 """
 
 from __future__ import annotations
@@ -18,10 +17,17 @@ from masks.pixelmap import intrinsics_to_target
 from pairs.backends.classical.keys import stage_key
 from pairs.backends.classical.options import DepthOptions
 from pairs.backends.classical.sfm.solve import SceneSolve
-from pairs.backends.classical.stereo.depth_map import RawDepth, raw_depth
-from pairs.backends.classical.stereo.fusion import CONFIDENT, FusedDepth, confidence, fill_up, fuse, smooth
+from pairs.backends.classical.stereo.depth_map import PhotometricDepth, photometric_depth
+from pairs.backends.classical.stereo.fusion import (
+    CONFIDENT,
+    GeometricDepth,
+    confidence,
+    extrapolate,
+    fuse,
+    smooth,
+)
 from pairs.backends.classical.stereo.plan import RAW_KIND, DepthPlan, depth_plans, scene_inverse_depths
-from pairs.backends.classical.stereo.plane_sweep import SweepPicture, sweep_picture
+from pairs.backends.classical.stereo.plane_sweep import SweepImage, sweep_image
 from pairs.backends.work import Work, arrays_of, cached_map
 from pairs.prediction.predictions import GroupPrediction
 from pairs.views.cameras import Cameras
@@ -47,7 +53,7 @@ def dense_group(
     placed = [views[i] for i in solve.placed]
     cameras = grid_cameras(placed, solve.cameras)
     plans = depth_plans(placed, solve, cameras, options)
-    fused = _fused_depths(placed, plans, work, options)
+    fused = _geometric_depths(placed, plans, work, options)
     maps, notices = [], []
     for v, view in enumerate(placed):
         measured = fused.get(v)
@@ -56,7 +62,10 @@ def dense_group(
             notices.append(warning(view.name, _why_unmeasured(measured)))
         else:
             maps.append(
-                (1 / fill_up(measured.inverse, measured.agree > 0), confidence(measured.agree, measured.seen))
+                (
+                    1 / extrapolate(measured.inverse, measured.agree > 0),
+                    confidence(measured.agree, measured.seen),
+                )
             )
     return _normalised(cameras, maps), tuple(notices)
 
@@ -68,61 +77,62 @@ def grid_cameras(views: Sequence[View], cameras: Cameras) -> Cameras:
 
 
 @dataclass(frozen=True, slots=True)
-class _RawTask:
-    picture: SweepPicture
-    neighbours: tuple[SweepPicture, ...]
+class _PhotometricTask:
+    picture: SweepImage
+    neighbours: tuple[SweepImage, ...]
     plan: DepthPlan
     options: DepthOptions
 
 
 @dataclass(frozen=True, slots=True)
 class _FuseTask:
-    own: RawDepth
-    neighbours: tuple[RawDepth, ...]
+    own: PhotometricDepth
+    neighbours: tuple[PhotometricDepth, ...]
     plan: DepthPlan
 
 
-def _fused_depths(
+def _geometric_depths(
     views: Sequence[View], plans: Mapping[int, DepthPlan], work: Work, options: DepthOptions
-) -> dict[int, FusedDepth]:
+) -> dict[int, GeometricDepth]:
     """Return the fused depth of every view that has a plan."""
     planned = list(plans)
     keys = [
+        # A neighbour without a plan has no depth, so nothing of it enters.
         stage_key(_FUSED_KIND, plan.key, [plans[n].key for n in plan.neighbours if n in plans])
         for plan in plans.values()
     ]
 
     def tasks(missing: list[int]) -> list[_FuseTask]:
         wanted = [planned[k] for k in missing]
-        raws = _raw_depths(views, plans, _with_neighbours(wanted, plans), work, options)
+        raws = _photometric_depths(views, plans, _with_neighbours(wanted, plans), work, options)
         return [_FuseTask(raws[v], tuple(raws[n] for n in plans[v].neighbours), plans[v]) for v in wanted]
 
     found = cached_map(work, "fusing depth", _FUSED_KIND, keys, _fuse, tasks)
-    return {v: FusedDepth(**arrays) for v, arrays in zip(planned, found, strict=True)}
+    return {v: GeometricDepth(**arrays) for v, arrays in zip(planned, found, strict=True)}
 
 
-def _raw_depths(
+def _photometric_depths(
     views: Sequence[View],
     plans: Mapping[int, DepthPlan],
     wanted: Sequence[int],
     work: Work,
     options: DepthOptions,
-) -> dict[int, RawDepth]:
+) -> dict[int, PhotometricDepth]:
     """Return the raw depths of the wanted views; a view without a plan has none that is valid."""
     planned = [v for v in wanted if v in plans]
 
-    def tasks(missing: list[int]) -> list[_RawTask]:
+    def tasks(missing: list[int]) -> list[_PhotometricTask]:
         measured = [planned[k] for k in missing]
         needed = _with_neighbours(measured, plans)
-        pictures = work.map("preparing photos", sweep_picture, [views[v] for v in needed])
+        pictures = work.map("preparing photos", sweep_image, [views[v] for v in needed])
         of_view = dict(zip(needed, pictures, strict=True))
         return [
-            _RawTask(of_view[v], tuple(of_view[n] for n in plans[v].neighbours), plans[v], options)
+            _PhotometricTask(of_view[v], tuple(of_view[n] for n in plans[v].neighbours), plans[v], options)
             for v in measured
         ]
 
     found = cached_map(work, "measuring depth", RAW_KIND, [plans[v].key for v in planned], _sweep, tasks)
-    measured = {v: RawDepth(**arrays) for v, arrays in zip(planned, found, strict=True)}
+    measured = {v: PhotometricDepth(**arrays) for v, arrays in zip(planned, found, strict=True)}
     # A view without a plan is still somebody's neighbour: its picture serves the sweep, its depth says
     # nothing.
     return {v: measured.get(v) or _without_depth(views[v]) for v in wanted}
@@ -133,10 +143,10 @@ def _with_neighbours(wanted: Iterable[int], plans: Mapping[int, DepthPlan]) -> l
     return sorted({i for v in wanted for i in (v, *plans[v].neighbours)})
 
 
-def _sweep(task: _RawTask) -> dict[str, np.ndarray]:
+def _sweep(task: _PhotometricTask) -> dict[str, np.ndarray]:
     limits = (task.options.min_planes, task.options.max_planes)
     return arrays_of(
-        raw_depth(task.picture, task.neighbours, task.plan.there, task.plan.inverse_range, limits)
+        photometric_depth(task.picture, task.neighbours, task.plan.there, task.plan.inverse_range, limits)
     )
 
 
@@ -144,9 +154,9 @@ def _fuse(task: _FuseTask) -> dict[str, np.ndarray]:
     return arrays_of(smooth(fuse(task.own, task.neighbours, task.plan.there, task.plan.back)))
 
 
-def _without_depth(view: View) -> RawDepth:
+def _without_depth(view: View) -> PhotometricDepth:
     shape = view.image.shape[:2]
-    return RawDepth(np.zeros(shape, np.float32), np.zeros(shape, bool))
+    return PhotometricDepth(np.zeros(shape, np.float32), np.zeros(shape, bool))
 
 
 def _unmeasured(inverse_depths: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -155,7 +165,7 @@ def _unmeasured(inverse_depths: np.ndarray, shape: tuple[int, int]) -> tuple[np.
     return np.full(shape, depth, np.float32), np.ones(shape, np.float32)
 
 
-def _why_unmeasured(measured: FusedDepth | None) -> str:
+def _why_unmeasured(measured: GeometricDepth | None) -> str:
     why = (
         "no neighbour confirms any depth"
         if measured
@@ -173,6 +183,7 @@ def _normalised(cameras: Cameras, maps: Sequence[tuple[np.ndarray, np.ndarray]])
     sure = np.concatenate([depth[conf > CONFIDENT] for depth, conf in maps])
     scale = 1 / float(np.median(sure if len(sure) else np.concatenate([depth.ravel() for depth, _ in maps])))
     cam_from_world = cameras.cam_from_world.copy()
+    # Points and centres scale together, so translations do; rotations and K stay.
     cam_from_world[:, :3, 3] *= scale
     depths = tuple((depth * np.float32(scale)).astype(np.float32) for depth, _ in maps)
     return GroupPrediction(Cameras(cameras.K, cam_from_world), depths, tuple(conf for _, conf in maps))

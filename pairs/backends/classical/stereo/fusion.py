@@ -1,6 +1,6 @@
 """What neighbouring depth maps agree on, their mean, and a smoothing that leaves slanted planes alone.
 
-The embedded backend's specification, chapter 10.
+See (docs/classical_backend.md, "Geometric fusion").
 """
 
 from __future__ import annotations
@@ -12,22 +12,26 @@ import cv2
 import numpy as np
 
 from masks.fill import extend_nearest
-from pairs.backends.classical.stereo.depth_map import RawDepth
-from pairs.backends.classical.stereo.warp import Transfer, carry, sample_valid
+from pairs.backends.classical.stereo.depth_map import PhotometricDepth
+from pairs.backends.classical.stereo.warp import Warp, sample_valid, warp_image_to
 
+# Ten times the median error of photometric depth: what differs by more is other surface, or wrong.
 DEPTH_TOLERANCE = 0.01
 """Relative difference up to which two depths are one surface."""
+# There and back through two depth maps: a position is off by more only where one of them is wrong.
 _PIXEL_TOLERANCE = 1.5
+# 24 pairs bring the median error from 0.083 to 0.049 %; two rounds with radius 2 do the same.
 _SMOOTHING_RADIUS = 3
 
 
+# Nearest values alone make stripes away from the object, and pointmaps with creases where two stripes meet.
 _BLUR_PX = 4.0
 CONFIDENT = 1.5
 """Confidence from which a pixel takes part in matches and in the scene's scale."""
 
 
 @dataclass(frozen=True, slots=True)
-class FusedDepth:
+class GeometricDepth:
     """Inverse depth of one view with the number of neighbours that confirm it."""
 
     inverse: np.ndarray  # (H, W) float32, > 0 where agree > 0
@@ -36,8 +40,8 @@ class FusedDepth:
 
 
 def fuse(
-    own: RawDepth, neighbours: Sequence[RawDepth], there: Sequence[Transfer], back: Sequence[Transfer]
-) -> FusedDepth:
+    own: PhotometricDepth, neighbours: Sequence[PhotometricDepth], there: Sequence[Warp], back: Sequence[Warp]
+) -> GeometricDepth:
     """Return the mean of a view's inverse depth and of all neighbours' that agree with it.
 
     `there` leads to the neighbours, `back` from them. A neighbour agrees when its depth at the pixel's place,
@@ -47,9 +51,11 @@ def fuse(
     x, y, q = column.astype(np.float64), row.astype(np.float64), own.inverse[own.valid].astype(np.float64)
     total, agree, seen = q.copy(), np.zeros(len(q), np.uint8), np.zeros(len(q), np.uint8)
     for neighbour, to, home in zip(neighbours, there, back):
-        x_there, y_there, _ = carry(to, x, y, q)
+        x_there, y_there, _ = warp_image_to(to, x, y, q)
+        # Inverse depth, not depth: on a plane it is affine in the pixel, so bilinear reading and averaging
+        # are exact.
         (q_there,), has_depth = sample_valid([neighbour.inverse], neighbour.valid, x_there, y_there)
-        x_back, y_back, q_back = carry(home, x_there, y_there, q_there)
+        x_back, y_back, q_back = warp_image_to(home, x_there, y_there, q_there)
         # |z' - z| < tolerance z in inverse depths.
         near = (np.abs(q - q_back) < DEPTH_TOLERANCE * q_back) & (
             np.hypot(x_back - x, y_back - y) < _PIXEL_TOLERANCE
@@ -61,10 +67,10 @@ def fuse(
     maps = [np.zeros(own.valid.shape, dtype) for dtype in (np.float32, np.uint8, np.uint8)]
     for target, values in zip(maps, (total / (1 + agree), agree, seen)):
         target[own.valid] = values
-    return FusedDepth(*maps)
+    return GeometricDepth(*maps)
 
 
-def smooth(fused: FusedDepth) -> FusedDepth:
+def smooth(fused: GeometricDepth) -> GeometricDepth:
     """Return the same with inverse depth averaged over pairs of opposite neighbours within three pixels.
 
     Each pair counts by the lesser of its two agreements, and only when both lie within 1 % of the pixel: the
@@ -95,7 +101,7 @@ def smooth(fused: FusedDepth) -> FusedDepth:
     inverse[rows, columns] = np.where(
         fused.agree[rows, columns] > 0, own + total / (2 * np.maximum(weight, 1)), own
     )
-    return FusedDepth(inverse, fused.agree, fused.seen)
+    return GeometricDepth(inverse, fused.agree, fused.seen)
 
 
 def _half_of_offsets(radius: int) -> list[tuple[int, int]]:
@@ -104,7 +110,7 @@ def _half_of_offsets(radius: int) -> list[tuple[int, int]]:
     return [(dy, dx) for dy in span for dx in span if (dy, dx) > (0, 0)]
 
 
-def fill_up(inverse_depth: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def extrapolate(inverse_depth: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Return inverse depth (H, W) float32, positive everywhere: unchanged where `valid`, elsewhere the
     blurred extension of what is valid.
 
@@ -122,5 +128,7 @@ def confidence(agree: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
     The matching cost has no place in it: among pixels with equal agreement it says nothing about their error.
     """
+    # The half keeps one of one (0.16 % off) below four of four (0.04 %): few witnesses prove less even when
+    # all agree.
     share = agree.astype(np.float32) / (seen.astype(np.float32) + np.float32(0.5))
     return 1 + 15 * share * share

@@ -1,5 +1,5 @@
-"""Which views a view is compared with, and over which depths, by the scene points that it sees (the embedded
-backend's specification, chapter 9).
+"""Which views a view is compared with, and over which depths, by the scene points that it sees
+(docs/classical_backend.md, "Neighbours and depth range").
 """
 
 from __future__ import annotations
@@ -12,22 +12,26 @@ import numpy as np
 from pairs.backends.classical.keys import stage_key
 from pairs.backends.classical.options import DepthOptions
 from pairs.backends.classical.sfm.solve import SceneSolve
-from pairs.backends.classical.stereo.warp import Transfer, transfer
+from pairs.backends.classical.stereo.warp import Warp, warp_between
 from pairs.views.cameras import Cameras
 from pairs.views.view import View
 
 MAX_NEIGHBOURS = 4
 """Two neighbours leave a third more error, six gain 4 % for 1.4 times the time."""
+# Fewer give no median angle that one could believe.
 _MIN_COMMON = 8
 _ANGLES_DEG = (2.0, 40.0)
 """Median angle between the rays of two neighbours: below, depth is undetermined; above, surfaces look too
 different."""
+# Below, the error of a depth grows with 1 / angle; above, windows see other surface, which hurts more slowly:
+# hence 4 and 10 degrees in the score.
 _BEST_ANGLE_DEG = 10.0
+# A few scene points are wrong by much; the widening gives back what the percentiles cut off.
 _PERCENTILES = (2, 98)
 _WIDENING = 0.25
 
 
-RAW_KIND = "raw_depth"
+RAW_KIND = "photometric_depth"
 """Name of the raw depths' folder in the store."""
 
 
@@ -74,6 +78,7 @@ def _score(solve: SceneSolve, common: np.ndarray, a: int, b: int) -> float:
     if not _ANGLES_DEG[0] <= np.median(angles) <= _ANGLES_DEG[1]:
         return 0.0
     spread = np.where(angles < _BEST_ANGLE_DEG, 4.0, 10.0)
+    # Summed, not averaged: many common points at a fair angle are worth more than a few at the best one.
     return float(np.exp(-((angles - _BEST_ANGLE_DEG) ** 2) / (2 * spread**2)).sum())
 
 
@@ -90,14 +95,14 @@ class DepthPlan:
 
     neighbours: tuple[int, ...]
     """One to four, best first."""
-    there: tuple[Transfer, ...]
+    there: tuple[Warp, ...]
     """From the view to each neighbour."""
-    back: tuple[Transfer, ...]
+    back: tuple[Warp, ...]
     """From each neighbour to the view."""
     inverse_range: tuple[float, float]
     """(far, near) inverse depth."""
     key: str
-    """Digest of everything that can change the view's raw depth: its key in the store."""
+    """Digest of everything that can change the view's photometric depth: its key in the store."""
 
 
 def depth_plans(
@@ -123,9 +128,9 @@ def _plan(
     inverse_range: tuple[float, float],
     options: DepthOptions,
 ) -> DepthPlan:
-    there = tuple(transfer(cameras, n, v) for n in neighbours)
-    back = tuple(transfer(cameras, v, n) for n in neighbours)
-    names = [views[i].key for i in (v, *neighbours)]
+    there = tuple(warp_between(cameras, n, v) for n in neighbours)
+    back = tuple(warp_between(cameras, v, n) for n in neighbours)
+    names = [views[i].grid_key for i in (v, *neighbours)]
     moves = [array for move in (*there, *back) for array in (move.homography, move.epipole)]
     key = stage_key(RAW_KIND, options.min_planes, options.max_planes, names, inverse_range, *moves)
     return DepthPlan(neighbours, there, back, inverse_range, key)

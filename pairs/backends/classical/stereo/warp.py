@@ -24,39 +24,38 @@ interpolation."""
 
 
 @dataclass(frozen=True, slots=True)
-class Transfer:
+class Warp:
     """Place in view b of a pixel of view a with a known inverse depth."""
 
     homography: np.ndarray  # (3, 3), K_b R K_a^-1
     epipole: np.ndarray  # (3,), K_b t
 
 
-def transfer(cameras: Cameras, b: int, a: int) -> Transfer:
+def warp_between(cameras: Cameras, b: int, a: int) -> Warp:
     """Return the transfer to view `b` from view `a`; pixels are those of the grid that the cameras' K belong
     to.
     """
     b_from_a = cameras.cam_from_world[b] @ cameras.world_from_cam[a]
-    return Transfer(
-        cameras.K[b] @ b_from_a[:3, :3] @ np.linalg.inv(cameras.K[a]), cameras.K[b] @ b_from_a[:3, 3]
-    )
+    return Warp(cameras.K[b] @ b_from_a[:3, :3] @ np.linalg.inv(cameras.K[a]), cameras.K[b] @ b_from_a[:3, 3])
 
 
-def from_crop(move: Transfer, corner: tuple[int, int]) -> Transfer:
+def from_crop(move: Warp, corner: tuple[int, int]) -> Warp:
     """Return the same transfer for pixels counted from `corner` (x, y) of view a."""
     shift = np.eye(3)
     shift[:2, 2] = corner
-    return Transfer(move.homography @ shift, move.epipole)
+    return Warp(move.homography @ shift, move.epipole)
 
 
-def plane_homography(move: Transfer, inverse_depth: float) -> np.ndarray:
+def plane_homography(move: Warp, inverse_depth: float) -> np.ndarray:
     """Return the homography (3, 3) to b from a for all points of one inverse depth in a."""
+    # H x + q e with x = (x, y, 1): q adds to the third column alone.
     induced = move.homography.copy()
     induced[:, 2] += inverse_depth * move.epipole
     return induced
 
 
-def carry(
-    move: Transfer, x: np.ndarray, y: np.ndarray, inverse_depth: np.ndarray
+def warp_image_to(
+    move: Warp, x: np.ndarray, y: np.ndarray, inverse_depth: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Carry pixels of a (arrays that broadcast) to b: (x_b, y_b, inverse depth in b). What lies behind b
     lands far outside its picture.
@@ -64,6 +63,7 @@ def carry(
     H = move.homography.tolist()
     e = move.epipole.tolist()
     w = H[2][0] * x + H[2][1] * y + (H[2][2] + inverse_depth * e[2])
+    # w is depth in b over depth in a: a ratio, so the limit needs no unit.
     front = w > 1e-6
     w = np.where(front, w, 1)
     x_b = (H[0][0] * x + H[0][1] * y + (H[0][2] + inverse_depth * e[0])) / w
@@ -92,6 +92,7 @@ def sample_valid(
         (first + w, (1 - right) * down),
         (first + w + 1, right * down),
     ]
+    # All four: one invalid corner would mix background or a hole into the value.
     flat = valid.ravel()
     for index, _ in corners:
         inside = inside & flat[index]

@@ -7,23 +7,23 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
-from small_gathered import small_gathered
+from small_measurements import small_measurements
 from small_scene import CHAIN, FOCAL, HEIGHT, VIEWS, WIDTH, intrinsics, small_problem
 
 from align.measurements.known_cameras import Known
 from align.sparse.adam import descend
 from align.sparse.camera_chain import Placement, place
 from align.sparse.low_rank import LowRank
-from align.sparse.options import DepthModel, Intrinsics, Priors, ReferenceOptions, Stage
-from align.sparse.problem import Problem, moved
+from align.sparse.options import DepthModel, Intrinsics, Priors, SparseOptions, Stage
+from align.sparse.problem import Problem, cast
 from align.sparse.robust import Gamma, Sharpening
-from align.sparse.second_order.stages import ReferenceDescent, descend_by_least_squares
-from align.sparse.sparse_alignment import align_as_reference
+from align.sparse.second_order.stages import SecondOrderDescent, descend_by_least_squares
+from align.sparse.sparse_alignment import sparse_align
 from align.sparse.start import start
 from masks.errors import UserError
 from masks.progress import silent
 
-OPTIONS = ReferenceOptions(good_conf=0.0)
+OPTIONS = SparseOptions(good_conf=0.0)
 NO_STAGE = Stage(0.0, 0, Gamma(1.5))
 
 
@@ -46,8 +46,8 @@ def noisy(scene) -> Problem:
 
 
 def solved(
-    problem: Problem, options: ReferenceOptions = OPTIONS, known: Known | None = None
-) -> tuple[Placement, ReferenceDescent]:
+    problem: Problem, options: SparseOptions = OPTIONS, known: Known | None = None
+) -> tuple[Placement, SecondOrderDescent]:
     """Return where everything stood, and the descent."""
     parameters, chain = start(problem, CHAIN, options, known)
     return place(parameters, chain), descend_by_least_squares(problem, parameters, chain, options, known)
@@ -74,7 +74,7 @@ def test_true_poses_are_found_from_the_common_start(scene) -> None:
 @pytest.mark.parametrize("intrinsics_", [Intrinsics(), Intrinsics(free_principal_point=False, share="all")])
 @pytest.mark.parametrize("free_depth", [True, False])
 def test_both_losses_end_at_adams_or_below(noisy: Problem, intrinsics_: Intrinsics, free_depth: bool) -> None:
-    options = ReferenceOptions(
+    options = SparseOptions(
         Stage(0.07, 150, Gamma(1.5)),
         Stage(0.01, 100, Gamma(0.5)),
         good_conf=0.0,
@@ -126,8 +126,8 @@ def test_the_root_stays_and_the_smallest_size_is_the_unit(noisy: Problem) -> Non
 def test_a_frozen_view_stays_to_the_bit_and_a_half_frozen_one_keeps_its_pose(
     noisy: Problem, dtype: torch.dtype
 ) -> None:
-    problem = moved(noisy, dtype)
-    before, result = solved(problem, known=Known(freeze={0: 1.0, 4: 0.5}))
+    problem = cast(noisy, dtype)
+    before, result = solved(problem, known=Known(fixed={0: 1.0, 4: 0.5}))
     after = result.placement
     for view in (0, 4):
         assert torch.equal(after.world_from_cam[view], before.world_from_cam[view])
@@ -140,7 +140,7 @@ def test_a_frozen_view_stays_to_the_bit_and_a_half_frozen_one_keeps_its_pose(
 
 
 def test_all_views_frozen_is_no_error_and_moves_nothing(noisy: Problem) -> None:
-    before, result = solved(noisy, known=Known(freeze=dict.fromkeys(range(VIEWS), 1.0)))
+    before, result = solved(noisy, known=Known(fixed=dict.fromkeys(range(VIEWS), 1.0)))
     for field in fields(before):
         assert torch.equal(getattr(result.placement, field.name), getattr(before, field.name))
     assert result.stopped == "finished"
@@ -240,8 +240,8 @@ def test_progress_is_told_of_every_level(noisy: Problem) -> None:
 def test_the_alignment_takes_either_solver() -> None:
     options = replace(OPTIONS, coarse=Stage(0.07, 60, Gamma(1.5)), fine=Stage(0.01, 40, Gamma(0.5)))
     adam, ours = (
-        align_as_reference(small_gathered(4), replace(options, solver=solver), silent)
-        for solver in ("adam", "gauss_newton")
+        sparse_align(small_measurements(4), replace(options, solver=solver), silent)
+        for solver in ("adam", "least-squares")
     )
     assert ours.figures["refinement kept"]
     assert ours.figures["steps"] < 100

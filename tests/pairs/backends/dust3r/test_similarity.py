@@ -16,8 +16,8 @@ from masks.progress import silent
 from pairs.backends.dust3r.backend import make_mast3r
 from pairs.backends.dust3r.similarity import object_tokens
 from pairs.backends.pairwise import PairwiseBackend
-from pairs.backends.protocol import BackendOptions, ByLooks
-from pairs.graph.by_similarity import ByLikeness
+from pairs.backends.protocol import BackendOptions, SimilarityBackend
+from pairs.graph.by_similarity import Retrieval
 from pairs.prediction.store import PredictionStore
 from pairs.views.view import View
 
@@ -44,17 +44,17 @@ def test_equal_photos_are_equally_like_and_every_photo_is_encoded_once(
     monkeypatch.setattr(
         type(tiny_network()), "encode", lambda self, images: calls.append(1) or plain(self, images)
     )
-    assert isinstance(made, ByLooks)
-    found = made.likeness(views, store, silent)
+    assert isinstance(made, SimilarityBackend)
+    found = made.similarity(views, store, silent)
     assert found.shape == (8, 8)
     np.testing.assert_array_equal(found, np.tile(found[:4, :4], (2, 2)))
     assert len(np.unique(found)) > 4
-    graph = ByLikeness(2, 3).with_similarity(found).edges([view.name for view in views])
+    graph = Retrieval(2, 3).with_similarity(found).edges([view.name for view in views])
     assert networkx.is_connected(graph)
     assert graph.number_of_edges() < 28
     made.predict(views, graph, store, silent)
     assert len(calls) == 4  # equal photos are equal keys
-    again = made.likeness(views, store, silent)
+    again = made.similarity(views, store, silent)
     np.testing.assert_array_equal(again, found)
     assert len(calls) == 4
 
@@ -71,7 +71,7 @@ def test_only_tokens_of_the_object_are_compared() -> None:
 def test_background_pixels_never_change_the_likeness(tmp_path: Path) -> None:
     made = backend(tmp_path, retrieval=write_head(tmp_path))
     one, two = (
-        made.likeness(photos(tmp_path / str(k), backdrop=k), PredictionStore(tmp_path / "store"), silent)
+        made.similarity(photos(tmp_path / str(k), backdrop=k), PredictionStore(tmp_path / "store"), silent)
         for k in range(2)
     )
     np.testing.assert_array_equal(one, two)
@@ -94,4 +94,4 @@ def test_a_head_for_another_network_is_refused(tmp_path: Path) -> None:
 
 def test_without_a_model_the_option_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--retrieval FILE"):
-        backend(tmp_path).likeness(photos(tmp_path), PredictionStore(tmp_path / "store"), silent)
+        backend(tmp_path).similarity(photos(tmp_path), PredictionStore(tmp_path / "store"), silent)

@@ -20,7 +20,7 @@ from pairs.backends.registry import make_backend
 from pairs.backends.vggt import group_pass as group_pass_module
 from pairs.backends.vggt.group import group_prediction
 from pairs.backends.vggt.images import VggtGrid, on_vggt_grid, vggt_input
-from pairs.backends.vggt.recipe import chosen_recipe, open_vggt
+from pairs.backends.vggt.model_spec import chosen_spec, open_vggt
 from pairs.backends.vggt.track_pass import follow_points
 from pairs.networks.vggt.config import with_heads
 from pairs.networks.vggt.network import Vggt
@@ -59,7 +59,7 @@ def test_one_pass_says_what_the_network_says(tmp_path: Path) -> None:
     found = predict(backend(tmp_path), views, tmp_path / "store")
     placed = on_vggt_grid(views, VggtGrid(size=56))
     network = open_vggt(
-        chosen_recipe(BackendOptions(weights=tmp_path / "net", device="cpu")), frozenset({"camera", "depth"})
+        chosen_spec(BackendOptions(weights=tmp_path / "net", device="cpu")), frozenset({"camera", "depth"})
     )
     with torch.inference_mode():
         group, _ = group_prediction(placed, network(vggt_input(placed)))
@@ -149,7 +149,7 @@ def test_pairs_without_a_track_head_are_matched_by_their_points(tmp_path: Path) 
 
 def test_overlapping_groups_give_all_views_in_one_world_and_are_told(tmp_path: Path) -> None:
     views = photos(tmp_path, 6)
-    found = predict(backend(tmp_path, together="4"), views, tmp_path / "store")
+    found = predict(backend(tmp_path, max_frames="4"), views, tmp_path / "store")
     assert found.cameras is not None
     assert len(found.cameras.K) == 6
     assert any("2 overlapping groups of 4" in notice.text for notice in found.notices)
@@ -160,9 +160,9 @@ def test_overlapping_groups_give_all_views_in_one_world_and_are_told(tmp_path: P
 
 def test_tracks_go_through_every_group_and_the_graph_chooses_pairs(tmp_path: Path) -> None:
     views = photos(tmp_path, 6)
-    found = predict(backend(tmp_path, "vggt-tracks", together="4"), views, tmp_path / "store")
+    found = predict(backend(tmp_path, "vggt-tracks", max_frames="4"), views, tmp_path / "store")
     assert (0, 5) not in found.edges  # no group has both
-    assert found.cameras_are == "estimated"
+    assert found.camera_source == "network"
     graph = networkx.Graph([(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)])
     chosen = predict(backend(tmp_path, "vggt-tracks"), views, tmp_path / "store", graph)
     assert chosen.edges == tuple(graph.edges)
@@ -179,8 +179,8 @@ def test_too_little_memory_is_said_before_the_run_with_the_number_that_fits(
     assert any("overlapping groups of 5" in notice.text for notice in found.notices)
     monkeypatch.setattr(Vggt, "aggregate", lambda *_: pytest.fail("it was run all the same"))
     for asked in ("all", "7"):
-        with pytest.raises(UserError, match=r"5 photos fit\. Pass --together 5"):
-            predict(backend(tmp_path, together=asked), views, tmp_path / "other")
+        with pytest.raises(UserError, match=r"5 photos fit\. Pass --max-frames 5"):
+            predict(backend(tmp_path, max_frames=asked), views, tmp_path / "other")
     monkeypatch.setattr(group_pass_module, "free_memory", lambda device: 1e9 * need.gigabytes(1))
     with pytest.raises(UserError, match="not even 3 photos fit"):
         predict(backend(tmp_path), views, tmp_path / "other")
@@ -193,17 +193,17 @@ def test_memory_that_runs_out_all_the_same_is_an_error_with_a_remedy(
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Vggt, "aggregate", fail)
-    with pytest.raises(UserError, match=r"8 photos in one pass\. Pass --together 4"):
+    with pytest.raises(UserError, match=r"8 photos in one pass\. Pass --max-frames 4"):
         predict(backend(tmp_path), photos(tmp_path, 8), tmp_path / "store")
 
 
 @pytest.mark.parametrize(
     ("road", "given", "said"),
     [
-        ("vggt", {"together": "2"}, "--together 2: say auto, all, or how many"),
-        ("vggt", {"together": "many"}, "--together many"),
+        ("vggt", {"max_frames": "2"}, "--max-frames 2: say auto, all, or how many"),
+        ("vggt", {"max_frames": "many"}, "--max-frames many"),
         ("vggt", {"batch": 2}, "--batch 2: means nothing to the backend vggt"),
-        ("vggt-pairs", {"together": "all"}, "--together all: means nothing to the backend vggt-pairs"),
+        ("vggt-pairs", {"max_frames": "all"}, "--max-frames all: means nothing to the backend vggt-pairs"),
         ("vggt-tracks", {"precision": "int8"}, "--precision int8: unknown"),
         ("vggt", {"fill": "pink"}, "'pink' is not known"),
         ("vggt", {"weights": "nowhere.pt"}, r"nowhere\.pt: no such file"),
@@ -243,7 +243,7 @@ def test_the_keys_tell_apart_what_changes_a_prediction(tmp_path: Path) -> None:
     keys += [
         backend(tmp_path, fill="keep").key,
         backend(tmp_path, precision="bfloat16").key,
-        backend(tmp_path, together="4").key,
+        backend(tmp_path, max_frames="4").key,
     ]
     small_folder(tmp_path / "seeded", seed=1)
     keys.append(backend(tmp_path, weights=tmp_path / "seeded").key)
@@ -255,7 +255,7 @@ def test_a_followed_point_of_the_query_photo_stays_and_the_order_of_photos_is_ke
     views = on_vggt_grid(photos(tmp_path), VggtGrid(size=56))
     small_folder(tmp_path / "net")
     network = open_vggt(
-        chosen_recipe(BackendOptions(weights=tmp_path / "net", device="cpu")), frozenset({"track"})
+        chosen_spec(BackendOptions(weights=tmp_path / "net", device="cpu")), frozenset({"track"})
     )
     points = np.array([[20.0, 15.0], [25.0, 20.0], [30.5, 22.25]])
     found = follow_points(network, views, 2, points)
@@ -274,7 +274,7 @@ def test_points_outside_the_photo_or_its_mask_are_refused_by_name(
 ) -> None:
     views = on_vggt_grid(photos(tmp_path), VggtGrid(size=56))
     network = open_vggt(
-        chosen_recipe(BackendOptions(weights=small_folder(tmp_path / "net"), device="cpu")),
+        chosen_spec(BackendOptions(weights=small_folder(tmp_path / "net"), device="cpu")),
         frozenset({"track"}),
     )
     with pytest.raises(UserError, match=rf"2\.png: .*{said}"):

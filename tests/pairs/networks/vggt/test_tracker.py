@@ -70,7 +70,7 @@ def test_no_queries_give_no_tracks():
 
 
 def plain_positions(xy: Tensor, grid: tuple[int, int], channels: int) -> Tensor:
-    """Return the position code from the whole table (chapter 11.4), sampled bilinearly."""
+    """Return the position code from the whole table, sampled bilinearly."""
     h, w = grid
     omega = 10000.0 ** (-torch.arange(channels // 4, dtype=torch.float64) / (channels // 4))
     table = torch.zeros(channels, h, w, dtype=torch.float64)

@@ -11,7 +11,7 @@ from masks.mask import Mask
 from masks.pixelmap import identity
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import Assessment, Verdict
-from pairs.backends.classical.sfm.attempts import Attempt, Evidence, best_attempt, climb, rungs
+from pairs.backends.classical.sfm.attempts import Attempt, Evidence, best_attempt, run_attempts, strategies
 from pairs.backends.classical.sfm.mapper import STRICT, MapperJob, MapperModel
 from pairs.backends.classical.sfm.verification import VerifiedPair
 from pairs.views.cameras import Cameras
@@ -80,14 +80,14 @@ def half_masked(case: Evidence) -> Evidence:
 
 def test_a_whole_scene_ends_the_tries() -> None:
     jobs, solve = recorded(lambda job: model(5))
-    attempts = climb(evidence(5, all_pairs(5)), solve, SolveOptions(), lambda done: None)
+    attempts = run_attempts(evidence(5, all_pairs(5)), solve, SolveOptions(), lambda done: None)
     assert len(jobs) == len(attempts) == 1
     assert jobs[0].cameras[0].K[0, 0] == 1.2 * 60
 
 
 def test_a_partial_scene_is_tried_from_other_focals_and_seeds() -> None:
     jobs, solve = recorded(lambda job: model(5 if job.seed == 1 and job.cameras[0].K[0, 0] == 2 * 60 else 3))
-    attempts = climb(evidence(5, all_pairs(5)), solve, SolveOptions(), lambda done: None)
+    attempts = run_attempts(evidence(5, all_pairs(5)), solve, SolveOptions(), lambda done: None)
     assert [(job.cameras[0].K[0, 0] / 60, job.seed) for job in jobs] == [
         (1.2, 0),
         (0.8, 0),
@@ -104,7 +104,7 @@ def test_a_partial_scene_is_tried_from_other_focals_and_seeds() -> None:
 
 def test_with_stated_intrinsics_only_the_seed_varies() -> None:
     jobs, solve = recorded(lambda job: model(3))
-    climb(evidence(5, all_pairs(5), known=True), solve, SolveOptions(), lambda done: None)
+    run_attempts(evidence(5, all_pairs(5), known=True), solve, SolveOptions(), lambda done: None)
     assert [job.seed for job in jobs] == [0, 1, 2]
     assert all(job.cameras[0].fixed for job in jobs)
 
@@ -112,7 +112,7 @@ def test_with_stated_intrinsics_only_the_seed_varies() -> None:
 def test_a_folded_scene_leads_to_windows_in_file_order_at_once() -> None:
     case = half_masked(evidence(24, all_pairs(24)))
     jobs, solve = recorded(lambda job: model(24))
-    attempts = climb(case, solve, SolveOptions(), lambda done: None)
+    attempts = run_attempts(case, solve, SolveOptions(), lambda done: None)
     assert best_attempt(attempts) is None
     widest = [max(min(b - a, 24 - b + a) for a, b in job.pairs) for job in jobs]
     assert widest[:3] == [12, 6, 4]
@@ -122,7 +122,7 @@ def test_a_folded_scene_leads_to_windows_in_file_order_at_once() -> None:
 def test_the_pairs_of_the_scene_graph_are_tried_after_the_windows() -> None:
     case = half_masked(evidence(24, all_pairs(24)))
     ring = frozenset((k, k + 1) for k in range(23))
-    names = [rung.name for rung in rungs(case.pairs, 24, ring)]
+    names = [strategy.name for strategy in strategies(case.pairs, 24, ring)]
     assert names[1:5] == [
         "pairs up to 6 files apart",
         "pairs up to 4 files apart",
@@ -133,35 +133,35 @@ def test_the_pairs_of_the_scene_graph_are_tried_after_the_windows() -> None:
 
 def test_a_step_of_the_ladder_that_changes_nothing_is_skipped() -> None:
     strong = {(0, 1): pair(40), (1, 2): pair(40)}
-    assert [rung.strictness for rung in rungs(strong, 3)] == [
-        rung.strictness for rung in rungs(strong, 3, frozenset(strong))
+    assert [strategy.strictness for strategy in strategies(strong, 3)] == [
+        strategy.strictness for strategy in strategies(strong, 3, frozenset(strong))
     ]
-    assert len(list(rungs(strong, 3))) == 2
+    assert len(list(strategies(strong, 3))) == 2
 
 
 def test_a_partial_scene_that_never_folded_does_not_climb() -> None:
     jobs, solve = recorded(lambda job: model(3))
-    climb(evidence(12, all_pairs(12)), solve, SolveOptions(), lambda done: None)
+    run_attempts(evidence(12, all_pairs(12)), solve, SolveOptions(), lambda done: None)
     assert len(jobs) == 15
     assert all(len(job.pairs) == 66 for job in jobs)
 
 
 def test_a_lost_straggler_is_not_sought_with_every_seed() -> None:
     jobs, solve = recorded(lambda job: model(11))
-    climb(evidence(12, all_pairs(12)), solve, SolveOptions(), lambda done: None)
+    run_attempts(evidence(12, all_pairs(12)), solve, SolveOptions(), lambda done: None)
     assert {job.seed for job in jobs} == {0}
 
 
 def test_views_beyond_the_largest_component_are_not_waited_for() -> None:
     jobs, solve = recorded(lambda job: model(4))
-    climb(evidence(6, all_pairs(4)), solve, SolveOptions(), lambda done: None)
+    run_attempts(evidence(6, all_pairs(4)), solve, SolveOptions(), lambda done: None)
     assert len(jobs) == 1
 
 
 def test_most_views_win_then_most_observations_then_the_first() -> None:
     answers = iter([model(3), model(4, num_points=40), model(4), model(4), model(2)])
     _, solve = recorded(lambda job: next(answers, None))
-    attempts = climb(evidence(6, all_pairs(6)), solve, SolveOptions(), lambda done: None)
+    attempts = run_attempts(evidence(6, all_pairs(6)), solve, SolveOptions(), lambda done: None)
     assert best_attempt(attempts) is attempts[2]
 
 
@@ -178,6 +178,8 @@ def test_a_doubtful_scene_gives_way_to_a_sure_one_of_nearly_as_many_views() -> N
 
 def test_no_model_at_all_is_no_scene() -> None:
     _, solve = recorded(lambda job: None)
-    attempts: tuple[Attempt, ...] = climb(evidence(4, all_pairs(4)), solve, SolveOptions(), lambda done: None)
+    attempts: tuple[Attempt, ...] = run_attempts(
+        evidence(4, all_pairs(4)), solve, SolveOptions(), lambda done: None
+    )
     assert best_attempt(attempts) is None
     assert all(attempt.num_placed == 0 for attempt in attempts)

@@ -18,7 +18,7 @@ SHIFT = (24, 10)
 
 
 def shifted(folder: Path, masked: bool) -> tuple[View, View]:
-    """Write two photos of a textured square that moves over a textured, static background."""
+    """Write two photos of a textured square that moves over a textured, stationary background."""
     rng = np.random.default_rng(0)
     cloth, wall = (
         cv2.resize(rng.integers(0, 256, (60, 80, 3), np.uint8), (640, 480), interpolation=cv2.INTER_CUBIC)

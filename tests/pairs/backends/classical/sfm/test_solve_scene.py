@@ -137,7 +137,9 @@ def test_a_fixed_backdrop_is_thrown_out_and_said_aloud(tmp_path: Path) -> None:
         saved(tmp_path / "photos", photos, None), None, PredictionStore(tmp_path / "store"), silent, USUAL
     )
     assert largest_turn_error_deg(solve, ANGLES) < 0.5
-    assert any(notice.subject == "static background" and "masks" in notice.text for notice in solve.notices)
+    assert any(
+        notice.subject == "stationary background" and "masks" in notice.text for notice in solve.notices
+    )
 
 
 def test_a_view_of_something_else_is_left_out_by_name(tmp_path: Path) -> None:
@@ -168,7 +170,7 @@ def test_two_photos_make_a_scene_whose_focal_is_said_to_be_assumed(tmp_path: Pat
     solve = solve_scene(views, None, PredictionStore(tmp_path / "store"), silent, USUAL)
     assert solve.placed == (0, 1)
     assert any("two photos cannot tell the focal" in notice.text for notice in solve.notices)
-    known = [replace(view, K=K, key=view.key + "known") for view in views]
+    known = [replace(view, K=K, grid_key=view.grid_key + "known") for view in views]
     solve = solve_scene(known, None, PredictionStore(tmp_path / "store"), silent, USUAL)
     assert largest_turn_error_deg(solve, ANGLES[1:3]) < 0.5
     np.testing.assert_allclose(solve.cameras.K, np.tile(K, (2, 1, 1)), atol=1e-9)
@@ -232,18 +234,22 @@ def test_blank_photos_and_foreign_photos_and_empty_masks_are_named(tmp_path: Pat
 
 
 def test_another_grid_repeats_nothing(tmp_path: Path) -> None:
-    views = [replace(view, content=view.key) for view in saved(tmp_path / "photos", *before_backdrop(0))]
+    views = [
+        replace(view, photo_key=view.grid_key) for view in saved(tmp_path / "photos", *before_backdrop(0))
+    ]
     store = PredictionStore(tmp_path / "store")
     whole = solve_scene(views, None, store, silent, USUAL)
     grid = PixelMap(SIZE, 1, (16, 8, 256, 224), (256, 224))
     cropped = [
-        replace(view, key=view.key + "cropped", pixel_map=grid, image=image_to_target(grid, view.image))
+        replace(
+            view, grid_key=view.grid_key + "cropped", pixel_map=grid, image=image_to_target(grid, view.image)
+        )
         for view in views
     ]
     stages: list[str] = []
     assert same(whole, solve_scene(cropped, None, store, lambda stage, *_: stages.append(stage), USUAL))
     assert stages == []
-    other = [replace(view, content=view.content + "another mask") for view in views]
+    other = [replace(view, photo_key=view.photo_key + "another mask") for view in views]
     solve_scene(other, None, store, lambda stage, *_: stages.append(stage), USUAL)
     assert "features" in stages
 

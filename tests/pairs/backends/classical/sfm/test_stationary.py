@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from pairs.backends.classical.sfm.stationary import nothing_moves, reject_static
+from pairs.backends.classical.sfm.stationary import nothing_moves, reject_stationary
 
 
 def turntable(
@@ -27,7 +27,7 @@ def turntable(
 
 def test_key_points_of_the_backdrop_lose_all_their_matches() -> None:
     xy, matches = turntable(np.random.default_rng(1))
-    kept, report = reject_static(xy, matches, 1.5)
+    kept, report = reject_stationary(xy, matches, 1.5)
     assert all(m[:, 0].min() >= 10 for m in kept.values())
     assert report.key_points == 30 / 63
     assert report.matches == 31 / 63
@@ -35,7 +35,7 @@ def test_key_points_of_the_backdrop_lose_all_their_matches() -> None:
 
 def test_a_point_that_stands_still_once_loses_that_match_alone() -> None:
     xy, matches = turntable(np.random.default_rng(1))
-    kept, _ = reject_static(xy, matches, 1.5)
+    kept, _ = reject_stationary(xy, matches, 1.5)
     assert 20 not in kept[0, 1]
     assert 20 in kept[0, 2]
     assert 20 in kept[1, 2]
@@ -44,14 +44,14 @@ def test_a_point_that_stands_still_once_loses_that_match_alone() -> None:
 def test_a_backdrop_match_that_went_astray_falls_with_its_key_point() -> None:
     xy, matches = turntable(np.random.default_rng(1), num_views=4)
     astray = np.array([[0, 15]], np.int32)
-    kept, _ = reject_static(
+    kept, _ = reject_stationary(
         xy, {**matches, (2, 3): np.concatenate([matches[2, 3][1:15], matches[2, 3][16:], astray])}, 1.5
     )
     assert 0 not in kept[2, 3][:, 0]
 
 
 def test_photos_without_matches_have_no_static_share() -> None:
-    kept, report = reject_static([np.zeros((0, 2))] * 2, {(0, 1): np.zeros((0, 2), np.int32)}, 1.5)
+    kept, report = reject_stationary([np.zeros((0, 2))] * 2, {(0, 1): np.zeros((0, 2), np.int32)}, 1.5)
     assert len(kept[0, 1]) == 0
     assert (report.matches, report.key_points) == (0, 0)
 

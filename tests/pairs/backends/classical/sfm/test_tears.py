@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pairs.backends.classical.sfm.acceptance import Assessment, Verdict, agreement, torn_pairs, with_tears
+from pairs.backends.classical.sfm.acceptance import (
+    Assessment,
+    Verdict,
+    agreement,
+    broken_neighbours,
+    with_broken_neighbours,
+)
 from pairs.backends.classical.sfm.mapper import MapperModel
 from pairs.backends.classical.sfm.verification import VerifiedPair
 from pairs.views.cameras import Cameras
@@ -37,13 +43,13 @@ def neighbours(num_views: int) -> dict[tuple[int, int], VerifiedPair]:
 def test_neighbours_of_a_right_scene_see_the_same_points() -> None:
     model = ring(np.tile(np.arange(NUM_FEATURES), (6, 1)))
     assert set(agreement(model, neighbours(6)).values()) == {1.0}
-    assert torn_pairs(model, neighbours(6), 6) == ()
+    assert broken_neighbours(model, neighbours(6), 6) == ()
 
 
 def test_a_fold_tears_the_ring_where_it_turns_back() -> None:
     first_half = np.arange(6)[:, None] < 3
     model = ring(np.where(first_half, np.arange(NUM_FEATURES), np.arange(NUM_FEATURES) + NUM_FEATURES))
-    assert torn_pairs(model, neighbours(6), 6) == ((2, 3), (0, 5))
+    assert broken_neighbours(model, neighbours(6), 6) == ((2, 3), (0, 5))
 
 
 def test_a_tear_between_last_and_first_alone_is_the_end_of_an_arc() -> None:
@@ -58,7 +64,7 @@ def test_a_tear_between_last_and_first_alone_is_the_end_of_an_arc() -> None:
         )
         for pair in neighbours(6)
     }
-    assert torn_pairs(ring(point_of), pairs, 6) == ()
+    assert broken_neighbours(ring(point_of), pairs, 6) == ()
 
 
 def test_only_key_points_with_a_scene_point_bear_witness() -> None:
@@ -74,13 +80,15 @@ def test_views_that_are_not_placed_and_pairs_that_are_no_neighbours_are_not_aske
     model = ring(np.tile(np.arange(NUM_FEATURES), (3, 1)))
     pairs = neighbours(6)
     pairs[0, 2] = VerifiedPair(np.eye(3), pairs[0, 1].indices[:, ::-1] * 0, 1.0)
-    assert torn_pairs(model, pairs, 6) == ()
+    assert broken_neighbours(model, pairs, 6) == ()
 
 
 @pytest.mark.parametrize(
     ("tears", "verdict"), [(0, Verdict.SURE), (1, Verdict.DOUBTFUL), (2, Verdict.REJECTED)]
 )
 def test_one_tear_makes_a_scene_doubtful_and_two_reject_it(tears: int, verdict: Verdict) -> None:
-    judged = with_tears(Assessment(Verdict.SURE, "fits", np.ones(4)), tuple((k, k + 1) for k in range(tears)))
+    judged = with_broken_neighbours(
+        Assessment(Verdict.SURE, "fits", np.ones(4)), tuple((k, k + 1) for k in range(tears))
+    )
     assert judged.verdict is verdict
     assert judged.folded == (verdict is Verdict.REJECTED)

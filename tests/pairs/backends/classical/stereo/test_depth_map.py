@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from textured_disc import disc_scene, pictures, views
 
-from pairs.backends.classical.stereo.depth_map import RawDepth, raw_depth
-from pairs.backends.classical.stereo.plane_sweep import choose_planes, sweep_picture
-from pairs.backends.classical.stereo.warp import transfer
+from pairs.backends.classical.stereo.depth_map import PhotometricDepth, photometric_depth
+from pairs.backends.classical.stereo.plane_sweep import choose_planes, sweep_image
+from pairs.backends.classical.stereo.warp import warp_between
 
 RANGE = (1 / 5.5, 1 / 2.9)
 
 
-def depth_of(angles: tuple[float, ...]) -> tuple[RawDepth, np.ndarray, np.ndarray]:
+def depth_of(angles: tuple[float, ...]) -> tuple[PhotometricDepth, np.ndarray, np.ndarray]:
     """Measure the first view against all others; return it with the true depth and the mask."""
     scene = disc_scene(angles)
     seen = pictures(scene)
-    moves = [transfer(scene.cameras, n, 0) for n in range(1, len(angles))]
-    return raw_depth(seen[0], seen[1:], moves, RANGE, (32, 64)), scene.depth[0], scene.mask[0]
+    moves = [warp_between(scene.cameras, n, 0) for n in range(1, len(angles))]
+    return photometric_depth(seen[0], seen[1:], moves, RANGE, (32, 64)), scene.depth[0], scene.mask[0]
 
 
 @pytest.mark.parametrize("angles", [(0, -10, 10, -20, 20), (10, 0, 20)])
@@ -43,11 +43,11 @@ def test_background_pixels_never_reach_the_sweep(tmp_path: Path) -> None:
     quiet, loud = (views(scene, tmp_path / str(seed), seed) for seed in (1, 2))
     assert (quiet[0].image != loud[0].image).any()
     for one, other in zip(quiet, loud):
-        np.testing.assert_array_equal(sweep_picture(one).grey, sweep_picture(other).grey)
+        np.testing.assert_array_equal(sweep_image(one).grey, sweep_image(other).grey)
 
 
 def test_planes_are_three_quarters_of_a_pixel_apart_within_limits() -> None:
-    moves = [transfer(disc_scene((0, 10)).cameras, 1, 0)]
+    moves = [warp_between(disc_scene((0, 10)).cameras, 1, 0)]
     assert choose_planes(RANGE, (64, 48), moves, (32, 64)).count == 32
     free = choose_planes(RANGE, (64, 48), moves, (3, 640))
     assert free.first == RANGE[0]

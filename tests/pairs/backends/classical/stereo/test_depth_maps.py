@@ -1,6 +1,4 @@
-"""Depth of a whole scene: what must be true of the output (the embedded backend's specification,
-chapter 13).
-"""
+"""Depth of a whole scene: what must be true of the output."""
 
 from __future__ import annotations
 
@@ -167,7 +165,7 @@ def test_views_may_have_grids_of_different_sizes(
     made = list(views(scene, tmp_path / "photos"))
     cropped = PixelMap(SIZE, 1, (16, 8, 104, 80), (104, 80))
     made[1] = replace(
-        made[1], pixel_map=cropped, image=image_to_target(cropped, made[1].image), key="cropped"
+        made[1], pixel_map=cropped, image=image_to_target(cropped, made[1].image), grid_key="cropped"
     )
     mixed, _ = dense_group(made, solve(scene), PredictionStore(tmp_path / "store"), silent, USUAL)
     assert mixed.depth[1].shape == (80, 104)
@@ -181,7 +179,7 @@ def test_only_placed_views_are_measured(scene: DiscScene, tmp_path: Path) -> Non
     some = disc_scene(ANGLES[1:4])
     alone = group_of(some, tmp_path / "alone")
     made = views(some, tmp_path / "photos")
-    stranger = replace(made[0], name="stranger.png", key="stranger")
+    stranger = replace(made[0], name="stranger.png", grid_key="stranger")
     shifted = replace(solve(some), placed=(1, 2, 3))
     among, _ = dense_group((stranger, *made), shifted, PredictionStore(tmp_path / "store"), silent, USUAL)
     assert_same(alone, among)

@@ -5,31 +5,31 @@ from __future__ import annotations
 import numpy as np
 from textured_disc import DiscScene, disc_scene
 
-from pairs.backends.classical.stereo.depth_map import RawDepth
-from pairs.backends.classical.stereo.fusion import FusedDepth, fuse, smooth
-from pairs.backends.classical.stereo.warp import carry, transfer
+from pairs.backends.classical.stereo.depth_map import PhotometricDepth
+from pairs.backends.classical.stereo.fusion import GeometricDepth, fuse, smooth
+from pairs.backends.classical.stereo.warp import warp_between, warp_image_to
 
 
-def true_raw(scene: DiscScene, v: int, factor: float = 1.0) -> RawDepth:
+def true_raw(scene: DiscScene, v: int, factor: float = 1.0) -> PhotometricDepth:
     """Return a view's true depth, scaled, on its object."""
-    return RawDepth(
+    return PhotometricDepth(
         np.where(scene.mask[v], 1 / (factor * scene.depth[v]), 0).astype(np.float32), scene.mask[v]
     )
 
 
-def fused_first(scene: DiscScene, neighbours: list[RawDepth]) -> FusedDepth:
+def fused_first(scene: DiscScene, neighbours: list[PhotometricDepth]) -> GeometricDepth:
     """Fuse the first view with the others."""
     others = range(1, len(scene.depth))
     there, back = (
-        [transfer(scene.cameras, n, 0) for n in others],
-        [transfer(scene.cameras, 0, n) for n in others],
+        [warp_between(scene.cameras, n, 0) for n in others],
+        [warp_between(scene.cameras, 0, n) for n in others],
     )
     return fuse(true_raw(scene, 0), neighbours, there, back)
 
 
-def plane_with_agreement(q: np.ndarray) -> FusedDepth:
+def plane_with_agreement(q: np.ndarray) -> GeometricDepth:
     """Return a map that two neighbours confirm everywhere."""
-    return FusedDepth(q.astype(np.float32), np.full(q.shape, 2, np.uint8), np.full(q.shape, 2, np.uint8))
+    return GeometricDepth(q.astype(np.float32), np.full(q.shape, 2, np.uint8), np.full(q.shape, 2, np.uint8))
 
 
 def test_true_depths_agree_and_stay_true() -> None:
@@ -52,11 +52,11 @@ def test_a_depth_that_differs_by_two_percent_is_seen_and_does_not_agree() -> Non
 def test_all_pixels_at_once_equal_one_by_one() -> None:
     scene = disc_scene((0, 10))
     fused = fused_first(scene, [true_raw(scene, 1, factor=1.004)])
-    there, back = transfer(scene.cameras, 1, 0), transfer(scene.cameras, 0, 1)
+    there, back = warp_between(scene.cameras, 1, 0), warp_between(scene.cameras, 0, 1)
     q, q_there, valid = true_raw(scene, 0).inverse, true_raw(scene, 1, factor=1.004).inverse, scene.mask[1]
     rows, columns = np.nonzero(scene.mask[0])
     for r, c in list(zip(rows, columns))[::97]:
-        x, y, _ = carry(there, np.array(float(c)), np.array(float(r)), np.array(float(q[r, c])))
+        x, y, _ = warp_image_to(there, np.array(float(c)), np.array(float(r)), np.array(float(q[r, c])))
         r0, c0 = int(y), int(x)
         if not valid[r0 : r0 + 2, c0 : c0 + 2].all():
             assert fused.seen[r, c] == 0
@@ -65,7 +65,7 @@ def test_all_pixels_at_once_equal_one_by_one() -> None:
         sample = (
             np.array([1 - dy, dy]) @ q_there[r0 : r0 + 2, c0 : c0 + 2].astype(float) @ np.array([1 - dx, dx])
         )
-        x_back, y_back, q_back = carry(back, x, y, sample)
+        x_back, y_back, q_back = warp_image_to(back, x, y, sample)
         agrees = abs(q_back / q[r, c] - 1) < 0.01 and np.hypot(x_back - c, y_back - r) < 1.5
         assert fused.agree[r, c] == agrees
         np.testing.assert_allclose(fused.inverse[r, c], (q[r, c] + agrees * q_back) / (1 + agrees), rtol=1e-6)
@@ -94,7 +94,7 @@ def test_smoothing_lowers_noise() -> None:
 
 
 def test_a_map_that_nobody_confirms_passes_through() -> None:
-    lonely = FusedDepth(
+    lonely = GeometricDepth(
         np.full((4, 4), 0.2, np.float32), np.zeros((4, 4), np.uint8), np.ones((4, 4), np.uint8)
     )
     assert smooth(lonely) is lonely

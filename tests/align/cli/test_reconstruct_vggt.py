@@ -40,7 +40,7 @@ def weights(tmp_path: Path) -> Path:
     "road",
     [
         ("vggt",),
-        ("vggt", "--together", "4"),
+        ("vggt", "--max-frames", "4"),
         ("vggt-tracks",),
         ("vggt-tracks", "--poses", "frozen"),
         ("vggt-pairs",),
@@ -89,7 +89,7 @@ def test_what_cannot_be_is_said(
     network = ("--weights", weights, "--backend", "vggt")
     out = tmp_path / "scene"
     assert "one photo is not enough" in fails(capsys, arguments(turntable, out, *network, count=1))
-    assert "--together 2" in fails(capsys, arguments(turntable, out, *network, "--together", "2"))
+    assert "--max-frames 2" in fails(capsys, arguments(turntable, out, *network, "--max-frames", "2"))
     assert "Omit --graph" in fails(capsys, arguments(turntable, out, *network, "--graph", "ring"))
     assert "predicts on images of 56 pixels" in fails(
         capsys, arguments(turntable, out, *network, "--longest", "128")

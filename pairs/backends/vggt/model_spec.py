@@ -32,7 +32,7 @@ _PUBLISHED_SIZE = 518
 
 
 @dataclass(frozen=True, slots=True)
-class VggtRecipe:
+class VggtSpec:
     """A network and how it is run."""
 
     path: Path
@@ -64,6 +64,8 @@ class VggtRecipe:
 
     def key(self, kind: str) -> str:
         """Return the line that tells its predictions of a kind from those of any other network."""
+        # Nothing in the tensors tells the two published trackers apart, so the digest of the weights is not
+        # enough.
         beside = json.dumps(repr(self.config))
         chosen = {
             "weights": files_digest(self.path),
@@ -81,7 +83,7 @@ class VggtRecipe:
         return with_heads(self.config, heads)
 
 
-def chosen_recipe(options: BackendOptions) -> VggtRecipe:
+def chosen_spec(options: BackendOptions) -> VggtSpec:
     """Return what the user chose. Raises `UserError` naming what cannot be."""
     path = find_vggt(options.weights or USUAL).absolute()
     config = config_of(path)
@@ -90,16 +92,14 @@ def chosen_recipe(options: BackendOptions) -> VggtRecipe:
             f"{path}: a network without a head of cameras or of depth says too little of a scene. Use one "
             "with both."
         )
-    return VggtRecipe(path, config, chosen_device(options), chosen_precision(options), chosen_fill(options))
+    return VggtSpec(path, config, chosen_device(options), chosen_precision(options), chosen_fill(options))
 
 
-def open_vggt(recipe: VggtRecipe, heads: frozenset[Head]) -> Vggt:
-    """Return the network of a recipe with some of its heads. Raises `FormatError` when the file holds another
+def open_vggt(spec: VggtSpec, heads: frozenset[Head]) -> Vggt:
+    """Return the network of a spec with some of its heads. Raises `FormatError` when the file holds another
     network, or not these heads.
     """
-    network = load_vggt(
-        recipe.path, recipe.device, VggtOptions(heads, PRECISIONS[recipe.precision], recipe.config)
-    )
+    network = load_vggt(spec.path, spec.device, VggtOptions(heads, PRECISIONS[spec.precision], spec.config))
     present = {
         "camera": network.camera_head,
         "depth": network.depth_head,
@@ -108,15 +108,15 @@ def open_vggt(recipe: VggtRecipe, heads: frozenset[Head]) -> Vggt:
     }
     if absent := sorted(head for head in heads if present[head] is None):
         raise UserError(
-            f"{recipe.path}: holds no weights for {' and '.join(absent)}, which this needs. Use a "
+            f"{spec.path}: holds no weights for {' and '.join(absent)}, which this needs. Use a "
             "checkpoint with all heads."
         )
     return network
 
 
-def grid_for(views: list[View] | tuple[View, ...], recipe: VggtRecipe) -> VggtGrid:
+def grid_for(views: list[View] | tuple[View, ...], spec: VggtSpec) -> VggtGrid:
     """Return which images the network sees: whole photos. Only of upright ones would the published way
     without bars cut off top and bottom.
     """
     upright = any(w < h for w, h in (view.photo_size for view in views))
-    return VggtGrid("pad" if upright else "crop", recipe.size, recipe.config.aggregator.patch_size)
+    return VggtGrid("pad" if upright else "crop", spec.size, spec.config.aggregator.patch_size)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.spatial.transform import Rotation
-from small_gathered import small_gathered, small_lenses
+from small_measurements import small_intrinsics, small_measurements
 from small_scene import FOCAL, cam_from_world
 
-from align.bundle.bundle_alignment import middle_depths
+from align.bundle.bundle_alignment import median_depths
 from align.bundle.observations import observe
-from align.bundle.reprojection import BlockState
-from align.bundle.second_start import resected_start
+from align.bundle.reinitialisation import reinitialised_start
+from align.bundle.reprojection import BundleState
 from align.initial.resection import resect
 from align.initial.start import Start
 
@@ -19,16 +19,16 @@ TRUE = cam_from_world(4).numpy()
 
 def with_view_one_lost(root: int) -> tuple[Start, Start]:
     """Return a start in which view 1 is lost, and the start with that view placed anew."""
-    gathered = small_gathered(4)
-    middle = middle_depths(gathered.views)
-    obs = observe(gathered.views, middle, gathered.records, small_lenses(4))
+    measurements = small_measurements(4)
+    median = median_depths(measurements.views)
+    obs = observe(measurements.views, median, measurements.records, small_intrinsics(4))
     R, t = TRUE[:, :3, :3].copy(), TRUE[:, :3, 3].copy()
     R[1], t[1] = Rotation.from_euler("y", 170, degrees=True).as_matrix() @ R[1], t[1] + 3
-    state = BlockState(
-        R, t, np.log(middle), np.array([np.log(FOCAL)]), np.zeros((1, 2)), np.zeros(obs.block.shape)
+    state = BundleState(
+        R, t, np.log(median), np.array([np.log(FOCAL)]), np.zeros((1, 2)), np.zeros(obs.block.shape)
     )
     start = Start(R, t, np.zeros(4), root, np.zeros(0, bool), False)
-    return start, resected_start(start, [1], obs, small_lenses(4), state)
+    return start, reinitialised_start(start, [1], obs, small_intrinsics(4), state)
 
 
 def test_a_lost_view_is_found_and_the_others_stay() -> None:

@@ -10,26 +10,26 @@ from dataclasses import replace
 import numpy as np
 
 from align.bundle.consistency import Consistency
-from align.bundle.intrinsics import Lenses
+from align.bundle.intrinsics import SharedIntrinsics
 from align.bundle.model import prior_residuals
 from align.bundle.observations import Observations
-from align.bundle.options import GaussNewton
+from align.bundle.options import BundleOptions
 from align.bundle.problem import BundleProblem
-from align.bundle.refinement import Held, Refined, refine
-from align.bundle.reprojection import BlockState
+from align.bundle.refinement import Fixed, Refined, refine
+from align.bundle.reprojection import BundleState
 from align.initial.resection import resect
 from align.initial.start import Start
 from masks.notice import Notice, info, warning
 from masks.progress import silent
 
-STRAYED_SIGMAS = 3.0
+DEVIATION_SIGMAS = 3.0
 """Starts of solved scenes are off by less than two."""
 _UNUSUAL = 2.0
 """A wrong pose draws the right ones after it, which must not be blamed."""
 
 
-def resected_start(
-    start: Start, views: Sequence[int], obs: Observations, lenses: Lenses, state: BlockState
+def reinitialised_start(
+    start: Start, views: Sequence[int], obs: Observations, intrinsics: SharedIntrinsics, state: BundleState
 ) -> Start:
     """Return a start in which all views stand as in the state, but each of `views` where the points of the
     views beside these are seen best.
@@ -39,13 +39,15 @@ def resected_start(
     """
     R, t = state.R_cam_from_world.copy(), state.t_cam_from_world.copy()
     for view in views:
-        points, pixels = _seen_points(view, np.setdiff1d(np.arange(obs.num_views), views), obs, lenses, state)
-        pose = resect(points, pixels, float(np.exp(state.log_focal[lenses.camera[view]])))
+        points, pixels = _seen_points(
+            view, np.setdiff1d(np.arange(obs.num_views), views), obs, intrinsics, state
+        )
+        pose = resect(points, pixels, float(np.exp(state.log_focal[intrinsics.camera[view]])))
         if pose is not None:
             R[view], t[view] = pose
     if start.root is not None and start.root in views:
         R, t = _hung_on(start, start.root, R, t)
-    return replace(start, R_cam_from_world=R, t_cam_from_world=t, log_size=state.log_size)
+    return replace(start, R_cam_from_world=R, t_cam_from_world=t, log_scale=state.log_scale)
 
 
 def _hung_on(start: Start, root: int, R: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +59,7 @@ def _hung_on(start: Start, root: int, R: np.ndarray, t: np.ndarray) -> tuple[np.
 
 
 def _seen_points(
-    view: int, others: np.ndarray, obs: Observations, lenses: Lenses, state: BlockState
+    view: int, others: np.ndarray, obs: Observations, intrinsics: SharedIntrinsics, state: BundleState
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the world points (N, 3) of other views that a view has matches for, and where it sees them (N,
     2).
@@ -67,40 +69,43 @@ def _seen_points(
     count = np.diff(obs.direction_start)
     kept = np.repeat(wanted, count)
     of = np.repeat(source, count)[kept]
-    size = np.exp(state.log_size[obs.run_view] + state.offset[obs.run_view, obs.run_lone])
+    size = np.exp(state.log_scale[obs.run_view] + state.offset[obs.run_view, obs.run_block])
     depth = (obs.depth * np.repeat(size, np.diff(obs.run_start)))[kept]
-    focal = np.exp(state.log_focal[lenses.camera[of]])
+    focal = np.exp(state.log_focal[intrinsics.camera[of]])
     in_camera = (
         np.concatenate(
-            [(obs.ray[:, kept] - state.shift[lenses.camera[of]].T) / focal, np.ones((1, len(of)))]
+            [
+                (obs.ray[:, kept] - state.principal_point_offset[intrinsics.camera[of]].T) / focal,
+                np.ones((1, len(of))),
+            ]
         ).T
         * depth[:, None]
     )
     points = np.einsum("nba,nb->na", state.R_cam_from_world[of], in_camera - state.t_cam_from_world[of])
     return np.ascontiguousarray(points), (
-        obs.seen[:, kept] - state.shift[lenses.camera[view]][:, None]
+        obs.seen[:, kept] - state.principal_point_offset[intrinsics.camera[view]][:, None]
     ).T.copy()
 
 
-def strayed(refined: Refined) -> np.ndarray:
+def prior_deviation(refined: Refined) -> np.ndarray:
     """Return by how many standard deviations each view (V,) went from its start: belief in it may now pull
     the view off its matches.
     """
     shared, _ = prior_residuals(refined.model, refined.state)
-    return np.abs(shared[: 6 * len(refined.state.log_size)].reshape(-1, 6)).max(1)
+    return np.abs(shared[: 6 * len(refined.state.log_scale)].reshape(-1, 6)).max(1)
 
 
-def contradicted_poses(stray: np.ndarray, held: Held) -> np.ndarray:
+def contradicted_poses(deviation: np.ndarray, fixed: Fixed) -> np.ndarray:
     """Return which views (V,) bool strayed from given poses that may move, and farther than given poses
     usually do.
     """
-    movable = held.given & ~held.pose
-    usual = np.median(stray[movable]) if movable.any() else 0.0
-    return movable & (stray > max(STRAYED_SIGMAS, _UNUSUAL * usual))
+    movable = fixed.known & ~fixed.pose
+    usual = np.median(deviation[movable]) if movable.any() else 0.0
+    return movable & (deviation > max(DEVIATION_SIGMAS, _UNUSUAL * usual))
 
 
 def refined_again(
-    refined: Refined, evidence: BundleProblem, held: Held, options: GaussNewton, names: Sequence[str]
+    refined: Refined, problem: BundleProblem, fixed: Fixed, options: BundleOptions, names: Sequence[str]
 ) -> tuple[Refined, Consistency, tuple[Notice, ...]]:
     """Return the result and how far it agrees, after a second descent where the first began in wrong places.
 
@@ -108,24 +113,24 @@ def refined_again(
     believed no more. Other given poses are believed as before; what is believed of the other views is centred
     where the first descent ended.
     """
-    consistency, stray = evidence.check(refined), strayed(refined)
-    wrong = contradicted_poses(stray, held)
-    wrong[consistency.misplaced] = True
-    misplaced = [int(view) for view in np.flatnonzero(wrong & ~held.pose)]
-    if not misplaced and not (stray[~held.given] > STRAYED_SIGMAS).any():
+    consistency, deviation = problem.check(refined), prior_deviation(refined)
+    wrong = contradicted_poses(deviation, fixed)
+    wrong[consistency.agreement.misplaced] = True
+    misplaced = [int(view) for view in np.flatnonzero(wrong & ~fixed.pose)]
+    if not misplaced and not (deviation[~fixed.known] > DEVIATION_SIGMAS).any():
         return refined, consistency, ()
-    believed = replace(held, given=held.given & (~wrong | held.pose))
-    start = resected_start(evidence.start, misplaced, evidence.obs, evidence.lenses, refined.state)
-    start = _with_poses_of(evidence.start, start, believed.given)
-    second = refine(evidence.obs, evidence.lenses, start, believed, options, silent)
-    again = evidence.check(second)
-    if not again.near_share >= consistency.near_share:
+    believed = replace(fixed, known=fixed.known & (~wrong | fixed.pose))
+    start = reinitialised_start(problem.start, misplaced, problem.obs, problem.intrinsics, refined.state)
+    start = _with_poses_of(problem.start, start, believed.known)
+    second = refine(problem.obs, problem.intrinsics, start, believed, options, silent)
+    again = problem.check(second)
+    if not again.agreement.near_share >= consistency.agreement.near_share:
         return refined, consistency, ()
-    cured = sorted(set(misplaced) - set(again.misplaced))
+    cured = sorted(set(misplaced) - set(again.agreement.misplaced))
     return (
         second,
         again,
-        tuple(_placed_anew(names[view], bool(held.given[view]) and view != start.root) for view in cured),
+        tuple(_placed_anew(names[view], bool(fixed.known[view]) and view != start.root) for view in cured),
     )
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from small_scene import FOCAL, HEIGHT, WIDTH, cam_from_world, depth_map, pair_record, points_in
 
-from align.bundle.intrinsics import Lenses
+from align.bundle.intrinsics import SharedIntrinsics
 from align.measurements.canonical import masked_canonical_view
-from align.measurements.gathered import Gathered, RunSample, coarse_grid
+from align.measurements.gathered import DirectedSample, Measurements, coarse_grid
 from masks.pixelmap import PixelMap
 from pairs.prediction.predictions import PairEntry, Predictions
 from pairs.views.view import View
@@ -16,11 +16,11 @@ from pairs.views.view import View
 CENTRE = torch.tensor([WIDTH / 2, HEIGHT / 2], dtype=torch.float64)
 
 
-def small_gathered(
+def small_measurements(
     num_views: int = 4,
     edges: list[tuple[int, int]] | None = None,
     unit: dict[tuple[int, int], float] | None = None,
-) -> Gathered:
+) -> Measurements:
     """Return exact views, records and samples of the edges (all pairs unless told). `unit` scales single
     runs, by (frame, other).
     """
@@ -35,18 +35,19 @@ def small_gathered(
     ]
     samples = []
     for a, b in edges:
-        for frame, other in ((a, b), (b, a)):
-            own, seen = (
-                coarse_grid(points_in(poses[k], poses[other], depths[other])).numpy() for k in (other, frame)
+        for target, source in ((a, b), (b, a)):
+            in_source, in_target = (
+                coarse_grid(points_in(poses[k], poses[source], depths[source])).numpy()
+                for k in (source, target)
             )
-            own, seen = (
-                own * (unit or {}).get((other, frame), 1.0),
-                seen * (unit or {}).get((frame, other), 1.0),
+            in_source, in_target = (
+                in_source * (unit or {}).get((source, target), 1.0),
+                in_target * (unit or {}).get((target, source), 1.0),
             )
-            samples.append(RunSample(frame, other, own, seen, np.full(len(own), 2.0)))
+            samples.append(DirectedSample(target, source, in_source, in_target, np.full(len(in_source), 2.0)))
     predictions = Predictions(tuple(small_views(num_views)), tuple(edges), _never, None, ())
     records = tuple(pair_record(poses, depths, a, b) for a, b in edges)
-    return Gathered(predictions, tuple(views), records, tuple(samples))
+    return Measurements(predictions, tuple(views), records, tuple(samples))
 
 
 def _never(edge: int) -> PairEntry:
@@ -61,11 +62,11 @@ def small_views(num_views: int, cameras: str | None = None) -> list[View]:
     return [View(f"{k}.png", None, image, pixel_map, None, str(k), camera=names[k]) for k in range(num_views)]
 
 
-def small_lenses(num_views: int, cameras: tuple[int, ...] | None = None) -> Lenses:
+def small_intrinsics(num_views: int, cameras: tuple[int, ...] | None = None) -> SharedIntrinsics:
     """Return the true lenses, one camera unless told."""
     camera = np.array(cameras or (0,) * num_views)
     count = int(camera.max()) + 1
-    return Lenses(
+    return SharedIntrinsics(
         np.tile(CENTRE.numpy(), (num_views, 1)),
         np.ones(num_views),
         camera,

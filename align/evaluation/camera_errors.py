@@ -17,6 +17,7 @@ import roma
 import torch
 
 from align.export.cameras_json import PhotoCamera
+from align.rotations import angle_between, nearest_rotation
 from align.scene import Scene
 from masks.errors import FormatError
 from pairs.views.cameras import camera_centres
@@ -121,7 +122,7 @@ def rotation_errors_deg(cam_from_world: np.ndarray, true_cam_from_world: np.ndar
     """
     R, R_true = cam_from_world[:, :3, :3], true_cam_from_world[:, :3, :3]
     mean = np.einsum("vji,vjk->ik", R, R_true)  # sum of world_from_true over the views
-    common = roma.special_procrustes(torch.from_numpy(mean)).numpy()
+    common = nearest_rotation(mean)
     return _angles_deg(R @ common, R_true)
 
 
@@ -146,7 +147,7 @@ def _relative(cam_from_world: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple
 
 
 def _angles_deg(R: np.ndarray, R_true: np.ndarray) -> np.ndarray:
-    return np.rad2deg(roma.rotmat_geodesic_distance(torch.from_numpy(R), torch.from_numpy(R_true)).numpy())
+    return np.rad2deg(angle_between(R, R_true))
 
 
 def _focal_ratio(K: np.ndarray, size: tuple[int, int], truth: PhotoCamera) -> float:
