@@ -11,6 +11,7 @@ import contextlib
 import os
 import pickle
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -101,8 +102,7 @@ class RayWorkers:
         if ray.is_initialized():
             return
         self._ours = True
-        # Its processes write to the terminal whatever the program's own logging says, and report its use.
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+        # It reports its use to its makers otherwise.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         here: dict[str, Any] = {"include_dashboard": False}
         if "RAY_ADDRESS" not in os.environ:
@@ -133,7 +133,8 @@ class RayWorkers:
             "max_task_retries": _RETRIES if restarts else 0,
             "runtime_env": {"env_vars": dict.fromkeys(THREAD_VARIABLES, str(engine.threads))},
         }
-        return _ray().remote(**needs)(_Worker).remote(os.getcwd())
+        own = [path or os.getcwd() for path in sys.path if not path.startswith((sys.prefix, sys.base_prefix))]
+        return _ray().remote(**needs)(_Worker).remote(os.getcwd(), own)
 
     def _send(self, function: Callable[..., Any]) -> list[Any]:
         """Return a reference to the function, the same for the same one; in a list, so that Ray does not
@@ -149,7 +150,9 @@ class _Worker:
     are arrays that cannot be written to.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, own: list[str]) -> None:
+        # What the caller can import, such as a module beside its script, can be imported here.
+        sys.path[:0] = [path for path in own if path not in sys.path]
         # Relative paths mean the same as to the caller, if this machine has the folder.
         with contextlib.suppress(FileNotFoundError):
             os.chdir(folder)

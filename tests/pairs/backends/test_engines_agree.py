@@ -24,7 +24,7 @@ from pairs.backends.dust3r.backend import make_mast3r
 from pairs.backends.pairwise import PairwiseBackend
 from pairs.backends.protocol import BackendOptions
 from pairs.backends.registry import make_backend
-from pairs.engines.engines import Engine, Workers
+from pairs.engines.engines import Engine, Workers, engine_named
 from pairs.engines.processes import Processes
 from pairs.engines.ray_engine import Ray
 from pairs.prediction.store import PredictionStore
@@ -122,11 +122,13 @@ def test_two_workers_of_ray_leave_the_bytes_of_one_process_even_if_one_is_killed
 
 
 @pytest.mark.usefixtures("cluster")
-@pytest.mark.parametrize("engine", [Processes(2), Ray(workers=1)] if "ray" in sys.modules else [Processes(2)])
-def test_what_a_worker_refuses_is_said_as_in_one_process(tmp_path: Path, engine: Engine) -> None:
-    made = replace(network_backend(tmp_path, engine), open_model=Refusing)
+@pytest.mark.parametrize("name", ["process", "ray"])
+def test_what_a_worker_refuses_is_said_as_in_one_process(tmp_path: Path, name: str) -> None:
+    made = network_backend(tmp_path, engine_named(name, Processes(2), lambda: Ray(workers=1)))
     with pytest.raises(UserError, match=r"^\d\.png: too dark\.$"):
-        made.predict(photos(tmp_path), None, PredictionStore(tmp_path / "store"), silent)
+        replace(made, open_model=Refusing).predict(
+            photos(tmp_path), None, PredictionStore(tmp_path / "store"), silent
+        )
 
 
 def test_the_embedded_backend_takes_an_engine_and_no_weights() -> None:

@@ -86,11 +86,12 @@ def test_a_task_that_kills_every_worker_and_one_that_runs_apart_are_errors(ray: 
 
 
 _ALONE = """
-import os, sys, time
+import sys, time
+from beside import length
 from pairs.engines.ray_engine import Ray
 if __name__ == "__main__":
     with Ray(workers=2).start() as workers:
-        print(list(workers.map(len, ["a", "bb", "ccc"])), flush=True)
+        print(list(workers.map(length, ["a", "bb", "ccc"])), flush=True)
         import ray
         print(ray.cluster_resources()["CPU"], flush=True)
         if sys.argv[1:]:
@@ -99,12 +100,13 @@ if __name__ == "__main__":
 """
 
 
-def test_without_an_address_ray_starts_here_with_room_for_the_workers_and_the_users_folder_is_not_imported(
+def test_without_an_address_ray_starts_here_and_nothing_of_the_current_folder_is_imported(
     tmp_path: Path,
 ) -> None:
     pytest.importorskip("ray", reason="ray is not installed (pip install pointloom[distributed])")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "script.py").write_text(_ALONE)
+    (tmp_path / "elsewhere" / "beside.py").write_text("def length(text): return len(text)\n")
     for name in ("pairs", "masks", "cv2"):
         (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name}.py of the current folder was run')\n")
     done = subprocess.run(
@@ -121,6 +123,7 @@ def test_without_an_address_ray_starts_here_with_room_for_the_workers_and_the_us
 def test_sigterm_does_what_the_program_wants_of_it(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="ray is not installed (pip install pointloom[distributed])")
     script = tmp_path / "script.py"
+    (tmp_path / "beside.py").write_text("def length(text): return len(text)\n")
     script.write_text(
         "import signal\nsignal.signal(signal.SIGTERM, signal.default_int_handler)\n"
         f"try:\n    exec({_ALONE!r})\nexcept KeyboardInterrupt:\n    print('interrupted')\n"
