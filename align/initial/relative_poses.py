@@ -64,10 +64,11 @@ def measure_relative_poses(
     # A canonical view may have a margin beyond the predictions' grid.
     sizes = [view.pixel_map.target_size for view in measurements.predictions.views]
     canonical = [
-        coarse_grid(view.depth[:height, :width]) for view, (width, height) in zip(measurements.views, sizes)
+        coarse_grid(view.depth[:height, :width].numpy())
+        for view, (width, height) in zip(measurements.views, sizes)
     ]
     samples = [
-        _present(_Sample(s.target, s.source, s.in_source, s.in_target, s.weight, canonical[s.source].numpy()))
+        _present(_Sample(s.target, s.source, s.in_source, s.in_target, s.weight, canonical[s.source]))
         for s in measurements.samples
     ]
     behind = {frozenset((s.target, s.source)) for s in samples if not _in_front(s)}

@@ -158,7 +158,7 @@ class _Worker:
             os.chdir(folder)
         cv2.setNumThreads(1)
         self._sent: object = None
-        self._function: Callable[[Any], Any] = _ray
+        self._function: Callable[[Any], Any] = _pickled
 
     def run(self, sent: list[Any], task: bytes) -> bytes:
         """Return the pickled answer to a pickled task."""
