@@ -125,10 +125,11 @@ def test_two_workers_of_ray_leave_the_bytes_of_one_process_even_if_one_is_killed
 @pytest.mark.parametrize("name", ["process", "ray"])
 def test_what_a_worker_refuses_is_said_as_in_one_process(tmp_path: Path, name: str) -> None:
     made = network_backend(tmp_path, engine_named(name, Processes(2), lambda: Ray(workers=1)))
-    with pytest.raises(UserError, match=r"^\d\.png: too dark\.$"):
+    with pytest.raises(UserError) as raised:
         replace(made, open_model=Refusing).predict(
             photos(tmp_path), None, PredictionStore(tmp_path / "store"), silent
         )
+    assert str(raised.value)[1:] == ".png: too dark."
 
 
 def test_the_embedded_backend_takes_an_engine_and_no_weights() -> None:
