@@ -6,14 +6,9 @@ import cv2
 import numpy as np
 
 _LEAST_POINTS = 12
-
-
+"""Twice what a camera has unknowns: fewer agree by chance."""
 _ERROR_PX = 4.0
-
-
 _TRIES = 1000
-
-
 _SURE = 0.9999
 
 

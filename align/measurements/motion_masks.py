@@ -40,18 +40,19 @@ _STILL_RAD, _APART_RAD = np.deg2rad(5.0), np.deg2rad(4.0)
 _LEAST_STILL, _LEAST_MOVING, _LEAST_OF_REST = 0.15, 0.02, 0.3
 _LEAST_ERROR, _LARGEST_VOTE = 0.003, 2.0
 _ALARMING_SHARE = 0.1
-"""Of the runs: with more showing two motions, unmasked predictions are of a turntable."""
+"""Of the directed predictions: with more showing two motions, unmasked predictions are of a turntable."""
 _MASK_SOURCE = "two motions"
 
 
 @dataclass(frozen=True, slots=True)
 class Motions:
-    """What each of R runs says of the camera's motion: frame_from_other by what stands still, and by the
-    rest.
+    """What each of R directed predictions says of the camera's motion: target_from_source by what stands
+    still,
+    and by the rest.
     """
 
     direction: tuple[tuple[int, int], ...]
-    """(frame, other) of every run."""
+    """(target, source) of each."""
     still: Similarities
     moving: Similarities
     two: Tensor  # (R,) bool, both are there
@@ -60,7 +61,7 @@ class Motions:
 
     @property
     def share(self) -> float:
-        """Share of the runs that show two motions."""
+        """Share of the directed predictions that show two motions."""
         return float(self.two.double().mean()) if len(self.two) else 0.0
 
 
@@ -91,7 +92,7 @@ def masked_by_motion(
 
 
 def segment_motions(samples: Sequence[DirectedSample]) -> Motions:
-    """Return both motions of every run. Samples must not be masked."""
+    """Return both motions of every directed prediction. Samples must not be masked."""
     in_source, in_target = (
         pad_sequence([torch.from_numpy(getattr(s, name)) for s in samples], batch_first=True)
         for name in ("in_source", "in_target")
@@ -104,7 +105,7 @@ def segment_motions(samples: Sequence[DirectedSample]) -> Motions:
     rest = present & (relative_errors(still, in_source, in_target) > _EXPLAINED)
     left = torch.where(rest, weight, 0)
     moving = _settled(
-        register_similarities(Correspondences(in_source, in_target, left)),
+        register_similarities(Correspondences(in_source, in_target, left))[0],
         in_source,
         in_target,
         left,
@@ -137,9 +138,8 @@ def _still(in_source: Tensor, in_target: Tensor, weight: Tensor) -> Similarities
         better = held > best[0]
         best = torch.where(better, held, best[0]), torch.where(better, x, best[1])
     nowhere = in_source.new_zeros(len(in_source), 3)
-    return Similarities(
-        best[1].exp(), torch.eye(3).to(in_source).expand(len(in_source), 3, 3), nowhere, nowhere, best[0]
-    )
+    eye = torch.eye(3).to(in_source).expand(len(in_source), 3, 3)
+    return Similarities(best[1].exp(), eye, nowhere, nowhere)
 
 
 def _settled(
@@ -149,7 +149,7 @@ def _settled(
     per_square = 1 / in_target.square().sum(-1)
     for _ in range(rounds):
         robust = (1 + (relative_errors(fitted, in_source, in_target) / _SCALE).square()) ** -2
-        fitted = fit_similarities(in_source, in_target, weight * robust * per_square)
+        fitted, _ = fit_similarities(in_source, in_target, weight * robust * per_square)
     return fitted
 
 
@@ -165,10 +165,10 @@ def _angle(R: Tensor) -> Tensor:
 
 
 def object_masks(predictions: Predictions, motions: Motions) -> tuple[np.ndarray, ...]:
-    """Return per view the pixels (H, W) bool that follow the second motion, by the votes of all runs that
-    show two.
+    """Return per view the pixels (H, W) bool that follow the second motion, by the votes of all directed
+    predictions that show two.
 
-    Reads every pair once more. A view without such a run keeps all its pixels.
+    Reads every pair once more. A view without one keeps all its pixels.
     """
     votes: list[Tensor | None] = [None] * len(predictions.views)
     number = {run: k for k, run in enumerate(motions.direction) if bool(motions.two[k])}
@@ -188,7 +188,7 @@ def object_masks(predictions: Predictions, motions: Motions) -> tuple[np.ndarray
 
 
 def _vote(motions: Motions, number: int, run: PairPrediction, reverse: PairPrediction) -> Tensor:
-    """Return for each pixel (H, W) of the run's other view how much better the second motion explains it; 0
+    """Return for each pixel (H, W) of the source view how much better the second motion explains it; 0
     where nothing is known.
     """
     in_source, in_target = (
@@ -206,11 +206,4 @@ def _vote(motions: Motions, number: int, run: PairPrediction, reverse: PairPredi
 def _only(motion: Similarities, number: int) -> Similarities:
     """Return one of the similarities, still as a batch."""
     one = slice(number, number + 1)
-    return replace(
-        motion,
-        scale=motion.scale[one],
-        R=motion.R[one],
-        source_mean=motion.source_mean[one],
-        target_mean=motion.target_mean[one],
-        spread=motion.spread[one],
-    )
+    return Similarities(motion.scale[one], motion.R[one], motion.source_mean[one], motion.target_mean[one])

@@ -36,20 +36,20 @@ from align.sparse.second_order.state import (
 
 _INTRINSICS_DAMPING = 0.03
 """Damping of principal points and focals beyond the common one; a shared focal, which many views tie down,
-has its share of it. If all
-cameras turn while all principal points move, or draw back while their focals grow, the losses hardly change:
-these go where the matches push them, and not wherever noise leads along such a valley."""
+has its share of it. If all cameras turn while all principal points move, or draw back while their focals
+grow, the losses hardly change: these go where the matches push them, and not wherever noise leads along such
+a valley."""
 _LOG_DEPTH_STEP = 1.0
 _AT_BOUND = 1e-12  # relative
 
 
 @dataclass(frozen=True, slots=True)
 class RobustTerm:
-    """Links with one robust function."""
+    """Observations with one robust function."""
 
     obs: TiledObservations
     pieces: tuple[TiledObservations, ...]
-    """The same links, cut for speed."""
+    """The same observations, cut for speed."""
     robust: Robust
     least: float
     """Distance below which weights grow no further."""
@@ -65,12 +65,12 @@ class SparseModel:
     constants: Constants
     depth: DepthModel
     eliminated: EliminatedDepths | None
-    """None: depths keep their shapes, and sizes move instead."""
+    """None: depths keep their shapes, and scales move instead."""
     priors: ModelPriors | None
     free: np.ndarray  # (N,) bool, shared unknowns that may move at all
     num_rows: int
     bounded: bool
-    """Sizes stay at or above their least, and the smallest is there."""
+    """Scales stay at or above their least, and the smallest is there."""
 
     def cost(self, state: SparseState) -> float:
         """Return the loss; overflow makes it infinite or NaN, which no descent accepts."""
@@ -179,6 +179,7 @@ def _without_fixed(
     """
     n, num_cameras = len(state.depth_scale), len(state.log_focal)
     still = ~(np.diagonal(matrix) > 0)
+    # An active set: what stands at its bound and is pushed beyond it takes no step this time.
     low, high = model.constants.log_focal_range
     by_focal = gradient[7 * n : 7 * n + num_cameras]
     still[7 * n : 7 * n + num_cameras] |= ((state.log_focal <= low) & (by_focal > 0)) | (
