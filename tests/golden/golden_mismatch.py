@@ -1,4 +1,4 @@
-"""How one array is compared with a stored one: the same in every family, whatever language its tolerances are written in."""
+"""How one array is compared with a stored one, in whatever words its family of goldens writes tolerances."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ EXACT: Rule = {"rtol": 0.0, "atol": 0.0}
 def mismatch(key: str, actual: Tensor | None, expected: Tensor, rule: Rule) -> list[str]:
     """Return a line for an array that violates its rule: nothing, where it agrees.
 
-    A value agrees when it is the same, or within `atol + rtol * |expected|`; `max_mismatch_fraction` of all values need not agree.
+    A value agrees when it is the same, or within `atol + rtol * |expected|`; `max_mismatch_fraction` of all
+    values need not agree.
     """
     if actual is None:
         return [f"{key}: not produced"]
