@@ -104,7 +104,8 @@ def positions(size: tuple[int, int]) -> np.ndarray:
     return np.stack(np.meshgrid(*(np.arange(side, dtype=np.float32) for side in size)), -1)
 
 
-# In pixels of the picture that is sampled. OpenCV's area average takes a pixel as constant: off by up to 1/12 on a ramp; its cubic kernel (a = -0.75) by up to 0.05. Centres half a pixel off move a ramp by
+# In pixels of the picture that is sampled. OpenCV's area average takes a pixel as constant: off by up to 1/12
+# on a ramp; its cubic kernel (a = -0.75) by up to 0.05. Centres half a pixel off move a ramp by
 # (1 - 1 / scale) / 2: 0.75 at a scale of 0.4.
 SAMPLING_ERROR = 0.09
 
