@@ -17,6 +17,15 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from masks.errors import ImageError, MissingExtraError
 
 _MAX_PIXELS = 400_000_000
+_CAMERA_TEXTS = (ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.LensModel)
+_CAMERA_NUMBERS = (
+    ExifTags.Base.FocalLength,
+    ExifTags.Base.FocalLengthIn35mmFilm,
+    ExifTags.Base.FocalPlaneXResolution,
+    ExifTags.Base.FocalPlaneResolutionUnit,
+    ExifTags.Base.ExifImageWidth,
+    ExifTags.Base.ExifImageHeight,
+)
 _UNDECODABLE = (
     UnidentifiedImageError,
     OSError,
@@ -39,8 +48,8 @@ class ImageFacts:
     """EXIF orientation, 1 when the file says nothing."""
     has_alpha: bool
     exif: dict[str, str | float]
-    """What EXIF says of the camera: Make, Model, LensModel, FocalLength, FocalLengthIn35mmFilm where
-    present."""
+    """What EXIF says of the camera, by the names of its tags, where it says it: texts that are not blank,
+    numbers that are finite and positive."""
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -64,11 +73,10 @@ def probe_image(path: Path) -> ImageFacts:
     with _decoding(path):  # a PNG's EXIF may stand behind its pixels
         exif = image.getexif()
         facts = _camera_facts(exif)
-    orientation = exif.get(ExifTags.Base.Orientation, 1)
     return ImageFacts(
         path=path,
         size=image.size,
-        orientation=orientation if orientation in range(1, 9) else 1,
+        orientation=_orientation(exif),
         has_alpha="A" in image.getbands() or "transparency" in image.info,
         exif=facts,
     )
@@ -172,14 +180,21 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(levels / white * 255, 0, 255).round().astype(np.uint8))
 
 
+def _orientation(exif: Image.Exif) -> int:
+    """Return how the picture is to be turned: 1, as it is, where EXIF says nothing that can be."""
+    stated = exif.get(ExifTags.Base.Orientation, 1)
+    # A file may hold it in another type than the standard's; a fraction equal to 6 is a 6.
+    return next((k for k in range(1, 9) if k == stated), 1)
+
+
 def _camera_facts(exif: Image.Exif) -> dict[str, str | float]:
     inner = exif.get_ifd(ExifTags.IFD.Exif)
     facts: dict[str, str | float] = {}
-    for tag in (ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.LensModel):
+    for tag in _CAMERA_TEXTS:
         value = exif.get(tag, inner.get(tag))
         if isinstance(value, str) and value.strip(" \0"):
             facts[tag.name] = value.strip(" \0")
-    for tag in (ExifTags.Base.FocalLength, ExifTags.Base.FocalLengthIn35mmFilm):
+    for tag in _CAMERA_NUMBERS:
         value = inner.get(tag)
         try:
             number = float(value) if value is not None else 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +17,9 @@ from masks.mask import Mask
 from masks.notice import Notice, first_few, info, warning
 from masks.pixelmap import image_to_target
 from pairs.views.digest import digest
+from pairs.views.exif_camera import camera_id, exif_focal
 from pairs.views.grid import GridOptions, grid_map
 from pairs.views.view import View
-
-_FILM_DIAGONAL_MM = 43.27
-"""Diagonal of a 36 x 24 mm film frame: the '35 mm equivalent' focal is stated for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +138,7 @@ def _require_all(paths: Sequence[Path], files: Sequence[Path | None], folder: Pa
 def _view(fact: ImageFacts, mask: Mask | None, grid: GridOptions) -> View:
     picture = open_image(fact.path)
     pixel_map = grid_map(str(fact.path), fact.size, fact.orientation, mask, grid)
-    camera, focal = _camera_id(fact), _exif_focal(fact)
+    camera, focal = camera_id(fact), exif_focal(fact)
     content = digest(
         picture.content, fact.orientation, np.packbits(mask.pixels) if mask else "whole", camera, focal
     )
@@ -157,20 +154,6 @@ def _view(fact: ImageFacts, mask: Mask | None, grid: GridOptions) -> View:
         camera=camera,
         focal_exif=focal,
     )
-
-
-def _camera_id(fact: ImageFacts) -> str:
-    """Name the physical camera: what EXIF says of body, lens and zoom, and the size of the stored picture."""
-    # The focal length is part of the name: a zoom lens is another camera at every setting.
-    named = [str(fact.exif[k]) for k in ("Make", "Model", "LensModel", "FocalLength") if k in fact.exif]
-    return " ".join([*named, f"{fact.size[0]}x{fact.size[1]}"])
-
-
-def _exif_focal(fact: ImageFacts) -> float | None:
-    # The equivalent is defined by the diagonal of the frame, whatever the proportions of the sensor. Pixels
-    # of the stored file: a crop afterwards makes it wrong, so it is a first guess only.
-    equivalent = fact.exif.get("FocalLengthIn35mmFilm")
-    return equivalent / _FILM_DIAGONAL_MM * math.hypot(*fact.size) if isinstance(equivalent, float) else None
 
 
 def _photo_notices(views: Sequence[View]) -> list[Notice]:
