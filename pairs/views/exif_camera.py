@@ -39,8 +39,8 @@ def _from_film_equivalent(fact: ImageFacts) -> float | None:
     equivalent = fact.exif.get("FocalLengthIn35mmFilm")
     if not isinstance(equivalent, float):
         return None
-    # Equivalent means the same angle over the diagonal, whatever the proportions of the sensor; a turn changes
-    # nothing. A crop afterwards makes it wrong, so it is a first guess only.
+    # Equivalent means the same angle over the diagonal, whatever the proportions of the sensor; a turn
+    # changes nothing. A crop afterwards makes it wrong, so it is a first guess only.
     return equivalent / _FILM_DIAGONAL_MM * math.hypot(*fact.size)
 
 
