@@ -109,14 +109,16 @@ class Worker:
     def __init__(self) -> None:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process that writes it
         self._process = process = subprocess.Popen(
-            [sys.executable, "-m", "pairs.engines.processes"],
+            # Without -P, -m looks for modules in the user's current folder first: a `pairs.py` or `cv2.py`
+            # beside the photos would be executed.
+            [sys.executable, "-P", "-m", "pairs.engines.processes"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             env={
                 **os.environ,
                 **_ONE_THREAD,
-                "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+                "PYTHONPATH": os.pathsep.join(_module_folders()),
             },
         )
         if process.stdin is None or process.stdout is None:
@@ -160,6 +162,15 @@ class Worker:
         for stream in (self._tasks, self._results, self._stderr):
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
+
+
+def _module_folders() -> list[str]:
+    """Return where a worker looks for modules: where this process does, in the current folder last.
+
+    The empty entry of an interactive session means that folder. It may be the source tree that is worked in,
+    but nothing in it may stand for an installed package.
+    """
+    return [path for path in sys.path if path] + ([os.getcwd()] if "" in sys.path else [])
 
 
 def call_in_child(function: Callable[[Task], Result], task: Task) -> Result:

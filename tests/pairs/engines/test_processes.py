@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -55,12 +56,39 @@ def test_a_script_without_a_main_guard_may_use_the_pool(tmp_path) -> None:
     assert done.stdout == "[1, 2]\n"
 
 
+@pytest.mark.parametrize("interactive", [False, True])
+@pytest.mark.parametrize("pythonpath", [False, True])
+def test_code_of_the_current_folder_is_not_run(tmp_path, monkeypatch, interactive, pythonpath) -> None:
+    here, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
+    for folder in (here, elsewhere):
+        folder.mkdir()
+    for name in ("pairs", "masks", "numpy", "cv2", "torch", "pickle", "signal"):
+        (here / f"{name}.py").write_text(
+            f"open({str(tmp_path / 'ran')!r}, 'w').close()\nraise ImportError('no')\n"
+        )
+    (elsewhere / "of_the_user.py").write_text("NUMBER = 7\n")
+    monkeypatch.chdir(here)
+    if interactive:
+        monkeypatch.syspath_prepend("")
+    if pythonpath:
+        monkeypatch.setenv("PYTHONPATH", str(elsewhere))
+        monkeypatch.syspath_prepend(elsewhere)  # as Python does at its start
+    assert call_in_child(_import_and_square, "of_the_user" if pythonpath else "colorsys") == 16
+    assert not (tmp_path / "ran").exists()
+
+
 def test_printing_does_not_disturb_the_answers() -> None:
     assert call_in_child(_print_and_return, 5) == 5
 
 
 def _square(task: tuple[int, int]) -> int:
     return task[0] ** task[1]
+
+
+def _import_and_square(module: str) -> int:
+    importlib.import_module(module)
+    importlib.import_module("numpy")
+    return _square((4, 2))
 
 
 def _process_id(_: int) -> int:
