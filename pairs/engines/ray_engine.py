@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from types import ModuleType
@@ -56,7 +57,15 @@ def _run(
     if own:
         # Its processes write to the terminal whatever the program's own logging says.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
+        # Ray puts the user's current folder first among the places of its workers' modules: a `cv2.py` there
+        # would be executed. It does not where a working folder is given.
+        with tempfile.TemporaryDirectory() as empty:
+            ray.init(
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="error",
+                runtime_env={"working_dir": empty},
+            )
     # Held here until the end: a worker that is started again reads it again.
     shared = ray.put(_anywhere(job))
     try:
