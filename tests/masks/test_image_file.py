@@ -1,7 +1,7 @@
 """Opening picture files, good and bad."""
 
-import importlib.util
 import struct
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,7 @@ from PIL import ExifTags, Image
 
 from masks.errors import ImageError, MissingExtraError
 from masks.image_file import open_image, open_levels, probe_image
+from masks.pixelmap import turn_upright
 
 
 def photo(path: Path, orientation: int = 1, focal35: int = 0) -> Path:
@@ -220,28 +221,50 @@ def test_a_png_says_its_turn_before_or_behind_its_pixels(tmp_path: Path) -> None
     assert probe_image(behind_the_pixels(path)) == before
 
 
-HEIC_EXTRA = importlib.util.find_spec("pillow_heif") is not None
-
-
 @pytest.mark.parametrize("ending", ["heic", "HEIF"])
-@pytest.mark.skipif(not HEIC_EXTRA, reason="the extra 'heic' is not installed")
-def test_a_heic_photo_comes_back_with_its_size_turn_and_lens(tmp_path: Path, ending: str) -> None:
-    import pillow_heif
-
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_heic_photo_comes_back_with_its_size_turn_and_lens(
+    tmp_path: Path, ending: str, orientation: int
+) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif", reason="HEIC is an extra (pip install pointloom[heic])")
     pillow_heif.register_heif_opener()
     exif = Image.Exif()
-    exif[ExifTags.Base.Make] = "Maker"
+    exif[ExifTags.Base.Make], exif[ExifTags.Base.Orientation] = "Maker", orientation
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = 28
     path = tmp_path / f"a.{ending}"
-    Image.fromarray(columns(COLOURS)).save(path, format="HEIF", quality=95, exif=exif)
-    facts = probe_image(path)
-    assert (facts.size, facts.orientation, facts.has_alpha) == ((48, 16), 1, False)
+    image = Image.fromarray(columns(COLOURS))
+    # From here, not from an argument, a turn comes into HEIC's own property of it, which phones write.
+    image.info["exif"] = exif.tobytes()
+    image.save(path, format="HEIF", quality=95)
+    facts, picture = probe_image(path), open_image(path)
     assert facts.exif == {"Make": "Maker", "FocalLengthIn35mmFilm": 28.0}
-    np.testing.assert_allclose(open_image(path).pixels[8, 8::16].astype(int), COLOURS, atol=8)
+    assert facts.upright_size == ((48, 16) if orientation == 1 else (16, 48))
+    assert (facts.has_alpha, picture.alpha) == (False, None)
+    assert picture.pixels.shape == (facts.size[1], facts.size[0], 3)
+    upright = turn_upright(picture.pixels, facts.orientation)
+    colours = upright[8, 8::16] if orientation == 1 else upright[8::16, 8]
+    np.testing.assert_allclose(colours.astype(int), COLOURS, atol=8)
 
 
-@pytest.mark.skipif(HEIC_EXTRA, reason="the extra 'heic' is installed")
-def test_a_heic_photo_without_the_extra_names_it(tmp_path: Path) -> None:
-    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic")
-    with pytest.raises(MissingExtraError, match=r"a\.heic: .*pip install 'pointloom\[heic\]'"):
-        probe_image(tmp_path / "a.heic")
+def test_a_heic_cut_out_keeps_its_alpha(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif", reason="HEIC is an extra (pip install pointloom[heic])")
+    pillow_heif.register_heif_opener()
+    rgba = np.full((32, 32, 4), 90, np.uint8)
+    rgba[..., 3] = 255 * (np.arange(32) < 16)
+    Image.fromarray(rgba).save(tmp_path / "a.heic", format="HEIF", quality=-1)
+    assert probe_image(tmp_path / "a.heic").has_alpha
+    np.testing.assert_array_equal(open_levels(tmp_path / "a.heic"), rgba[..., 3])
+
+
+def test_a_damaged_heic_photo_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_heif", reason="HEIC is an extra (pip install pointloom[heic])")
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40))
+    with pytest.raises(ImageError, match=r"a\.heic: cannot be decoded"):
+        open_image(tmp_path / "a.heic")
+
+
+def test_a_heic_photo_without_the_extra_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
+    for read in (probe_image, open_image, open_levels):
+        with pytest.raises(MissingExtraError, match=r"a\.heic: .*pip install 'pointloom\[heic\]'"):
+            read(tmp_path / "a.heic")
