@@ -1,4 +1,4 @@
-"""Points from matched pixels and known cameras (the sparse aligner's specification, chapter 14)."""
+"""Points from matched pixels and known cameras (docs/sparse_alignment.md, "Triangulation")."""
 
 from __future__ import annotations
 

@@ -6,15 +6,12 @@ import cv2
 import numpy as np
 
 _LEAST_POINTS = 12
-
-
+"""To begin with, and that agree: matches at random seldom agree on so many."""
 _ERROR_PX = 4.0
-
-
+"""Twice the distance within which matches count as agreeing: the points have errors of depth, too."""
 _TRIES = 1000
-
-
 _SURE = 0.9999
+"""Tries end early at this certainty. Generous: only a few views are placed so, each once."""
 
 
 def resect(points: np.ndarray, pixels: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray] | None:

@@ -1,4 +1,4 @@
-"""The reference's two-stage descent (the sparse aligner's specification, chapter 10)."""
+"""The reference's two-stage descent (docs/sparse_alignment.md, "Two stages of Adam")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the descent starts (the sparse aligner's specification, chapter 7)."""
+"""Where the descent starts (docs/sparse_alignment.md, "Camera parametrisation")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of links and their derivatives (the sparse aligner's specification, chapters 7.2 and 9).
+"""Errors of links and their derivatives (docs/sparse_alignment.md, "Losses").
 
 All is relative: the source's point goes into the target's frame, and its distance from what the target says
 is measured there.

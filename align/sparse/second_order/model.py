@@ -1,5 +1,5 @@
-"""The reference's coarse and fine losses as models for damped least squares (the sparse aligner's
-specification, chapters 9 and 10).
+"""The reference's coarse and fine losses as models for damped least squares
+(docs/sparse_alignment.md, "Damped least squares on the same losses").
 """
 
 from __future__ import annotations
@@ -207,9 +207,7 @@ def _without_fixed(
 
 
 def _kept_shape(model: SparseModel, before: SparseState, after: SparseState) -> np.ndarray:
-    """Return the depths (A,) over their scales for the focals of `after`: a longer focal stretches them
-    (chapter 7.1).
-    """
+    """Return the depths (A,) over their scales for the focals of `after`: a longer focal stretches them."""
     if np.array_equal(before.log_focal, after.log_focal):
         return before.shape
     stretch = [

@@ -1,5 +1,5 @@
-"""What the reference's losses are sums over, in tiles for damped least squares (the sparse aligner's
-specification, chapter 9).
+"""What the reference's losses are sums over, in tiles for damped least squares
+(docs/sparse_alignment.md, "Losses").
 
 A link is a pixel of one view, at the depth of its anchor, about which another view says something: on which
 pixel it sees it, where its own match lies in space, or where a pointmap predicts it. Links are ordered by
@@ -56,7 +56,7 @@ class TiledObservations:
 
 
 def reprojection_observations(terms: MatchTerms) -> TiledObservations:
-    """Return every match as two links to pixels: each end is seen by the other end's view (chapter 9.4)."""
+    """Return every match as two links to pixels: each end is seen by the other end's view."""
     view = terms.ends.view[terms.ends.group].numpy()  # (T, 2)
     flat = []
     for end in range(2):
@@ -77,7 +77,7 @@ def reprojection_observations(terms: MatchTerms) -> TiledObservations:
 
 def point_to_point_observations(terms: MatchTerms, own_point: np.ndarray) -> TiledObservations:
     """Return every match as one link from its first end to the second end's point (T, 3, S), in its view's
-    depth scale (chapter 9.3).
+    depth scale.
     """
     view = terms.ends.view[terms.ends.group].numpy()
     pixel, anchor, ratio_minus_one = (
@@ -94,9 +94,7 @@ def point_to_point_observations(terms: MatchTerms, own_point: np.ndarray) -> Til
 
 
 def point_to_pointmap_observations(terms: FallbackTerms, share: float) -> TiledObservations:
-    """Return the fallback's points as links to their predictions, weighing a `share` of the whole (chapter
-    9.5).
-    """
+    """Return the fallback's points as links to their predictions, weighing a `share` of the whole."""
     of, frame = terms.ends.view[terms.ends.group, 0].numpy(), terms.frame[terms.ends.group].numpy()
     pixel, anchor, ratio_minus_one = (
         terms.ends.pixel[:, 0],
