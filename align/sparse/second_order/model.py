@@ -47,7 +47,8 @@ has its share of it. If all
 cameras turn while all principal points move, or draw back while their focals grow, the losses hardly change:
 these go where the matches push them, and not wherever noise leads along such a valley."""
 _LOG_DEPTH_STEP = 1.0
-_AT_BOUND = 1e-12  # relative
+"""Most that a log depth moves in a step: a depth that few matches hold could otherwise leave for infinity."""
+_AT_BOUND = 1e-12  # relative: rounding of the division by the smallest scale
 
 
 @dataclass(frozen=True, slots=True)
