@@ -1,1 +1,25 @@
-"""What all views agree on: cameras, depth, the object."""
+"""What all views agree on: cameras, depth, the object.
+
+    >>> from align import reconstruct, save_scene
+    >>> from align.export import EXPORTERS
+    >>> scene = reconstruct("photos", "masks")
+    >>> scene
+    >>> EXPORTERS["glb"](scene, "object.glb")
+
+`reconstruct` goes from photos and masks to a `Scene` in one call. `align_predictions` starts from the
+predictions of any network (`pairs.read_predictions`, or a backend of `pairs`); `align_components` keeps every
+component of views that matches tie together, `align_connected` insists on one, and `register_views` places
+further views in a finished scene. `PRESETS` holds the named settings; `BundleOptions` (ours) and
+`SparseOptions` (MASt3R's sparse global alignment) are what a `Preset` is made of. `save_scene` and
+`load_scene` keep a scene as a folder, `point_cloud` gives its coloured points, `evaluate` compares its
+cameras with the truth.
+
+Further rooms with public names: `align.export` (files for other programs), `align.show` (pictures),
+`align.demo` (a rendered turntable with known truth).
+"""
+
+from lazy_loader import attach_stub
+
+# The names stand in the stub beside this file and are imported when they are first asked for: importing a
+# package stays fast, and Ctrl-C is answered before torch is loaded.
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

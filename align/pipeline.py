@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import networkx
@@ -11,59 +11,65 @@ import networkx
 from align.bundle.options import BundleOptions
 from align.global_alignment import align_predictions
 from align.group_scene import group_scene
-from align.presets import PRESETS, Preset
+from align.presets import PRESETS, Preset, preset_named
 from align.scene import Report, Scene
+from masks.errors import UserError
 from masks.files import list_photos
 from masks.notice import Notice, warning
 from masks.progress import Progress, silent
 from pairs.backends.protocol import Backend, SimilarityBackend
 from pairs.backends.registry import make_backend
 from pairs.graph.by_similarity import Retrieval
-from pairs.graph.scene_graphs import SceneGraph
+from pairs.graph.scene_graphs import SceneGraph, parse_graph
 from pairs.prediction.predictions import Predictions
-from pairs.prediction.store import PredictionStore
+from pairs.prediction.store import PredictionStore, user_store_folder
+from pairs.views.grid import GridOptions
 from pairs.views.load import LoadOptions, load_views
 from pairs.views.view import View
 
 
-@dataclass(frozen=True, slots=True)
-class ReconstructOptions:
-    """How photos become a scene."""
-
-    load: LoadOptions = field(default_factory=LoadOptions)
-    backend: Backend = field(default_factory=lambda: make_backend("classical", seed=0))
-    graph: SceneGraph | None = None
-    """Which pairs to align; none: the backend's own choice."""
-    preset: Preset = field(default_factory=lambda: PRESETS["pointloom"])
-
-
 def reconstruct(
-    images: Sequence[Path | str] | Path | str,
-    masks: Path | str | None,
-    store_folder: Path | str,
-    options: ReconstructOptions | None = None,
+    photos: Sequence[Path | str] | Path | str,
+    masks: Path | str = "auto",
+    *,
+    backend: str | Backend = "classical",
+    graph: str | SceneGraph | None = None,
+    preset: str | Preset = "pointloom",
+    load: LoadOptions | None = None,
+    store: Path | str | None = None,
     progress: Progress = silent,
 ) -> Scene:
-    """Return the scene that photos show.
+    """Return the scene that photos show: cameras, depth and confidence of every view that could be placed.
 
-    Finished steps are kept in `store_folder`: the same call goes on where a killed one stopped and gives the
-    same bytes. Raises `UserError` and its kin naming the file and the remedy when the input is not enough.
+    `photos` is a folder, or the files in the order in which they were taken. `masks` is a folder of masks;
+    "auto": those beside the photos or in their alpha channels, if there are any; "none": everything counts.
+    `backend` says what looks at the photos: a name, or what `pairs.make_backend` returns. `graph` says which
+    pairs are aligned: an object such as `pairs.Window(3)`, or its text ("window:3"); none: the backend
+    chooses. `preset` is a name of `align.PRESETS`, or a `Preset`. `load` says on which grid photos and masks
+    are read.
+
+    Finished steps are kept in the folder `store` (none: one of the user's cache): the same call goes on where
+    a killed one stopped, and gives the same bytes. What was decided, doubted or left out is in the scene's
+    report. Raises `masks.UserError` and its kin, naming the file and the remedy, when the input is not
+    enough.
     """
-    options = options or ReconstructOptions()
+    backend = make_backend(backend) if isinstance(backend, str) else backend
+    preset = preset_named(preset) if isinstance(preset, str) else preset
+    graph = parse_graph(graph) if isinstance(graph, str) else graph
+    load = load or LoadOptions()
+    if backend.own_grid and load.grid != GridOptions():
+        raise UserError(f"load.grid: this backend predicts on {backend.own_grid}. Omit it.")
     progress("reading photos and masks", 0, 1)
-    photos = list_photos([Path(p) for p in ([images] if isinstance(images, (str, Path)) else images)])
-    views, notices = load_views(photos, masks, options.load)
-    store = PredictionStore(Path(store_folder))
-    predictions = options.backend.predict(views, _pairs(options, views, store, progress), store, progress)
-    scene = (
-        align_predictions(predictions, options.preset, progress)
-        if predictions.group is None
-        else group_scene(predictions, progress)
-    )
-    report = Report(
-        (*notices, *scene.report.notices, *_not_heard(options.preset, predictions)), scene.report.figures
-    )
-    return replace(scene, inputs=tuple(path.name for path in photos), report=report)
+    paths = list_photos([Path(p) for p in ([photos] if isinstance(photos, (str, Path)) else photos)])
+    views, notices = load_views(paths, masks, load)
+    kept = PredictionStore(user_store_folder() if store is None else Path(store))
+    predictions = backend.predict(views, _edges(graph, backend, views, kept, progress), kept, progress)
+    if predictions.group is None:
+        scene = align_predictions(predictions, preset, progress)
+    else:
+        scene = group_scene(predictions, progress)
+    report = Report((*notices, *scene.report.notices, *_not_heard(preset, predictions)), scene.report.figures)
+    return replace(scene, inputs=tuple(path.name for path in paths), report=report)
 
 
 def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
@@ -92,11 +98,14 @@ def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
     return ()
 
 
-def _pairs(
-    options: ReconstructOptions, views: Sequence[View], store: PredictionStore, progress: Progress
+def _edges(
+    graph: SceneGraph | None,
+    backend: Backend,
+    views: Sequence[View],
+    store: PredictionStore,
+    progress: Progress,
 ) -> networkx.Graph | None:
     """Return the graph that was asked for; one by similarity is made with what the backend says of that."""
-    graph = options.graph
-    if isinstance(graph, Retrieval) and isinstance(options.backend, SimilarityBackend):
-        graph = graph.with_similarity(options.backend.similarity(views, store, progress))
+    if isinstance(graph, Retrieval) and isinstance(backend, SimilarityBackend):
+        graph = graph.with_similarity(backend.similarity(views, store, progress))
     return None if graph is None else graph.edges([view.name for view in views])

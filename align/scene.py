@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from masks.notice import Notice
+from masks.notice import Level, Notice
 from masks.pixelmap import PixelMap, intrinsics_to_source
 from pairs.prediction.from_group import pointmap
 from pairs.views.cameras import Cameras
@@ -49,7 +49,7 @@ class Report:
     """Numbers of the solver by name, ready for JSON."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Scene:
     """Cameras and depth of all placed views in one world and one scale."""
 
@@ -68,6 +68,16 @@ class Scene:
         for name, array in (("K", self.cameras.K), ("cam_from_world", self.cameras.cam_from_world)):
             if not np.isfinite(array).all():
                 raise ValueError(f"a scene's {name} must be finite")
+
+    def __repr__(self) -> str:
+        """Return what a notebook should show: not the arrays."""
+        sizes = sorted({view.pixel_map.target_size for view in self.views})
+        grids = " and ".join(f"{w}x{h}" for w, h in sizes)
+        doubts = sum(notice.level is not Level.INFO for notice in self.report.notices)
+        return (
+            f"Scene({len(self.views)} of {len(self.inputs)} views placed, depth {grids}, "
+            f"{len(self.edges)} pairs aligned, {doubts} warnings in its report)"
+        )
 
     def at_original(self) -> Cameras:
         """Return the cameras in pixels of the upright photos at full resolution."""

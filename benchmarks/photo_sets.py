@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from align.evaluate.camera_errors import Evaluation, evaluate
+from align.evaluation.camera_errors import Evaluation, evaluate
 from align.export.cameras_json import read_cameras
 from align.scene import Scene
 from align.scene_folder import load_scene
@@ -31,7 +31,7 @@ from masks.progress import silent
 from pairs.backends.registry import make_backend
 from pairs.prediction.store import PredictionStore
 from pairs.views.cameras import Cameras
-from pairs.views.load import LoadOptions, load_views
+from pairs.views.load import load_views
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def start_of(scene: Scene, images: list[Path], masks: Path | None, store: Path) 
     """Return the scene with the cameras that the backend handed to the aligner, asked of it again: all its
     steps are in the store.
     """
-    views, _ = load_views(list_photos(images), masks, LoadOptions(use_masks=masks is not None))
+    views, _ = load_views(list_photos(images), masks or "none")
     predictions = make_backend("classical", 0).predict(views, None, PredictionStore(store), silent)
     cameras, position = predictions.cameras, {view.name: k for k, view in enumerate(predictions.views)}
     if cameras is None:

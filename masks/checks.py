@@ -13,6 +13,7 @@ from masks.mask import Mask
 from masks.notice import Notice, first_few, info, left_out, warning
 
 _FULL = 0.98
+# A few border pixels are JPEG noise or a turntable's edge; above this share the frame cuts the object.
 _BORDER_SHARE = 0.02
 
 
@@ -25,6 +26,8 @@ def erode(mask: Mask, radius_px: int) -> Mask:
     if radius_px == 0:
         return mask
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1, 2 * radius_px + 1))
+    # What lies outside the picture counts as object: where the frame cuts the object there is no silhouette,
+    # hence no rim to take off.
     eroded = cv2.erode(
         mask.pixels.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1
     ).astype(bool)

@@ -64,6 +64,8 @@ def _photos_of(folder: Path) -> list[Path]:
     photos = [p for p in pictures if not _is_mask_of_another(p, names)]
     by_stem: dict[str, Path] = {}
     for path in photos:
+        # `a.jpg` beside `a.png` may be a photo and its mask, or one photo twice. A wrong guess would ruin the
+        # scene silently.
         twin = by_stem.setdefault(path.stem.lower(), path)
         if twin != path:
             raise ImageError(
@@ -133,6 +135,7 @@ def find_masks_beside(photos: Sequence[Path]) -> tuple[Path | None, ...]:
     beside = {folder: _masks_in(folder, photos) for folder in folders}
     hidden = {folder: _masks_in(folder / ".mask", photos) for folder in folders}
     return tuple(
+        # The bare stem counts in a folder of masks only: beside the photos it would be another photo.
         _first(beside[photo.parent], mask_names(photo.name))
         or _first(hidden[photo.parent], (*mask_names(photo.name), photo.stem.lower()))
         for photo in photos
@@ -145,12 +148,14 @@ def _masks_in(folder: Path, photos: Sequence[Path]) -> dict[str, Path]:
     """
     if not folder.is_dir():
         return {}
+    # A photo is not its own mask, even where photos and masks share a folder.
     taken = {photo.resolve() for photo in photos}
     files = [
         p
         for p in folder.iterdir()
         if p.is_file() and p.suffix.lower() in MASK_SUFFIXES and p.resolve() not in taken
     ]
+    # Written in reverse order, so that of equal stems the first in natural order is the one that stays.
     return {p.stem.lower(): p for p in sorted(files, key=lambda p: natural_key(p.name), reverse=True)}
 
 

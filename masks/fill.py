@@ -22,6 +22,7 @@ they are."""
 GREY = 127
 """The constant that carries no colour; also the fill of a picture whose mask is empty."""
 
+# At the networks' 512 pixels this is 16: one patch.
 _BLUR_SHARE = 1 / 32
 """Standard deviation of the wide blur as a share of the picture's longest side."""
 
@@ -63,6 +64,8 @@ def nearest(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """
     if not mask.any():
         return constant(image, mask)
+    # The outermost ring of a photographed edge is half background: as a source it would spread that colour
+    # all around the object.
     core = shrunk(mask, 1)
     extended = _outside(image, mask, extend_nearest(image, core if core.any() else mask))
     return _outside(image, mask, cv2.GaussianBlur(extended, (0, 0), 2.5))
@@ -72,6 +75,8 @@ def extend_nearest(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Return `values` (H, W) or (H, W, C) where `valid` (H, W), elsewhere the value of the nearest valid
     pixel. One pixel must be valid at least.
     """
+    # Distances by a 5x5 mask are off by 2 % at most: where two object pixels are about equally near, either
+    # will do.
     _, labels = cv2.distanceTransformWithLabels(
         (~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )

@@ -98,6 +98,7 @@ def open_levels(path: Path) -> np.ndarray:
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return np.asarray(image, np.float32)
     rgba = np.asarray(image.convert("RGBA"))
+    # Many programs write an alpha channel that is opaque everywhere: it says nothing.
     if np.ptp(rgba[..., 3]) > 0:
         return rgba[..., 3].astype(np.float32)
     return rgba[..., :3].max(-1).astype(np.float32)
@@ -108,6 +109,8 @@ def _open(path: Path) -> tuple[Image.Image, str]:
     if path.suffix.lower() in (".heic", ".heif"):
         _register_heic(path)
     try:
+        # Read once, for the digest and for the pixels: a file that changes in between would be kept under the
+        # key of the other one.
         data = path.read_bytes()
     except OSError as error:
         raise ImageError(
@@ -164,6 +167,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     if not (image.mode.startswith("I") or image.mode == "F"):
         return image
     levels = np.asarray(image, np.float64)
+    # Pillow does not say how many bits were meant: what exceeds 8 bits counts as 16.
     white = 65535.0 if levels.max() > 255 else max(float(levels.max()), 1.0)
     return Image.fromarray(np.clip(levels / white * 255, 0, 255).round().astype(np.uint8))
 

@@ -81,6 +81,7 @@ def choose_polarity(bright: Sequence[np.ndarray]) -> tuple[bool, Notice]:
             "every mask is white all over: nothing tells object from background. Check how the masks were "
             "exported."
         )
+    # The median: a few objects that fill their photo's border do not turn the set.
     inverted = float(np.median([border_share(b) for b in bright])) > 0.5
     side, other = ("black", "white") if inverted else ("white", "black")
     text = (
@@ -129,6 +130,8 @@ def _fit(mask: np.ndarray, path: Path, photo: PhotoShape) -> tuple[np.ndarray, l
     w, h = photo.upright_size
     mask_h, mask_w = mask.shape
     if (mask_w, mask_h) == (w, h):
+        # Half turns, mirrors, and quarter turns of a square keep the size: it cannot tell whether the mask
+        # was turned along with the photo.
         turned = photo.orientation != 1 and (photo.orientation < 5 or w == h)
         text = (
             f"{photo.name} is stored turned, and the mask's size does not say which way up it is: taken as "
@@ -145,6 +148,8 @@ def _fit(mask: np.ndarray, path: Path, photo: PhotoShape) -> tuple[np.ndarray, l
             "ratios differ. "
             "Export the mask at the photo's size (a mask of a cropped photo does not fit the whole one)."
         )
+    # Areas when shrinking, so that 0.5 means half covered. Bilinear when growing: bicubic would overshoot at
+    # the rim and move the edge.
     shrinking = w <= mask_w
     resized = (
         cv2.resize(

@@ -40,6 +40,7 @@ def shrunk(pixels: np.ndarray, radius_px: int, shape: int = cv2.MORPH_RECT) -> n
     border is no rim.
     """
     element = cv2.getStructuringElement(shape, (2 * radius_px + 1, 2 * radius_px + 1))
+    # Outside the picture counts as object: where the frame cuts the object there is no silhouette.
     return cv2.erode(pixels.astype(np.uint8), element, borderType=cv2.BORDER_CONSTANT, borderValue=1).astype(
         bool
     )

@@ -96,12 +96,15 @@ class PixelMap:
     def matrix(self) -> np.ndarray:
         """(3, 3) homogeneous target pixels from file pixels."""
         w, h = self.source_size
+        # A turn maps the outlines of pictures onto each other, so it is about the middle of both. With
+        # centres at integers the middle of w pixels is (w - 1) / 2.
         centre = np.array([(w - 1) / 2, (h - 1) / 2])
         upright_centre = (np.array(self.upright_size) - 1) / 2
         turn = self.axes_turn
         turn[:2, 2] = upright_centre - turn[:2, :2] @ centre
         scale = np.array(self.scale)
         resize = np.diag([*scale, 1.0])
+        # x -> (x - crop + 1/2) s - 1/2 - trim + pad, multiplied out.
         resize[:2, 2] = (
             (0.5 - np.array(self.crop[:2])) * scale - 0.5 - np.array(self.trim[:2]) + np.array(self.pad[:2])
         )
@@ -161,6 +164,7 @@ def image_to_target(pixel_map: PixelMap, image: np.ndarray, fill: float = 0) -> 
     upright = turn_upright(image, pixel_map.orientation)
     x, y, w, h = pixel_map.crop
     part = np.ascontiguousarray(upright[y : y + h, x : x + w])
+    # As floats: the area average of zeros and ones is the covered share, which is what a mask is asked for.
     boolean = part.dtype == bool
     scaled = _resize(part.astype(np.float32) if boolean else part, pixel_map.scaled_size, smooth=boolean)
     left, top, _, _ = pixel_map.trim

@@ -16,6 +16,8 @@ def write_whole(path: Path, content: bytes) -> None:
     A killed run leaves either the old file or the new one. Raises `OutputError` when the place cannot be
     written.
     """
+    # In the same folder, because a rename is atomic within one file system only; with the process id, so that
+    # two writers of one file do not write into each other's.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

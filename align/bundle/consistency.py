@@ -12,7 +12,7 @@ import torch
 from align.agreement import Agreement, agreement_notices, agreement_of
 from align.bundle.intrinsics import SharedIntrinsics
 from align.bundle.observations import Observations
-from align.bundle.reprojection import BundleState, project, squared_errors
+from align.bundle.reprojection import BundleState, project_observations, squared_errors
 from align.initial.loop_consistency import Triplets
 from align.initial.relative_poses import RelativePoses
 from align.initial.start import Start
@@ -64,7 +64,7 @@ def check_consistency(
     triplets: Triplets,
 ) -> Consistency:
     """Measure how far observations, pairs and triplets agree."""
-    error = np.sqrt(squared_errors(project(obs, intrinsics, state)))
+    error = np.sqrt(squared_errors(project_observations(obs, intrinsics, state)))
     source = np.repeat(obs.direction[:, 0], np.diff(obs.direction_start))
     # A triplet says no more than its weakest pair.
     matches, weight = pairs.num_matches, pairs.num_matches[triplets.edges].min(1)

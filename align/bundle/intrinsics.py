@@ -77,7 +77,7 @@ def _grid_aspect(view: View) -> float:
 def shared_intrinsics(
     canonical: Sequence[CanonicalView], views: Sequence[View], principal_points: Tensor, known: Known
 ) -> tuple[SharedIntrinsics, tuple[Notice, ...]]:
-    """Return the lenses with the median focal of each camera's views, and a notice where these differ too
+    """Return the intrinsics with the median focal of each camera's views, and a notice where these differ too
     much for one camera.
     """
     centre, aspect = (

@@ -1,8 +1,9 @@
 """The refinement as a model for damped least squares: robust reprojection errors, priors, and where each
 unknown's column is.
 
-Shared unknowns, in this order: six a view (turn, shift of the camera), one log size a view, one log focal a
-camera, and where principal points are free their two coordinates a camera. Lone ones: the blocks' offsets.
+Shared unknowns, in this order: six a view (rotation, translation of the camera), one log scale a view, one
+log focal a camera, and where principal points are free their two coordinates a camera. Eliminated ones: the
+blocks' offsets.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from align.bundle.reprojection import (
     JacobianRows,
     bundle_grams,
     concatenated,
-    project,
+    project_observations,
     relative_poses,
     robust_cost,
     robust_weights,
@@ -66,7 +67,9 @@ class BundleModel:
         with np.errstate(over="ignore", invalid="ignore"):
             errors = [
                 robust_cost(
-                    squared_errors(project(piece, self.intrinsics, state)), piece.weight, self.kernel_width
+                    squared_errors(project_observations(piece, self.intrinsics, state)),
+                    piece.weight,
+                    self.kernel_width,
                 )
                 for piece in self.pieces
             ]
@@ -81,16 +84,16 @@ class BundleModel:
     def retract(self, state: BundleState, step: Step) -> BundleState:
         """Return the state after a step: poses turn about their camera's own axes."""
         n, num_cameras = len(state.log_scale), len(state.log_focal)
-        pose, lens = step.shared[: 6 * n].reshape(n, 6), step.shared[7 * n :]
+        pose, camera = step.shared[: 6 * n].reshape(n, 6), step.shared[7 * n :]
         principal_point_offset = (
-            lens[num_cameras:].reshape(-1, 2) if self.intrinsics.free_principal_point else 0
+            camera[num_cameras:].reshape(-1, 2) if self.intrinsics.free_principal_point else 0
         )
         turn = rotation_of(pose[:, :3])
         return BundleState(
             R_cam_from_world=turn @ state.R_cam_from_world,
             t_cam_from_world=(turn @ state.t_cam_from_world[..., None])[..., 0] + pose[:, 3:],
             log_scale=state.log_scale + step.shared[6 * n : 7 * n],
-            log_focal=state.log_focal + lens[:num_cameras],
+            log_focal=state.log_focal + camera[:num_cameras],
             principal_point_offset=state.principal_point_offset + principal_point_offset,
             offset=state.offset + step.eliminated,
         )
@@ -100,7 +103,7 @@ def weighted_grams(model: BundleModel, state: BundleState) -> BundleGrams:
     """Return the sums of the equations, each match with the weight that its error leaves it."""
     parts = []
     for piece in model.pieces:
-        projection = project(piece, model.intrinsics, state)
+        projection = project_observations(piece, model.intrinsics, state)
         parts.append(
             bundle_grams(
                 piece,
@@ -182,13 +185,15 @@ def direction_equations(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the columns (D, k), matrices (D, k, k) and gradients (D, k) of each direction.
 
-    In this order: pose of the source, pose of the target, size of the source, lenses of both.
+    In this order: pose of the source, pose of the target, scale of the source, intrinsics of both.
     """
     obs, n, rows = model.obs, len(state.log_scale), JacobianRows(model.intrinsics.num_params)
     source, target = obs.direction.T
-    lens = model.intrinsics.columns(7 * n)
+    of_camera = model.intrinsics.columns(7 * n)
     pose = 6 * np.stack([source, target], 1)[..., None] + np.arange(6)
-    columns = np.concatenate([pose.reshape(-1, 12), 6 * n + source[:, None], lens[source], lens[target]], 1)
+    columns = np.concatenate(
+        [pose.reshape(-1, 12), 6 * n + source[:, None], of_camera[source], of_camera[target]], 1
+    )
     by_depth = np.add.reduceat(grams.by_run, obs.direction_runs[:-1], axis=0)
     # Rows in the sums' order, the log depth in the place of the error.
     inner = grams.by_direction.copy()
@@ -236,8 +241,8 @@ def block_columns(obs: Observations, intrinsics: SharedIntrinsics, size: int) ->
     n = obs.num_views
     view = np.arange(n)[:, None]
     source, target = obs.direction.T
-    lens = intrinsics.columns(7 * n)
+    of_camera = intrinsics.columns(7 * n)
     partners = np.full((n, obs.num_slots, 6 + intrinsics.num_params), size)
     partners[source, obs.direction_slot, :6] = 6 * target[:, None] + np.arange(6)
-    partners[source, obs.direction_slot, 6:] = lens[target]
-    return np.concatenate([6 * view + np.arange(6), 6 * n + view, lens, partners.reshape(n, -1)], 1)
+    partners[source, obs.direction_slot, 6:] = of_camera[target]
+    return np.concatenate([6 * view + np.arange(6), 6 * n + view, of_camera, partners.reshape(n, -1)], 1)

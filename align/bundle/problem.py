@@ -50,7 +50,7 @@ def bundle_problem(
     options: BundleOptions,
     log_distance: Mapping[int, float],
 ) -> tuple[BundleProblem, float, tuple[Notice, ...]]:
-    """Return the evidence, the unit of its start in the world, and notices about lenses.
+    """Return the problem, the unit of its start in the world, and notices about intrinsics.
 
     `median` (V,) are the views' median depths as predicted, `log_distance` logs of the known ones.
     """

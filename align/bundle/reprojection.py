@@ -1,8 +1,15 @@
 """Reprojection errors with depths that hang on 8 x 8 blocks, and their equations
 (docs/bundle_alignment.md, "Reprojection Jacobian").
 
-A pixel at its canonical depth times exp(log size of the view + offset of the block) goes into the partner
-view, where its match should be.
+A pixel at its canonical depth times exp(log scale of the view + offset of the block) goes into the partner
+view, where its match should be. With target_from_source (R, t), focals f, principal points c, the source
+pixel p at depth d and its match q:
+
+    P = d R ((p - c_s) / f_s, 1) + t        the point in the target's camera
+    e = f_t (P_x / P_z, P_y / P_z) - (q - c_t)        its error
+
+Pixels are those along x: what lies along y is stretched by the aspect beforehand, so that one focal serves
+both.
 """
 
 from __future__ import annotations
@@ -21,26 +28,26 @@ _BEHIND_PX2 = 1e4
 """What its squared error counts for."""
 
 POSE = slice(0, 6)
-"""Rows of the left perturbation (turn, shift) of the relative pose."""
+"""Rows of the left perturbation (rotation, translation) of the relative pose."""
 
 
 @dataclass(frozen=True, slots=True)
 class JacobianRows:
-    """Which rows of an observation are derivatives by what: after the pose come both lenses (log focal,
-    shift), and the error itself.
+    """Which rows of an observation are derivatives by what: after the pose come the intrinsics of both views
+    (log focal, and where it is free the principal point), and the error itself.
     """
 
     num_params: int
-    """Numbers of a lens."""
+    """Intrinsics of a camera that may move."""
 
     @property
     def source(self) -> slice:
-        """The source's lens."""
+        """The source's intrinsics."""
         return slice(6, 6 + self.num_params)
 
     @property
     def target(self) -> slice:
-        """The target's lens."""
+        """The target's intrinsics."""
         return slice(6 + self.num_params, self.error)
 
     @property
@@ -82,9 +89,9 @@ class Projection:
 
 @dataclass(frozen=True, slots=True)
 class BundleGrams:
-    """Sums of products of rows, each observation with its weight."""
+    """Gram blocks: sums of products of Jacobian rows, each observation with its weight."""
 
-    by_direction: np.ndarray  # (D, r, r), r = 7 + 2 x the numbers of a lens
+    by_direction: np.ndarray  # (D, r, r), r = 7 + 2 x the intrinsics of a camera
     by_run: np.ndarray  # (U, r + 1)
     """Products of the log depth's row with the r rows and with itself."""
 
@@ -96,18 +103,18 @@ def relative_poses(state: BundleState, direction: np.ndarray) -> tuple[np.ndarra
     return R, state.t_cam_from_world[target] - (R @ state.t_cam_from_world[source][..., None])[..., 0]
 
 
-def project(obs: Observations, intrinsics: SharedIntrinsics, state: BundleState) -> Projection:
+def project_observations(obs: Observations, intrinsics: SharedIntrinsics, state: BundleState) -> Projection:
     """Return where every observation's point falls and its errors."""
     source, target = obs.direction.T
     R, t = relative_poses(state, obs.direction)
     count, focal = np.diff(obs.direction_start), np.exp(state.log_focal)[intrinsics.camera]
-    size = np.exp(state.log_scale[obs.run_view] + state.offset[obs.run_view, obs.run_block])
-    depth = obs.depth * np.repeat(size, np.diff(obs.run_start))
+    scale = np.exp(state.log_scale[obs.run_view] + state.offset[obs.run_view, obs.run_block])
+    depth = obs.depth * np.repeat(scale, np.diff(obs.run_start))
     ray, seen = obs.ray, obs.seen
     if intrinsics.free_principal_point:
-        principal_point_offset = state.principal_point_offset[intrinsics.camera]
+        offset = state.principal_point_offset[intrinsics.camera]
         ray, seen = (
-            pixel - np.repeat(principal_point_offset[view].T, count, axis=1)
+            pixel - np.repeat(offset[view].T, count, axis=1)
             for pixel, view in ((ray, source), (seen, target))
         )
     # Rays are kept in pixels: the source's focal goes into the matrix, of which there is one a direction.
@@ -115,6 +122,7 @@ def project(obs: Observations, intrinsics: SharedIntrinsics, state: BundleState)
     g = np.repeat(by_pixel.reshape(-1, 9).T, count, axis=1)
     rotated = np.stack([depth * (g[3 * k] * ray[0] + g[3 * k + 1] * ray[1] + g[3 * k + 2]) for k in range(3)])
     x, y, z = rotated + np.repeat(t.T, count, axis=1)
+    # A share of the depth, not a length: the world's unit is free.
     in_front = z > _NEAREST * depth
     inverse = 1 / np.where(in_front, z, 1)
     slope = np.stack([x * inverse, y * inverse])
@@ -147,6 +155,7 @@ def bundle_grams(
     """Return the sums of products of all rows by direction, and of those with the depth by run."""
     rows, depth_row = _jacobian_rows(obs, intrinsics, state, projection, np.sqrt(weight))
     num_rows = len(rows)
+    # Row by row, not as one product: what is always 0 is then left out of the sums.
     by_direction = np.zeros((num_rows, num_rows, len(obs.direction)))
     for k in range(num_rows - 1):
         for l in range(k, num_rows):
@@ -175,42 +184,57 @@ def _jacobian_rows(
     projection: Projection,
     root: np.ndarray,
 ) -> tuple[list[_Row], _Row]:
-    """Return the rows and that of the log depth, scaled by the root of the weight (M,)."""
+    """Return the rows in the order of `JacobianRows`, and that of the log depth, scaled by the root of the
+    weight (M,).
+
+    With a = P_x / P_z, b = P_y / P_z and s = f_t / P_z:  de = s (dP_x - a dP_z, dP_y - b dP_z).
+    The point moves
+
+    - by a left perturbation (v, w) of the relative pose by v x P + w,
+    - by the log depth by P - t,
+    - by the source's log focal by d R e_z - (P - t): the ray tends to the optical axis e_z,
+    - by the source's principal point by -d R e_x / f_s and -d R e_y / f_s.
+
+    The target's log focal moves the error by f_t (a, b), its principal point by 1. Held against differences
+    of the errors by test_every_column_agrees_with_differences in test_reprojection.py.
+    """
     count = np.diff(obs.direction_start)
     focal = np.exp(state.log_focal)[intrinsics.camera]
     R, _ = relative_poses(state, obs.direction)
     a, b = projection.slope
-    dx, dy, dz = projection.rotated
+    x, y, z = projection.rotated  # P - t
     f = root * np.repeat(focal[obs.direction[:, 1]], count)
     s = f / np.where(projection.in_front, projection.z, 1)
+    # s P_x = f a, s P_y = f b and s P_z = f: by rotations no depth is left.
     fa, fb = f * a, f * b
     fab = fa * b
-    ax, ay, az = np.repeat(R[:, :, 2].T, count, axis=1) * projection.depth - projection.rotated
-    source_centre, target_centre = [], []
+    axis_x, axis_y, axis_z = np.repeat(R[:, :, 2].T, count, axis=1) * projection.depth - projection.rotated
+    by_source_centre, by_target_centre = [], []
     if intrinsics.free_principal_point:
+        # R e_x and R e_y interleaved: entry 2 i + k is component i of column k.
         columns = (
             np.repeat((R[:, :, :2] / focal[obs.direction[:, 0], None, None]).reshape(-1, 6).T, count, axis=1)
             * projection.depth
         )
-        source_centre = [
+        by_source_centre = [
             (s * (a * columns[4 + k] - columns[k]), s * (b * columns[4 + k] - columns[2 + k]))
             for k in range(2)
         ]
-        target_centre = [(root, None), (None, root)]
+        by_target_centre = [(root, None), (None, root)]
     rows: list[_Row] = [
-        (-fab, -f - fb * b),
-        (f + fa * a, fab),
-        (-fb, fa),
-        (s, None),
+        (-fab, -f - fb * b),  # rotation about x: (0, -P_z, P_y)
+        (f + fa * a, fab),  # about y: (P_z, 0, -P_x)
+        (-fb, fa),  # about z: (-P_y, P_x, 0)
+        (s, None),  # translation
         (None, s),
         (-s * a, -s * b),
-        (s * (ax - a * az), s * (ay - b * az)),
-        *source_centre,
-        (fa, fb),
-        *target_centre,
+        (s * (axis_x - a * axis_z), s * (axis_y - b * axis_z)),  # log focal of the source
+        *by_source_centre,
+        (fa, fb),  # log focal of the target
+        *by_target_centre,
         (root * projection.error[0], root * projection.error[1]),
     ]
-    return rows, (s * (dx - a * dz), s * (dy - b * dz))
+    return rows, (s * (x - a * z), s * (y - b * z))
 
 
 def _sums(one: _Row, other: _Row, start: np.ndarray) -> np.ndarray:

@@ -17,10 +17,10 @@ from rich.table import Table
 from align.cli.console import StageDisplay, print_result
 from align.cli.reconstruct import Reconstruct
 from align.demo.turntable import TurntableOptions, render_turntable
-from align.evaluate.camera_errors import Evaluation, as_document, evaluate, failure
+from align.evaluation.camera_errors import Evaluation, as_document, evaluate, failure
 from align.export.cameras_json import read_cameras
 from align.export.formats import EXPORTERS
-from align.point_cloud import DEFAULT_MIN_CONF
+from align.points import DEFAULT_MIN_CONF
 from align.scene import Scene
 from align.scene_folder import load_scene
 from align.show.scene_sheet import write_scene_sheet
@@ -53,7 +53,7 @@ class Demo:
             runs[name] = _reconstruct(self.out, name, masks)
             seconds[name] = runs[name].seconds
         scene = load_scene(self.out / "masked")
-        EXPORTERS["glb"](scene, self.out / "scene.glb", DEFAULT_MIN_CONF)
+        EXPORTERS["glb"](scene, self.out / "scene.glb")
         write_scene_sheet(
             scene,
             self.out / "contact_sheet.png",

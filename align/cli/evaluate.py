@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from align.cli.console import print_result
-from align.evaluate.camera_errors import Evaluation, as_document, evaluate
+from align.evaluation.camera_errors import Evaluation, as_document, evaluate
 from align.export.cameras_json import read_cameras
 from align.scene_folder import load_scene
 from masks.whole_file import write_whole

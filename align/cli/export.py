@@ -9,8 +9,8 @@ from typing import Annotated
 import tyro
 
 from align.cli.console import print_result
-from align.export.formats import EXPORTERS
-from align.point_cloud import DEFAULT_MIN_CONF
+from align.export.formats import EXPORTERS, ExportOptions
+from align.points import DEFAULT_MIN_CONF
 from align.scene_folder import load_scene
 from masks.errors import UserError
 
@@ -32,5 +32,5 @@ class Export:
         """Load, export, and say where the file is."""
         if self.format not in EXPORTERS:
             raise UserError(f"--format {self.format}: unknown. Choose one of {', '.join(EXPORTERS)}.")
-        EXPORTERS[self.format](load_scene(self.scene), self.out, self.min_conf)
+        EXPORTERS[self.format](load_scene(self.scene), self.out, ExportOptions(self.min_conf))
         print_result(f"written: {self.out}")

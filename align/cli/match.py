@@ -80,11 +80,10 @@ class Match:
         for path in self.images:
             if path.is_dir():
                 raise ImageError(f"{path}: a folder. Name two photos, as in: pointloom match A.jpg B.jpg")
-        masks = None if self.masks in ("auto", "none") else Path(self.masks)
-        options = LoadOptions(use_masks=self.masks != "none", polarity=self.mask_polarity)
+        options = LoadOptions(polarity=self.mask_polarity)
         with StageDisplay() as display:
             display("reading photos and masks", 0, 1)
-            views, notices = load_views(self.images, masks, options)
+            views, notices = load_views(self.images, self.masks, options)
             found = self._matcher()((views[0], views[1]), display)
             if len(found.matches.conf) == 0:
                 names = " and ".join(view.name for view in views)

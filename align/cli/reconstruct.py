@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
-from align.pipeline import ReconstructOptions, reconstruct
+from align.pipeline import reconstruct
 from align.presets import preset_named, with_fixed_poses
 from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
@@ -17,7 +17,6 @@ from masks.errors import UserError
 from masks.load import Polarity
 from pairs.backends.protocol import Backend, BackendOptions
 from pairs.backends.registry import make_backend
-from pairs.graph.scene_graphs import parse_graph
 from pairs.views.grid import GridOptions
 from pairs.views.load import LoadOptions
 
@@ -104,25 +103,24 @@ class Reconstruct:
         require_writable(self.out, "--out")
         if self.store is not None:
             require_writable(self.store, "--store")
-        masks = None if self.masks in ("auto", "none") else Path(self.masks)
         display("opening the backend", 0, 1)
         backend = self._backend()
-        options = ReconstructOptions(
+        preset = preset_named(self.preset)
+        grid = GridOptions(crop_to_object=self.crop)
+        return reconstruct(
+            self.images,
+            self.masks,
+            backend=backend,
+            graph=None if self.graph == "auto" else self.graph,
+            preset=preset if self.poses == "soft" else with_fixed_poses(preset),
             load=LoadOptions(
-                use_masks=self.masks != "none",
                 polarity=self.mask_polarity,
                 erode_px=self.mask_erode,
-                grid=GridOptions(crop_to_object=self.crop)
-                if self.longest is None
-                else GridOptions(self.longest, crop_to_object=self.crop),
+                grid=grid if self.longest is None else replace(grid, longest=self.longest),
             ),
-            backend=backend,
-            graph=None if self.graph == "auto" else parse_graph(self.graph),
-            preset=preset_named(self.preset)
-            if self.poses == "soft"
-            else with_fixed_poses(preset_named(self.preset)),
+            store=self.store or self.out / "store",
+            progress=display,
         )
-        return reconstruct(self.images, masks, self.store or self.out / "store", options, display)
 
     def _backend(self) -> Backend:
         options = BackendOptions(

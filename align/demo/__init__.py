@@ -1,1 +1,10 @@
-"""A turntable of our own: an object with exact cameras and masks, rendered as photographs."""
+"""A rendered turntable with known truth.
+
+`render_turntable` writes photos, masks and cameras.json to a folder.
+"""
+
+from lazy_loader import attach_stub
+
+# The names stand in the stub beside this file and are imported when they are first asked for: importing a
+# package stays fast, and Ctrl-C is answered before torch is loaded.
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from align.point_cloud import PointCloud
+from align.points import PointCloud
 from masks.errors import FormatError
 from masks.whole_file import write_whole
 

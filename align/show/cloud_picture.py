@@ -13,7 +13,7 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from align.export.frustum import EDGES, DrawnCameras, frusta
-from align.point_cloud import PointCloud, finite_part
+from align.points import PointCloud, finite_part
 from pairs.views.cameras import Cameras
 
 WHITE = (255, 255, 255)

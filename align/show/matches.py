@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from align.show.contact_sheet import masked_photo
+from align.show.sheets import masked_photo
 from masks.errors import OutputError
 from masks.pixelmap import fit_longest, image_to_target, to_source, to_target
 from masks.whole_file import write_whole

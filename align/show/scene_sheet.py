@@ -6,9 +6,9 @@ from pathlib import Path
 
 import cv2
 
-from align.point_cloud import cloud_of
+from align.points import point_cloud
 from align.scene import Scene
-from align.show.contact_sheet import SheetView, contact_sheet
+from align.show.sheets import SheetView, contact_sheet
 from masks.whole_file import write_whole
 
 
@@ -20,6 +20,6 @@ def write_scene_sheet(scene: Scene, path: Path, min_conf: float, title: str) -> 
     views = [
         SheetView(v.name, v.image, v.mask if masked else None, v.depth * (v.conf > 0)) for v in scene.views
     ]
-    sheet = contact_sheet(views, cloud_of(scene, min_conf), scene.cameras, title)
+    sheet = contact_sheet(views, point_cloud(scene, min_conf), scene.cameras, title)
     _, encoded = cv2.imencode(".png", sheet[..., ::-1])
     write_whole(path, encoded.tobytes())

@@ -158,6 +158,7 @@ class PairWorker:
         if len(batch) == 1:
             a, b = (self.job.views[view].name for view in self.job.edges[batch[0]])
             raise UserError(f"{a} and {b}: the memory does not suffice for one pair. {_SMALLER}")
+        # For good: what did not fit once will not fit later, and failing each time costs a pass.
         self.most = len(batch) // 2
         text = (
             f"did not suffice for {len(batch)} pairs at a time: at most {self.most} from then on. Pairs of "
@@ -192,6 +193,7 @@ def within_memory(work: Callable[[], _T]) -> _T | None:
 
 def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
     """Tell whether an error is that of an accelerator's memory or of the machine's."""
+    # The CPU's allocator and cuBLAS raise plain RuntimeErrors, which only their words tell from faults.
     return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or any(
         words in str(error) for words in _SHORT_OF_MEMORY
     )

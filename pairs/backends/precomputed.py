@@ -27,6 +27,7 @@ from pairs.prediction.predictions import PairEntry, Predictions
 from pairs.views.digest import digest
 from pairs.views.view import View, grid_K, grid_mask
 
+# A grid is stated by a file from elsewhere: it must not decide how much memory is taken.
 _MOST_PIXELS = 100_000_000
 
 
@@ -92,6 +93,7 @@ def write_predictions(predictions: Predictions, folder: Path) -> None:
             folder / "pairs" / f"{predictions.views[a].name}--{predictions.views[b].name}.safetensors",
             save(arrays),
         )
+    # Last: a folder that has a views.json is whole.
     write_whole(folder / "views.json", (json.dumps(document, indent=1) + "\n").encode())
 
 
@@ -138,6 +140,8 @@ def _view(folder: Path, index: int, entry: Any) -> View:
         levels = open_levels(_inside(folder, entry["mask"], where))
         _require_size(levels, size, entry["mask"], where)
         mask = Mask(binary(levels, float(levels.max())), str(entry["mask"]))
+    # A camera of its own unless stated: sharing intrinsics that differ does more harm than not sharing equal
+    # ones.
     camera = str(entry.get("camera", f"view {index}"))
     key = digest(name, image, mask.pixels if mask else "whole", K if K is not None else "free", camera)
     return View(name, None, image, identity(size), mask, key, camera=camera, K=K, cam_from_world=pose)
@@ -180,6 +184,7 @@ def _require_size(array: np.ndarray, size: tuple[int, int], name: str, where: st
 
 def _pair_files(folder: Path, names: list[str]) -> tuple[dict[tuple[int, int], Path], list[Path]]:
     """Return the pair files by (a, b), in ascending order, and those whose names fit no two views."""
+    # Whole names are compared, never taken apart: a name may hold two dashes itself.
     stems = {f"{a}--{b}": (i, j) for i, a in enumerate(names) for j, b in enumerate(names) if i != j}
     found: dict[tuple[int, int], Path] = {}
     unknown = []

@@ -80,7 +80,7 @@ class BackendOptions:
     engine: str | None = None
     """Where pairs are predicted: process (this one), or ray."""
     max_frames: str | None = None
-    """Photos that a network of groups looks at max_frames: auto, all, or a number."""
+    """Photos that a network of groups looks at together: auto, all, or a number."""
 
 
 def refuse_network_options(name: str, options: BackendOptions) -> None:

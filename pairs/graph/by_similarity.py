@@ -1,6 +1,6 @@
 """Pairs by similarity: a few well-spread key views, and every view with its nearest ones.
 
-The sparse aligner's specification, chapter 1, and the pair network's, chapter 12.4.
+See (docs/pair_networks.md, "Graphs by similarity").
 """
 
 from __future__ import annotations
@@ -98,6 +98,8 @@ def retrieval_pairs(
     """Return the reference's pairs in its order; pairs of key views come in the order of their selection and
     are not sorted.
     """
+    # Similarities are not symmetric (asking and being found use different numbers of words): rows ask. ASMK's
+    # self-similarity is not 1 either, so a view need not be its own nearest.
     distance = 1 - similarity
     pairs: dict[tuple[int, int], None] = {}
     if num_anchors:

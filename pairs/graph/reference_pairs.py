@@ -1,5 +1,5 @@
-"""The reference's own pair lists, in its own grammar and order (the sparse aligner's specification, chapter
-1).
+"""The reference's own pair lists, in its own grammar and order
+(docs/pair_networks.md, "The reference's pair lists").
 
 For comparing runs with published ones; `pairs.graph.scene_graphs` is what the rest of the program uses.
 """
@@ -34,6 +34,7 @@ def reference_pairs(
     `first_anchor` serve retrieval only.
     """
     if text == "complete":
+        # The larger index first, as published: the order decides whose camera is the frame of a run.
         pairs = [(a, b) for a in range(num_views) for b in range(a)]
     elif text.startswith("swin"):
         size, cyclic = _window(text)
@@ -107,6 +108,8 @@ def _filtered(pairs: Pairs, prefilter: str) -> Pairs:
     kind, rest = prefilter[:3], prefilter[3:]
     if kind not in ("seq", "cyc"):
         return pairs
+    # Modulo the largest index that occurs, as published. The number of images is larger where the last ones
+    # have no pair.
     around = 1 + max((max(pair) for pair in pairs), default=0)
     kept = []
     for a, b in pairs:

@@ -213,12 +213,14 @@ def _window(make: type[Window] | type[LogWindow], fields: list[str]) -> SceneGra
 
 
 def _numeric(fields: list[str]) -> bool:
+    # isdigit alone lets superscripts and other scripts pass, which int() refuses with an error of its own.
     return all(field.isascii() and field.isdigit() for field in fields)
 
 
 def _offsets(num_views: int, offsets: Iterable[int], cyclic: bool) -> Iterable[tuple[int, int]]:
     """Yield every view with the one each offset later, around the end when cyclic."""
     for offset in offsets:
+        # An offset longer than an open sequence gives a negative range, which is empty.
         for view in range(num_views if cyclic else num_views - offset):
             yield view, (view + offset) % num_views
 

@@ -1,5 +1,5 @@
-"""Matches at full resolution: windows that coarse matches point to are matched on their own (the pair
-network's specification, chapter 11.5).
+"""Matches at full resolution: windows that coarse matches point to are matched on their own
+(docs/pair_networks.md, "Coarse-to-fine matching").
 
 What matches two crops is a callable: a network in a program, anything in a test.
 """
@@ -97,5 +97,6 @@ def _to_photos(crops: CropPair, matches: Matches) -> Matches:
 
 
 def _carried(matrix: np.ndarray, xy: np.ndarray) -> np.ndarray:
+    # A turned crop is a homography away from its photo, a plain one a shift: the divisor is 1 there.
     ahead = np.concatenate([xy, np.ones((len(xy), 1))], 1) @ matrix.T
     return ahead[:, :2] / ahead[:, 2:]

@@ -1,6 +1,4 @@
-"""Matches of a pair from its decoded descriptors (the pair network's specification, chapter 11.4; the sparse
-aligner's, chapter 2).
-"""
+"""Matches of a pair from its decoded descriptors (docs/pair_networks.md, "Matches of a pair")."""
 
 from __future__ import annotations
 
@@ -43,6 +41,7 @@ def symmetric_matches(
         pairs = _from_both_sides(prepare_search(a, b, make_finder), subsample)
         conf_a, conf_b = _conf_at(a, pairs[:, 0]), _conf_at(b, pairs[:, 1])
         found.append(pairs)
+        # Of the same decode: each run has a confidence scale of its own.
         confs.append((conf_a * conf_b).sqrt())
     return _merged(torch.cat(found), torch.cat(confs), runs[0])
 
@@ -61,6 +60,7 @@ def single_run_matches(
     it.
     """
     pairs = _from_both_sides(prepare_search(a, b, make_finder), subsample, tolerance_px)
+    # The smaller one, as published where there is a single decode.
     conf = torch.minimum(_conf_at(a, pairs[:, 0]), _conf_at(b, pairs[:, 1]))
     return _merged(pairs, conf, (a, b))
 

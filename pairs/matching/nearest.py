@@ -1,4 +1,4 @@
-"""Nearest neighbours by brute force in tiles (the pair network's specification, chapter 11.1), and by a tree.
+"""Nearest neighbours by brute force in tiles (docs/pair_networks.md, "Nearest neighbours"), and by a tree.
 
 A finder is made for the descriptors among which it searches. Ties go to the smallest index, whatever the
 tiles.

@@ -1,5 +1,5 @@
-"""The sizes that the published networks were trained for, and how a photo is brought to one (the dense
-aligner's specification, 8.3 and 8.6).
+"""The sizes that the published networks were trained for, and how a photo is brought to one
+(docs/pair_networks.md, "Images and grids").
 
 Matrices named `half_pixel` act on positions whose first pixel centre is at (1/2, 1/2): add a half, apply,
 subtract it again. They serve the reproduction of published localisation; views are carried by their
@@ -18,6 +18,7 @@ Size = tuple[int, int]
 """Height and width."""
 
 _SHORT_SIDES = {512: (384, 336, 288, 256, 160), 224: (224,)}
+# The published comparison runs in float32: proportions that agree to it are not cropped.
 _SAME_RATIO = float(np.finfo(np.float32).eps)
 
 

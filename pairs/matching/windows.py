@@ -1,5 +1,5 @@
-"""Overlapping windows of a picture, and windows brought to a size (the pair network's specification, chapter
-11.5; the dense aligner's, 8.8).
+"""Overlapping windows of a picture, and windows brought to a size
+(docs/pair_networks.md, "Coarse-to-fine matching").
 
 Windows are rows (left, top, right, bottom) in whole pixels, right and bottom exclusive.
 """
@@ -18,7 +18,9 @@ cannot make it less."""
 
 Size = tuple[int, int]
 """Height and width."""
+# Matches on one spot would make the ratio of spreads anything.
 _LEAST_SPREAD_PX = 20
+# Quantiles, not extremes: one wrong match would blow the partner window up.
 _SPREAD = (0.1, 0.9)
 
 
@@ -27,6 +29,7 @@ def start_positions(total: int, window: int, overlap: float) -> np.ndarray:
     last.
     """
     last = total - window
+    # The first and the last, and so many between that no two lie farther apart than the overlap allows.
     count = 2 + int((last - 1) // (window * (1 - overlap)))
     return np.linspace(0, last, count).round().astype(int)
 
@@ -69,6 +72,7 @@ def fit_windows(
     low, high = np.floor(windows[:, :2] - grow), np.floor(windows[:, 2:] + grow)
     # Both ends are rounded down on their own, which may cost or add a pixel.
     low = high - np.floor(wanted)
+    # Moved, not clipped: all windows of a photo must have one size to make a batch.
     for shift in (-np.minimum(low, 0), -np.maximum(high - picture, 0)):
         low, high = low + shift, high + shift
     return np.concatenate([low, high], 1).astype(int)
@@ -148,6 +152,8 @@ def greedy_choice(weight: np.ndarray, target: float) -> list[int]:
             break
         chosen.append(best)
         reached += float(gain[best])
+        # A match that is covered well by the chosen window adds little through others: the sum of maxima is
+        # what is approached.
         left = np.maximum(left - left[best], 0)
     return chosen
 

@@ -1,4 +1,4 @@
-"""Transformer blocks (the pair network's specification, chapter 2). Tokens are (B, N, C)."""
+"""Transformer blocks (docs/pair_networks.md, "Transformer blocks"). Tokens are (B, N, C)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from masks.errors import ImageError
 
+# Torch's default is 1e-5; golden cases tell the two apart.
 LAYER_NORM_EPS = 1e-6
 
 
@@ -24,6 +25,7 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, turn: RotaryEmbedding) -> Tensor:
         """Return what each token (B, N, C) gathers from all of them."""
+        # Queries and keys turn by the same positions, so they turn together, in one pass over memory.
         heads = self.qkv(x).unflatten(-1, (3 * self.heads, -1))  # (B, N, 3 heads, d): queries, keys, values
         query, key = apply_rope(heads[:, :, : 2 * self.heads], turn).chunk(2, dim=2)
         return self.proj(_attend(query, key, heads[:, :, 2 * self.heads :]))
@@ -129,9 +131,12 @@ def rotation(positions: Tensor, head_dim: int, base: float) -> RotaryEmbedding:
     told from each other no more.
     """
     half = head_dim // 2
+    # Two channels share an angle, so a half of `half` channels has half / 2 of them.
     exponent = torch.arange(0, half, 2, device=positions.device, dtype=torch.float32) / half
     angle = positions.float()[..., None] * (1.0 / base**exponent)  # (B, N, 2, d/4)
     angle = angle[:, :, None, :, None]
+    # cos t - sin t' for the first of a pair, cos t' + sin t for the second: with the sign in the table both
+    # are one multiply-add on the pair and its flip.
     sin = angle.sin()
     return RotaryEmbedding(angle.cos(), torch.cat([-sin, sin], dim=-2))
 
@@ -162,6 +167,7 @@ class PatchEmbed(nn.Module):
         """
         check_images(images, self.patch_size)
         maps = self.proj(images)
+        # Float32: the residual stream stays exact to rounding while the blocks may run in half precision.
         return maps.flatten(2).transpose(1, 2).float(), grid_positions(maps.shape[-2:], images.device).expand(
             len(images), -1, -1
         )
@@ -177,6 +183,7 @@ class PatchEmbed(nn.Module):
             raise ValueError(
                 f"a batch of mixed orientation is stored in landscape: got (B, 3, H, W) {tuple(images.shape)}"
             )
+        # Both kinds have the same number of tokens, so they share a batch from here on.
         lying, turned = self.forward(images[~portrait]), self.forward(images[portrait].transpose(-1, -2))
         result = []
         for ours, theirs in zip(lying, turned):

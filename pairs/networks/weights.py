@@ -58,6 +58,8 @@ def read_pickled(path: Path) -> Any:
                 f"{path}: is no torch checkpoint, or was cut off while it was downloaded ({size} bytes). "
                 "Download it again."
             )
+        # Published files hold their program's arguments in it: a record of plain values that runs nothing
+        # when it is made.
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
@@ -107,6 +109,7 @@ def _is_plain(value: object) -> bool:
         or value.device.type != "cpu"
     ):
         return False
+    # Strides of 0 make one number look like a billion.
     return value.untyped_storage().nbytes() >= value.numel() * value.element_size()
 
 

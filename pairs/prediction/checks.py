@@ -17,6 +17,7 @@ from pairs.views.view import View
 
 _FOCAL_RANGE = 1e3
 """Of the longer side, and one over it: beyond lies no lens, but a K in other units."""
+# Rounding of a K that was multiplied through float32 crops stays below; a real skew is orders above.
 _MOST_SKEW = 1e-6  # of the focal
 
 

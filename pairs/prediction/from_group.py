@@ -17,6 +17,8 @@ def pointmap(depth: np.ndarray, K: np.ndarray, frame_from_cam: np.ndarray | None
     ray_from_pixel = frame[:3, :3] @ np.linalg.inv(K)
     h, w = depth.shape
     x, y = np.arange(w), np.arange(h)[:, None]
+    # Axis by axis: the three products of a row and a column broadcast, so no (H, W, 3) array of rays in
+    # float64 is ever made.
     points = np.empty((h, w, 3), np.float32)
     for axis, (along_x, along_y, constant) in enumerate(ray_from_pixel):
         points[..., axis] = depth * (along_x * x + (along_y * y + constant)) + frame[axis, 3]

@@ -28,6 +28,8 @@ def entry_to_arrays(entry: PairEntry) -> dict[str, np.ndarray]:
         }
     if entry.ba is not None:
         arrays |= {
+            # The reversed run has b as its first view: names in a file say whose points they are, fields on
+            # which side they came out.
             "ba/b_in_b": entry.ba.a_in_a,
             "ba/a_in_b": entry.ba.b_in_a,
             "ba/b_conf": entry.ba.a_conf,
@@ -50,6 +52,7 @@ def entry_from_arrays(
     Raises `FormatError` naming the file and the array when something is missing, of the wrong shape, or when
     confidences or matches are not numbers.
     """
+    # Other names are left alone, so that a program may keep what it likes beside.
     runs = {name.split("/")[0] for name in arrays}
     if not runs & {"ab", "ba"}:
         raise FormatError(
@@ -97,6 +100,7 @@ def _run(
             )
         found.append(array)
     for name, conf in zip(names[2:], found[2:]):
+        # Written so that NaN is refused, too.
         if not ((conf >= 1) & (conf < np.inf)).all():
             raise FormatError(
                 f"{path}: {run}/{name} has values below 1, infinite or NaN. Confidences are at least 1; "

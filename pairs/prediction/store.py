@@ -8,6 +8,7 @@ one that is truncated all the same is thrown away and made again.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,18 @@ from safetensors.numpy import load_file, save
 from masks.whole_file import write_whole
 
 _log = logging.getLogger(__name__)
+
+
+STORE_VARIABLE = "POINTLOOM_STORE"
+"""Environment variable that names the folder of finished steps where a caller names none."""
+
+
+def user_store_folder() -> Path:
+    """Return the folder of finished steps of this user. Entries are named by their content, so all scenes
+    share it; it may be deleted at any time.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get(STORE_VARIABLE) or Path(cache) / "pointloom" / "store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,8 @@ class PredictionStore:
         if not path.exists():
             return False
         try:
+            # Opens the header only: reading the pointmaps of a whole graph to count what is missing would
+            # take minutes.
             with safe_open(path, framework="np"):
                 return True
         except SafetensorError as error:

@@ -1,3 +1,3 @@
-"""How alike photos are, from the encoder of a pair network: which pairs are worth looking at (the pair
-network's specification, chapter 12).
+"""How alike photos are, from the encoder of a pair network: which pairs are worth looking at
+(docs/pair_networks.md, "Retrieval head").
 """

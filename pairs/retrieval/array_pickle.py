@@ -1,5 +1,5 @@
-"""Pickles that hold nothing but numbers: arrays, dictionaries, strings (the pair network's specification,
-chapter 12.2).
+"""Pickles that hold nothing but numbers: arrays, dictionaries, strings
+(docs/pair_networks.md, "Retrieval files").
 
 A pickle may name any function of any module and have it called. Here only the few names that NumPy writes for
 an array mean anything, and even these do not reach NumPy: they are replaced by records that take bytes and

@@ -1,6 +1,4 @@
-"""Similarity of images by aggregated visual words (ASMK, in its binary form; the pair network's
-specification,
-chapter 12.3).
+"""Similarity of images by aggregated visual words in the binary form of ASMK (docs/pair_networks.md, "ASMK").
 
 Every local feature goes to the nearest centroids of a codebook. What an image says about one of these words
 is one bit a channel: on which side of the centroid its features lie, taken together. Two images are alike
@@ -16,7 +14,10 @@ import torch
 from torch import Tensor
 
 _BITS = 32  # of a packed number
+# 64 MB in float32; 65536 centroids leave 256 features at a time.
 _BLOCK = 1 << 24  # distances held at once: bounds the memory
+# Unrelated words agree in about half of their bits, so their similarity scatters about 0: the cube makes next
+# to nothing of it.
 _POWER = 3
 
 
@@ -66,6 +67,7 @@ def nearest_words(features: Tensor, centroids: Tensor, count: int) -> Tensor:
     all, if there are fewer.
     """
     count = min(count, len(centroids))
+    # |x - c|^2 = |x|^2 - 2 x c + |c|^2, and |x|^2 is the same for all centroids.
     length = (centroids**2).sum(1)
     block = max(1, _BLOCK // len(centroids))
     # The squared distance less the feature's own length, which is the same for all centroids.
@@ -128,5 +130,6 @@ def scores(queries: Sequence[ImageWords], database: Sequence[ImageWords], num_wo
 
 def similarity(bits_a: Tensor, bits_b: Tensor) -> Tensor:
     """Return 1 for equal and -1 for opposite bits (N, L), float64; filled-up bits agree and count."""
+    # Filled-up bits agree on both sides, which lifts all similarities a little; the published scores have it.
     hamming = bit_count(bits_a ^ bits_b).sum(1)
     return 1 - 2 * hamming.double() / (_BITS * bits_a.shape[1])

@@ -1,4 +1,4 @@
-"""Published retrieval heads and their codebooks (the pair network's specification, chapter 12.2)."""
+"""Published retrieval heads and their codebooks (docs/pair_networks.md, "Retrieval files")."""
 
 from __future__ import annotations
 
@@ -129,6 +129,7 @@ def _head(args: Namespace, state: Mapping[str, Tensor], dim_words: int, path: Pa
         raise FormatError(
             f"{path}: features weighed by {weights!r}, but only l2norm is known. Use a published head."
         )
+    # Files may hold whitening in float32; the products must not run in it.
     tensors = {name: value.double() if "whiten" in name else value.float() for name, value in state.items()}
     try:
         with torch.device("meta"):

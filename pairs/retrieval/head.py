@@ -1,5 +1,5 @@
-"""From encoder tokens to a few local features an image, and one global one (the pair network's specification,
-chapter 12.1).
+"""From encoder tokens to a few local features an image, and one global one
+(docs/pair_networks.md, "Retrieval head").
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 _LEAST_NORM = 1e-12
+# Directions in which the training features never varied would be divided by zero.
 _LEAST_VARIANCE = 1e-14
 
 
@@ -64,6 +65,8 @@ class Whitener(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return features (..., C) whitened, in their own type."""
+        # Float64, as published: directions of little variance are blown up, and with them the rounding of the
+        # difference from the mean.
         return ((features.double() - self.m) @ self.p).to(features.dtype)
 
 
@@ -112,6 +115,7 @@ def local_features(head: RetrievalHead, tokens: Tensor) -> LocalFeatures:
     """
     features, attention = head(tokens)
     count = number_of_features(head.options.num_features, tokens.shape[1])
+    # Stable: of equal attentions the first token counts, on every device.
     ordered, index = attention.sort(dim=1, descending=True, stable=True)
     index = index[:, :count]
     return LocalFeatures(

@@ -1,3 +1,3 @@
-"""The training losses of the papers, as data that can be composed and evaluated (the pair network's
-specification, chapter 13).
+"""The training losses of the papers, as data that can be composed and evaluated
+(docs/training.md, "Composition").
 """

@@ -1,5 +1,5 @@
-"""What a training loss looks at: what the network said of pairs (a, b), and what is true of them (the pair
-network's specification, chapter 13).
+"""What a training loss looks at: what the network said of pairs (a, b), and what is true of them
+(docs/training.md, "Composition").
 
 Everything is batched, B pairs at a time, and both views of a batch may have their own size.
 """

@@ -1,5 +1,5 @@
-"""How well descriptors tell matches from the rest: InfoNCE and average precision (the pair network's
-specification, chapter 13.7).
+"""How well descriptors tell matches from the rest: InfoNCE and average precision
+(docs/training.md, "Matching").
 
 A criterion looks at similarities (B, N, M) of N descriptors of a with M >= N of b, of which the first N are
 their matches in this order.
@@ -51,6 +51,8 @@ class InfoNCE:
                 f"InfoNCE(mode={self.mode!r}) looks from both sides and does not know padding. Set "
                 "negatives_padding=0, or mode='all'."
             )
+        # Descriptors of zero length have no direction: they are like nothing, instead of making the whole
+        # batch no number.
         similarity = torch.where(similarity.isnan(), 0, similarity)
         likeness = (similarity / self.temperature).exp()
         positive = likeness.diagonal(dim1=1, dim2=2)

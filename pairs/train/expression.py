@@ -1,5 +1,5 @@
-"""Losses written as the papers' configurations write them: `a*L1(...) + b*L2(...)` (the pair network's
-specification, chapters 13.1 and 13.8).
+"""Losses written as the papers' configurations write them: `a*L1(...) + b*L2(...)`
+(docs/training.md, "Composition").
 
 The text is parsed, never evaluated: only sums, numbers, the names below and literal keyword arguments mean
 anything.

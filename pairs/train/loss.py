@@ -1,4 +1,4 @@
-"""What a loss is, and sums of losses (the pair network's specification, chapter 13.1)."""
+"""What a loss is, and sums of losses (docs/training.md, "Composition")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses on descriptors at corresponding pixels (the pair network's specification, chapter 13.7)."""
+"""Losses on descriptors at corresponding pixels (docs/training.md, "Matching")."""
 
 from __future__ import annotations
 
@@ -83,6 +83,7 @@ class ConfMatchingLoss:
         conf = sure_a * sure_b if self.confmode == "prod" else (sure_a + sure_b) / 2
         value = mean(weighted(loss, conf, self.alpha))
         if self.neg_conf_loss_quantile is not None and loss.numel():
+            # Detached: pixels without a match must not make matches worse in order to become cheaper.
             price = loss.detach().quantile(self.neg_conf_loss_quantile)
             value = value + mean(
                 weighted(price, torch.cat([conf_a[~corr.matched], conf_b[~corr.matched]]), self.alpha)

@@ -1,8 +1,8 @@
 """Batches as published training and inference form them: stored in landscape, or with every pair in both
 orders.
 
-A network that only answers for pairs of images as they lie needs none of this (the pair network's
-specification, chapters 4, 6.6 and 8).
+A network that only answers for pairs of images as they lie needs none of this
+(docs/training.md, "Mixed orientation").
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class ImageBatch:
 
 def is_symmetrised(first: Sequence[str], second: Sequence[str]) -> bool:
     """Tell whether every even pair (a, b) of a batch is followed by (b, a). A single pair never is."""
+    # Names alone are compared, as published: equal names must be equal images.
     even, odd = slice(0, None, 2), slice(1, None, 2)
     return (
         len(first) > 1 and len(first) % 2 == 0 and first[even] == second[odd] and first[odd] == second[even]

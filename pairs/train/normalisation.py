@@ -1,5 +1,5 @@
-"""The size of a pair's point cloud, and what is free in it: scale and shift (the pair network's
-specification, chapters 13.4 and 13.5).
+"""The size of a pair's point cloud, and what is free in it: scale and shift
+(docs/training.md, "Regression of points").
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def depth_centred(points: Clouds, valid: Clouds) -> Clouds:
     """
     depth = torch.cat([points[0][..., 2].flatten(1), points[1][..., 2].flatten(1)], 1)
     shift = torch.zeros_like(points[0][:, 0, 0])  # (B, 3)
+    # Along z only: a network that is judged up to shift errs in depth, not sideways.
     shift[:, 2] = masked_median(depth.detach(), _joined(valid), 0.0)
     return points[0] - _per_pair(shift), points[1] - _per_pair(shift)
 
@@ -82,6 +83,8 @@ def masked_median(values: Tensor, mask: Tensor, empty: float) -> Tensor:
     """Return the median (B,) of the masked values (B, N), the lower of two middle ones; `empty` where nothing
     is masked.
     """
+    # Torch's median is the lower of two middle values, and the published figures are made with it; numpy's
+    # would be their mean.
     median = torch.where(mask, values, torch.nan).nanmedian(dim=1).values
     return torch.where(mask.any(1), median, empty)
 

@@ -1,4 +1,4 @@
-"""What the published networks were trained and judged by (the pair network's specification, chapter 13.8)."""
+"""What the published networks were trained and judged by (docs/training.md, "Published trainings")."""
 
 from __future__ import annotations
 

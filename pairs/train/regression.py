@@ -1,5 +1,5 @@
-"""How far predicted points are from the true ones: Regr3D of both papers (the pair network's specification,
-chapters 13.2, 13.3 and 13.5).
+"""How far predicted points are from the true ones: Regr3D of both papers
+(docs/training.md, "Regression of points").
 
 MASt3R's loss contains DUSt3R's: without metric samples, sky and logarithms they are the same.
 """
@@ -183,6 +183,7 @@ def _normalise(
     nothing.
     """
     own, _ = normalised(predicted, valid, mode)
+    # A metric prediction must answer for its metres: divided by its own size it could not be wrong in scale.
     kept = predicted
     if not gt_scale:
         true, size = normalised(true, valid, mode)

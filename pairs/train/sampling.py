@@ -1,6 +1,4 @@
-"""Training correspondences of two views with true geometry (the pair network's specification, end of chapter
-13.8).
-"""
+"""Training correspondences of two views with true geometry (docs/training.md, "Matching")."""
 
 from __future__ import annotations
 

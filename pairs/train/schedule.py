@@ -1,4 +1,4 @@
-"""Learning rate and optimiser of the published trainings (the pair network's specification, chapter 13.8)."""
+"""Learning rate and optimiser of the published trainings (docs/training.md, "Published trainings")."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def parameter_groups(network: nn.Module, weight_decay: float = WEIGHT_DECAY) -> 
     vectors without.
     """
     trained = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
+    # Decay pulls towards zero, which is no neutral value for norms and biases.
     decayed = [parameter for name, parameter in trained if parameter.ndim >= 2 and not name.endswith("bias")]
     others = [parameter for name, parameter in trained if parameter.ndim < 2 or name.endswith("bias")]
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

@@ -1,5 +1,5 @@
-"""Losses of how maps change from pixel to pixel: differences of neighbours, and surface normals (VGGT's
-specification, chapter 16.3).
+"""Losses of how maps change from pixel to pixel: differences of neighbours, and surface normals
+(docs/training.md, "Losses of VGGT").
 
 Maps are (N, H, W, C); both terms look at every pixel, every second, every fourth, and so on.
 """

@@ -1,5 +1,5 @@
-"""The training losses of VGGT: cameras, depth, points, tracks, and their sum (VGGT's specification, chapter
-16).
+"""The training losses of VGGT: cameras, depth, points, tracks, and their sum
+(docs/training.md, "Losses of VGGT").
 """
 
 from __future__ import annotations
@@ -45,10 +45,12 @@ class CameraLoss:
         """Return the loss of encodings (B, S, 9); scenes whose first frame has few valid pixels do not count,
         and without any it is 0.
         """
+        # The first frame sets world and scale: without points in it neither is known.
         counts = truth.valid[:, 0].sum((1, 2)) > _LEAST_PIXELS
         target = encode_cameras(truth.cam_from_world, truth.K, truth.size)
         parts = []
         for k, encoding in enumerate(encodings):
+            # Divided by the number of iterations, not by the sum of weights, as released.
             weight = self.decay ** (len(encodings) - 1 - k) / len(encodings)
             parts.append(weight * self._stage(encoding[counts], target[counts]))
         translation, rotation, view = torch.stack(parts).sum(0)
@@ -95,6 +97,8 @@ class DenseLoss:
                 "Compare differences instead."
             )
         if valid.sum() < _LEAST_PIXELS:
+            # A zero that still hangs on the graph: every parameter gets a gradient, which distributed
+            # training waits for.
             nothing = 0 * (dense.values.sum() + dense.conf.sum())
             return self._sum(nothing, nothing, nothing)
         true = bounded(true)
@@ -155,6 +159,8 @@ class TrackLoss:
             "loss_vis": _cross_entropy(tracks.visible_logit, truth.visible, valid),
         }
         if tracks.conf_logit is not None:
+            # Detached: the confidence learns from the error, and the position must not learn from the
+            # confidence.
             right = (tracks.xy.detach() - truth.xy).norm(dim=-1) < self.right_px
             details["loss_conf"] = _cross_entropy(tracks.conf_logit, right, valid)
         return LossValue(torch.stack(list(details.values())).sum(), _logged(details))

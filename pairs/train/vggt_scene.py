@@ -1,5 +1,5 @@
-"""The true geometry of scenes of many frames, in the frame and the scale that VGGT is trained in (VGGT's
-specification, chapter 16.1).
+"""The true geometry of scenes of many frames, in the frame and the scale that VGGT is trained in
+(docs/training.md, "The scene of VGGT").
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def rebased(truth: SceneTruth) -> SceneTruth:
     R_0, t_0 = R[:, 0], t[:, 0]
     R_new = R @ R_0[:, None].mT
     t_new = t - torch.einsum("bsij,bj->bsi", R_new, t_0)
+    # World points go through the first camera once; poses lose it on the right: E_i E_0^-1.
     points = torch.einsum("bij,bshwj->bshwi", R_0, truth.world_points) + t_0[:, None, None, None]
     cam_from_world = torch.cat([R_new, t_new[..., None]], dim=-1)
     return replace(

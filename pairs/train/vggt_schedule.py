@@ -1,5 +1,5 @@
-"""Learning rate, optimiser and clipping of the published fine-tuning of VGGT (VGGT's specification, chapter
-16.5).
+"""Learning rate, optimiser and clipping of the published fine-tuning of VGGT
+(docs/training.md, "Losses of VGGT").
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def make_optimizer(network: Vggt, training: FineTuning) -> torch.optim.AdamW:
 def clip_parts(network: Vggt, training: FineTuning) -> dict[str, float]:
     """Cut the gradient of the aggregator and of each head, each by itself, and return their norms before."""
     norms = {}
+    # Each by itself: a part whose gradient explodes must not silence the others.
     for name, part in network.named_children():
         trained = [parameter for parameter in part.parameters() if parameter.grad is not None]
         if trained:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Poses that went through float32 or through a text file with six digits are still rigid; wrong conventions
+# are off by far more.
 _RIGID_TOLERANCE = 1e-4
 
 

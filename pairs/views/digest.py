@@ -17,6 +17,7 @@ def digest(*parts: object) -> str:
     state = hashlib.sha256(f"pointloom {CACHE_FORMAT}".encode())
     for part in parts:
         _feed(state, part)
+    # 160 bits: no two entries that a disk can hold collide by chance, and names stay short.
     return state.hexdigest()[:40]
 
 

@@ -47,6 +47,8 @@ def grid_map(
     x0, y0, x1, y1 = _object_box(mask, w, h) if options.crop_to_object and mask is not None else (0, 0, w, h)
     w, h = x1 - x0, y1 - y0
     shrink = min(1.0, options.longest / max(w, h))
+    # The quotient of two equal lengths may come out a rounding below a whole number of pixels, which would
+    # cost a whole patch.
     grid_w, grid_h = (int(side * shrink + 1e-6) // options.multiple * options.multiple for side in (w, h))
     if min(grid_w, grid_h) == 0:
         raise ImageError(

@@ -29,8 +29,6 @@ _FILM_DIAGONAL_MM = 43.27
 class LoadOptions:
     """How photos and masks are read."""
 
-    use_masks: bool = True
-    """Look for masks beside the photos and in their alpha channels when no folder of masks is given."""
     polarity: Polarity = Polarity.AUTO
     """Which side of the mask files is the object."""
     erode_px: int = 0
@@ -39,25 +37,26 @@ class LoadOptions:
 
 
 def load_views(
-    inputs: Sequence[Path | str] | Path | str,
-    masks: Path | str | None = None,
+    photos: Sequence[Path | str] | Path | str,
+    masks: Path | str = "auto",
     options: LoadOptions | None = None,
 ) -> tuple[tuple[View, ...], tuple[Notice, ...]]:
-    """Read photos (a folder, or files) and their masks (a folder; else beside the photos or in their alpha
-    channels).
+    """Read photos (a folder, or files) and their masks.
 
+    `masks` is a folder of masks; "auto": those beside the photos or in their alpha channels, if there are
+    any; "none": everything in the photos counts.
     Returns the usable views in natural order of file names, or in the order given, and notices about
     everything that was decided or left out. Raises `ImageError` and `MaskError` naming the file at fault.
     """
     options = options or LoadOptions()
-    paths = list_photos([Path(p) for p in ([inputs] if isinstance(inputs, (str, Path)) else inputs)])
+    paths = list_photos([Path(p) for p in ([photos] if isinstance(photos, (str, Path)) else photos)])
     if len(paths) == 1:
         raise ImageError(
             f"{paths[0]}: one photo is not enough. Give at least two photos of the object from different "
             "sides."
         )
     facts = [probe_image(path) for path in paths]
-    found, notices = _masks_of(facts, Path(masks) if masks is not None else None, options)
+    found, notices = _masks_of(facts, masks, options)
     usable = [True] * len(paths)
     if any(mask is not None for mask in found):
         checked = [erode(mask, options.erode_px) for mask in found if mask is not None]
@@ -73,18 +72,17 @@ def load_views(
 
 
 def _masks_of(
-    facts: Sequence[ImageFacts], folder: Path | None, options: LoadOptions
+    facts: Sequence[ImageFacts], masks: Path | str, options: LoadOptions
 ) -> tuple[Sequence[Mask | None], tuple[Notice, ...]]:
-    """Return one mask a photo, or none for all of them: a half-masked set would mix object and background."""
     paths = [fact.path for fact in facts]
     shapes = [PhotoShape(fact.path.name, fact.upright_size, fact.orientation) for fact in facts]
-    if folder is not None:
-        files, unused = find_masks(paths, folder)
-        _require_all(paths, files, folder)
+    if masks == "none":
+        return [None] * len(paths), ()
+    if masks != "auto":
+        files, unused = find_masks(paths, Path(masks))
+        _require_all(paths, files, Path(masks))
         loaded, notices = load_masks([f for f in files if f], shapes, options.polarity)
         return loaded, (*notices, *_unused(unused))
-    if not options.use_masks:
-        return [None] * len(paths), ()
     beside = find_masks_beside(paths)
     if any(beside):
         _require_all(paths, beside, paths[0].parent)
@@ -163,11 +161,14 @@ def _view(fact: ImageFacts, mask: Mask | None, grid: GridOptions) -> View:
 
 def _camera_id(fact: ImageFacts) -> str:
     """Name the physical camera: what EXIF says of body, lens and zoom, and the size of the stored picture."""
+    # The focal length is part of the name: a zoom lens is another camera at every setting.
     named = [str(fact.exif[k]) for k in ("Make", "Model", "LensModel", "FocalLength") if k in fact.exif]
     return " ".join([*named, f"{fact.size[0]}x{fact.size[1]}"])
 
 
 def _exif_focal(fact: ImageFacts) -> float | None:
+    # The equivalent is defined by the diagonal of the frame, whatever the proportions of the sensor. Pixels
+    # of the stored file: a crop afterwards makes it wrong, so it is a first guess only.
     equivalent = fact.exif.get("FocalLengthIn35mmFilm")
     return equivalent / _FILM_DIAGONAL_MM * math.hypot(*fact.size) if isinstance(equivalent, float) else None
 

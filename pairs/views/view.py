@@ -68,6 +68,7 @@ def grid_mask(view: View) -> np.ndarray:
         return mask_on_grid(view.mask, view.grid_from_photo)
     left, top, right, bottom = view.pixel_map.pad
     w, h = view.pixel_map.target_size
+    # Padding shows nothing of the photo: no match may lie there, mask or none.
     inside = np.zeros((h, w), bool)
     inside[top : h - bottom, left : w - right] = True
     return inside

@@ -12,7 +12,7 @@ import pytest
 from small_predictions import ENTRIES, NUM_VIEWS, TRUTH, predictions, true_cameras
 from small_scene import HEIGHT, WIDTH
 
-from align.evaluate.camera_errors import pair_errors
+from align.evaluation.camera_errors import pair_errors
 from align.global_alignment import align_predictions
 from align.presets import POINTLOOM, PRESETS, Preset
 from align.scene import Scene

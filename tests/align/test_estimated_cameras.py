@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from small_predictions import IN_ONE_UNIT, NUM_VIEWS, TRUTH, predictions, true_cameras
 from small_scene import intrinsics
 
-from align.evaluate.camera_errors import pair_errors
+from align.evaluation.camera_errors import pair_errors
 from align.global_alignment import align_predictions
 from align.presets import POINTLOOM, PRESETS, with_fixed_poses
 from masks.errors import GraphError, UserError

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from align.point_cloud import cloud_of
+from align.points import point_cloud
 from align.scene import Report, Scene, SceneView, points_of_view
 from align.scene_folder import load_scene, save_scene
 from masks.errors import FormatError, OutputError
@@ -71,9 +71,9 @@ def test_points_lie_on_their_pixels_rays() -> None:
 
 def test_the_cloud_holds_the_confident_object_alone() -> None:
     scene = small_scene()
-    cloud = cloud_of(scene, 2.0)
+    cloud = point_cloud(scene, 2.0)
     assert len(cloud.points) == sum(int((v.mask & (v.conf >= 2)).sum()) for v in scene.views)
-    assert len(cloud_of(scene, 0.0).points) == sum(int((v.conf > 0).sum()) for v in scene.views)
+    assert len(point_cloud(scene, 0.0).points) == sum(int((v.conf > 0).sum()) for v in scene.views)
 
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:

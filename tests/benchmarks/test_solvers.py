@@ -11,7 +11,7 @@ from small_predictions import DEPTHS, NUM_VIEWS, TRUTH, predictions
 from small_scene import FOCAL, HEIGHT, WIDTH
 from solvers import SOLVERS, Pace, measure, true_share
 
-from align.evaluate.camera_errors import pair_errors
+from align.evaluation.camera_errors import pair_errors
 from pairs.backends.precomputed import write_predictions
 
 RECIPE = Recipe("bump", NUM_VIEWS, 0)

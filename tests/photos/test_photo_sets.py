@@ -13,7 +13,7 @@ import pytest
 import roma
 import torch
 
-from align.evaluate.camera_errors import Evaluation, evaluate, rotation_errors_deg
+from align.evaluation.camera_errors import Evaluation, evaluate, rotation_errors_deg
 from align.export.cameras_json import read_cameras
 from align.scene import Scene
 from align.scene_folder import load_scene

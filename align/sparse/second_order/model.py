@@ -12,14 +12,7 @@ import numpy as np
 from align.solver.least_squares import NormalEquations, Step
 from align.sparse.options import DepthModel
 from align.sparse.robust import Robust
-from align.sparse.second_order.jacobians import (
-    DEPTH,
-    SOURCE_FOCAL,
-    TARGET_SCALE,
-    jacobian_rows,
-    robust_sum,
-    seen_of,
-)
+from align.sparse.second_order.jacobians import Row, jacobian_rows, robust_sum, seen_of
 from align.sparse.second_order.normal_equations import (
     EliminatedDepths,
     SparseGrams,
@@ -142,15 +135,15 @@ def sparse_grams(
     model: SparseModel, term: RobustTerm, state: SparseState, intrinsics: ViewIntrinsics
 ) -> SparseGrams:
     """Return the sums of one part over all its pieces."""
-    num_rows = TARGET_SCALE + 1 if term.obs.kind == "point-to-point" else model.num_rows
+    num_rows = Row.TARGET_LOG_SCALE + 1 if term.obs.kind == "point-to-point" else model.num_rows
     stretching = _stretching(model, state, intrinsics) if model.eliminated is None else None
     found: list[Sequence[np.ndarray]] = []
     for piece in term.pieces:
         seen = seen_of(piece, state, intrinsics, term.smooth)
         weight = irls_weights(seen, piece.weight, term.robust, term.least)
         rows = jacobian_rows(piece, intrinsics, seen, num_rows)
-        if stretching is not None and model.num_rows > SOURCE_FOCAL:
-            rows[:, SOURCE_FOCAL] += stretching[piece.anchor][:, None] * rows[:, DEPTH]
+        if stretching is not None and model.num_rows > Row.SOURCE_LOG_FOCAL:
+            rows[:, Row.SOURCE_LOG_FOCAL] += stretching[piece.anchor][:, None] * rows[:, Row.LOG_DEPTH]
         by = row_products(piece, rows, weight, model.eliminated is not None)
         found.append((*by, rows_from_unknowns(piece, seen.R, seen.t, intrinsics, num_rows)))
     return SparseGrams(term.obs, *(np.concatenate(each) for each in zip(*found)))

@@ -1,4 +1,4 @@
-"""From the rows of links to normal equations (the reference's losses by damped least squares)."""
+"""From the rows of observations to normal equations (the reference's losses by damped least squares)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,7 @@ from align.solver.adjoint import cross_matrix, minus_adjoint
 from align.solver.least_squares import NormalEquations
 from align.solver.runs import rank_in_run
 from align.sparse.robust import Robust, robust_slope
-from align.sparse.second_order.jacobians import (
-    DEPTH,
-    ERROR,
-    POSE,
-    SOURCE_CENTRE,
-    SOURCE_FOCAL,
-    TARGET_CENTRE,
-    TARGET_FOCAL,
-    TARGET_SCALE,
-    Seen,
-)
+from align.sparse.second_order.jacobians import POSE, SOURCE_CENTRE, TARGET_CENTRE, Row, Seen
 from align.sparse.second_order.observations import TiledObservations
 from align.sparse.second_order.state import ViewIntrinsics, pivots
 
@@ -33,7 +23,7 @@ _OWN_SCALE, _OWN_FOCAL, _OWN_CENTRE = 6, 7, slice(8, 10)
 
 @dataclass(frozen=True, slots=True)
 class EliminatedDepths:
-    """The anchors whose depths move each on its own: up to B a view. Slot s of a view is its s-th partner."""
+    """The anchors whose depths are eliminated: up to B a view. Slot s of a view is its s-th partner."""
 
     anchor: np.ndarray  # (V, B) int; -1 is padding
     index: np.ndarray  # (A,) int, in its view; -1 for an anchor that is none
@@ -43,18 +33,20 @@ class EliminatedDepths:
 
 @dataclass(frozen=True, slots=True)
 class SparseGrams:
-    """Sums of products of weighted rows, and how rows follow from the unknowns of source and target."""
+    """Gram blocks: sums of products of weighted rows, and how rows follow from the unknowns of source and
+    target.
+    """
 
     obs: TiledObservations
     by_direction: np.ndarray  # (D, R, R)
-    by_run: np.ndarray  # (U, R), products with the log depth's row; U = 0 where no depth is alone
+    by_run: np.ndarray  # (U, R), products with the log depth's row; U = 0 where no depth is eliminated
     rows_from_unknowns: np.ndarray  # (D, R, 20), that of the error is 0
 
 
 def eliminated_depths(
     all_obs: Sequence[TiledObservations], anchor_view: np.ndarray, free: np.ndarray
 ) -> EliminatedDepths:
-    """Return the anchors on which links hang, in the views (V,) whose depths are free."""
+    """Return the anchors on which observations hang, in the views (V,) whose depths are free."""
     used, slot = np.zeros(len(anchor_view), bool), np.full((len(free), len(free)), -1)
     for obs in all_obs:
         used[obs.run_anchor] = True
@@ -81,18 +73,20 @@ def irls_weights(seen: Seen, weight: np.ndarray, robust: Robust, least: float) -
 
 
 def row_products(
-    obs: TiledObservations, rows: np.ndarray, weight: np.ndarray, alone: bool
+    obs: TiledObservations, rows: np.ndarray, weight: np.ndarray, with_depths: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sums of products of rows (T, R, K, S) by direction, and where depths are `alone` those with
-    the log depth by run.
+    """Return the sums of products of rows (T, R, K, S) by direction, and where depths are eliminated those
+    with the log depth by run.
     """
     rows = rows * np.sqrt(weight)[:, None, None]
     num_tiles, num_rows, _, num_slots = rows.shape
     flat = rows.reshape(num_tiles, num_rows, -1)
     by_direction = np.add.reduceat(flat @ flat.transpose(0, 2, 1), obs.tile_start[:-1], axis=0)
-    if not alone:
+    if not with_depths:
         return by_direction, np.zeros((0, num_rows))
-    with_depth = np.einsum("trks,tks->rts", rows, rows[:, DEPTH]).reshape(num_rows, num_tiles * num_slots)
+    with_depth = np.einsum("trks,tks->rts", rows, rows[:, Row.LOG_DEPTH]).reshape(
+        num_rows, num_tiles * num_slots
+    )
     return by_direction, np.add.reduceat(with_depth, obs.run_start, axis=1).T
 
 
@@ -108,12 +102,12 @@ def rows_from_unknowns(
     own, other = from_unknowns[..., :_PER_VIEW], from_unknowns[..., _PER_VIEW:]
     own[:, POSE, :7] = minus_adjoint(R, t) @ basis[source]
     other[:, POSE, :7] = basis[target]
-    own[:, DEPTH, _OWN_SCALE] = 1
+    own[:, Row.LOG_DEPTH, _OWN_SCALE] = 1
     if obs.kind == "point-to-point":
-        other[:, TARGET_SCALE, _OWN_SCALE] = 1
+        other[:, Row.TARGET_LOG_SCALE, _OWN_SCALE] = 1
         return from_unknowns
-    if num_rows > SOURCE_FOCAL:
-        own[:, SOURCE_FOCAL, _OWN_FOCAL], other[:, TARGET_FOCAL, _OWN_FOCAL] = (
+    if num_rows > Row.SOURCE_LOG_FOCAL:
+        own[:, Row.SOURCE_LOG_FOCAL, _OWN_FOCAL], other[:, Row.TARGET_LOG_FOCAL, _OWN_FOCAL] = (
             intrinsics.focal_felt[source],
             intrinsics.focal_felt[target],
         )
@@ -139,7 +133,7 @@ def shared_equations(grams: SparseGrams, columns: np.ndarray, size: int) -> tupl
     """
     transposed = grams.rows_from_unknowns.transpose(0, 2, 1)
     local = transposed @ grams.by_direction @ grams.rows_from_unknowns
-    gradient = (transposed @ grams.by_direction[:, :, ERROR, None])[..., 0]
+    gradient = (transposed @ grams.by_direction[:, :, Row.ERROR, None])[..., 0]
     at = columns[grams.obs.direction].reshape(-1, 2 * _PER_VIEW)
     cells = at[:, :, None] * size + at[:, None]
     matrix = np.bincount(cells.ravel(), local.ravel(), size**2).reshape(size, size)
@@ -166,11 +160,11 @@ def with_eliminated_depths(
         direction = grams.obs.run_direction[run]
         placed[source[direction], slot[direction], index[run]] += grams.by_run[run]
         from_unknowns[source, slot], partner[source, slot] = grams.rows_from_unknowns, target
-    # A depth of its own leaves nothing to the size of its view.
+    # With free anchor depths the view's scale is redundant, so its column is dropped.
     kept = [
         *range(6),
-        *((_OWN_FOCAL,) if num_rows > SOURCE_FOCAL else ()),
-        *(range(8, 10) if num_rows > SOURCE_CENTRE.start else ()),
+        *((_OWN_FOCAL,) if num_rows > Row.SOURCE_LOG_FOCAL else ()),
+        *(range(_OWN_CENTRE.start, _OWN_CENTRE.stop) if num_rows > SOURCE_CENTRE.start else ()),
     ]
     coupled = (
         placed @ from_unknowns[..., [*kept, *(_PER_VIEW + k for k in kept)]]
@@ -181,7 +175,7 @@ def with_eliminated_depths(
     )
     others = np.where(partner[..., None] >= 0, columns[partner][..., kept], size).reshape(num_views, -1)
     total = placed.sum(1)
-    diagonal, depth_gradient = total[..., DEPTH], total[..., ERROR]
+    diagonal, depth_gradient = total[..., Row.LOG_DEPTH], total[..., Row.ERROR]
     # Padding, and depths that no error depends on, which stay.
     still = (eliminated.anchor < 0) | ~(diagonal > 0)
     return NormalEquations(

@@ -25,7 +25,7 @@ from align.sparse.losses import FallbackTerms, MatchTerms, fallback_terms, lift,
 from align.sparse.options import SparseOptions, Stage
 from align.sparse.problem import Problem
 from align.sparse.robust import Sharpening, at_progress
-from align.sparse.second_order.jacobians import SOURCE_CENTRE, SOURCE_FOCAL, TARGET_CENTRE
+from align.sparse.second_order.jacobians import SOURCE_CENTRE, TARGET_CENTRE, Row
 from align.sparse.second_order.model import RobustTerm, SparseModel, with_kernel
 from align.sparse.second_order.normal_equations import eliminated_depths
 from align.sparse.second_order.observations import (
@@ -229,7 +229,11 @@ def _model(inputs: StageInputs, all_obs: tuple[TiledObservations, ...], fine: bo
         priors=inputs.priors,
         # A view whose depths are free has no need of a size.
         free=np.concatenate([np.repeat(pose, 6), ~fixed & (not alone), focal, np.repeat(centre, 2)]),
-        num_rows=TARGET_CENTRE.stop if centre.any() else SOURCE_CENTRE.start if focal.any() else SOURCE_FOCAL,
+        num_rows=TARGET_CENTRE.stop
+        if centre.any()
+        else SOURCE_CENTRE.start
+        if focal.any()
+        else Row.SOURCE_LOG_FOCAL,
         bounded=not alone and not fixed.any(),
     )
 

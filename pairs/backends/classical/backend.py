@@ -1,5 +1,5 @@
-"""The embedded backend: predictions for pairs from the photos alone, without weights (the embedded backend's
-specification).
+"""The embedded backend: predictions for pairs from the photos alone, without weights
+(docs/classical_backend.md, "The order of the work").
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ class Classical:
         edges, lost = placed_edges(
             views, covisible_graph(solve, len(views)) if graph is None else graph, solve.placed
         )
+        # All placed views, also those that no pair ties: they are neighbours for the depth of others.
         group, unmeasured = dense_group(views, solve, store, progress, self.depth, self.workers)
         placed = tuple(views[i] for i in solve.placed)
         source = pair_source(group, feature_tracks(placed, solve), edges, self.depth.match_step, store)

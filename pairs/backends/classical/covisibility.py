@@ -23,6 +23,8 @@ def covisible_graph(solve: SceneSolve, num_views: int) -> networkx.Graph:
     partner.
     """
     shared = shared_points(solve)
+    # Where many photos are almost one, each chooses only its twins: the tree ties such clusters to the rest
+    # by their best pairs.
     tree = networkx.maximum_spanning_edges(networkx.from_numpy_array(shared), data=False)
     chosen = [
         (k, int(j))

@@ -1,5 +1,5 @@
-"""Scene points as matches: the evidence that does not come from depth maps (the embedded backend's
-specification, chapter 12.2).
+"""Scene points as matches: the evidence that does not come from depth maps
+(docs/classical_backend.md, "Pairs cut from the scene").
 
 Depth maps are made with the solved cameras, so matches that they induce repeat the cameras' errors; features
 were found without them.
@@ -17,6 +17,8 @@ from pairs.backends.classical.sfm.solve import SceneSolve
 from pairs.prediction.predictions import Matches
 from pairs.views.view import View, grid_mask
 
+# On the scale of depth confidences (at most 12.9): a track of six views counts a little more than depth that
+# four neighbours confirm.
 _MOST_CONF = 16.0
 
 
@@ -34,6 +36,7 @@ def feature_tracks(views: Sequence[View], solve: SceneSolve) -> FeatureTracks:
     points, places = [], []
     for position, view in enumerate(views):
         mine = solve.observed_by == position
+        # A view may observe a point twice, by two key points that the mapper joined; the first counts.
         point, first = np.unique(solve.observed_point[mine], return_index=True)
         xy = to_target(view.grid_from_photo, solve.observed_xy[mine][first])
         inside = _on_object(xy, grid_mask(view))

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SolveOptions:
-    """Settings of chapters 2 to 7 of the embedded backend's specification, corrected by its chapter 19.
+    """Settings of everything up to the solved scene (docs/classical_backend.md, "The order of the work").
 
     Lengths in pixels are those of the working picture.
     """
 
     working_longest: int = 1600
     """Longest side of the working picture, on which features are found; photos are never enlarged."""
+    # Seldom reached: oxford_dino has 1500 a view, the temple 1630, white plaster 390. It bounds the time of
+    # large textured photos.
     features_masked: int = 8000
     """Strongest features kept in a view with a mask."""
     features_unmasked: int = 4000
@@ -22,21 +24,29 @@ class SolveOptions:
     """Features lie at least this far inside the mask."""
     ratio: float = 0.85
     """Largest ratio of the distances to the best and the second-best descriptor."""
+    # 190 pairs; all pairs of 16 views are matched in two CPU seconds.
     exhaustive_views: int = 20
     """Up to so many views every pair is matched; beyond, the promising ones."""
+    # oxford_dino, 36 views: 230 of 630 pairs are matched, and 167 of the 168 that verify are among them.
     partners: int = 12
     """Partners a view keeps from the pre-matching."""
+    # Share of matches below it: 92 % before a loud backdrop, 1.8 % before a plain cloth, 0.1 % where the
+    # camera moves (fountain, fox).
     stationary_px: float = 1.5
     """A match that moved less than this stands still with the camera."""
     min_features: int = 50
     """At least one view needs so many features."""
+    # At 1.5 px 20 degree turntables end up 3.2 degrees off, at 1.0 px 0.5. No measured set lost a view by it.
     verify_px: float = 1.0
     """Distance to the epipolar line at which a match counts as verified."""
     min_inliers: int = 15
     """Verified matches that a pair needs."""
+    # Folded scenes reached 0.25 to 0.86, right ones 0.987 and more, scenes with single views 2 to 5 degrees
+    # off 0.954 to 0.975.
     min_share: float = 0.95
     """Smallest mask share of a view at which a scene may be handed on: right ones reached more, folded ones
-    less (chapter 19.7)."""
+    less (docs/classical_backend.md, "Acceptance").
+    """
     sure_share: float = 0.98
     """Smallest mask share of a view at which a scene is accepted without a search for a better one."""
     seed: int = 0
@@ -45,7 +55,9 @@ class SolveOptions:
 
 @dataclass(frozen=True, slots=True)
 class DepthOptions:
-    """Settings of chapters 9 to 12 of the embedded backend's specification."""
+    """Settings of depth maps and of the pairs that are cut from them
+    (docs/classical_backend.md, "The order of the work").
+    """
 
     min_planes: int = 32
     """Fewest planes of a sweep."""

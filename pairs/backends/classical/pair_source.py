@@ -1,5 +1,5 @@
-"""The pairs of a solved scene, cut when they are asked for (the embedded backend's specification, chapters 12
-and 13).
+"""The pairs of a solved scene, cut when they are asked for
+(docs/classical_backend.md, "Pairs cut from the scene").
 
 All of them at once would take a hundred times the memory of the depth maps that they are cut from.
 """

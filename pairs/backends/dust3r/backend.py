@@ -1,4 +1,4 @@
-"""DUSt3R and MASt3R as backends (the pair network's specification, chapters 8, 9 and 11.4)."""
+"""DUSt3R and MASt3R as backends (docs/pair_networks.md, "Both orders of a pair")."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ VERSION = 1
 made again."""
 _HEARD = ("weights", "device", "precision", "batch", "fill", "retrieval", "engine")
 """Of `BackendOptions`."""
+# One seed for each anchor of the aligner: denser matches would share their anchors.
 _SUBSAMPLE = 8
 _BATCH_CPU, _BATCH_ACCELERATOR = 1, 8
 """On a CPU one pair in both orders fills the processor: four at a time were no faster
@@ -96,6 +97,7 @@ class NetworkModel:
         a, b = self._batch(first), self._batch(second)
         if a.size != b.size:
             return self.network.decode(a, b), self.network.decode(b, a)
+        # Both orders in one call where the sizes allow it: then both sides are batches of one shape.
         both = self.network.decode(join([a, b]), join([b, a]))
         forward, backward = slice(None, len(first)), slice(len(first), None)
         return (_rows(both[0], forward), _rows(both[1], forward)), (
@@ -189,6 +191,7 @@ def _in_words(grid: NetworkGrid) -> str:
 
 def _sound(run: PairPrediction, precision: torch.dtype) -> PairPrediction:
     """Return a run if its confidences can be."""
+    # Heads are float32, so this is where an overflow of half-precision tokens comes to light.
     if all(((conf >= 1) & (conf < np.inf)).all() for conf in (run.a_conf, run.b_conf)):
         return run
     remedy = (

@@ -1,5 +1,5 @@
-"""Matches of two photos at their full resolution by a network with descriptors (the pair network's
-specification, chapter 11.5).
+"""Matches of two photos at their full resolution by a network with descriptors
+(docs/pair_networks.md, "Coarse-to-fine matching").
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ def match_crops(network: PairNetwork, pairs: Sequence[CropPair]) -> list[Matches
 
 def _matched(network: PairNetwork, pairs: Sequence[CropPair]) -> list[Matches]:
     with torch.inference_mode():
+        # Encoded anew: what the store remembers is of whole photos.
         a, b = (_encoded(network, crops) for crops in zip(*pairs))
         ab, ba = network.decode(a, b), network.decode(b, a)
         runs = [

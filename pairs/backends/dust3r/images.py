@@ -1,5 +1,4 @@
-"""Photos as the published networks want them (the dense aligner's specification, chapter 8.1; the pair
-network's, chapter 8).
+"""Photos as the published networks want them (docs/pair_networks.md, "Images and grids").
 
 The arithmetic of sizes is the published loader's to the pixel; masks and intrinsics follow through the view's
 `PixelMap`.
@@ -65,6 +64,8 @@ def network_frame(photo_size: tuple[int, int], grid: NetworkGrid) -> Frame:
     if grid.size == _SMALL:
         half_w = half_h = float(min(centre_x, centre_y))
     else:
+        # Half of the largest whole number of patches on either side of the integer middle, as the published
+        # loader cuts.
         half_w, half_h = (2 * centre // grid.patch * grid.patch / 2 for centre in (centre_x, centre_y))
         if not grid.square_ok and w == h:
             half_h = 3 * half_w / 4
@@ -114,6 +115,7 @@ def photo_on_grid(photo: np.ndarray, pixel_map: PixelMap) -> np.ndarray:
     """Return the network's image (H, W, 3) uint8 of an upright photo (H, W, 3) uint8, resampled as
     published.
     """
+    # The published loader's filters: another one changes every pixel that the weights see.
     shrinking = max(pixel_map.upright_size) > max(pixel_map.scaled_size)
     resampling = Image.Resampling.LANCZOS if shrinking else Image.Resampling.BICUBIC
     resized = np.asarray(Image.fromarray(photo).resize(pixel_map.scaled_size, resampling))
@@ -135,5 +137,6 @@ def network_input(view: View, fill: Fill | None = None) -> Tensor:
 
 def normalised(image: np.ndarray) -> Tensor:
     """Return an image (H, W, 3) uint8 as (1, 3, H, W) float32 in [-1, 1]."""
+    # Divided, doubled, shifted, in this order as published: each step rounds.
     levels = image.transpose(2, 0, 1)[None].astype(np.float32)
     return torch.from_numpy(levels) / 255 * 2 - 1

@@ -1,6 +1,5 @@
-"""What a pair network says of two views, with their matches (the pair network's specification, chapters 8 and
-11.4).
-"""
+"""What a pair network says of two views, with their matches
+(docs/pair_networks.md, "Both orders of a pair")."""
 
 from __future__ import annotations
 

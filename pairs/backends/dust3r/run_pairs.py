@@ -1,6 +1,4 @@
-"""Predictions of a list of pairs in batches (the dense aligner's specification, chapter 1.2; the pair
-network's, chapter 8).
-"""
+"""Predictions of a list of pairs in batches (docs/pair_networks.md, "Memory and batches")."""
 
 from __future__ import annotations
 

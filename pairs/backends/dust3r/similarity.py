@@ -1,5 +1,5 @@
-"""How alike photos are to a pair network's encoder: its retrieval head as a part of the backend (the pair
-network's specification, chapter 12).
+"""How alike photos are to a pair network's encoder: its retrieval head as a part of the backend
+(docs/pair_networks.md, "Retrieval head").
 """
 
 from __future__ import annotations

@@ -173,6 +173,8 @@ def with_loose_views(found: Grouped, edges: Edges) -> tuple[Edges, tuple[Notice,
     loose = [view for view in range(len(found.views)) if view not in tied]
     if not loose:
         return edges, ()
+    # Without a pair a view would be dropped; with one, its camera from the network is kept, and the warning
+    # says that nothing refined it.
     added = {
         (min(pair), max(pair))
         for pair in ((view, nearest_camera(found.group.cameras, view)) for view in loose)

@@ -1,4 +1,4 @@
-"""What a pass of VGGT costs, before it is run (VGGT's specification, chapters 18.1 and 18.2)."""
+"""What a pass of VGGT costs, before it is run (docs/vggt.md, "Memory and time")."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _HEAD = 3
 _FEATURES = 4
 """Copies of the tracking features while tracks are followed: as they are, normed, turned about, and the
 pyramid."""
+# The estimate may be a third too low, and fragments of freed memory cannot be used again.
 _SPARE = 0.9
 """Of the free memory that a pass may take."""
 _CPU_TFLOPS = 0.055
@@ -84,7 +85,10 @@ def pass_cost(config: VggtConfig, size: tuple[int, int], frames_at_once: int) ->
         * _HEAD
         * max((head.features for head in heads), default=0)
         * pixels,
+        # 12 C^2 weights a block, two operations each: queries, keys, values and projection are 4 C^2, the MLP
+        # 8 C^2.
         flop_a_frame=24.0 * aggregator.dim**2 * tokens * blocks,
+        # Products with keys and with values, two operations each, in the global blocks only.
         flop_a_pair=4.0 * aggregator.dim * tokens**2 * aggregator.depth,
     )
 

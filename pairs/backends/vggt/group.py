@@ -1,6 +1,4 @@
-"""What VGGT says of a scene, as a prediction of a whole group of views (VGGT's specification, chapters 9 and
-13).
-"""
+"""What VGGT says of a scene, as a prediction of a whole group of views (docs/vggt.md, "Group pass")."""
 
 from __future__ import annotations
 
@@ -85,6 +83,7 @@ def _cameras(
         raise ReconstructionError(
             f"the network gave {what}. Check that its weights are complete, or run it in float32."
         )
+    # Photos of one set mostly have one lens; no field of view at all would be an infinite focal.
     fields[~usable] = fields[usable].median(0).values
     notices = [
         warning(view.name, "the network gave no usable field of view: it has the median of the other photos.")
@@ -116,6 +115,8 @@ def _maps(view: View, dense: Dense, scene: int, frame: int) -> tuple[np.ndarray,
             f"{view.name}: the network gave no depth at any pixel. Check that its weights are complete, or "
             "run it in float32."
         )
+    # A positive number everywhere, since aligners divide by depth; what it is worth is told by the confidence
+    # alone.
     depth = np.where(good, depth, np.median(depth[good])).astype(np.float32)
     conf = np.where(good & inside, np.maximum(conf, 1), 1).astype(np.float32)
     return depth, conf, int((inside & ~good).sum())

@@ -1,5 +1,5 @@
-"""All photos of a scene in one pass, or in overlapping windows where the memory does not suffice (VGGT's
-specification, chapters 12 and 18).
+"""All photos of a scene in one pass, or in overlapping windows where the memory does not suffice
+(docs/vggt.md, "Group pass").
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from pairs.views.view import View
 
 _GROUPS = "groups"
 """Folder of the store."""
+# Windows share half of their views: of two that is one photo, on which the whole chain of similarities would
+# hang.
 _LEAST_WINDOW = 3
 
 
@@ -97,6 +99,7 @@ def predict_group(
         0,
         len(windows),
     )
+    # Opened when a window is missing: a finished scene reads no 5 GB of weights.
     network = functools.cache(lambda: open_vggt(run.spec, GROUP_HEADS))
     groups: list[GroupPrediction] = []
     for k, window in enumerate(windows):

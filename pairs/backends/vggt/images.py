@@ -1,5 +1,5 @@
-"""Photos as VGGT wants them (VGGT's specification, chapter 2): sizes to the pixel, and masks and intrinsics
-that follow by `PixelMap`.
+"""Photos as VGGT wants them (docs/vggt.md, "Images"): sizes to the pixel, and masks and intrinsics that
+follow by `PixelMap`.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def opaque(picture: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class SquareFrame:
-    """Where a photo lies in its square image (chapter 2.2), in pixels of the square.
+    """Where a photo lies in its square image (docs/vggt.md, "Images"), in pixels of the square.
 
     Its bars are resized with it and need not be whole pixels, so it is no `PixelMap`.
     """

@@ -64,6 +64,8 @@ class VggtSpec:
 
     def key(self, kind: str) -> str:
         """Return the line that tells its predictions of a kind from those of any other network."""
+        # Nothing in the tensors tells the two published trackers apart, so the digest of the weights is not
+        # enough.
         beside = json.dumps(repr(self.config))
         chosen = {
             "weights": files_digest(self.path),

@@ -1,5 +1,4 @@
-"""VGGT as a network of pairs: two photos make a scene, once in either order (VGGT's specification, chapters
-11 and 12).
+"""VGGT as a network of pairs: two photos make a scene, once in either order (docs/vggt.md, "Pairs").
 
 Depth confidences are 1 + exp(x), trained with the same loss as those of DUSt3R and MASt3R: they are handed on
 as they are.
@@ -29,6 +28,7 @@ from pairs.prediction.from_group import run_from_group
 from pairs.prediction.predictions import GroupPrediction, Matches, PairEntry, PairPrediction
 from pairs.views.view import View, grid_mask
 
+# A pair stands for itself here: whether it has enough matches is the aligner's business.
 _TRACKS = TrackOptions(least_matches=1)
 _NONE = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
 
@@ -46,7 +46,7 @@ def open_pair_model(spec: VggtSpec) -> VggtPairModel:
 
 @dataclass(frozen=True, slots=True)
 class VggtPairModel:
-    """A network that answers for pairs in arrays. It looks at two photos max_frames: there is nothing to be
+    """A network that answers for pairs in arrays. It looks at two photos together: there is nothing to be
     remembered of one but itself.
     """
 

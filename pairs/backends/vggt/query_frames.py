@@ -1,5 +1,5 @@
-"""Which frames to begin with: those that look least like the ones before (VGGT's specification, chapter 15.2,
-step 1).
+"""Which frames to begin with: those that look least like the ones before
+(docs/vggt.md, "Query frames and points").
 """
 
 from __future__ import annotations

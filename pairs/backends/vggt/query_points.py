@@ -58,6 +58,7 @@ def _features(image: np.ndarray, within: np.ndarray, count: int) -> np.ndarray:
     """Return the strongest distinct features (N, 2) inside a mask."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     found = cv2.SIFT_create().detect(grey, within.astype(np.uint8))
+    # By place among equal responses, so that the detector's own order does not matter.
     found = sorted(found, key=lambda point: (-point.response, point.pt))
     # One place is a feature once for each of its directions.
     places = list(dict.fromkeys(point.pt for point in found))[:count]

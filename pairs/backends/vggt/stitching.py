@@ -1,4 +1,4 @@
-"""One group of many views, made of the groups of overlapping windows (VGGT's specification, chapter 18.4)."""
+"""One group of many views, made of the groups of overlapping windows (docs/vggt.md, "Windows joined")."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from pairs.views.cameras import Cameras
 OVERLAP = 0.5
 """Share of a window that the next one has as well: half, as published for long videos."""
 
+# Neighbouring depths carry the same error: more points cost time and add no evidence.
 _STRIDE = 8
 """Every so many pixels of a shared view give a point to the similarity."""
 _LEAST_POINTS = 10
 _LEAST_CONF = 0.1  # of the smaller median confidence of a view's two predictions
+# As in the published joining of windows (arXiv:2507.16443).
 _ROUNDS = 5
 _OUTLIER = 2.0  # median residuals: a point as far off has a quarter of its weight left
 _LEAST_ERROR = 1e-4  # of the distance: below, no depth is wrong
@@ -122,6 +124,8 @@ def _similarity(shared: Sequence[tuple[_Seen, _Seen]], names: Sequence[str]) -> 
     # Both depths of a pixel differ by the same factor everywhere: that tells the wrong ones before any pose
     # is known.
     robust = _redescending(np.abs(np.log(ratio / np.median(ratio))), _LEAST_ERROR)
+    # Weights from depths alone start it: residuals of a first fit would already be bent by what they should
+    # find.
     for _ in range(_ROUNDS):
         R, t, scale = _registered(here, there, weight * robust)
         distance = np.linalg.norm(scale * here @ R.T + t - there, axis=1)
@@ -174,5 +178,6 @@ def _moved(seen: _Seen, similarity: Similarity) -> _Seen:
     """Return a view of one world in the other, its depth in the other's unit."""
     R = seen.cam_from_world[:3, :3] @ similarity.R.T
     moved = np.eye(4)
+    # x' = s R x + t: from R_c x + t_c follows R_c R^T (x' - t) + s t_c in the new unit.
     moved[:3, :3], moved[:3, 3] = R, similarity.scale * seen.cam_from_world[:3, 3] - R @ similarity.t
     return _Seen(seen.K, moved, (seen.depth * np.float32(similarity.scale)).astype(np.float32), seen.conf)

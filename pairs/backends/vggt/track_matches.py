@@ -1,4 +1,4 @@
-"""Points followed through many photos, and what they say of pairs (VGGT's specification, chapter 15.2)."""
+"""Points followed through many photos, and what they say of pairs (docs/vggt.md, "Tracks as matches")."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ class TrackOptions:
     least_visible: float = 0.05
     """Probability above which a point counts as seen: low, as published for this tracker, since its
     confidence is asked as well."""
+    # The published thresholds for this tracker when its tracks feed a bundle adjustment.
     least_conf: float = 0.2
     least_points: int = 64
     """A view that fewer points reach becomes a query view itself."""
@@ -64,6 +65,7 @@ def counted(tracks: Tracks, masks: Sequence[np.ndarray], options: TrackOptions) 
     views.
     """
     believed = (tracks.visible > options.least_visible) & (tracks.conf > options.least_conf)
+    # A query is where it was put: there is nothing to doubt.
     believed[tracks.query] = True
     return believed & np.stack([_inside(masks[view], xy) for view, xy in zip(tracks.views, tracks.xy)])
 
@@ -138,6 +140,8 @@ def _apart(cameras: Cameras, views: list[int]) -> np.ndarray:
     """Return how far apart (v, v) the cameras of some views are."""
     R, centre = cameras.cam_from_world[views, :3, :3], cameras.centres[views]
     cosine = (np.einsum("aij,bij->ab", R, R) - 1) / 2
+    # Turns are in radians and moves in units of the scene's own size: on a ring around an object the two then
+    # weigh about the same.
     spread = np.linalg.norm(centre - centre.mean(0), axis=1).mean()
     moved = np.linalg.norm(centre[:, None] - centre, axis=2)
     return np.arccos(np.clip(cosine, -1, 1)) + (moved / spread if spread > 0 else 0)
@@ -156,6 +160,7 @@ def _matches(
     tracks: Tracks, group: GroupPrediction, masks: Sequence[np.ndarray], options: TrackOptions
 ) -> Iterator[tuple[tuple[int, int], Matches]]:
     here = counted(tracks, masks, options)
+    # Both are probabilities, and a place must be seen and be right.
     belief = np.where(here, tracks.visible * tracks.conf, 0.0)
     belief[tracks.query] = here[tracks.query]
     conf = (

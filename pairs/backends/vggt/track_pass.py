@@ -1,5 +1,5 @@
 """Points followed through the photos of a group: one pass of the network for every photo that points are
-chosen in (chapters 11.7 and 15.2).
+chosen in (docs/vggt.md, "Query frames and points").
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pairs.views.view import View, grid_mask
 _TRACKS = "tracks"
 """Folder of the store."""
 _POINT_FRAMES_CPU, _POINT_FRAMES_ACCELERATOR = 1 << 13, 1 << 16
-"""Points times photos that are followed max_frames: they bound the memory. Points of one call help each
+"""Points times photos that are followed together: they bound the memory. Points of one call help each
 other,
 so the number is part of the key."""
 
@@ -52,6 +52,7 @@ def follow_all(grouped: Grouped, options: TrackOptions, run: Run) -> tuple[Track
                 len(grouped.windows) * len(queries),
             )
         count = reached(own, masks, options)
+        # Once only: a photo that is still not reached shows what no other one shows.
         own += [follow(view) for view in window if view not in queries and count[view] < options.least_points]
         found += own
     return tuple(tracks for tracks in found if tracks.xy.shape[1])
@@ -86,6 +87,7 @@ def follow_points(
             "conf": np.zeros((len(views), 0)),
         }
     return {
+        # The order undoes itself, so it brings the frames back as well.
         name: np.concatenate([part[name][order.numpy()] for part in parts], axis=1)
         for name in ("xy", "visible", "conf")
     }

@@ -1,5 +1,5 @@
-"""Checkpoint files: the published `.pth` files and the folders of the Hugging Face hub (the pair network's
-specification, chapter 10).
+"""Checkpoint files: the published `.pth` files and the folders of the Hugging Face hub
+(docs/pair_networks.md, "Checkpoint files").
 
 A checkpoint is a stranger's file until it is parsed: only tensors, plain containers and one known record are
 ever unpickled, and no memory is taken for a network before the sizes of its tensors agree with its
@@ -111,11 +111,13 @@ def build_network(checkpoint: Checkpoint, precision: torch.dtype = torch.float32
             "Download it again."
         )
     state.setdefault("mask_token", torch.zeros(1, 1, checkpoint.config.decoder.dim))
+    # Assigned, not copied: the weights stay the pages of the mapped file, so opening takes no second 2.7 GB.
     network.load_state_dict(state, assign=True)
     return network.eval().requires_grad_(False)
 
 
 def _empty_network(config: NetworkConfig, precision: torch.dtype = torch.float32) -> PairNetwork:
+    # Shapes without memory: a file that lies about its sizes is found out before it can ask for any.
     with torch.device("meta"):
         return PairNetwork(config, precision)
 
@@ -190,7 +192,9 @@ def _other_name(name: str) -> str:
 
 
 def _dpt_widths(state: Mapping[str, Tensor], path: Path) -> DptWidths:
-    """Return the widths that the tensors of a DPT show (chapter 10.2); no configuration states them."""
+    """Return the widths that the tensors of a DPT show (docs/pair_networks.md, "Checkpoint files"); no
+    configuration states them.
+    """
     head = "downstream_head1.dpt"
     names = (
         *(f"{head}.act_postprocess.{k}.0.weight" for k in range(4)),

@@ -1,4 +1,4 @@
-"""What tells one pair network from another (the pair network's specification, chapter 7)."""
+"""What tells one pair network from another (docs/pair_networks.md, "Published networks")."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ class DptWidths:
 
 @dataclass(frozen=True, slots=True)
 class OutputModes:
-    """How raw head channels become points, confidences and descriptors (chapter 6.4)."""
+    """How raw head channels become points, confidences and descriptors
+    (docs/pair_networks.md, "From raw channels to points").
+    """
 
     depth: Mode = ("exp", float("-inf"), float("inf"))
     """Of the distance of a point: exp, square or linear, without bounds."""

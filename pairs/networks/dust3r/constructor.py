@@ -1,8 +1,8 @@
 """The arguments that a checkpoint was built with: the constructor string of a `.pth` file, the `config.json`
 of a Hugging Face folder.
 
-Neither is ever evaluated (the pair network's specification, chapters 7 and 10). Of the arguments that are
-absent, the constructors' defaults hold.
+Neither is ever evaluated (docs/pair_networks.md, "Checkpoint files"). Of the arguments that are absent, the
+constructors' defaults hold.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ _HEADS: Mapping[str, tuple[HeadType, Kind]] = {
     "catmlp+dpt": ("catmlp+dpt", "mast3r"),
 }
 _PATCHES = {"PatchEmbedDust3R": False, "ManyAR_PatchEmbed": True}
+# Published strings have a few hundred characters. A much longer one could exhaust the parser, a deeper or
+# wider network the memory.
 _MOST_CHARACTERS, _MOST_DEPTH, _MOST_CHANNELS = 10_000, 200, 16_384
 
 
@@ -109,8 +111,8 @@ def config_from_json(given: object, source: str) -> NetworkConfig:
 
 
 def loaded_form(config: NetworkConfig) -> NetworkConfig:
-    """Return the configuration in which checkpoints are used: images of any orientation as they lie (chapter
-    10.1).
+    """Return the configuration in which checkpoints are used: images of any orientation as they lie
+    (docs/pair_networks.md, "Checkpoint files").
     """
     return replace(config, mixed_orientation=False, landscape_outputs=False)
 
@@ -212,6 +214,7 @@ def _stack(arguments: _Arguments, side: str) -> StackConfig:
     stack = StackConfig(
         dim, arguments.count(f"{side}_depth", _MOST_DEPTH), arguments.count(f"{side}_num_heads", dim)
     )
+    # Rotary embedding splits a head into row and column, and each of these into pairs.
     if dim % (4 * stack.heads):
         raise arguments.refuse(
             f"{side}_embed_dim", f"{stack.heads} heads need a multiple of {4 * stack.heads} channels"

@@ -1,4 +1,4 @@
-"""Heads: from the decoder's layers to raw channels (the pair network's specification, chapters 6.1 to 6.3).
+"""Heads: from the decoder's layers to raw channels (docs/pair_networks.md, "Heads").
 
 Every head takes the list of layers (B, N, ·) of one view and the image's (height, width), and returns the raw
 channels of points and confidence (B, H, W, 3 or 4) and those of the descriptors (B, H, W, D or D + 1), or
@@ -82,6 +82,7 @@ def make_head(config: NetworkConfig) -> nn.Module:
 def unfold_patches(tokens: Tensor, patch_size: int, size: Size) -> Tensor:
     """Lay tokens (B, N, C * P²), channels first within a token, out as pixels (B, H, W, C)."""
     grid = (size[0] // patch_size, size[1] // patch_size)
+    # A pixel shuffle: number c P^2 + r P + s of a token is channel c at row r and column s of its patch.
     cells = tokens.unflatten(1, grid).unflatten(-1, (-1, patch_size, patch_size))  # (B, h, w, C, P, P)
     return cells.permute(0, 1, 4, 2, 5, 3).reshape(len(tokens), *size, -1)
 
@@ -96,6 +97,8 @@ class ResidualUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the map after the unit."""
+        # Not in place: the skip path must carry x itself. VGGT's unit carries the rectified x; the weights of
+        # either fail with the other's.
         return x + self.conv2(functional.relu(self.conv1(functional.relu(x))))
 
 
@@ -135,6 +138,8 @@ class Scratch(nn.Module):
         """Fuse four maps, finest first, into one of twice the finest size."""
         fine, middle, coarse, coarsest = (layer(one) for layer, one in zip(self.layer_rn, maps))
         h, w = coarse.shape[-2:]
+        # The coarsest map is half, rounded up: doubled, it is a row or a column too large where the grid is
+        # odd.
         fused = self.refinenet4(coarsest)[..., :h, :w]
         return self.refinenet1(self.refinenet2(self.refinenet3(fused, coarse), middle), fine)
 
@@ -182,6 +187,8 @@ def dpt_hooks(decoder_depth: int) -> tuple[int, int, int, int]:
 
 
 def _doubled(x: Tensor) -> Tensor:
+    # Aligned corners, as the weights were trained; it stretches maps by (2 n - 1) / (2 n - 2), which all
+    # later layers have learned to expect.
     return functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True)
 
 
@@ -208,6 +215,7 @@ def head_output(geometry: Tensor, local: Tensor | None, modes: OutputModes) -> H
     if local is None:
         return HeadOutput(points, conf)
     desc = local[..., : modes.desc_dim]
+    # No epsilon, as published: a zero descriptor is no number, and the search leaves such pixels out.
     desc = desc / desc.norm(dim=-1, keepdim=True)
     desc_conf = conf if modes.desc_conf is None else _confidence(local[..., modes.desc_dim], modes.desc_conf)
     return HeadOutput(points, conf, desc, desc_conf)
@@ -220,6 +228,7 @@ def _points(raw: Tensor, mode: Mode) -> Tensor:
     if mode[0] == "linear":
         return raw.clone(memory_format=torch.contiguous_format)
     length = raw.norm(dim=-1, keepdim=True)
+    # Not exp - 1, which rounds the distances of small raw points to multiples of 1e-7.
     distance = torch.expm1(length) if mode[0] == "exp" else length.square()
     return raw / length.clamp(min=_LEAST_NORM) * distance
 

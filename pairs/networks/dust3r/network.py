@@ -1,7 +1,7 @@
 """The pair network of DUSt3R and MASt3R: two images in, a pointmap for each in the camera of the first out.
 
-In the order of the papers: patches, encoder, two decoders that read each other, two heads (the pair network's
-specification, chapters 3 to 6). The two papers differ in the heads and in the weights only.
+In the order of the papers: patches, encoder, two decoders that read each other, two heads
+(docs/pair_networks.md, "Decoder"). The two papers differ in the heads and in the weights only.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class PairNetwork(nn.Module):
     """DUSt3R or MASt3R. Module names are those of the published state dicts.
 
     Encoder and decoders run in `precision` (torch.float32, or autocast to torch.bfloat16 or torch.float16);
-    heads and outputs are always float32 (chapter 9). Memory grows with the batch: about 0.3 GB a pair of
-    512x384 images in the heads.
+    heads and outputs are always float32 (docs/pair_networks.md, "Precision"). Memory grows with the batch:
+    about 0.3 GB a pair of 512x384 images in the heads.
     """
 
     def __init__(self, config: NetworkConfig, precision: torch.dtype = torch.float32) -> None:
@@ -69,6 +69,7 @@ class PairNetwork(nn.Module):
             EncoderBlock(enc.dim, enc.heads, config.mlp_ratio) for _ in range(enc.depth)
         )
         self.enc_norm = nn.LayerNorm(enc.dim, eps=LAYER_NORM_EPS)
+        # Stands in every published state dict and serves pretraining only.
         self.mask_token = nn.Parameter(torch.zeros(1, 1, dec.dim), requires_grad=False)
         self.decoder_embed = nn.Linear(enc.dim, dec.dim)
         self.dec_blocks = self._decoder()
@@ -104,8 +105,8 @@ class PairNetwork(nn.Module):
         return self.decode(select(both, slice(None, len(first))), select(both, slice(len(first), None)))
 
     def encode(self, images: Tensor) -> Encoded:
-        """Encode images (B, 3, H, W), float32 in [-1, 1], both sides multiples of the patch (chapters 3 and
-        4).
+        """Encode images (B, 3, H, W), float32 in [-1, 1], both sides multiples of the patch
+        (docs/pair_networks.md, "Encoder").
 
         Raises `ImageError` for other sizes.
         """
@@ -134,7 +135,7 @@ class PairNetwork(nn.Module):
         return self.read(1, layers_1, first.size), self.read(2, layers_2, second.size)
 
     def decode_tokens(self, first: Encoded, second: Encoded) -> tuple[list[Tensor], list[Tensor]]:
-        """Run both decoders (chapter 5); return for each view what its head reads.
+        """Run both decoders (docs/pair_networks.md, "Decoder"); return for each view what its head reads.
 
         Entry 0 is the encoder's output, entry i what block i says, and the last entry is normalised.
         """
@@ -148,6 +149,7 @@ class PairNetwork(nn.Module):
             for e in (first, second)
         )
         with self.reduced():
+            # The residual stream is float32, whatever the blocks compute in.
             x_1, x_2 = self.decoder_embed(first.tokens).float(), self.decoder_embed(second.tokens).float()
             layers_1, layers_2 = [first.tokens], [second.tokens]
             for block_1, block_2 in zip(self.dec_blocks, self.dec_blocks2):

@@ -1,4 +1,4 @@
-"""From raw channels to depth, points, confidence and poses (VGGT's specification, chapters 8 and 10.4)."""
+"""From raw channels to depth, points, confidence and poses (docs/vggt.md, "Dense heads")."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def inv_log(y: Tensor) -> Tensor:
     """Return the odd function whose inverse is a signed logarithm: small values stay, large ones grow
     exponentially.
     """
+    # expm1, or coordinates near the axes would be rounded to multiples of 1e-7.
     return y.sign() * torch.expm1(y.abs())
 
 

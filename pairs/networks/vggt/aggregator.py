@@ -1,5 +1,5 @@
-"""The aggregator: tokens of many frames that look at their own frame and at all frames in turn (VGGT's
-specification, chapters 2.4, 5 and 7).
+"""The aggregator: tokens of many frames that look at their own frame and at all frames in turn
+(docs/vggt.md, "Aggregator").
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ class Aggregator(nn.Module):
         # apart.
         self.camera_token = nn.Parameter(torch.zeros(1, 2, 1, dim))
         self.register_token = nn.Parameter(torch.zeros(1, 2, config.registers, dim))
+        # All 48 blocks know positions by rotation only, and no frame has a number: the order of the frames
+        # behind the first cannot matter.
         block = BlockConfig(
             dim, config.heads, config.mlp_ratio, qk_norm=config.qk_norm, layer_scale=config.layer_scale
         )
@@ -86,6 +88,7 @@ class Aggregator(nn.Module):
                 said[kind] = self._run(kind, x, start, turns[kind])
                 x = said[kind][-1]
             for i in range(config.consecutive):
+                # The frame half first, whatever the order of the blocks: heads were trained on it so.
                 frame, whole = (
                     said[kind][i].unflatten(0, (num_scenes, num_frames)) for kind in ("frame", "global")
                 )

@@ -1,5 +1,5 @@
-"""The transformer block that DINOv2, the aggregator and the camera head share (VGGT's specification, chapters
-5 and 6). Tokens are (B, N, C).
+"""The transformer block that DINOv2, the aggregator and the camera head share (docs/vggt.md, "Aggregator").
+Tokens are (B, N, C).
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim)
+        # One norm for all heads. It bounds the products of queries and keys, which would grow over the tens
+        # of thousands of tokens of a scene.
         self.q_norm = nn.LayerNorm(dim // heads, eps=NORM_EPS) if qk_norm else nn.Identity()
         self.k_norm = nn.LayerNorm(dim // heads, eps=NORM_EPS) if qk_norm else nn.Identity()
         self.proj = nn.Linear(dim, dim)
@@ -88,7 +90,8 @@ class Block(nn.Module):
 
 
 def token_positions(grid: tuple[int, int], num_special: int, device: torch.device) -> Tensor:
-    """Return the (row, column) of every token of a frame (1, num_special + h w, 2) int64 (chapter 5.2).
+    """Return the (row, column) of every token of a frame (1, num_special + h w, 2) int64
+    (docs/vggt.md, "Aggregator").
 
     Special tokens stand first, at (0, 0), which leaves them unturned; patches begin at (1, 1) then, and at
     (0, 0) where there are no special tokens.

@@ -1,4 +1,4 @@
-"""The camera head: one pose encoding a frame, refined a few times (VGGT's specification, chapter 8)."""
+"""The camera head: one pose encoding a frame, refined a few times (docs/vggt.md, "Camera head")."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class CameraHead(nn.Module):
         last layer.
         """
         tokens = self.token_norm(camera)
+        # The norm has no parameters: scale and shift come from the encoding so far.
         plain = functional.layer_norm(tokens, tokens.shape[-1:], eps=_MODULATION_EPS)
         raw: Tensor | None = None
         encodings = []
@@ -52,6 +53,7 @@ class CameraHead(nn.Module):
                 plain,
                 self.empty_pose_tokens.expand(*camera.shape[:2], -1) if before is None else before,
             )
+            # The raw encoding is fed back, as in training; the rectifier acts on what is handed on alone.
             raw = delta if before is None else before + delta
             encodings.append(
                 pose_output(raw, self.config.translation, self.config.quaternion, self.config.field_of_view)
@@ -76,6 +78,7 @@ def encode_cameras(cam_from_world: Tensor, K: Tensor, size: tuple[int, int]) -> 
     The quaternion's scalar is not negative. The principal point is lost.
     """
     quaternion = roma.rotmat_to_unitquat(cam_from_world[..., :3, :3])
+    # q and -q are one rotation; the losses compare signs.
     quaternion = torch.where(quaternion[..., 3:] < 0, -quaternion, quaternion)
     h, w = size
     fields = [2 * torch.atan(side / 2 / K[..., axis, axis]) for side, axis in ((h, 1), (w, 0))]

@@ -1,6 +1,4 @@
-"""What VGGT is built from (VGGT's specification, chapters 4 to 12). The defaults are those of the published
-network.
-"""
+"""What VGGT is built from (docs/vggt.md, "Notation"). The defaults are those of the published network."""
 
 from __future__ import annotations
 
@@ -15,12 +13,13 @@ Head = Literal["camera", "depth", "points", "track"]
 
 @dataclass(frozen=True, slots=True)
 class DinoConfig:
-    """A DINOv2 vision transformer with register tokens (chapter 4)."""
+    """A DINOv2 vision transformer with register tokens (docs/vggt.md, "Patch embedding")."""
 
     dim: int = 1024
     depth: int = 24
     heads: int = 16
     registers: int = 4
+    # 518 / 14: the longest side of the training images in patches.
     stored_side: int = 37
     """Side of the square grid of patches that the stored position embedding is for."""
     patch_size: int = 14
@@ -38,13 +37,13 @@ DINO_SIZES: Mapping[str, DinoConfig] = {
     "dinov2_vitl14_reg": DinoConfig(),
     "dinov2_vitg2_reg": DinoConfig(dim=1536, depth=40, heads=24),
 }
-"""The transformers of chapter 4.1 by name."""
+"""DINOv2's transformers with registers, by their published names."""
 
 
 @dataclass(frozen=True, slots=True)
 class AggregatorConfig:
-    """The stack of blocks that alternate between the tokens of one frame and those of all (chapters
-    5 and 7).
+    """The stack of blocks that alternate between the tokens of one frame and those of all
+    (docs/vggt.md, "Aggregator").
     """
 
     dim: int = 1024
@@ -85,7 +84,7 @@ class AggregatorConfig:
 
 @dataclass(frozen=True, slots=True)
 class CameraHeadConfig:
-    """The refinement of one pose encoding a frame (chapter 8)."""
+    """The refinement of one pose encoding a frame (docs/vggt.md, "Camera head")."""
 
     dim: int = 2048
     depth: int = 4
@@ -102,7 +101,7 @@ class CameraHeadConfig:
 
 @dataclass(frozen=True, slots=True)
 class DenseOutput:
-    """What a dense head predicts at every pixel (chapter 10.4)."""
+    """What a dense head predicts at every pixel (docs/vggt.md, "Dense heads")."""
 
     channels: int
     """Of the prediction, without its confidence."""
@@ -112,11 +111,13 @@ class DenseOutput:
 
 @dataclass(frozen=True, slots=True)
 class DenseHeadConfig:
-    """A DPT on four layers of the aggregator (chapter 10)."""
+    """A DPT on four layers of the aggregator (docs/vggt.md, "Dense heads")."""
 
     output: DenseOutput | None
     """None for a head that gives features only."""
     dim: int = 2048
+    # A layer is (S, P, 2C) numbers, 7 MB a frame of 518 x 336: keeping all 24 was most of the published
+    # memory.
     layers: tuple[int, int, int, int] = (4, 11, 17, 23)
     """Entries of the aggregator that are read."""
     widths: tuple[int, int, int, int] = (256, 512, 1024, 1024)
@@ -132,12 +133,14 @@ class DenseHeadConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrackerConfig:
-    """The iterative tracker (chapters 11.2 to 11.6)."""
+    """The iterative tracker (docs/vggt.md, "Track head")."""
 
     stride: int = 2
     """Image pixels a feature pixel."""
     levels: int = 7
     """Of the correlation pyramid."""
+    # 81 samples a level, 567 in all; on the coarsest level the window reaches 256 feature pixels to every
+    # side.
     radius: int = 4
     """Of the window that is correlated on every level."""
     latent: int = 128
@@ -146,6 +149,7 @@ class TrackerConfig:
     depth: int = 6
     """Stages of attention along time and, after each, across tracks."""
     heads: int = 8
+    # Attention among the N tracks of a frame would cost N^2; through these it costs 64 N.
     virtual_tracks: int = 64
     """Tracks that carry messages between the real ones; without any there is no attention across tracks."""
     flow_scale: float = 518.0
@@ -162,7 +166,7 @@ class TrackerConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrackHeadConfig:
-    """Features and the tracker (chapter 11)."""
+    """Features and the tracker (docs/vggt.md, "Track head")."""
 
     features: DenseHeadConfig = DenseHeadConfig(None, features=128, positions=False, down_ratio=2)
     """The re-tuned tracker (`model_tracker_fixed_e20.pt`) needs `positions`."""
@@ -172,7 +176,7 @@ class TrackHeadConfig:
 
 @dataclass(frozen=True, slots=True)
 class VggtConfig:
-    """The whole network; a head that is none does not exist (chapter 12)."""
+    """The whole network; a head that is none does not exist (docs/vggt.md, "Notation")."""
 
     aggregator: AggregatorConfig = AggregatorConfig()
     camera: CameraHeadConfig | None = CameraHeadConfig()
@@ -192,7 +196,7 @@ VGGT_1B = VggtConfig()
 VGGT_TRACKER_FIXED = VggtConfig(
     track=TrackHeadConfig(features=DenseHeadConfig(None, features=128, positions=True, down_ratio=2))
 )
-"""The published network with the re-tuned track head (chapter 11.1)."""
+"""The published network with the re-tuned track head (docs/vggt.md, "Track head")."""
 
 
 def with_heads(config: VggtConfig, heads: frozenset[Head]) -> VggtConfig:

@@ -1,5 +1,5 @@
-"""The dense heads: four layers of the aggregator in, a map at image resolution out (VGGT's specification,
-chapter 10). Maps are (N, C, H, W).
+"""The dense heads: four layers of the aggregator in, a map at image resolution out
+(docs/vggt.md, "Dense heads"). Maps are (N, C, H, W).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ResidualUnit(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Adds a finer map to a coarse one and brings the sum to a new size (chapter 10.2)."""
+    """Adds a finer map to a coarse one and brings the sum to a new size (docs/vggt.md, "Dense heads")."""
 
     def __init__(self, channels: int, *, skip: bool) -> None:
         super().__init__()
@@ -147,6 +147,8 @@ class DenseHead(nn.Module):
         grid, aspect = (size[0] // patch, size[1] // patch), size[1] / size[0]
         maps = []
         for layer, project, resize in zip(tokens, self.projects, self.resize_layers):
+            # One norm for all four layers, though they have statistics of their own: the weights are shared
+            # so.
             image = self.norm(layer).mT.unflatten(2, grid)  # (N, 2C, h, w)
             maps.append(resize(self._placed(project(image), aspect)))
         ratio = self.config.down_ratio

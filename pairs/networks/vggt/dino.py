@@ -1,4 +1,4 @@
-"""DINOv2 with register tokens: one image in, tokens out (VGGT's specification, chapter 4)."""
+"""DINOv2 with register tokens: one image in, tokens out (docs/vggt.md, "Patch embedding")."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pairs.networks.vggt.blocks import Block, BlockConfig
 from pairs.networks.vggt.config import DinoConfig
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# DINOv2's own, while all other norms of the network have 1e-5.
 _NORM_EPS = 1e-6
 _LAYER_SCALE = 1.0
 
@@ -73,12 +74,13 @@ def normalised(images: Tensor) -> Tensor:
 
 
 def resized_positions(stored: Tensor, grid: tuple[int, int], config: DinoConfig) -> Tensor:
-    """Return the position embedding (1, 1 + h w, C) for a grid of (h, w) patches (chapter 4.3); the stored
-    grid itself comes back untouched.
+    """Return the position embedding (1, 1 + h w, C) for a grid of (h, w) patches
+    (docs/vggt.md, "Patch embedding"); the stored grid itself comes back untouched.
     """
     side = config.stored_side
     if grid == (side, side):
         return stored
+    # Interpolated in float32 whatever the precision, as published.
     square = stored[:, 1:].float().unflatten(1, (side, side)).permute(0, 3, 1, 2)  # (1, C, side, side)
     if config.offset:
         scale = ((grid[0] + config.offset) / side, (grid[1] + config.offset) / side)

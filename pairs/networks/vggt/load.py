@@ -1,4 +1,4 @@
-"""VGGT by name or by file (VGGT's specification, chapter 14)."""
+"""VGGT by name or by file (docs/vggt.md, "Checkpoints")."""
 
 from __future__ import annotations
 
@@ -95,6 +95,7 @@ def build_vggt(state: Mapping[str, Tensor], config: VggtConfig, options: VggtOpt
     tensors that do not fit.
     """
     present = frozenset(head for head, part in _PARTS.items() if any(name.startswith(part) for name in state))
+    # A head that a file does not hold is left out, not drawn at random: the published fine-tuning writes two.
     built = with_heads(config, options.heads & present)
     skipped = tuple(part for head, part in _PARTS.items() if head in present - options.heads)
     if absent := sorted(options.heads - present):

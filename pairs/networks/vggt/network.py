@@ -1,6 +1,4 @@
-"""VGGT: photos of one scene in, cameras, depth, points and tracks out (VGGT's specification, chapters 3 and
-12).
-"""
+"""VGGT: photos of one scene in, cameras, depth, points and tracks out (docs/vggt.md, "Notation")."""
 
 from __future__ import annotations
 
@@ -95,7 +93,7 @@ class Vggt(nn.Module):
             return self.aggregator(images, self.config.layers)
 
     def camera(self, aggregated: Aggregated) -> list[Tensor]:
-        """Return the pose encodings (B, S, 9) after every iteration (chapter 9 says what they mean)."""
+        """Return the pose encodings (B, S, 9) after every iteration (docs/vggt.md, "Camera head")."""
         head = _switched_on(self.camera_head, "camera")
         with self._exactly():
             return head(aggregated.camera.float())

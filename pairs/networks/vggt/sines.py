@@ -1,4 +1,4 @@
-"""Sines and cosines of positions (VGGT's specification, chapters 10.3 and 11.4)."""
+"""Sines and cosines of positions (docs/vggt.md, "Dense heads")."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def sines(at: Tensor, channels: int, base: float) -> Tensor:
     from 1 down to 1 / base.
     """
     k = torch.arange(channels // 2, dtype=torch.float64)
+    # Made in float64 and rounded once, as the published tables are.
     angle = at.double()[..., None] * base ** (-k / (channels // 2))
     return torch.cat([angle.sin(), angle.cos()], dim=-1).float()
 
@@ -52,6 +53,7 @@ def flow_embedding(flow: Tensor, channels: int) -> Tensor:
 
     Everything is float32 whatever the precision around it: the frequencies are too high for less.
     """
+    # From 0 to almost 1000 in equal steps, not in octaves as usual: the weights were trained with it.
     frequency = torch.arange(0, channels, 2, dtype=torch.float32, device=flow.device) * (_FASTEST / channels)
     angle = flow.float()[..., None] * frequency  # (..., 2, channels / 2)
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-3)

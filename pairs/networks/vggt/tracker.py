@@ -1,5 +1,5 @@
-"""The track head: where points of frame 0 are in the other frames (VGGT's specification, chapter 11). Tracks
-are (B, S, N, ·).
+"""The track head: where points of frame 0 are in the other frames (docs/vggt.md, "Track head"). Tracks are
+(B, S, N, ·).
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ class Tracker(nn.Module):
         num_frames, grid = features.shape[1], (features.shape[3], features.shape[4])
         start = queries / self.config.stride
         levels = pyramid(features.flatten(0, 1), self.config.levels)
+        # What the query looks like is all that a track knows at first, in every frame.
         track = sample(features[:, 0], start)[:, None].expand(-1, num_frames, -1, -1)  # (B, S, N, C)
         xy = start[:, None].expand(-1, num_frames, -1, -1)
         place = self._place(start, grid, num_frames)
@@ -89,6 +90,7 @@ class Tracker(nn.Module):
             xy = xy.detach()
             step, change = self._update(levels, track, xy, place)
             track = track + self.ffeat_updater(self.ffeat_norm(change.flatten(0, 2))).view_as(track)
+            # The query stands where it was asked for: frame 0 never moves.
             xy = torch.cat([start[:, None], (xy + step)[:, 1:]], dim=1)
             found.append(xy * self.config.stride)
         conf = self.conf_predictor(track)[..., 0] if self.config.conf else None
@@ -212,13 +214,15 @@ def _axis(at: Tensor, side: int, radius: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return the pixels (F, N, 2 r + 2) of windows along one axis, how far between two of them samples lie
     (F, N, 1, 1), and which are inside.
     """
+    # A window may lie far outside. Bounded before it becomes an integer, for a float beyond the integers'
+    # range has no defined value there; what is outside is masked below.
     low = at.floor()
     pixel = low.clamp(-radius - 2, side + radius).long()[..., None] + torch.arange(
         -radius, radius + 2, device=at.device
     )
     if side == 1:
-        # Positions are shares of the way from the first to the last pixel (chapter 11.5): all of them fall on
-        # an only pixel.
+        # Positions are shares of the way from the first to the last pixel, corners aligned: all of them fall
+        # on an only pixel.
         return (
             torch.zeros_like(pixel),
             torch.zeros_like(at)[..., None, None],
@@ -229,9 +233,10 @@ def _axis(at: Tensor, side: int, radius: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def sample(maps: Tensor, xy: Tensor) -> Tensor:
     """Return the vectors (B, N, C) of maps (B, C, h, w) at pixels (B, N, 2), bilinearly; outside, the nearest
-    pixel counts (chapter 11.5).
+    pixel counts (docs/vggt.md, "Track head").
     """
     size = xy.new_tensor([max(maps.shape[-1] - 1, 1), max(maps.shape[-2] - 1, 1)])
+    # Detached: positions are corrected by the transformer's steps, not by gradients of the image.
     at = (2 * xy.detach() / size - 1)[:, :, None]  # (B, N, 1, 2)
     return functional.grid_sample(maps, at, mode="bilinear", padding_mode="border", align_corners=True)[
         ..., 0

@@ -19,7 +19,7 @@ from align.bundle.reprojection import (
     JacobianRows,
     bundle_grams,
     concatenated,
-    project,
+    project_observations,
     robust_weights,
     squared_errors,
 )
@@ -101,10 +101,14 @@ def test_every_column_agrees_with_differences(free_principal_point: bool) -> Non
         model, priors=replace(model.priors, log_focal_sigma=wide, principal_point_sigma=wide, **views)
     )
     root = np.sqrt(
-        robust_weights(project(model.obs, model.intrinsics, state), model.obs.weight, model.kernel_width)
+        robust_weights(
+            project_observations(model.obs, model.intrinsics, state), model.obs.weight, model.kernel_width
+        )
     )
     J = differences(
-        lambda x: (root * project(model.obs, model.intrinsics, stepped(model, state, x)).error).ravel(),
+        lambda x: (
+            root * project_observations(model.obs, model.intrinsics, stepped(model, state, x)).error
+        ).ravel(),
         _size(model, state),
         1e-6,
     )
@@ -157,7 +161,7 @@ def _dense(model: BundleModel, state: BundleState) -> tuple[np.ndarray, np.ndarr
 def test_each_observation_falls_where_a_plain_projection_puts_it() -> None:
     model, state = small_model()
     obs, focal = model.obs, np.exp(state.log_focal)[model.intrinsics.camera]
-    found = project(obs, model.intrinsics, state)
+    found = project_observations(obs, model.intrinsics, state)
     run = np.repeat(np.arange(len(obs.run_direction)), np.diff(obs.run_start))
     for k in range(0, len(obs.depth), 37):
         source, target = obs.direction[obs.run_direction[run[k]]]
@@ -177,7 +181,7 @@ def test_pieces_give_the_sums_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(pieces) > 2
 
     def sums(obs: Observations):
-        projection = project(obs, model.intrinsics, state)
+        projection = project_observations(obs, model.intrinsics, state)
         return bundle_grams(
             obs, model.intrinsics, state, projection, robust_weights(projection, obs.weight, 1.0)
         )
@@ -194,7 +198,7 @@ def test_points_behind_the_partner_have_no_say_in_the_equations() -> None:
     model, state = small_model()
     behind = replace(state, t_cam_from_world=state.t_cam_from_world - [0, 0, 5])
     turned = replace(behind, R_cam_from_world=np.stack([np.eye(3), np.diag([-1.0, 1, -1]), np.eye(3)]))
-    projection = project(model.obs, model.intrinsics, turned)
+    projection = project_observations(model.obs, model.intrinsics, turned)
     assert not projection.in_front.all()
     assert (robust_weights(projection, model.obs.weight, 1.0)[~projection.in_front] == 0).all()
     assert (squared_errors(projection)[~projection.in_front] == 1e4).all()
@@ -215,7 +219,7 @@ def test_at_the_truth_nothing_pulls() -> None:
         np.zeros((2, 2)),
         np.zeros(obs.block.shape),
     )
-    assert np.sqrt(squared_errors(project(obs, intrinsics, state))).max() < 0.02
+    assert np.sqrt(squared_errors(project_observations(obs, intrinsics, state))).max() < 0.02
 
 
 def test_a_free_principal_point_is_found_beside_known_poses() -> None:

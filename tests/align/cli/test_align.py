@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 from small_predictions import ENTRIES, TRUTH, predictions
 
 from align.cli.main import main
-from align.evaluate.camera_errors import pair_errors
+from align.evaluation.camera_errors import pair_errors
 from align.scene_folder import load_scene
 from pairs.backends.precomputed import read_predictions, write_predictions
 

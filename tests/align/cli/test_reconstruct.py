@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from align.cli.main import main
-from align.evaluate.camera_errors import evaluate
+from align.evaluation.camera_errors import evaluate
 from align.export.cameras_json import read_cameras
 from align.scene_folder import load_scene
 from masks.notice import Level

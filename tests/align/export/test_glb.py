@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from align.export.frustum import CAMERA_COLOURS, DrawnCameras, automatic_camera_size, frusta, scene_transform
 from align.export.glb import glb_scene, read_glb, write_glb
 from align.export.pointmap_mesh import mesh_from_pointmap
-from align.point_cloud import PointCloud
+from align.points import PointCloud
 from masks.errors import FormatError, OutputError
 from pairs.views.cameras import Cameras
 

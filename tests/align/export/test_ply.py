@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from align.export.ply import read_ply, write_ply
-from align.point_cloud import PointCloud
+from align.points import PointCloud
 from masks.errors import FormatError, OutputError
 
 

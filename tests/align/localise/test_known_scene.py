@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_predictions import DEPTHS, ENTRIES, TRUTH, predictions, small_view, true_cameras
 
-from align.evaluate.camera_errors import pair_errors
+from align.evaluation.camera_errors import pair_errors
 from align.global_alignment import align_predictions, register_views
 from align.presets import POINTLOOM, PRESETS
 from align.scene import Scene, SceneView

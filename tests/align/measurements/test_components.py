@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_predictions import ENTRIES, TRUTH, predictions, small_view
 
-from align.evaluate.camera_errors import pair_errors
+from align.evaluation.camera_errors import pair_errors
 from align.global_alignment import align_components, align_connected, align_predictions
 from align.presets import POINTLOOM
 from masks.errors import GraphError

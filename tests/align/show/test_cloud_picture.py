@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from align.export.frustum import DrawnCameras
-from align.point_cloud import PointCloud
+from align.points import PointCloud
 from align.show.cloud_picture import draw_cloud, four_sides, four_sides_with_cameras, up_of_cameras
 from pairs.views.cameras import Cameras
 

@@ -19,7 +19,7 @@ from small_predictions import (
 )
 from small_scene import HEIGHT, WIDTH, intrinsics
 
-from align.evaluate.camera_errors import pair_errors
+from align.evaluation.camera_errors import pair_errors
 from align.global_alignment import align_predictions
 from align.measurements.gather import on_pixels
 from align.presets import POINTLOOM, PRESETS

@@ -11,7 +11,7 @@ import torch
 from golden_case import Case
 from torch import Tensor
 
-from align.evaluate.pose_auc import pair_errors_deg, pose_auc
+from align.evaluation.pose_auc import pair_errors_deg, pose_auc
 from align.export.colmap import TrackedModel
 from align.export.tracked_model import (
     FoundTracks,

@@ -71,7 +71,7 @@ def test_alpha_channels_serve_as_masks_unless_refused(tmp_path: Path) -> None:
     views, _ = load_views(folder)
     assert views[0].mask is not None
     assert views[0].mask.source == "alpha channel"
-    unmasked, _ = load_views(folder, options=LoadOptions(use_masks=False))
+    unmasked, _ = load_views(folder, "none")
     assert unmasked[0].mask is None
 
 

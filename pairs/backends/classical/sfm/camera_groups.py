@@ -1,5 +1,5 @@
-"""Which views share a camera, and what the mapper may assume of it (the embedded backend's specification,
-chapters 7.1 and 7.4).
+"""Which views share a camera, and what the mapper may assume of it
+(docs/classical_backend.md, "Cameras and focals").
 
 Views of one camera share its focal, which then has the evidence of all of them; a wrong first guess of it is
 the commonest reason for a scene that does not come together.
@@ -16,8 +16,11 @@ from pairs.backends.classical.sfm.mapper import CameraStart
 from pairs.backends.classical.sfm.working_image import working_map
 from pairs.views.view import View
 
+# COLMAP's own guess: a lens of 43 mm on film, in the middle of what phones and cameras have.
 FIRST_FACTOR = 1.2
 """Focal assumed first, in longest sides, where nothing is known."""
+# They cover what photographs have (0.7 to 5.2 on the measured sets). Textured sets give the same scene from
+# all five; white plaster 8 of 16 views from 0.8 and 6 from 1.2.
 OTHER_FACTORS = (0.8, 2.0, 3.5, 6.0)
 """Focals assumed next, whatever EXIF said: photos are cropped, and EXIF can be wrong."""
 
@@ -55,6 +58,7 @@ def _camera_start(group: Sequence[View], longest: int, factor: float | None) -> 
     if group[0].K is not None:
         return CameraStart((w, h), intrinsics_to_target(to_working, group[0].K), prior=True, fixed=True)
     hints = [view.focal_exif for view in group if view.focal_exif is not None]
+    # The median: a single photo may have been cropped, which its EXIF does not tell.
     prior = factor is None and bool(hints)
     focal = float(np.median(hints)) * to_working.scale[0] if prior else (factor or FIRST_FACTOR) * max(w, h)
     K = np.array([[focal, 0, (w - 1) / 2], [0, focal, (h - 1) / 2], [0, 0, 1.0]])

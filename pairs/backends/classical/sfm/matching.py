@@ -1,5 +1,4 @@
-"""Descriptors compared: mutual nearest neighbours with a ratio test (the embedded backend's specification,
-chapter 5).
+"""Descriptors compared: mutual nearest neighbours with a ratio test (docs/classical_backend.md, "Matching").
 
 Both tests drop places that repeat on the object, which no later step could tell from right ones one by one.
 """
@@ -58,9 +57,12 @@ def mutual_matches(first: np.ndarray, second: np.ndarray, ratio: float) -> np.nd
 
     Descriptors are those of `comparable`. Ties go to the smaller index. Memory grows with O(N), not O(N^2).
     """
+    # The ratio test needs a second-best.
     if len(first) == 0 or len(second) < 2:
         return np.zeros((0, 2), np.int32)
     best_of_row, similarity, runner_up, best_of_column = _nearest_both_ways(first, second)
+    # Norms are right to rounding only, so a product of equal descriptors may exceed the square by a little:
+    # hence the maximum below.
     squared = np.float32(DESCRIPTOR_SCALE) ** 2
     distance, next_distance = (np.sqrt(np.maximum(2 * (squared - s), 0)) for s in (similarity, runner_up))
     rows = np.arange(len(first))
@@ -105,11 +107,14 @@ def _nearest_both_ways(
         rows = np.arange(len(block))
         top_row = block.argmax(0)
         top = block[top_row, columns]
+        # Strictly: a tie stays with the earlier block, so the block size changes nothing.
         better = top > best_in_column
         best_in_column[better], best_of_column[better] = top[better], top_row[better] + start
         best = block.argmax(1)
         here = slice(start, start + len(block))
         best_of_row[here], similarity[here] = best, block[rows, best]
+        # Below every similarity, for descriptors have no negative entries. In place: a copy of the matrix
+        # would be bound by memory.
         block[rows, best] = -1
         runner_up[here] = block.max(1)
     return best_of_row, similarity, runner_up, best_of_column

@@ -1,4 +1,4 @@
-"""Features that two views share, without a scene (the embedded backend's specification, chapters 3, 5 and 6).
+"""Features that two views share, without a scene (docs/classical_backend.md, "Matching").
 
 Two photos often match well and still don't tell where the cameras stood: this is what one looks at then.
 """

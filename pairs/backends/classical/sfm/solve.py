@@ -17,8 +17,8 @@ KIND = "scene_solve"
 
 @dataclass(frozen=True, slots=True)
 class SceneSolve:
-    """Placed views, their cameras, and the scene points with every observation of them (the embedded
-    backend's specification, chapter 7.5).
+    """Placed views, their cameras, and the scene points with every observation of them
+    (docs/classical_backend.md, "What the solve hands on").
     """
 
     placed: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""From photos and masks to cameras and scene points (the embedded backend's specification, chapters 1 to 7).
+"""From photos and masks to cameras and scene points (docs/classical_backend.md, "The order of the work").
 
 The cameras come first, from sharp points alone, because dense depth needs them and cannot repair them.
 """
@@ -48,6 +48,8 @@ from pairs.views.view import View
 
 _WARNED_STATIC = 0.05
 """Share of key points that stand still above which the report warns."""
+# Descriptors of the first view are read and converted once a task; larger tasks would leave workers idle at
+# the end.
 _OTHERS_PER_TASK = 8
 
 
@@ -78,6 +80,8 @@ def solve_scene(
     stored = load_solve(store, key)
     if stored is not None:
         return stored
+    # After the look into the store: a finished solve needs no mapper, so it goes on where there is no wheel
+    # of it.
     require_mapper()
     masks = tuple(working_mask(view, options.working_longest) for view in views)
     notices = _empty_mask_notices(views, masks)
@@ -242,6 +246,8 @@ def _verified(
     """Reject what stands still, check the epipolar geometry, and stop where too little is left."""
     progress("verification", 0, len(matches))
     xy = [f.xy for f in features]
+    # Before doubles are merged and stationary matches go: afterwards copies of one photo would look like
+    # photos without any match.
     if nothing_moves(xy, matches, options.stationary_px, options.min_inliers):
         raise ReconstructionError(
             f"{len(views)} photos, and nothing moves between them by {options.stationary_px:g} px or more: "

@@ -1,4 +1,4 @@
-"""Pairs checked by their epipolar geometry (the embedded backend's specification, chapters 6 and 19.1).
+"""Pairs checked by their epipolar geometry (docs/classical_backend.md, "Verification").
 
 The limit is one pixel: with more, pairs of sides that look alike pass, and views of a turntable end up some
 degrees off.
@@ -14,6 +14,7 @@ import numpy as np
 
 from pairs.backends.classical.sfm.matching import Pair
 
+# Eight fix a fundamental matrix; with fewer than two to spare everything agrees.
 _MIN_MATCHES = 10
 _CONFIDENCE, _TRIES = 0.9999, 10_000
 
@@ -50,6 +51,7 @@ def verify_pair(
     """Fit a fundamental matrix robustly; none when no model fits."""
     at_a, at_b = xy_a[matches[:, 0]].astype(np.float64), xy_b[matches[:, 1]].astype(np.float64)
     try:
+        # Its generator starts from the same state at every call, so equal matches give equal inliers.
         F, inliers = cv2.findFundamentalMat(at_a, at_b, cv2.USAC_MAGSAC, max_error_px, _CONFIDENCE, _TRIES)
     except cv2.error:
         # OpenCV 5.0 raises on a degenerate model of a few samples, however good the pair.
@@ -62,6 +64,7 @@ def verify_pair(
 
 def shift_fundamental(F: np.ndarray, offset: float) -> np.ndarray:
     """Return the fundamental matrix for positions that all have `offset` added, x and y, in both views."""
+    # x' = T x with T the shift: x_b^T F x_a = 0 becomes x'_b^T (T^-T F T^-1) x'_a = 0.
     back = np.eye(3)
     back[:2, 2] = -offset
     return back.T @ F @ back

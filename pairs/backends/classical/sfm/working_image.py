@@ -1,4 +1,4 @@
-"""The working picture: what features are found on (the embedded backend's specification, chapter 2)."""
+"""The working picture: what features are found on (docs/classical_backend.md, "Working image and fill")."""
 
 from __future__ import annotations
 

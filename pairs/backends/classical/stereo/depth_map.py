@@ -1,5 +1,5 @@
-"""The depth of one view from its neighbours' pictures alone: sweep, aggregation, refinement (the embedded
-backend's specification, chapter 9).
+"""The depth of one view from its neighbours' images alone: sweep, semi-global matching, refinement
+(docs/classical_backend.md, "Plane sweep").
 
 It reads no other view's depth, so all views are measured at the same time, and their agreement afterwards is
 evidence.
@@ -57,6 +57,7 @@ def photometric_depth(
     # The step is often wider than 0.75 px, since the number of planes is bounded; two candidates on either
     # side still reach the next plane.
     refined = refine(swept, planes.step / 2, crop, neighbours, moves)
+    # Never beyond the first plane: candidates behind it may reach infinity and turn negative.
     inverse[rows, columns] = np.where(crop.mask, np.maximum(refined, np.float32(planes.first)), 0)
     return PhotometricDepth(inverse, picture.mask)
 

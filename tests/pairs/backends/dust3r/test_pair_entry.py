@@ -27,7 +27,7 @@ def views_of(folder: Path, masked: bool = True) -> tuple[View, View]:
         if masked:
             Image.fromarray(mask).save(folder / f"{k}_mask.png")
     views, _ = load_views(
-        [folder / "0.png", folder / "1.png"], None, LoadOptions(grid=GridOptions(longest=64))
+        [folder / "0.png", folder / "1.png"], "auto", LoadOptions(grid=GridOptions(longest=64))
     )
     a, b = (on_network_grid(view, grid_of(tiny_config())) for view in views)
     return a, b

@@ -25,7 +25,7 @@ from pairs.backends.vggt.images import (
     vggt_input,
     vggt_map,
 )
-from pairs.views.load import LoadOptions, load_views
+from pairs.views.load import load_views
 from pairs.views.view import View, grid_mask
 
 CROP, PAD = VggtGrid("crop"), VggtGrid("pad")
@@ -85,7 +85,7 @@ def photos(folder: Path, sizes: list[tuple[int, int]], background: int = 20) -> 
         pixels[inside], mask[inside] = 200 + k, 255
         Image.fromarray(pixels).save(folder / f"{k}.png")
         Image.fromarray(mask).save(folder / f"{k}_mask.png")
-    views, _ = load_views([folder / f"{k}.png" for k in range(len(sizes))], None, LoadOptions())
+    views, _ = load_views([folder / f"{k}.png" for k in range(len(sizes))])
     return views
 
 

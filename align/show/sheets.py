@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from align.point_cloud import PointCloud
+from align.points import PointCloud
 from align.show.cloud_picture import four_sides
 from pairs.views.cameras import Cameras
 

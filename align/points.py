@@ -41,7 +41,7 @@ DEFAULT_MIN_CONF = 1.5
 """The reference's viewer shows points from this confidence on."""
 
 
-def cloud_of(scene: Scene, min_conf: float) -> PointCloud:
+def point_cloud(scene: Scene, min_conf: float) -> PointCloud:
     """Return the points of all views, inside their masks, whose confidence is at least `min_conf`; view by
     view, row by row.
     """

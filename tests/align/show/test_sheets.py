@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from align.point_cloud import PointCloud
-from align.show.contact_sheet import SheetView, contact_sheet, depth_picture, evenly_chosen, masked_photo
+from align.points import PointCloud
+from align.show.sheets import SheetView, contact_sheet, depth_picture, evenly_chosen, masked_photo
 
 
 def view(k: int, size: tuple[int, int] = (64, 48), mask: bool = True, depth: bool = True) -> SheetView:

@@ -7,7 +7,7 @@ import pytest
 import roma
 import torch
 
-from align.evaluate.pose_auc import pair_errors_deg, pose_auc
+from align.evaluation.pose_auc import pair_errors_deg, pose_auc
 
 
 def poses(count: int, seed: int = 0) -> np.ndarray:

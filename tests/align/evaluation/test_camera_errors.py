@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from align.evaluate.camera_errors import evaluate, pair_errors, rotation_errors_deg
+from align.evaluation.camera_errors import evaluate, pair_errors, rotation_errors_deg
 from align.export.cameras_json import PhotoCamera
 from align.scene import Report, Scene, SceneView
 from masks.errors import FormatError
