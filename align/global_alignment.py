@@ -9,7 +9,13 @@ from align.aligned import scene_of
 from align.bundle.bundle_alignment import bundle_align
 from align.bundle.options import BundleOptions
 from align.localise.known_scene import extended, require_same_grids, with_fixed_views, with_scene
-from align.measurements.components import Components, connected_components, other_components
+from align.measurements.components import (
+    Components,
+    all_together,
+    connected_components,
+    other_components,
+    require_matches,
+)
 from align.measurements.gather import gather
 from align.measurements.gathered import Measurements, keep_views
 from align.measurements.known_cameras import stated_cameras, with_shared_K
@@ -27,11 +33,11 @@ from pairs.prediction.predictions import Predictions
 def align_predictions(predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
     """Return the scene in which all pair predictions agree best.
 
-    From the backend's own cameras where the preset wants them (their K held if they are adjusted), unless the
-    user states poses; else from the pair predictions alone and what the user states of cameras. Views that
-    cannot be used, or that no matches tie to the largest part, are left out by name. Where no view has a mask
-    and the predictions show an object that turns before a still backdrop, the default aligner cuts it out and
-    says so. Raises `GraphError` when no two views are tied by matches.
+    From the backend's own cameras where the preset wants them (their K fixed if they are adjusted), unless
+    the user states poses; else from the pair predictions alone and what the user states of cameras. Views
+    that cannot be used, or that no matches tie to the largest component, are left out by name. Where no view
+    has a mask and the predictions show an object that turns before a still backdrop, the default aligner cuts
+    it out and says so. Raises `GraphError` when no two views are tied by matches.
     """
     return _solved(_prepared(predictions, preset, progress), 0, progress)
 
@@ -42,7 +48,8 @@ def align_components(
     """Return one scene, as `align_predictions` does, of every component of views that matches tie together:
     the largest first, each in its own world and scale.
 
-    None in the place of a part beside the first that cannot be aligned, which the first scene's report names.
+    None in the place of a component beside the first that cannot be aligned, which the first scene's report
+    names.
     """
     job = _prepared(predictions, preset, progress)
     first = _solved(job, 0, progress)
@@ -79,10 +86,10 @@ def register_views(
     """Return the scene with the predictions' other views placed in it; what it holds stays to the bit: poses,
     intrinsics, depths.
 
-    The predictions tie views of the scene, known by their names, to new ones. Parts that the scene alone ties
-    together are placed one by one; views that no matches tie to it are left out by name. Raises `UserError`
-    when predictions and scene share no view, or a view's grid differs; `GraphError` when no matches tie a new
-    view to the scene.
+    The predictions tie views of the scene, known by their names, to new ones. Components that the scene alone
+    ties together are placed one by one; views that no matches tie to it are left out by name. Raises
+    `UserError` when predictions and scene share no view, or a view's grid differs; `GraphError` when no
+    matches tie a new view to the scene.
     """
     if not isinstance(preset.from_scratch, BundleOptions):
         raise UserError(
@@ -130,22 +137,10 @@ def _prepared(predictions: Predictions, preset: Preset, progress: Progress) -> _
     """Read the predictions for the solver that fits them."""
     inputs = tuple(view.name for view in predictions.views)
     solver = _solver_for(predictions, preset)
-    warm, estimated = solver is preset.from_adjusted, solver is preset.from_estimated
-    if not warm:
-        cameras = predictions.cameras if estimated else None
-        predictions = replace(predictions, cameras=cameras, views=with_shared_K(predictions.views))
-    measurements = gather(predictions, preset.reading(solver), progress)
-    notices = (*predictions.notices, *measurements.notices)
-    if isinstance(solver, BundleOptions):
-        masked, cut_out = masked_by_motion(measurements.predictions, measurements.samples)
-        if cut_out:
-            measurements = gather(masked, preset.reading(solver), progress)
-            notices = (*notices, *cut_out, *measurements.notices)
-    # The backend's own cameras hold views without matches, too; estimates alone are no alignment.
-    components = None if warm else connected_components(measurements)
-    if components is None or estimated:
-        components = Components((tuple(range(len(measurements.views))),), ())
-    return _Job(inputs, measurements, components, solver, preset, (*notices, *components.notices))
+    measurements, notices = _measured(_as_started(predictions, solver, preset), solver, preset, progress)
+    components = _components(measurements, solver, preset)
+    notices = (*predictions.notices, *notices, *components.notices)
+    return _Job(inputs, measurements, components, solver, preset, notices)
 
 
 def _solver_for(predictions: Predictions, preset: Preset) -> SparseOptions | BundleOptions:
@@ -159,8 +154,49 @@ def _solver_for(predictions: Predictions, preset: Preset) -> SparseOptions | Bun
     return preset.from_scratch if stated or preset.from_estimated is None else preset.from_estimated
 
 
+def _as_started(
+    predictions: Predictions, solver: SparseOptions | BundleOptions, preset: Preset
+) -> Predictions:
+    """Return the predictions with the cameras that the solver starts from, and what is stated of a camera
+    stated for all its views.
+    """
+    if solver is preset.from_adjusted:
+        return predictions
+    cameras = predictions.cameras if solver is preset.from_estimated else None
+    return replace(predictions, cameras=cameras, views=with_shared_K(predictions.views))
+
+
+def _measured(
+    predictions: Predictions, solver: SparseOptions | BundleOptions, preset: Preset, progress: Progress
+) -> tuple[Measurements, tuple[Notice, ...]]:
+    """Return what the predictions say; of an object that turns before a still backdrop, that of the object
+    alone, for which they are read again.
+    """
+    measurements = gather(predictions, preset.reading(solver), progress)
+    if isinstance(solver, SparseOptions):
+        return measurements, measurements.notices
+    masked, cut_out = masked_by_motion(measurements.predictions, measurements.samples)
+    if not cut_out:
+        return measurements, measurements.notices
+    of_object = gather(masked, preset.reading(solver), progress)
+    return of_object, (*measurements.notices, *cut_out, *of_object.notices)
+
+
+def _components(
+    measurements: Measurements, solver: SparseOptions | BundleOptions, preset: Preset
+) -> Components:
+    """Return which views become a scene together. Raises `GraphError` when no matches tie any."""
+    if solver is preset.from_adjusted:
+        return all_together(measurements)
+    if solver is preset.from_estimated:
+        # The backend's cameras hold views without matches, too; but estimates alone are no alignment.
+        require_matches(measurements)
+        return all_together(measurements)
+    return connected_components(measurements)
+
+
 def _solved(job: _Job, number: int, progress: Progress, fixed_scene: Scene | None = None) -> Scene:
-    """Return the scene of one part; the views of a scene to align onto are frozen."""
+    """Return the scene of one component; the views of a scene that stays are fixed."""
     part, solver = job.components.views[number], job.solver
     names = [view.name for view in job.measurements.predictions.views]
     measurements = keep_views(job.measurements, part)

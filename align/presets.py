@@ -18,7 +18,7 @@ class Preset:
     from_scratch: SparseOptions | BundleOptions
     """The solver when the backend knows no cameras."""
     from_adjusted: SparseOptions | None = None
-    """The descent from cameras that the backend has adjusted to matches, whose K is held; none: they are
+    """The descent from cameras that the backend has adjusted to matches, whose K is fixed; none: they are
     taken as estimates."""
     from_estimated: BundleOptions | None = None
     """The solver that starts from cameras that the backend estimates, and believes them a little; none: they
@@ -73,7 +73,7 @@ first public version."""
 
 
 def with_fixed_poses(preset: Preset) -> Preset:
-    """Return a preset in which given poses stay to the bit, the user's and the backend's. Raises `UserError`
+    """Return a preset in which known poses stay to the bit, the user's and the backend's. Raises `UserError`
     for the reference's, which have none.
     """
     if not isinstance(preset.from_scratch, BundleOptions) or preset.from_estimated is None:

@@ -1,4 +1,4 @@
-"""A depth for every pixel from sizes and blocks' offsets (docs/bundle_alignment.md, "Block depths")."""
+"""A depth for every pixel from scales and blocks' offsets (docs/bundle_alignment.md, "Block depths")."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SMOOTH_BLOCKS = 0.6
 
 
 def block_depth(view: CanonicalView, log_scale: float, log_offset: np.ndarray) -> Tensor:
-    """Return the depth (H, W) = canonical depth x exp(log size + offset); NaN off the object.
+    """Return the depth (H, W) = canonical depth x exp(log scale + offset); NaN off the object.
 
     Offsets (h, w) are those of the blocks' middles, bilinear between them and a little smoothed, since a
     network errs smoothly and a block holds few matches. A block without one (NaN) has that of the nearest

@@ -37,7 +37,7 @@ _FIXED_POSES_SHARE = 0.5
 @dataclass(frozen=True, slots=True)
 class BundleSolution:
     """Cameras, and what brings every view's canonical depth to the world: depth = canonical depth x exp(log
-    size + offset of its block).
+    scale + offset of its block).
     """
 
     cam_from_world: np.ndarray  # (V, 4, 4)
@@ -57,22 +57,24 @@ def bundle_adjust(
 ) -> BundleSolution:
     """Return cameras and depths in which all pairs agree best.
 
-    Of what is known, K is held; given poses set the world, and are softly believed or stay; the depths of
-    wholly frozen views stay. Without given poses the world is the camera of one view, and its unit the mean
-    distance of the object. Raises `GraphError` when the pairs do not tie all views together.
+    Known intrinsics are fixed; known poses set the world, and are softly believed or fixed; the depths of
+    wholly fixed views are, too. Without known poses the world is the camera of one view, and its unit the
+    mean distance of the object. Raises `GraphError` when the pairs do not tie all views together.
     """
     known, names = known or Known(), [view.name for view in measurements.predictions.views]
     median = median_depths(measurements.views)
     log_scales, offsets = known_depths(measurements.views, known)
     log_distance = {
-        view: size + float(np.log(median[view])) for view, size in enumerate(log_scales) if size is not None
+        view: scale + float(np.log(median[view]))
+        for view, scale in enumerate(log_scales)
+        if scale is not None
     }
     problem, unit, notices = bundle_problem(measurements, median, known, options, log_distance)
     fixed = what_is_fixed(problem.obs, known, options, offsets)
     refined = refine(problem.obs, problem.intrinsics, problem.start, fixed, options, progress)
-    refined, consistency, moved = refined_again(refined, problem, fixed, options, names)
+    refined, consistency, reinitialised = refined_again(refined, problem, fixed, options, names)
     notices += (
-        moved
+        reinitialised
         + _stopped_early(refined)
         + _doubt_of_fixed_poses(consistency, fixed)
         + consistency_notices(consistency, problem.pairs, problem.start, names)
@@ -101,7 +103,7 @@ def median_depths(views: Sequence[CanonicalView]) -> np.ndarray:
 
 
 def _poses(state: BundleState, unit: float, fixed: Mapping[int, torch.Tensor]) -> np.ndarray:
-    """Return cam_from_world (V, 4, 4) in the world's unit; those that were held to the bit."""
+    """Return cam_from_world (V, 4, 4) in the world's unit; those that are fixed to the bit."""
     poses = np.tile(np.eye(4), (len(state.log_scale), 1, 1))
     poses[:, :3, :3], poses[:, :3, 3] = state.R_cam_from_world, unit * state.t_cam_from_world
     for view, pose in fixed.items():
@@ -132,7 +134,7 @@ def _stopped_early(refined: Refined) -> tuple[Notice, ...]:
 
 
 def _doubt_of_fixed_poses(consistency: Consistency, fixed: Fixed) -> tuple[Notice, ...]:
-    """Return a warning when held poses hardly fit the matches: errors of a degree then end in depths."""
+    """Return a warning when fixed poses hardly fit the matches: errors of a degree then end in depths."""
     if not fixed.pose.any() or not consistency.agreement.near_share < _FIXED_POSES_SHARE:
         return ()
     share = f"{100 * consistency.agreement.near_share:.0f} %"

@@ -115,7 +115,7 @@ def consistency_notices(
 
 
 def _most_open(consistency: Consistency) -> np.ndarray:
-    """Return the pairs (E,) bool that take part in the most open triangles."""
+    """Return the pairs (E,) bool that take part in the most open triplets."""
     return consistency.open_pairs >= max(consistency.open_pairs.max(initial=0) / 2, 1e-12)
 
 

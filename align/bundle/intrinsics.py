@@ -34,7 +34,7 @@ class SharedIntrinsics:
     """As the pointmaps suggest, or as known; pixels along x."""
     fixed: np.ndarray  # (C,) bool, known
     free_principal_point: bool = False
-    """Principal points may move, those of held cameras excepted: one shift (2,) a camera, in pixels
+    """Principal points may move, those of fixed cameras excepted: one offset (2,) a camera, in pixels
     along x."""
 
     @property

@@ -195,7 +195,8 @@ def direction_equations(
         [pose.reshape(-1, 12), 6 * n + source[:, None], of_camera[source], of_camera[target]], 1
     )
     by_depth = np.add.reduceat(grams.by_run, obs.direction_runs[:-1], axis=0)
-    # Rows in the sums' order, the log depth in the place of the error.
+    # Rows in the order of the Gram blocks, the log depth in the place of the error: a view's scale moves the
+    # log depths of all its points alike, so its row is their sum over the direction's blocks.
     inner = grams.by_direction.copy()
     gradient = np.concatenate([inner[:, : rows.error, rows.error], by_depth[:, rows.error, None]], 1)
     inner[:, rows.error, : rows.error] = inner[:, : rows.error, rows.error] = by_depth[:, : rows.error]
@@ -223,6 +224,8 @@ def block_equations(
     own_from_relative[obs.direction[:, 0], obs.direction_slot] = minus_adjoint(
         *relative_poses(state, obs.direction)
     )
+    # A block's own view is the source towards all its partners: its couplings with that view add up, those
+    # with the partners stand side by side.
     total = placed.sum(2)
     poses = placed[..., POSE].reshape(num_views, num_eliminated, 6 * num_slots) @ own_from_relative.reshape(
         num_views, 6 * num_slots, 6

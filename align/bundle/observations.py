@@ -74,6 +74,7 @@ def observe(
     source, target, index = (np.concatenate([p[k] for p in parts] + [np.zeros(0, int)]) for k in range(3))
     depth, conf = (np.concatenate([p[k] for p in parts] + [np.zeros(0)]) for k in (3, 4))
     xy, seen = (np.concatenate([p[k] for p in parts] + [np.zeros((0, 2))]) for k in (5, 6))
+    # One integer a match: a single stable sort puts directions together, and within them blocks.
     key = (source * len(views) + target) * (index.max(initial=0) + 1) + index
     order = np.argsort(key, kind="stable")
     source, target, index, depth, conf, xy, seen = (
@@ -93,7 +94,7 @@ def observe(
         direction=direction,
         direction_start=direction_start,
         direction_runs=direction_runs,
-        # Directions of one source follow each other: the slot is the place among them.
+        # Directions of one source follow each other: the slot is the rank among them.
         direction_slot=rank_in_run(direction[:, 0]),
         run_start=run_start,
         run_direction=np.repeat(np.arange(len(direction)), np.diff(direction_runs)),
@@ -138,6 +139,7 @@ def _both_ways(
     """
     ways = []
     ends = ((record.a, record.xy_a), (record.b, record.xy_b))
+    # Both ways: each end has a depth of its own that the other view can check.
     for (source, xy), (target, seen) in (ends, ends[::-1]):
         view = views[source]
         index, ratio, usable = anchor_at(view, xy)

@@ -9,21 +9,24 @@ from align.solver.least_squares import LevenbergMarquardtOptions
 
 @dataclass(frozen=True, slots=True)
 class BundleOptions:
-    """Options of the default aligner."""
+    """Options of the bundle aligner: priors as standard deviations, and the schedule of its descents."""
 
     kernel_widths_px: tuple[float, ...] = (8.0, 4.0, 2.0, 1.0)
-    """Errors at which a match's weight has fallen to a half, one after the other."""
+    """Widths of Cauchy's kernel, one after the other: the error at which a match's weight has fallen to a
+    half.
+    From wide to narrow (graduated non-convexity), since a start that is off by pixels has no right matches
+    under the last one."""
     early: LevenbergMarquardtOptions = field(
         default_factory=lambda: LevenbergMarquardtOptions(max_steps=3, relative_tolerance=0.03)
     )
-    """At all cuts but the last."""
+    """Under all kernels but the last: where they end need not be exact."""
     last: LevenbergMarquardtOptions = field(default_factory=LevenbergMarquardtOptions)
     offset_sigma: float = 0.02
     """Of a block's log depth about the canonical one."""
     log_focal_sigma: float = 0.005
     """About the pointmaps' own focals: matches alone draw the focal down."""
     fixed_poses_log_focal_sigma: float = 0.001
-    """The same where all poses are frozen: small errors of theirs would end in the focal."""
+    """The same where all poses are fixed: small errors of theirs would end in the focal."""
     rotation_sigma_deg: float = 3.0
     """About the start, each axis, of a view without matches: unseen where there are some, it holds a view
     without."""
@@ -36,8 +39,8 @@ class BundleOptions:
     none: they stay, as an object in the
     middle of its pictures demands, since a shift of them is nearly a turn of the camera."""
     fix_known_poses: bool = False
-    """Given poses stay as they are; else they are believed as far as the next two say."""
+    """Known poses stay as they are; else they are believed as far as the next two say."""
     known_rotation_sigma_deg: float = 1.0
-    """About given poses, over all axes."""
+    """About known poses, over all axes."""
     known_centre_sigma: float = 0.01
-    """Of a given camera, over all axes, in units of the object's distance."""
+    """Of a known camera, over all axes, in units of the object's distance."""

@@ -81,11 +81,11 @@ def _start(
     known: Known,
     log_distance: Mapping[int, float],
 ) -> tuple[Start, float]:
-    """Return the start, known depths in it, and its unit in the world: 1 without given poses."""
+    """Return the start, known depths in it, and its unit in the world: 1 without known poses."""
     if not known.cam_from_world:
         return averaged_start(pairs, triplets, num_views), 1.0
-    given = {view: pose.double().numpy() for view, pose in known.cam_from_world.items()}
-    start, unit = start_from_known_poses(pairs, triplets, given, num_views, log_distance)
+    poses = {view: pose.double().numpy() for view, pose in known.cam_from_world.items()}
+    start, unit = start_from_known_poses(pairs, triplets, poses, num_views, log_distance)
     log_scale = start.log_scale.copy()
     for view, log in log_distance.items():
         log_scale[view] = log - np.log(unit)

@@ -44,7 +44,7 @@ class Refined:
     state: BundleState
     model: BundleModel
     """At the last cut."""
-    free: np.ndarray  # (N,) bool, shared unknowns that were not held
+    free: np.ndarray  # (N,) bool, shared unknowns that were not fixed
     descents: tuple[Summary, ...]
 
 
@@ -66,10 +66,10 @@ def what_is_fixed(
 def known_depths(
     views: Sequence[CanonicalView], known: Known
 ) -> tuple[list[float | None], list[np.ndarray | None]]:
-    """Return what brings canonical depths of wholly frozen views to the known ones: log of the middle ratio,
+    """Return what brings canonical depths of wholly fixed views to the known ones: log of the median ratio,
     and how each anchor (h, w) differs.
     """
-    sizes: list[float | None] = [None] * len(views)
+    log_scales: list[float | None] = [None] * len(views)
     offsets: list[np.ndarray | None] = [None] * len(views)
     for view, depth in known.anchor_depth.items():
         if known.fixed.get(view, 0) < 1:
@@ -77,8 +77,8 @@ def known_depths(
         ratio = np.log(depth.numpy() / views[view].anchor_depth.numpy())
         if np.isfinite(ratio).any():
             median = float(np.nanmedian(ratio))
-            sizes[view], offsets[view] = median, np.where(np.isfinite(ratio), ratio - median, 0)
-    return sizes, offsets
+            log_scales[view], offsets[view] = median, np.where(np.isfinite(ratio), ratio - median, 0)
+    return log_scales, offsets
 
 
 def refine(
@@ -123,10 +123,11 @@ def refine(
 def _priors(
     obs: Observations, intrinsics: SharedIntrinsics, start: Start, fixed: Fixed, options: BundleOptions
 ) -> BundlePriors:
-    """Return what is believed about the unknowns: much about given poses, little about averaged ones, ever
+    """Return what is believed about the unknowns: much about known poses, little about averaged ones, ever
     less about views with many matches.
 
-    Else the belief in the start, next to nothing for a view alone, would hold slow drifts of long rings.
+    A fixed prior, next to nothing for one view, would add up along long rings and stop slow drift from being
+    corrected.
     """
     count = np.bincount(obs.direction[:, 0], np.diff(obs.direction_start), obs.num_views)
     doubt = np.sqrt(1 + count / _OBSERVATIONS_OF_A_START)
@@ -152,7 +153,7 @@ def _priors(
 
 
 def _free(intrinsics: SharedIntrinsics, start: Start, fixed: Fixed) -> np.ndarray:
-    """Return which shared unknowns (N,) may move: not the root's pose and size, no held pose or size, no
+    """Return which shared unknowns (N,) may move: not the root's pose and scale, no fixed pose or scale, no
     known focal.
     """
     free_pose, free_scale = ~fixed.pose, ~fixed.scale

@@ -1,5 +1,6 @@
-"""A view's camera from points of the others that it sees: the second try for a view that the pairs have put
-in a wrong place.
+"""Re-initialisation: a second descent for views that the pairs have put in a wrong place, each started from
+the
+points of the others that it sees.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from masks.notice import Notice, info, warning
 from masks.progress import silent
 
 DEVIATION_SIGMAS = 3.0
-"""Starts of solved scenes are off by less than two."""
+"""Deviation from its prior from which a view counts as badly started: in solved scenes it is below two."""
 _UNUSUAL = 2.0
 """Times the median deviation of views with known poses. A wrong pose draws the right ones after it, which
 must not be blamed."""
@@ -97,7 +98,7 @@ def prior_deviation(refined: Refined) -> np.ndarray:
 
 
 def contradicted_poses(deviation: np.ndarray, fixed: Fixed) -> np.ndarray:
-    """Return which views (V,) bool strayed from given poses that may move, and farther than given poses
+    """Return which views (V,) bool deviate from known poses that may move, and farther than known poses
     usually do.
     """
     movable = fixed.known & ~fixed.pose
@@ -110,8 +111,8 @@ def refined_again(
 ) -> tuple[Refined, Consistency, tuple[Notice, ...]]:
     """Return the result and how far it agrees, after a second descent where the first began in wrong places.
 
-    Views in a wrong place, or in one that contradicts their given pose, are placed anew, and such a pose is
-    believed no more. Other given poses are believed as before; what is believed of the other views is centred
+    Views in a wrong place, or in one that contradicts their known pose, are placed anew, and such a pose is
+    believed no more. Other known poses are believed as before; the priors of the other views are centred
     where the first descent ended.
     """
     consistency, deviation = problem.check(refined), prior_deviation(refined)
@@ -122,9 +123,12 @@ def refined_again(
         return refined, consistency, ()
     believed = replace(fixed, known=fixed.known & (~wrong | fixed.pose))
     start = reinitialised_start(problem.start, misplaced, problem.obs, problem.intrinsics, refined.state)
+    # A prior is centred on its start: known poses keep theirs, or the second descent would believe what the
+    # first one made of them.
     start = _with_poses_of(problem.start, start, believed.known)
     second = refine(problem.obs, problem.intrinsics, start, believed, options, silent)
     again = problem.check(second)
+    # Not <: a share that is not a number keeps the first result.
     if not again.agreement.near_share >= consistency.agreement.near_share:
         return refined, consistency, ()
     cured = sorted(set(misplaced) - set(again.agreement.misplaced))

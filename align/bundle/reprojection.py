@@ -79,7 +79,7 @@ class Projection:
     """Where the M points fall in the partner's view."""
 
     rotated: np.ndarray  # (3, M)
-    """Point turned into the partner's axes, before the translation."""
+    """Point rotated into the partner's axes, before the translation."""
     slope: np.ndarray  # (2, M), (x / z, y / z) in the partner
     z: np.ndarray  # (M,), depth in the partner
     depth: np.ndarray  # (M,), depth in the source

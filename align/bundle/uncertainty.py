@@ -16,12 +16,12 @@ _CALIBRATION = 2.0
 share is left out of account."""
 _LEAST_FOCAL = 0.01
 """The focal's error is a common bias of matches and pointmaps, which no spread shows."""
-_SIDES_AT_ONCE = 512  # right sides
+_SIDES_AT_ONCE = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """Standard deviations; 0 for what was held, such as the root's pose, to which all others refer; infinite
+    """Standard deviations; 0 for what was fixed, such as the root's pose, to which all others refer; infinite
     where nothing is known.
     """
 
@@ -33,12 +33,16 @@ class Uncertainty:
 def uncertainty(model: BundleModel, state: BundleState, free: np.ndarray) -> Uncertainty:
     """Return standard deviations that take the matches of one pair as one measurement: errors within a pair
     go together.
+
+    The cluster-robust (sandwich) covariance S^-1 (sum of g_p g_p^T) S^-1, with the Schur complement S and
+    each pair's gradient g_p of it. The plain S^-1 would count thousands of matches as independent.
     """
     grams = weighted_grams(model, state)
     equations = assemble(model, state, grams)
     matrix, _ = schur_complement(equations, equations.eliminated_diagonal)
     kept = np.flatnonzero(free)
     gradients = pair_gradients(model, state, grams, equations)
+    # n / (n - 1): at the minimum the pairs' gradients nearly add up to 0, so one follows from the others.
     inflation = _CALIBRATION * np.sqrt(len(gradients) / max(len(gradients) - 1, 1))
     sigma = np.zeros(len(free))
     solver = factorised(matrix, kept)
@@ -55,7 +59,8 @@ def uncertainty(model: BundleModel, state: BundleState, free: np.ndarray) -> Unc
 
 
 def _right_sides(gradients: np.ndarray, prior: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the right sides (r, N) in parts: the pairs' pulls, and what the priors (N,) pull.
+    """Yield the right sides (r, N) a few hundred at a time: the pairs' gradients, and what the priors (N,)
+    pull.
 
     A view that no match holds is as uncertain as its prior. Solutions for all of them together would take as
     much memory as a dense matrix.
@@ -63,8 +68,8 @@ def _right_sides(gradients: np.ndarray, prior: np.ndarray) -> Iterator[np.ndarra
     for first in range(0, len(gradients), _SIDES_AT_ONCE):
         yield gradients[first : first + _SIDES_AT_ONCE]
     for first in range(0, len(prior), _SIDES_AT_ONCE):
-        part = prior[first : first + _SIDES_AT_ONCE]
-        yield part[:, None] * np.eye(len(part), len(prior), first)
+        some = prior[first : first + _SIDES_AT_ONCE]
+        yield some[:, None] * np.eye(len(some), len(prior), first)
 
 
 def _sorted_out(sigma: np.ndarray, state: BundleState, free: np.ndarray) -> Uncertainty:
@@ -92,6 +97,7 @@ def pair_gradients(
     carried = (by_block.transpose(0, 2, 1) @ equations.coupling)[
         obs.direction[:, 0], obs.direction_slot
     ]  # (D, C)
+    # Both directions of a pair are one measurement.
     low, high = np.sort(obs.direction, 1).T
     number, pair = np.unique(low * obs.num_views + high, return_inverse=True)
     columns = np.concatenate([columns, equations.columns[obs.direction[:, 0]]], 1)

@@ -100,7 +100,7 @@ class Align:
         reference = not isinstance(preset_named(self.preset).from_scratch, BundleOptions)
         if reference and (given := self._given(*_OF_POSES, "principal_point")):
             raise UserError(
-                f"{given}: the preset {self.preset} hears of no poses, and frees principal points by "
+                f"{given}: the preset {self.preset} supports no poses, and frees principal points by "
                 "itself. Use --preset pointloom."
             )
         if self.onto is not None and (given := self._given(*_OF_POSES, "parts")):

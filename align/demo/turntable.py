@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from align.demo.render import Camera, Rendering, Studio, render_backdrop, render_object, turned
@@ -15,8 +14,8 @@ from align.demo.room import furnish
 from align.demo.shape import coffee_pot
 from align.demo.texture import mosaic
 from align.export.cameras_json import PhotoCamera, write_cameras
+from align.show.image_file import write_image
 from masks.progress import Progress, silent
-from masks.whole_file import write_whole
 from pairs.views.cameras import Cameras
 
 
@@ -53,8 +52,8 @@ def render_turntable(
     for k in range(options.num_views):
         progress("render", k, options.num_views)
         view = render_view(studio, options, k)
-        write_whole(folder / "images" / f"{k:03d}.png", _png(view.image[..., ::-1]))
-        write_whole(folder / "masks" / f"{k:03d}.png", _png(view.mask.astype(np.uint8) * 255))
+        write_image(folder / "images" / f"{k:03d}.png", view.image)
+        write_image(folder / "masks" / f"{k:03d}.png", view.mask.astype(np.uint8) * 255)
     progress("render", options.num_views, options.num_views)
     cameras = turntable_cameras(options)
     write_cameras(
@@ -108,7 +107,3 @@ def _camera(options: TurntableOptions) -> Camera:
     return Camera(
         w, h, np.array([[focal, 0, (w - 1) / 2], [0, focal, (h - 1) / 2], [0, 0, 1.0]]), cam_from_room
     )
-
-
-def _png(picture: np.ndarray) -> bytes:
-    return cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()

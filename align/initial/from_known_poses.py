@@ -1,4 +1,4 @@
-"""A start from given camera poses, of all views or of some
+"""A start from known camera poses, of all views or of some
 (docs/bundle_alignment.md, "Known poses and fixed poses")."""
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ def start_from_known_poses(
     num_views: int,
     log_distance: Mapping[int, float],
 ) -> tuple[Start, float]:
-    """Return given poses (4, 4), by view, and those of the other views in one world; in the unit of a start,
-    with that unit in the given world.
+    """Return known poses (4, 4), by view, and those of the other views in one world; in the unit of a start,
+    with that unit in the known world.
 
-    `log_distance` are logs of the median depths that are known of views, in the given world: where poses are
-    given of some views only, they set the unit, which short baselines would set badly, and one camera not at
+    `log_distance` are logs of the median depths that are known of views, in their world: where poses are
+    known of some views only, they set the unit, which short baselines would set badly, and one camera not at
     all. Raises `UserError` when the cameras do not stand where any scale of the predictions would put them,
     `GraphError` when the pairs do not tie all views together.
     """
@@ -62,7 +62,7 @@ def start_from_known_poses(
 
 
 def _all_known(pairs: RelativePoses, triplets: Triplets, cam_from_world: np.ndarray) -> tuple[Start, float]:
-    """Return the start with the poses (V, 4, 4): sizes from the pairs, the unit from pairs and poses
+    """Return the start with the poses (V, 4, 4): scales from the pairs, the unit from pairs and poses
     together.
     """
     R, t, num_views = cam_from_world[:, :3, :3], cam_from_world[:, :3, 3], len(cam_from_world)
@@ -85,10 +85,10 @@ def _all_known(pairs: RelativePoses, triplets: Triplets, cam_from_world: np.ndar
 def _registered(
     start: Start, views: list[int], poses: np.ndarray, unit: float | None
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return rotations (V, 3, 3) and translations (V, 3) of a start, in its unit, in the world of the given
+    """Return rotations (V, 3, 3) and translations (V, 3) of a start, in its unit, in the world of the known
     poses (G, 4, 4), and the unit there.
 
-    A unit that is not known follows from the given cameras' distances; one camera fixes none, and it is then
+    A unit that is not known follows from the known cameras' distances; one camera fixes none, and it is then
     1.
     """
     R, t = start.R_cam_from_world, start.t_cam_from_world

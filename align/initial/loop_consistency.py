@@ -24,15 +24,15 @@ _WITHOUT_LOOP = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Triplets:
-    """All T loops of three pairs, and by what angle each fails to close."""
+    """All T loops of three pairs, and by what angle their rotations fail to compose to the identity."""
 
     edges: np.ndarray  # (T, 3) int, into the pairs: (a, b), (b, c), (a, c)
     angle_rad: np.ndarray  # (T,)
 
 
 def edge_weights(pairs: RelativePoses, triplets: Triplets) -> np.ndarray:
-    """Return a weight (E,) for each pair, 1 for the best: from its matches, its confidence, its two runs and
-    the loops it takes part in.
+    """Return a weight (E,) for each pair, 1 for the best: from its matches, its confidence, the
+    agreement of its two directions, and the loops it takes part in.
     """
     score = (
         (pairs.num_matches + _UNMATCHED)
@@ -44,7 +44,7 @@ def edge_weights(pairs: RelativePoses, triplets: Triplets) -> np.ndarray:
 
 
 def triplets_of(pairs: RelativePoses, num_views: int) -> Triplets:
-    """Return the triangles of the graph with the angles of R_ab R_bc R_ac^T, in the order of the pairs."""
+    """Return the triplets of the graph with the angles of R_ab R_bc R_ac^T, in the order of the pairs."""
     number = np.full((num_views, num_views), -1)
     R = np.tile(np.eye(3), (num_views, num_views, 1, 1))
     i, j = pairs.pair.T
@@ -59,11 +59,14 @@ def triplets_of(pairs: RelativePoses, num_views: int) -> Triplets:
 
 
 def loop_consistency(triplets: Triplets, score: np.ndarray) -> np.ndarray:
-    """Return (E,) how well the loops through each pair close, from 0 to 1, loops of good other pairs first;
-    0.5 without a loop.
+    """Return (E,) how well the loops through each pair close, from 0 to 1, each loop weighted by the weaker
+    of
+    the two other edges; 0.5 without a loop.
     """
     closed = (1 + (triplets.angle_rad / _LOOP_RAD) ** 2) ** -2.0
     others = score[triplets.edges]  # (T, 3)
+    # A loop that fails to close blames all three pairs; weighted by the weaker of the other two, it blames a
+    # pair only as far as these are to be trusted.
     weight = np.stack([others[:, [1, 2]].min(1), others[:, [0, 2]].min(1), others[:, [0, 1]].min(1)], 1)
     total = np.bincount(triplets.edges.ravel(), weight.ravel(), len(score))
     kept = np.bincount(triplets.edges.ravel(), (weight * closed[:, None]).ravel(), len(score))

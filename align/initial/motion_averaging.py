@@ -1,9 +1,10 @@
-"""A start without given cameras: rotations, sizes and places of all views averaged over all pairs
+"""A start without known cameras: rotations, scales and translations of all views averaged over all pairs
 (docs/bundle_alignment.md, "Rotation averaging").
 """
 
 from __future__ import annotations
 
+import networkx
 import numpy as np
 
 from align.initial.loop_consistency import Triplets, edge_weights
@@ -27,7 +28,7 @@ _TRANSLATION_WIDTH = 0.05
 _ROBUST_ROUNDS = 10
 """Of reweighting, for scales and for translations."""
 _WITHOUT_POSE = 1e-6
-"""Of the least score: a pair that could not be measured ties views that nothing else does."""
+"""Of the least score: a pair without a pose ties views that nothing else does."""
 _TIE = 1e-12
 """Weight of the tie to the value at the start: it decides only what no pair does."""
 
@@ -66,7 +67,7 @@ def chained_rotations(pairs: RelativePoses, scores: np.ndarray, root: int) -> np
     """Return rotations (V, 3, 3) along the maximum spanning tree of the symmetric scores (V, V); the root's
     camera is the world.
 
-    Along a pair that is not measured the rotation stays: such a view waits there for a second try.
+    Along a pair without a pose the rotation stays: such a view waits there for its re-initialisation.
     """
     R_i_from_j = {(int(i), int(j)): R_ij for (i, j), R_ij in zip(pairs.pair, pairs.R_i_from_j)}
     R_i_from_j |= {(j, i): R_ij.T for (i, j), R_ij in R_i_from_j.items()}
@@ -78,10 +79,9 @@ def chained_rotations(pairs: RelativePoses, scores: np.ndarray, root: int) -> np
 
 def is_connected(pair: np.ndarray, num_views: int) -> bool:
     """Tell whether the pairs (E, 2) tie all views together."""
-    leader = np.arange(num_views)
-    for a, b in pair:
-        leader[leader == leader[b]] = leader[a]
-    return bool((leader == leader[0]).all())
+    graph = networkx.empty_graph(num_views)
+    graph.add_edges_from(pair.tolist())
+    return networkx.is_connected(graph)
 
 
 def averaged_rotations(
@@ -90,6 +90,8 @@ def averaged_rotations(
     """Return rotations (V, 3, 3) and by what angle (E,) each pair differs from them; robust, from wide to
     narrow; the root stays.
     """
+    # The chain along the tree may be off by tens of degrees where one of its pairs is wrong: the kernel is
+    # wide at first, so that right pairs which disagree with the chain are heard, and narrow at the end.
     scale = _FIRST_RAD
     for _ in range(_ROUNDS):
         residual = rotation_residuals(pairs, R)
@@ -98,6 +100,7 @@ def averaged_rotations(
         turn = _solve_graph(pairs.pair, w, residual, len(R))
         R = R @ rotation_of(turn - turn[root])
         scale = max(scale * _SHRINK, _LAST_RAD)
+    # Fifteen products leave rounding behind.
     R = nearest_rotation(R)
     return R, np.linalg.norm(rotation_residuals(pairs, R), axis=1)
 
@@ -109,15 +112,15 @@ def rotation_residuals(pairs: RelativePoses, R: np.ndarray) -> np.ndarray:
 
 
 def averaged_scales(pairs: RelativePoses, weight: np.ndarray, num_views: int) -> np.ndarray:
-    """Return log sizes (V,) of mean 0 from the ratios of all runs, robust."""
+    """Return log scales (V,) of mean 0 from the ratios of all directed predictions, robust."""
     pair, w, ratio = np.repeat(pairs.pair, 2, 0), np.repeat(weight, 2), pairs.log_ratio.ravel()
     present = pairs.usable.ravel()
     pair, w, ratio = pair[present], w[present], ratio[present]
-    scale_of, robust = np.zeros(num_views), np.ones(len(w))
+    log_scale, robust = np.zeros(num_views), np.ones(len(w))
     for _ in range(_ROBUST_ROUNDS):
-        scale_of = _solve_graph(pair, w * robust, ratio[:, None], num_views)[:, 0]
-        robust = _redescending(scale_of[pair[:, 0]] - scale_of[pair[:, 1]] - ratio, _LOG_SCALE_WIDTH)
-    return scale_of - scale_of.mean()
+        log_scale = _solve_graph(pair, w * robust, ratio[:, None], num_views)[:, 0]
+        robust = _redescending(log_scale[pair[:, 0]] - log_scale[pair[:, 1]] - ratio, _LOG_SCALE_WIDTH)
+    return log_scale - log_scale.mean()
 
 
 def averaged_translations(
@@ -125,8 +128,8 @@ def averaged_translations(
 ) -> np.ndarray:
     """Return translations (V, 3), the root's 0, such that the middles of the object coincide, robust.
 
-    Each run names one physical point in both frames: a rotation that averaging has changed so turns about the
-    object, not about the camera.
+    Each directed prediction names one physical point in both frames: a rotation that averaging has changed so
+    turns about the object, not about the camera.
     """
     pair, offset = translation_differences(pairs, R, log_scale)
     w = np.repeat(weight, 2)[pairs.usable.ravel()]
@@ -141,18 +144,19 @@ def averaged_translations(
 def translation_differences(
     pairs: RelativePoses, R: np.ndarray, log_scale: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the views (r, 2) of every usable run and what it says of R_i^T t_i - R_j^T t_j (r, 3), in the
+    """Return the views (r, 2) of every usable direction and what it says of R_i^T t_i - R_j^T t_j (r, 3), in
+    the
     world's axes.
     """
-    pair, present, scale_of = np.repeat(pairs.pair, 2, 0), pairs.usable.ravel(), np.exp(log_scale)
+    pair, present, scale = np.repeat(pairs.pair, 2, 0), pairs.usable.ravel(), np.exp(log_scale)
     pair = pair[present]
     (i, j), point_i, point_j = (
         pair.T,
         pairs.point_i.reshape(-1, 3)[present],
         pairs.point_j.reshape(-1, 3)[present],
     )
-    return pair, np.einsum("eba,eb->ea", R[i], scale_of[i, None] * point_i) - np.einsum(
-        "eba,eb->ea", R[j], scale_of[j, None] * point_j
+    return pair, np.einsum("eba,eb->ea", R[i], scale[i, None] * point_i) - np.einsum(
+        "eba,eb->ea", R[j], scale[j, None] * point_j
     )
 
 

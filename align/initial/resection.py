@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 _LEAST_POINTS = 12
-"""To begin with, and that agree: matches at random seldom agree on so many."""
+"""Twice what a camera has unknowns: fewer agree by chance."""
 _ERROR_PX = 4.0
 """Twice the distance within which matches count as agreeing: the points have errors of depth, too."""
 _TRIES = 1000

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from networkx.utils import UnionFind
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
@@ -53,13 +54,12 @@ def maximum_spanning_tree(scores: np.ndarray) -> Tree:
     """Return the tree of the best-matched pairs; among equals the first in row-major order wins."""
     rows, columns = np.nonzero(scores)
     order = np.argsort(-scores[rows, columns], kind="stable")
-    leader = np.arange(len(scores))
+    trees = UnionFind(range(len(scores)))
     edges = []
-    for row, column in zip(rows[order], columns[order]):
-        first, second = leader[row], leader[column]
-        if first != second:
-            leader[leader == second] = first
-            edges.append((int(row), int(column)))
+    for row, column in zip(rows[order].tolist(), columns[order].tolist()):
+        if trees[row] != trees[column]:
+            trees.union(row, column)
+            edges.append((row, column))
     if len(edges) != len(scores) - 1:
         parts = len(scores) - len(edges)
         raise GraphError(

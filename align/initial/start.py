@@ -1,4 +1,4 @@
-"""First poses and sizes of all views."""
+"""First poses and scales of all views."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Start:
     R_cam_from_world: np.ndarray  # (V, 3, 3)
     t_cam_from_world: np.ndarray  # (V, 3)
     log_scale: np.ndarray  # (V,), mean 0
-    """Depth = exp(log size) x canonical depth over its median."""
+    """Depth = exp(log scale) x canonical depth over its median."""
     root: int | None
-    """View whose pose and size the pairs leave open; none where poses were given."""
+    """View whose pose and scale the pairs leave open; none where poses are known."""
     rejected: np.ndarray  # (E,) bool
     """Pairs whose rotation the others contradict: they and their matches take no further part."""
     rejection_skipped: bool

@@ -92,7 +92,7 @@ def _camera_ids(scene: Scene, views: Sequence[View]) -> dict[str, str]:
 
 
 def with_fixed_views(scene: Scene, measurements: Measurements, known: Known) -> Known:
-    """Return what is known, with the scene's depths, and its views frozen wholly."""
+    """Return what is known, with the scene's depths, and its views fixed wholly."""
     held = {view.name: view for view in scene.views}
     names = [view.name for view in measurements.predictions.views]
     fixed = [k for k, name in enumerate(names) if name in held]

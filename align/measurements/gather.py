@@ -33,8 +33,8 @@ from pairs.views.view import View, grid_mask
 def gather(predictions: Predictions, reading: ReadingOptions, progress: Progress) -> Measurements:
     """Read every pair once and keep what the aligner needs of it, in float64.
 
-    Memory grows with the number of pairs by one pointmap a run, and not at all where a view's own pointmaps
-    are all the same.
+    Memory grows with the number of pairs by one pointmap a directed prediction, and not at all where a view's
+    own pointmaps are all the same.
     """
     require_sound(predictions)
     masks = [grid_mask(view) for view in predictions.views]
@@ -94,8 +94,8 @@ def _keep_own(
     masks: Sequence[np.ndarray],
     reading: ReadingOptions,
 ) -> list[tuple[int, int]]:
-    """Add the own pointmaps of a pair's runs to those of their views; return the runs (frame, other) of which
-    a pointmap cannot be used.
+    """Add the own pointmaps of a pair's directed predictions to those of their views; return those (target,
+    source) of which a pointmap cannot be used.
     """
     unusable = []
     for (view, other), run in ((pair, entry.ab), (pair[::-1], entry.ba)):
@@ -229,7 +229,7 @@ def _at(mask: np.ndarray, xy: np.ndarray) -> np.ndarray:
 
 
 def _directed_samples(a: int, b: int, entry: PairEntry, masks: Sequence[np.ndarray]) -> list[DirectedSample]:
-    """Return the points of both runs; a pair with one run has none, since the other view's own frame is not
+    """Return the points of both directions; a pair with one has none, since the other view's own frame is not
     in it.
     """
     if entry.ab is None or entry.ba is None:

@@ -1,4 +1,4 @@
-"""What is kept of the pair predictions: canonical views, pair records, samples of runs."""
+"""What is kept of the pair predictions: canonical views, pair records, samples of directed predictions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from pairs.views.cameras import Cameras
 
 @dataclass(frozen=True, slots=True)
 class CrossPointmap:
-    """What one run says about a view's pixels in the other view's frame, sampled once a block."""
+    """What one directed prediction says about the source's pixels in the target's frame, sampled once a
+    block.
+    """
 
     points: Tensor  # (K, 3), row-major over the blocks
     conf: Tensor  # (K,)
@@ -58,12 +60,12 @@ class ReadingOptions:
 
 @dataclass(frozen=True, slots=True)
 class DirectedSample:
-    """Points of view `other` on a coarse grid, in its own frame and in the frame of view `frame`."""
+    """Points of the source view on a coarse grid, in its own frame and in the target's."""
 
     target: int
     source: int
-    in_source: np.ndarray  # (S, 3), in other's frame
-    in_target: np.ndarray  # (S, 3), in frame's frame
+    in_source: np.ndarray  # (S, 3)
+    in_target: np.ndarray  # (S, 3)
     weight: np.ndarray  # (S,), 0 outside the mask or where a point is not finite
 
 

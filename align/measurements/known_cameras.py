@@ -21,14 +21,14 @@ class Known:
     K: Mapping[int, Tensor] = field(default_factory=dict)  # (3, 3) each
     """Intrinsics; the mean of both focals counts."""
     anchor_depth: Mapping[int, Tensor] = field(default_factory=dict)  # (h, w) each
-    """Depths to start from in place of the canonical ones; NaN where there is none."""
+    """Depths to start from instead of the canonical ones; NaN where there is none."""
     fixed: Mapping[int, float] = field(default_factory=dict)
     """Above 0: the pose stays; 1 and above: intrinsics and depths stay too."""
     cam_from_world: Mapping[int, Tensor] = field(default_factory=dict)  # (4, 4) each
     """Poses to start from. The descent takes those of all views or none."""
 
     def fixed_levels(self, num_views: int) -> Tensor:
-        """Return how frozen (V,) every view is."""
+        """Return how far (V,) every view is fixed."""
         return torch.tensor([float(self.fixed.get(view, 0)) for view in range(num_views)])
 
 

@@ -59,12 +59,13 @@ _MASK_SOURCE = "two motions"
 
 @dataclass(frozen=True, slots=True)
 class Motions:
-    """What each of R runs says of the camera's motion: frame_from_other by what stands still, and by the
-    rest.
+    """What each of R directed predictions says of the camera's motion: target_from_source by what stands
+    still,
+    and by the rest.
     """
 
     direction: tuple[tuple[int, int], ...]
-    """(frame, other) of every run."""
+    """(target, source) of each."""
     still: Similarities
     moving: Similarities
     two: Tensor  # (R,) bool, both are there
@@ -73,7 +74,7 @@ class Motions:
 
     @property
     def share(self) -> float:
-        """Share of the runs that show two motions."""
+        """Share of the directed predictions that show two motions."""
         return float(self.two.double().mean()) if len(self.two) else 0.0
 
 
@@ -104,7 +105,7 @@ def masked_by_motion(
 
 
 def segment_motions(samples: Sequence[DirectedSample]) -> Motions:
-    """Return both motions of every run. Samples must not be masked."""
+    """Return both motions of every directed prediction. Samples must not be masked."""
     in_source, in_target = (
         pad_sequence([torch.from_numpy(getattr(s, name)) for s in samples], batch_first=True)
         for name in ("in_source", "in_target")
@@ -117,7 +118,7 @@ def segment_motions(samples: Sequence[DirectedSample]) -> Motions:
     rest = present & (relative_errors(still, in_source, in_target) > _EXPLAINED)
     left = torch.where(rest, weight, 0)
     moving = _settled(
-        register_similarities(Correspondences(in_source, in_target, left)),
+        register_similarities(Correspondences(in_source, in_target, left))[0],
         in_source,
         in_target,
         left,
@@ -150,9 +151,8 @@ def _still(in_source: Tensor, in_target: Tensor, weight: Tensor) -> Similarities
         better = held > best[0]
         best = torch.where(better, held, best[0]), torch.where(better, x, best[1])
     nowhere = in_source.new_zeros(len(in_source), 3)
-    return Similarities(
-        best[1].exp(), torch.eye(3).to(in_source).expand(len(in_source), 3, 3), nowhere, nowhere, best[0]
-    )
+    eye = torch.eye(3).to(in_source).expand(len(in_source), 3, 3)
+    return Similarities(best[1].exp(), eye, nowhere, nowhere)
 
 
 def _settled(
@@ -162,7 +162,7 @@ def _settled(
     per_square = 1 / in_target.square().sum(-1)
     for _ in range(rounds):
         robust = (1 + (relative_errors(fitted, in_source, in_target) / _SCALE).square()) ** -2
-        fitted = fit_similarities(in_source, in_target, weight * robust * per_square)
+        fitted, _ = fit_similarities(in_source, in_target, weight * robust * per_square)
     return fitted
 
 
@@ -178,10 +178,10 @@ def _angle(R: Tensor) -> Tensor:
 
 
 def object_masks(predictions: Predictions, motions: Motions) -> tuple[np.ndarray, ...]:
-    """Return per view the pixels (H, W) bool that follow the second motion, by the votes of all runs that
-    show two.
+    """Return per view the pixels (H, W) bool that follow the second motion, by the votes of all directed
+    predictions that show two.
 
-    Reads every pair once more. A view without such a run keeps all its pixels.
+    Reads every pair once more. A view without one keeps all its pixels.
     """
     votes: list[Tensor | None] = [None] * len(predictions.views)
     number = {run: k for k, run in enumerate(motions.direction) if bool(motions.two[k])}
@@ -201,7 +201,7 @@ def object_masks(predictions: Predictions, motions: Motions) -> tuple[np.ndarray
 
 
 def _vote(motions: Motions, number: int, run: PairPrediction, reverse: PairPrediction) -> Tensor:
-    """Return for each pixel (H, W) of the run's other view how much better the second motion explains it; 0
+    """Return for each pixel (H, W) of the source view how much better the second motion explains it; 0
     where nothing is known.
     """
     in_source, in_target = (
@@ -219,11 +219,4 @@ def _vote(motions: Motions, number: int, run: PairPrediction, reverse: PairPredi
 def _only(motion: Similarities, number: int) -> Similarities:
     """Return one of the similarities, still as a batch."""
     one = slice(number, number + 1)
-    return replace(
-        motion,
-        scale=motion.scale[one],
-        R=motion.R[one],
-        source_mean=motion.source_mean[one],
-        target_mean=motion.target_mean[one],
-        spread=motion.spread[one],
-    )
+    return Similarities(motion.scale[one], motion.R[one], motion.source_mean[one], motion.target_mean[one])

@@ -1,4 +1,4 @@
-"""Relative poses and sizes of pairs from their pointmaps alone
+"""Relative poses and scales of pairs from their pointmaps alone
 (docs/bundle_alignment.md, "Similarities of pointmaps"), all pairs at once.
 
 A pixel of view j has a point in j's own frame and one in i's frame: the same physical point twice, so a
@@ -36,44 +36,42 @@ class Similarities:
     R: Tensor  # (R, 3, 3)
     source_mean: Tensor  # (R, 3)
     target_mean: Tensor  # (R, 3)
-    spread: Tensor  # (R,)
-    """Median residual over the spread of the target points: how well one rigid body explains both maps."""
 
 
-def register_similarities(points: Correspondences) -> Similarities:
-    """Return robust weighted similarities, scale symmetric in both sides (Umeyama's rotation; Horn's
-    symmetric scale).
+def register_similarities(points: Correspondences) -> tuple[Similarities, Tensor]:
+    """Return robust weighted similarities, and how well (R,) one rigid body explains both maps: the median
+    residual over the target points' standard deviation, 0 at best.
 
-    A list without three weighted points gives the identity with an infinite spread.
+    Umeyama's rotation and Horn's scale, which is symmetric in both sides. A list without three weighted
+    points gives the identity with an infinite residual.
     """
     present = points.weight > 0
     # Selected, not multiplied: absent points may hold NaN.
     source = torch.where(present[..., None], points.source, 0)
     target = torch.where(present[..., None], points.target, 0)
-    weight, spread = points.weight, None
-    fitted = fit_similarities(source, target, weight)
+    fitted, deviation = fit_similarities(source, target, points.weight)
+    relative_residual = torch.zeros_like(deviation)
     for _ in range(_ROUNDS):
         residual = distances(fitted, source, target)
-        median_residual = weighted_median(residual, points.weight)
-        spread = median_residual / fitted.spread
-        weight = points.weight / (
-            1 + (residual / (_CUT * median_residual[:, None]).clamp(min=1e-12)).square()
-        )
-        fitted = fit_similarities(source, target, weight)
+        median = weighted_median(residual, points.weight)
+        relative_residual = median / deviation
+        weight = points.weight / (1 + (residual / (_CUT * median[:, None]).clamp(min=1e-12)).square())
+        fitted, deviation = fit_similarities(source, target, weight)
+    # Two points leave the turn about their line open.
     enough = present.sum(1) >= 3
     eye = torch.eye(3).to(source).expand_as(fitted.R)
-    return Similarities(
+    similarities = Similarities(
         scale=torch.where(enough, fitted.scale, 1),
         R=torch.where(enough[:, None, None], fitted.R, eye),
         source_mean=fitted.source_mean,
         target_mean=fitted.target_mean,
-        spread=torch.where(enough, spread if spread is not None else fitted.spread, torch.inf),
     )
+    return similarities, torch.where(enough, relative_residual, torch.inf)
 
 
-def fit_similarities(source: Tensor, target: Tensor, weight: Tensor) -> Similarities:
-    """Return the weighted fits to lists of points (R, S, 3) with weights (R, S); `spread` is the target's
-    standard deviation.
+def fit_similarities(source: Tensor, target: Tensor, weight: Tensor) -> tuple[Similarities, Tensor]:
+    """Return the weighted fits to lists of points (R, S, 3) with weights (R, S), and the standard deviations
+    (R,) of the target points.
 
     Points without weight are multiplied by 0: they must be finite.
     """
@@ -82,7 +80,8 @@ def fit_similarities(source: Tensor, target: Tensor, weight: Tensor) -> Similari
     a, b = source - source_mean[:, None], target - target_mean[:, None]
     R = roma.special_procrustes((w[..., None] * b).mT @ a)
     var_a, var_b = ((w[:, None] @ p.square()).sum((1, 2)).clamp(min=1e-30) for p in (a, b))
-    return Similarities((var_b / var_a).sqrt(), R, source_mean, target_mean, var_b.sqrt())
+    # Both variances, not the covariance: noise in the source would shrink the scale.
+    return Similarities((var_b / var_a).sqrt(), R, source_mean, target_mean), var_b.sqrt()
 
 
 def distances(fitted: Similarities, source: Tensor, target: Tensor) -> Tensor:

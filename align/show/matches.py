@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from align.show.image_file import write_image
 from align.show.sheets import masked_photo
 from masks.errors import OutputError
 from masks.pixelmap import fit_longest, image_to_target, to_source, to_target
-from masks.whole_file import write_whole
 from pairs.prediction.predictions import Matches
 from pairs.views.view import View
 
@@ -95,8 +95,7 @@ def write_match_picture(picture: np.ndarray, path: Path) -> None:
     it cannot be written.
     """
     require_image_name(path)
-    _, encoded = cv2.imencode(path.suffix.lower(), picture[..., ::-1])
-    write_whole(path, encoded.tobytes())
+    write_image(path, picture)
 
 
 def require_image_name(path: Path) -> None:

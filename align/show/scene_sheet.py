@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
-
 from align.points import point_cloud
 from align.scene import Scene
+from align.show.image_file import write_image
 from align.show.sheets import SheetView, contact_sheet
-from masks.whole_file import write_whole
 
 
 def write_scene_sheet(scene: Scene, path: Path, min_conf: float, title: str) -> None:
@@ -21,5 +19,4 @@ def write_scene_sheet(scene: Scene, path: Path, min_conf: float, title: str) -> 
         SheetView(v.name, v.image, v.mask if masked else None, v.depth * (v.conf > 0)) for v in scene.views
     ]
     sheet = contact_sheet(views, point_cloud(scene, min_conf), scene.cameras, title)
-    _, encoded = cv2.imencode(".png", sheet[..., ::-1])
-    write_whole(path, encoded.tobytes())
+    write_image(path, sheet)

@@ -1,9 +1,17 @@
-"""Damped least squares with unknowns that couple with a few shared ones only and are eliminated (Levenberg,
-Marquardt; Schur complement).
+"""Levenberg-Marquardt on unknowns of two kinds: shared ones, and many that couple with a few shared ones only
+and are eliminated.
 
-A model knows its cost and its equations; here are the step, its control and the reason for stopping. A step
-that ends in a cost that is not finite is refused like one that ends higher, so what is returned is finite
-whenever the start is.
+A model knows its cost and its equations; here are the step, its damping and the reason for stopping. With
+shared unknowns s and eliminated ones e, whose block D is diagonal, a step solves
+
+    [ A   C^T ] [ds]     [g_s]        S = A - C^T D^-1 C,   S ds = -(g_s - C^T D^-1 g_e)
+    [ C    D  ] [de] = - [g_e]        de = -D^-1 (g_e + C ds)
+
+with the diagonals of A and D times one plus the damping (Marquardt's scaling). S, the Schur complement, has
+the size of the cameras, not of the depths.
+
+A step that ends in a cost that is not finite is refused like one that ends higher, so what is returned is
+finite whenever the start is.
 """
 
 from __future__ import annotations
@@ -29,12 +37,12 @@ fill the memory."""
 
 @dataclass(frozen=True, slots=True)
 class NormalEquations:
-    """Normal equations in N shared unknowns and, in G groups, up to B lone ones each, which never couple with
-    one another.
+    """Normal equations in N shared unknowns and, in G groups, up to B eliminated ones each, which
+    never couple with one another.
 
-    The lone unknowns of a group couple with the same C columns of the shared ones; one column may be named
-    twice, its couplings then add up. Padding: a lone unknown with diagonal 1, gradient 0 and no coupling; a
-    column with the number N.
+    The eliminated unknowns of a group couple with the same C columns of the shared ones; one column may be
+    named twice, its couplings then add up. Padding: an eliminated unknown with diagonal 1, gradient 0 and no
+    coupling; a column with the number N.
     """
 
     matrix: Matrix  # (N, N)
@@ -95,7 +103,9 @@ class LevenbergMarquardtOptions:
     relative_tolerance: float = 1e-3
     """Stop after a step that lowers the cost by a smaller share."""
     initial_damping: float = 1e-3
-    """The diagonal is multiplied by one plus this."""
+    """The diagonal is multiplied by one plus this: by a factor, not a summand, so that the units of the
+    unknowns
+    play no part."""
     damping_decrease: float = 0.2
     """Factor of the damping after success."""
     damping_increase: float = 10.0
@@ -103,7 +113,7 @@ class LevenbergMarquardtOptions:
     min_damping: float = 1e-8
     """Next to it the diagonal hardly changes: the step is Gauss and Newton's."""
     min_increased_damping: float = 1e-4
-    """A failure jumps to here at least: from the floor, factors of ten alone would use up the tries."""
+    """From the least damping it would take many failures to get anywhere."""
     max_tries: int = 6
     """Dampings tried for one step."""
 
@@ -122,8 +132,8 @@ class Summary:
 def levenberg_marquardt(
     model: Model[State], state: State, free: np.ndarray, options: LevenbergMarquardtOptions
 ) -> tuple[State, Summary]:
-    """Return the state of least cost that was met and how it was found. `free` (N,) bool holds the shared
-    unknowns of the gauge.
+    """Return the state of least cost that was met and how it was found. `free` (N,) bool says which
+    shared unknowns move: the gauge and what is fixed do not.
     """
     cost, damping = model.cost(state), options.initial_damping
     costs = [cost]
@@ -142,7 +152,8 @@ def levenberg_marquardt(
                 break
             damping = max(damping * options.damping_increase, options.min_increased_damping)
         if found is None:
-            # At the bottom rounding alone decides whether a step leads lower.
+            # At the bottom rounding alone decides whether a step leads lower: then the parabola promises no
+            # more than the tolerance, and this is convergence.
             at_bottom = predicted <= options.relative_tolerance * cost
             return state, Summary(
                 tuple(costs), "small gain" if at_bottom else "no step lowers the cost", damping
@@ -191,6 +202,7 @@ def solve(equations: NormalEquations, free: np.ndarray, damping: float = 0.0) ->
     if solver is None or not np.isfinite(gradient).all():
         return None
     shared[kept] = -solver(gradient[kept])
+    # Back-substitution: each eliminated unknown has an equation of its own once the shared ones are known.
     eliminated = -(equations.eliminated_gradient + coupling_product(equations, shared)) / eliminated_diagonal
     return Step(shared, eliminated) if np.isfinite(shared).all() and np.isfinite(eliminated).all() else None
 
@@ -212,14 +224,14 @@ def factorised(
         except (LinAlgError, ValueError):  # ValueError: infinite or NaN entries
             return None
         return lambda right: cho_solve(factor, right)
-    part = matrix[kept][:, kept]
-    if not np.isfinite(part.data).all():
+    sparse = matrix[kept][:, kept]
+    if not np.isfinite(sparse.data).all():
         return None
     try:
         # Without pivoting the factors are those of Cholesky, and their diagonal tells whether the matrix is
         # positive definite.
         lu = splu(
-            csc_array(part + diags_array(added)),
+            csc_array(sparse + diags_array(added)),
             permc_spec="MMD_AT_PLUS_A",
             diag_pivot_thresh=0.0,
             options={"SymmetricMode": True},
@@ -235,6 +247,7 @@ def scatter_matrix(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, si
     """
     rows, columns, values = rows.ravel(), columns.ravel(), values.ravel()
     if size < _SPARSE_FROM:
+        # bincount adds in the order of the entries: equal input gives equal bytes, unlike a threaded product.
         return np.bincount(rows * (size + 1) + columns, values, (size + 1) ** 2).reshape(size + 1, size + 1)[
             :size, :size
         ]
@@ -245,7 +258,7 @@ def scatter_matrix(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, si
 def schur_complement(
     equations: NormalEquations, eliminated_diagonal: np.ndarray
 ) -> tuple[Matrix, np.ndarray]:
-    """Return the matrix (N, N) and gradient (N,) of the shared unknowns after the lone ones are
+    """Return the matrix (N, N) and gradient (N,) of the shared unknowns after the others are
     eliminated.
     """
     columns, size = equations.columns, len(equations.gradient)
@@ -258,7 +271,7 @@ def schur_complement(
 
 
 def coupling_product(equations: NormalEquations, shared: np.ndarray) -> np.ndarray:
-    """Return what the shared unknowns' values (N,) add to the gradient of the lone ones (G, B)."""
+    """Return what the shared unknowns' values (N,) add to the gradient of the eliminated ones (G, B)."""
     by_column = np.append(shared, 0.0)[equations.columns]
     return (equations.coupling @ by_column[..., None])[..., 0]
 

@@ -168,20 +168,20 @@ def _stepped(
         if gradient is None:
             continue
         value = getattr(parameters, name)
-        # Selected, not multiplied: what is held has a gradient of exactly 0, whatever autograd says.
+        # Selected, not multiplied: what is fixed has a gradient of exactly 0, whatever autograd says.
         gradient = torch.where(getattr(task.free, name), gradient, 0)
         for _ in range(task.copies if name in ("log_focal", "principal_point") else 1):
             value = moments[name].step(value, gradient, rate)
         moved[name] = value
     if "quat" in moved:
-        # Only what moved: a held pose must not change by the rounding of its norm.
+        # Only what moved: a fixed pose must not change by the rounding of its norm.
         unit = moved["quat"] / moved["quat"].norm(dim=1, keepdim=True)
         moved["quat"] = torch.where(task.free.quat, unit, moved["quat"])
     return replace(parameters, **moved)
 
 
 def coarse_free(start: Parameters, chain: CameraChain, options: SparseOptions, fixed: Tensor) -> Parameters:
-    """Return what the coarse stage may move: poses and sizes of the views that aren't frozen."""
+    """Return what the coarse stage may move: poses and scales of the views that aren't fixed."""
     free = fixed == 0
     posed = free.clone()
     if options.fix_root:
@@ -200,7 +200,7 @@ def coarse_free(start: Parameters, chain: CameraChain, options: SparseOptions, f
 
 def fine_free(start: Parameters, chain: CameraChain, options: SparseOptions, fixed: Tensor) -> Parameters:
     """Return what the fine stage may move: also focals, principal points and depths of the views that aren't
-    wholly frozen.
+    wholly fixed.
     """
     free = fixed < 1
     camera = torch.zeros_like(start.log_focal, dtype=torch.bool)

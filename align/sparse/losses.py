@@ -24,7 +24,7 @@ from align.sparse.tiles import Tiling, tiling, to_tiles
 @dataclass(frozen=True, slots=True)
 class Ends:
     """Anchored points in tiles; E is 2 for the two ends of matches and 1 for single points. G groups are
-    pairs or runs.
+    pairs or cross pointmaps.
     """
 
     view: Tensor  # (G, E) int
@@ -33,7 +33,7 @@ class Ends:
     anchor: Tensor  # (T, E, S) int
     ratio_minus_one: Tensor  # (T, E, S), depth over the anchor's, less 1
     on_anchors: bool
-    """True where there is no relief to apply."""
+    """True where all points lie on anchors: no ratio differs from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,10 @@ class MatchTerms:
 
 @dataclass(frozen=True, slots=True)
 class FallbackTerms:
-    """The other pairs: a view's points should lie where a run predicts them."""
+    """The other pairs: a view's points should lie where a cross pointmap predicts them."""
 
     ends: Ends
-    frame: Tensor  # (G,) int, view in whose frame the run is
+    target_view: Tensor  # (G,) int, view in whose frame the pointmap is
     prediction: Tensor  # (T, 3, S)
     weight: Tensor  # (T, S)
 
@@ -94,28 +94,30 @@ def fallback_terms(problem: Problem, good_conf: float, fixed: Tensor) -> Fallbac
     """
     fixed = fixed.to(problem.cross_conf)
     moving = (fixed[problem.cross] == 0).any(1)
-    runs = torch.nonzero(~good_pairs(problem, good_conf)[problem.cross_pair] & moving)[:, 0]
-    of = problem.cross[runs, 1]
-    lengths = problem.point_start.diff()[of]
-    run = torch.repeat_interleave(runs, lengths)
-    place = torch.arange(len(run), device=run.device) - torch.repeat_interleave(
+    crosses = torch.nonzero(~good_pairs(problem, good_conf)[problem.cross_pair] & moving)[:, 0]
+    source = problem.cross[crosses, 1]
+    lengths = problem.point_start.diff()[source]
+    cross = torch.repeat_interleave(crosses, lengths)
+    rank = torch.arange(len(cross), device=cross.device) - torch.repeat_interleave(
         lengths.cumsum(0) - lengths, lengths
     )
-    point = place + problem.point_start[problem.cross[run, 1]]
+    point = rank + problem.point_start[problem.cross[cross, 1]]
     sample = (
-        problem.cross_start[run] + problem.point_anchor[point] - problem.anchor_start[problem.cross[run, 1]]
+        problem.cross_start[cross]
+        + problem.point_anchor[point]
+        - problem.anchor_start[problem.cross[cross, 1]]
     )
-    # What a run could not predict is absent, not zero.
+    # What a network could not predict is absent, not zero.
     keep = torch.isfinite(problem.cross_conf[sample]) & torch.isfinite(problem.cross_points[sample]).all(1)
     if not bool(keep.any()):
         return None
-    run, point, sample = run[keep], point[keep], sample[keep]
-    tiles = tiling(torch.bincount(run, minlength=len(problem.cross)))
+    cross, point, sample = cross[keep], point[keep], sample[keep]
+    tiles = tiling(torch.bincount(cross, minlength=len(problem.cross)))
     return FallbackTerms(
         ends=_ends(problem, problem.cross[:, 1:], tiles, point[:, None]),
-        frame=problem.cross[:, 0],
+        target_view=problem.cross[:, 0],
         prediction=to_tiles(tiles, problem.cross_points[sample]),
-        weight=to_tiles(tiles, problem.cross_conf[sample] * problem.pair_count[problem.cross_pair[run]]),
+        weight=to_tiles(tiles, problem.cross_conf[sample] * problem.pair_count[problem.cross_pair[cross]]),
     )
 
 
@@ -187,11 +189,13 @@ def loss_fallback(terms: FallbackTerms, depth: Tensor, placement: Placement, rob
     (T, 1, S).
     """
     matrix, centre = _world_from_pixel(placement), placement.centre
-    of, frame, group = terms.ends.view[:, 0], terms.frame, terms.ends.group
-    both = torch.cat([matrix[of], -placement.R_world_from_cam[frame]], 2).index_select(0, group)  # (T, 3, 6)
+    source, target, group = terms.ends.view[:, 0], terms.target_view, terms.ends.group
+    both = torch.cat([matrix[source], -placement.R_world_from_cam[target]], 2).index_select(0, group)
     lifted = torch.cat([terms.ends.pixel[:, 0] * depth, terms.prediction], 1)  # (T, 6, S)
     return (
-        distance_sum(both, (centre[of] - centre[frame]).index_select(0, group), lifted, terms.weight, robust)
+        distance_sum(
+            both, (centre[source] - centre[target]).index_select(0, group), lifted, terms.weight, robust
+        )
         / terms.weight.sum()
     )
 

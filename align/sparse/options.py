@@ -33,7 +33,7 @@ class Intrinsics:
     share: Literal["none", "all"] = "none"
     """`all`: one focal and one principal point for every view."""
     limited: bool = True
-    """Keep focals between a quarter and ten times the image diagonal; switched off where K is given."""
+    """Keep focals between a quarter and ten times the image diagonal; switched off where K is known."""
     steps_per_view: bool = False
     """Move shared intrinsics once a view in every iteration, as the reference does by accident."""
 
@@ -84,11 +84,11 @@ class SparseOptions:
     """Adam as in the reference, or damped least squares on the same losses, which end by convergence: of a
     stage they know the function alone."""
     coarse: Stage = field(default_factory=lambda: Stage(0.07, 300, Gamma(1.5)))
-    """Poses and sizes, by distances between matched points in space."""
+    """Poses and scales, by distances between matched points in space."""
     fine: Stage = field(default_factory=lambda: Stage(0.01, 300, Gamma(0.5)))
     """Everything, by distances between matched pixels."""
     fallback: Gamma = field(default_factory=lambda: Gamma(1.1))
-    """Function of the distance to a run's pointmap, for pairs without a good match."""
+    """Function of the distance to a cross pointmap, for pairs without a good match."""
     fallback_weight: float = 0.01
     good_conf: float = 5.0
     """A pair is good when its most confident match exceeds this."""

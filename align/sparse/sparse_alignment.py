@@ -1,4 +1,4 @@
-"""The reference's problem, from where its descent starts to what is handed on, whichever solver descends."""
+"""The sparse problem, from where its descent starts to what is handed on, whichever solver descends."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class _Solved:
 
 
 def sparse_align(measurements: Measurements, options: SparseOptions, progress: Progress) -> Aligned:
-    """Descend from the backend's own cameras, whose K is held, where the predictions have some; else as the
+    """Descend from the backend's own cameras, whose K is fixed, where the predictions have some; else as the
     reference does, from one place.
 
     A descent that ends worse than its start by its own matches is thrown away, and a warning says so.

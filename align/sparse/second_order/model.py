@@ -36,9 +36,9 @@ from align.sparse.second_order.state import (
 
 _INTRINSICS_DAMPING = 0.03
 """Damping of principal points and focals beyond the common one; a shared focal, which many views tie down,
-has its share of it. If all
-cameras turn while all principal points move, or draw back while their focals grow, the losses hardly change:
-these go where the matches push them, and not wherever noise leads along such a valley."""
+has its share of it. If all cameras turn while all principal points move, or draw back while their focals
+grow, the losses hardly change: these go where the matches push them, and not wherever noise leads along such
+a valley."""
 _LOG_DEPTH_STEP = 1.0
 """Most that a log depth moves in a step: a depth that few matches hold could otherwise leave for infinity."""
 _AT_BOUND = 1e-12  # relative: rounding of the division by the smallest scale
@@ -46,11 +46,11 @@ _AT_BOUND = 1e-12  # relative: rounding of the division by the smallest scale
 
 @dataclass(frozen=True, slots=True)
 class RobustTerm:
-    """Links with one robust function."""
+    """Observations with one robust function."""
 
     obs: TiledObservations
     pieces: tuple[TiledObservations, ...]
-    """The same links, cut for speed."""
+    """The same observations, cut for speed."""
     robust: Robust
     least: float
     """Distance below which weights grow no further."""
@@ -66,12 +66,12 @@ class SparseModel:
     constants: Constants
     depth: DepthModel
     eliminated: EliminatedDepths | None
-    """None: depths keep their shapes, and sizes move instead."""
+    """None: depths keep their shapes, and scales move instead."""
     priors: ModelPriors | None
     free: np.ndarray  # (N,) bool, shared unknowns that may move at all
     num_rows: int
     bounded: bool
-    """Sizes stay at or above their least, and the smallest is there."""
+    """Scales stay at or above their least, and the smallest is there."""
 
     def cost(self, state: SparseState) -> float:
         """Return the loss; overflow makes it infinite or NaN, which no descent accepts."""
@@ -180,6 +180,7 @@ def _without_fixed(
     """
     n, num_cameras = len(state.depth_scale), len(state.log_focal)
     still = ~(np.diagonal(matrix) > 0)
+    # An active set: what stands at its bound and is pushed beyond it takes no step this time.
     low, high = model.constants.log_focal_range
     by_focal = gradient[7 * n : 7 * n + num_cameras]
     still[7 * n : 7 * n + num_cameras] |= ((state.log_focal <= low) & (by_focal > 0)) | (

@@ -78,6 +78,7 @@ def row_products(
     """Return the sums of products of rows (T, R, K, S) by direction, and where depths are eliminated those
     with the log depth by run.
     """
+    # The error is one of the rows: with the root on both sides, one product gives matrix and gradient.
     rows = rows * np.sqrt(weight)[:, None, None]
     num_tiles, num_rows, _, num_slots = rows.shape
     flat = rows.reshape(num_tiles, num_rows, -1)
@@ -189,6 +190,6 @@ def with_eliminated_depths(
 
 
 def without_eliminated_depths(matrix: np.ndarray, gradient: np.ndarray) -> NormalEquations:
-    """Return the equations of shared unknowns alone."""
+    """Return the equations of shared unknowns, with nothing to eliminate."""
     nothing = np.zeros((0, 0))
     return NormalEquations(matrix, gradient, nothing, nothing, np.zeros((0, 0, 0)), np.zeros((0, 0), int))

@@ -1,8 +1,9 @@
 """What the reference's losses are sums over, in tiles for damped least squares
 (docs/sparse_alignment.md, "Losses").
 
-A link is a pixel of one view, at the depth of its anchor, about which another view says something: on which
-pixel it sees it, where its own match lies in space, or where a pointmap predicts it. Links are ordered by
+An observation is a pixel of one view (the source), at the depth of its anchor, about which another view (the
+target) says something: on which pixel it sees it (reprojection), where its own match lies in space
+(point-to-point), or where a pointmap predicts it (point-to-pointmap). Observations are ordered by
 direction (source, target), then by anchor: every sum is one over tiles or over runs of one direction and
 anchor.
 """
@@ -27,7 +28,7 @@ _PIECE = 64
 
 @dataclass(frozen=True, slots=True)
 class TiledObservations:
-    """Links in T tiles of S slots, D directions and U runs; slots of weight 0 are padding."""
+    """Observations in T tiles of S entries, D directions and U runs; entries of weight 0 are padding."""
 
     kind: Kind
     direction: np.ndarray  # (D, 2) int, (source, target)
@@ -40,7 +41,7 @@ class TiledObservations:
     in the world's."""
     weight: np.ndarray  # (T, S)
     """As in the loss, which is a mean: divided by their sum."""
-    run_start: np.ndarray  # (U,) int, into the T S slots
+    run_start: np.ndarray  # (U,) int, into the T S entries
     run_direction: np.ndarray  # (U,) int
     run_anchor: np.ndarray  # (U,) int
 
@@ -51,12 +52,12 @@ class TiledObservations:
 
     @property
     def count(self) -> int:
-        """How many links count."""
+        """How many observations count."""
         return int(np.count_nonzero(self.weight))
 
 
 def reprojection_observations(terms: MatchTerms) -> TiledObservations:
-    """Return every match as two links to pixels: each end is seen by the other end's view."""
+    """Return every match as two observations of pixels: each end is seen by the other end's view."""
     view = terms.ends.view[terms.ends.group].numpy()  # (T, 2)
     flat = []
     for end in range(2):
@@ -76,8 +77,8 @@ def reprojection_observations(terms: MatchTerms) -> TiledObservations:
 
 
 def point_to_point_observations(terms: MatchTerms, own_point: np.ndarray) -> TiledObservations:
-    """Return every match as one link from its first end to the second end's point (T, 3, S), in its view's
-    depth scale.
+    """Return every match as one observation from its first end to the second end's point (T, 3, S), in its
+    view's depth scale.
     """
     view = terms.ends.view[terms.ends.group].numpy()
     pixel, anchor, ratio_minus_one = (
@@ -94,15 +95,17 @@ def point_to_point_observations(terms: MatchTerms, own_point: np.ndarray) -> Til
 
 
 def point_to_pointmap_observations(terms: FallbackTerms, share: float) -> TiledObservations:
-    """Return the fallback's points as links to their predictions, weighing a `share` of the whole."""
-    of, frame = terms.ends.view[terms.ends.group, 0].numpy(), terms.frame[terms.ends.group].numpy()
+    """Return the fallback's points as observations of their predictions, weighing a `share` of the whole."""
+    source = terms.ends.view[terms.ends.group, 0].numpy()
+    target = terms.target_view[terms.ends.group].numpy()
     pixel, anchor, ratio_minus_one = (
         terms.ends.pixel[:, 0],
         terms.ends.anchor[:, 0],
         terms.ends.ratio_minus_one[:, 0],
     )
     obs = _tiled(
-        "point-to-pointmap", *_flat(of, frame, pixel, anchor, ratio_minus_one, terms.prediction, terms.weight)
+        "point-to-pointmap",
+        *_flat(source, target, pixel, anchor, ratio_minus_one, terms.prediction, terms.weight),
     )
     return replace(obs, weight=share * obs.weight)
 
@@ -127,7 +130,7 @@ def tiled_pieces(obs: TiledObservations) -> Iterator[TiledObservations]:
 
 
 def _flat(source: np.ndarray, target: np.ndarray, *tiles: torch.Tensor) -> tuple[np.ndarray, ...]:
-    """Return source and target (M,) of every slot of tiles with views (T,), and the tiles' values
+    """Return source and target (M,) of every entry of tiles with views (T,), and the tiles' values
     (M, ...).
     """
     views = tuple(np.repeat(view, TILE) for view in (source, target))
@@ -144,7 +147,7 @@ def _tiled(
     seen: np.ndarray,
     weight: np.ndarray,
 ) -> TiledObservations:
-    """Return the links of positive weight in order."""
+    """Return the observations of positive weight in order."""
     total, anchor = weight.sum(), anchor.astype(int)
     kept = np.flatnonzero(weight)
     order = kept[np.lexsort((anchor[kept], target[kept], source[kept]))]

@@ -102,9 +102,9 @@ def descend_by_least_squares(
 ) -> SecondOrderDescent:
     """Lower the coarse loss, then the fine one from where it ended; a stage of no steps is left out.
 
-    Where no view is frozen the root's pose stays, and the smallest size is 1 as in the reference. Frozen
-    views stay to the bit, and the world's unit is theirs. Whatever the options say of rates, of the root and
-    of steps per view is not heard. Raises `UserError` for depths in a low-rank basis. Runs on the processor,
+    Where no view is fixed the root's pose stays, and the smallest scale is 1 as in the reference. Fixed views
+    stay to the bit, and the world's unit is theirs. Ignores learning rates, `fix_root` and `steps_per_view`.
+    Raises `UserError` for depths in a low-rank basis. Runs on the processor,
     in double precision; memory grows with the number of matches; equal input gives equal bytes.
     """
     if options.depth.low_rank is not None:
@@ -162,7 +162,7 @@ def stage_inputs(
 
 
 def coarse_model(inputs: StageInputs, state: SparseState) -> SparseModel | None:
-    """Return the model of poses and sizes, by distances between matched points."""
+    """Return the model of poses and scales, by distances between matched points."""
     terms = inputs.matches
     if terms is None or not bool(terms.weight.any()):
         return _model(inputs, _fallback(inputs), False)
@@ -201,13 +201,13 @@ def _other_ends(terms: MatchTerms, state: SparseState, chain: CameraChain) -> np
 
 
 def _model(inputs: StageInputs, all_obs: tuple[TiledObservations, ...], fine: bool) -> SparseModel | None:
-    """Return the model of some links; none without any."""
+    """Return the model of some observations; none without any."""
     if not all_obs:
         return None
     options, constants, fixed = inputs.options, inputs.constants, inputs.fixed > 0
-    alone = fine and options.free_depth
+    eliminate = fine and options.free_depth
     pose, camera = ~fixed, np.zeros(constants.log_focal_range.shape[1], bool)
-    # A frozen view is the gauge where there is one.
+    # A fixed view is the gauge where there is one.
     pose[constants.root] &= bool(fixed.any())
     camera[constants.camera[inputs.fixed < 1]] = fine
     focal, centre = camera & options.intrinsics.free_focal, camera & options.intrinsics.free_principal_point
@@ -225,16 +225,16 @@ def _model(inputs: StageInputs, all_obs: tuple[TiledObservations, ...], fine: bo
         ),
         constants=constants,
         depth=options.depth,
-        eliminated=eliminated_depths(all_obs, constants.anchor_view, inputs.fixed < 1) if alone else None,
+        eliminated=eliminated_depths(all_obs, constants.anchor_view, inputs.fixed < 1) if eliminate else None,
         priors=inputs.priors,
-        # A view whose depths are free has no need of a size.
-        free=np.concatenate([np.repeat(pose, 6), ~fixed & (not alone), focal, np.repeat(centre, 2)]),
+        # With free anchor depths the view's scale is redundant: along it the matrix would be singular.
+        free=np.concatenate([np.repeat(pose, 6), ~fixed & (not eliminate), focal, np.repeat(centre, 2)]),
         num_rows=TARGET_CENTRE.stop
         if centre.any()
         else SOURCE_CENTRE.start
         if focal.any()
         else Row.SOURCE_LOG_FOCAL,
-        bounded=not alone and not fixed.any(),
+        bounded=not eliminate and not fixed.any(),
     )
 
 
@@ -276,6 +276,7 @@ def _descended(
         return _StageResult(start, (first_loss,), 0, False)
     state, losses, num_steps, damping = start, (first_loss,), 0, _MOST_DAMPING
     for k, (model, solver_options) in enumerate(schedule):
+        # Smoothed functions may lead uphill for the stage's own one: then it goes down from the start itself.
         if model is last and k and not last.cost(state) <= first_loss:
             state = start
         state, descent = levenberg_marquardt(

@@ -1,4 +1,4 @@
-"""What damped least squares move in the reference's problem: cameras and depths as they stand in the world.
+"""What damped least squares move in the sparse problem: cameras and depths as they stand in the world.
 
 The chain of poses along a tree is only one way to write them down; the losses do not know it
 (docs/sparse_alignment.md, "Camera parametrisation").
@@ -36,7 +36,7 @@ class Constants:
     size: np.ndarray  # (V, 2), (width, height)
     base_focal: np.ndarray  # (V,)
     pivot_depth: np.ndarray  # (V,)
-    """Least depth scale of every view: the reference divides all sizes by the smallest."""
+    """Least depth scale of every view: the reference divides all scales by the smallest."""
     log_focal_limits: np.ndarray  # (2, V), infinite where there are none
     log_focal_range: np.ndarray  # (2, C), beyond which no view of a camera feels its focal
     anchor_view: np.ndarray  # (A,) int
@@ -110,7 +110,7 @@ def placement_of(state: SparseState, chain: CameraChain) -> Placement:
 
 
 def view_intrinsics(state: SparseState, constants: Constants) -> ViewIntrinsics:
-    """Return the optics of every view."""
+    """Return what intrinsics and scales mean for every view."""
     raw = state.log_focal[constants.camera]
     focal = np.exp(np.clip(raw, *constants.log_focal_limits))
     felt = ((raw >= constants.log_focal_limits[0]) & (raw <= constants.log_focal_limits[1])).astype(float)
@@ -131,11 +131,11 @@ def pivots(intrinsics: ViewIntrinsics) -> np.ndarray:
 
 
 def shared_columns(constants: Constants) -> np.ndarray:
-    """Return where the unknowns of every view (V, 10) are: pose 6, log size 1, log focal 1, principal point
+    """Return where the unknowns of every view (V, 10) are: pose 6, log scale 1, log focal 1, principal point
     2.
 
-    A pose's step turns the view about its pivot and shifts the pivot, both in the camera's axes; a size's
-    grows it about the pivot. About the camera's centre, turn, shift and size would be nearly the same thing
+    A pose's step turns the view about its pivot and shifts the pivot, both in the camera's axes; a scale's
+    grows it about the pivot. About the camera's centre, turn, shift and scale would be nearly the same thing
     to a small object. Views of one camera share the last three.
     """
     num_views, num_cameras = len(constants.camera), constants.log_focal_range.shape[1]
@@ -148,7 +148,7 @@ def shared_columns(constants: Constants) -> np.ndarray:
 def stepped(state: SparseState, constants: Constants, step: np.ndarray, bounded: bool) -> SparseState:
     """Return the state after a step of the shared unknowns (N,); anchors keep their shapes.
 
-    Where sizes are `bounded` none falls below its least, and one ends there: the world is scaled about the
+    Where scales are `bounded` none falls below its least, and one ends there: the world is scaled about the
     root's centre. Whatever has a step of 0 stays to the bit.
     """
     n, num_cameras = len(state.depth_scale), len(state.log_focal)
@@ -157,6 +157,7 @@ def stepped(state: SparseState, constants: Constants, step: np.ndarray, bounded:
     if bounded:
         scale = np.maximum(scale, constants.pivot_depth)
     pivot = pivots(view_intrinsics(state, constants))
+    # The inverse of the left perturbation of cam_from_world, from the right.
     turned = state.R_world_from_cam @ rotation_of(-pose[:, :3])
     shifted = pivot * (scale / state.depth_scale)[:, None] + pose[:, 3:]
     moves = pose.any(1) | (scale != state.depth_scale)
@@ -166,6 +167,7 @@ def stepped(state: SparseState, constants: Constants, step: np.ndarray, bounded:
         state.centre + rotated(state.R_world_from_cam, pivot) - rotated(turned, shifted),
         state.centre,
     )
+    # The reference divides all scales by the smallest: the same world, written with the smallest as 1.
     least = float((scale / constants.pivot_depth).min())
     if bounded and least > 1:
         scale, centre = scale / least, centre[constants.root] + (centre - centre[constants.root]) / least
