@@ -23,10 +23,6 @@ class PairPrediction:
     b_in_a: np.ndarray  # (H, W, 3), b's pixels in a's frame
     a_conf: np.ndarray  # (H, W), >= 1
     b_conf: np.ndarray  # (H, W), >= 1
-    a_desc: np.ndarray | None = None  # (H, W, D) unit descriptors
-    b_desc: np.ndarray | None = None  # (H, W, D)
-    a_desc_conf: np.ndarray | None = None  # (H, W)
-    b_desc_conf: np.ndarray | None = None  # (H, W)
 
     def __post_init__(self) -> None:
         for points, conf in ((self.a_in_a, self.a_conf), (self.b_in_a, self.b_conf)):

@@ -157,7 +157,8 @@ def opaque(picture: np.ndarray) -> np.ndarray:
 class SquareFrame:
     """Where a photo lies in its square image (docs/vggt.md, "Images"), in pixels of the square.
 
-    Its bars are resized with it and need not be whole pixels, so it is no `PixelMap`.
+    Its bars are resized with it and need not be whole pixels, so it is no `PixelMap`. For parity with the
+    published square loader; no command uses it.
     """
 
     left: float
