@@ -157,7 +157,7 @@ def _canonical(
         size = f"{mask.shape[1]}x{mask.shape[0]}"
         raise FormatError(
             f"{view.name}: the reference's presets need sides that are multiples of {reading.subsample}, "
-            f"not {size}. Use --preset pointloom."
+            f"not {size}. Use `preset=pointloom`."
         )
     # The reference knows no masks: a background without confidence is the least harmful thing to tell it.
     mode = reading.average
