@@ -113,8 +113,8 @@ def owner(start: Tensor) -> Tensor:
 
 def bounds(lengths: list[int] | Tensor) -> Tensor:
     """Return the bounds (K + 1,) of consecutive ranges of the given lengths."""
-    lengths = torch.as_tensor(lengths, dtype=torch.int64)
-    return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+    counts = torch.as_tensor(lengths, dtype=torch.int64)
+    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
 
 def cast(
