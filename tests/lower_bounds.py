@@ -1,6 +1,7 @@
-"""Print the oldest dependencies that the package's metadata allow, as pip's constraints.
+"""Print the oldest release lines of dependencies that the package's metadata allow, as pip's constraints.
 
-torch is the exception: its old releases come as accelerator builds of several gigabytes, so the tested one is taken.
+torch is the exception: its old releases come as accelerator builds of several gigabytes, so the tested one is
+taken.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def lower_bounds() -> Iterator[str]:
         if found is None:
             raise ValueError(f"{dependency}: a dependency needs a lower bound")
         if found[1] != "torch":
-            yield f"{found[1]}=={found[2]}"
+            yield f"{found[1]}=={found[2]}.*"
     yield next(
         line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("torch==")
     )
