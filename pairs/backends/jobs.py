@@ -230,6 +230,10 @@ class PairWorker:
             view: load_encoding(self.job, view) for view in sorted({view for edge in edges for view in edge})
         }
         entries = self.model.decode([(remembered[a], remembered[b]) for a, b in edges])
+        if len(entries) != len(edges):
+            raise ValueError(
+                f"the model answered {len(entries)} of {len(edges)} pairs: one entry a pair is due"
+            )
         return [
             with_matches(entry, self.job.views[a], self.job.views[b])
             for entry, (a, b) in zip(entries, edges, strict=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import fields
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -22,10 +21,10 @@ def backend_names() -> tuple[str, ...]:
 def make_backend(name: str, *, seed: int = 0, **options: Any) -> Backend:
     """Return the backend of that name, with some of its own options (docs/backends.md, "Options").
 
-    Raises `UserError` listing the names when there is none, or the options when this backend has not that
-    one.
+    Raises `UserError` listing the names when there is none, naming the packages when several offer it, or
+    listing the options when this backend has not that one.
     """
-    kind = backend_kind(name)
+    kind = _kind(name)
     known = [field.name for field in fields(kind.options)]
     if unknown := [option for option in options if option not in known]:
         given = ", ".join(f"`{option}={options[option]}`" for option in unknown)
@@ -34,22 +33,23 @@ def make_backend(name: str, *, seed: int = 0, **options: Any) -> Backend:
     return kind.make(kind.options(**options), seed)
 
 
-def backend_kind(name: str) -> BackendKind[Any]:
-    """Return what the name stands for. Raises `UserError` listing the names when there is none, or naming the
-    distributions when two offer it.
-    """
+def _kind(name: str) -> BackendKind[Any]:
     installed = _installed()
     if name not in installed:
         raise UserError(f"`backend={name}`: unknown. Installed: {', '.join(sorted(installed))}.")
-    return installed[name].load()
+    offers = installed[name]
+    if len(offers) > 1:
+        # Which of them came first on the disk must not decide what is computed.
+        packages = sorted(point.dist.name if point.dist is not None else point.value for point in offers)
+        raise UserError(
+            f"`backend={name}`: the packages {' and '.join(packages)} all offer it. Uninstall all but one."
+        )
+    return offers[0].load()
 
 
-def _installed() -> dict[str, EntryPoint]:
-    found = entry_points(group=GROUP)
-    for name, count in Counter(point.name for point in found).items():
-        if count > 1:
-            owners = sorted({point.dist.name for point in found if point.name == name and point.dist})
-            raise UserError(
-                f"`backend={name}`: offered by {' and by '.join(owners)}. Uninstall all but one of them."
-            )
-    return {point.name: point for point in found}
+def _installed() -> dict[str, list[EntryPoint]]:
+    """Return what is offered under each name."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=GROUP):
+        found.setdefault(point.name, []).append(point)
+    return found
