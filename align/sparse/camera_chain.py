@@ -1,5 +1,5 @@
-"""From parameters to cameras and anchor depths, and back (the sparse aligner's specification, chapters 7.1,
-7.2 and 17.3).
+"""From parameters to cameras and anchor depths, and back
+(docs/sparse_alignment.md, "Camera parametrisation").
 
 Every view turns about its pivot, the point at its median depth behind the image centre; poses are chained
 along a tree.
@@ -170,7 +170,7 @@ def _ragged(lengths: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def anchored_points(placement: Placement, chain: CameraChain, problem: Problem) -> Tensor:
-    """Return the world points (N, 3) of the problem's anchored points (chapter 7.2)."""
+    """Return the world points (N, 3) of the problem's anchored points."""
     xy, view = problem.point_xy, problem.point_view
     return lifted_points(
         placement, chain, view, xy, placement.anchor_depth[problem.point_anchor], problem.point_ratio

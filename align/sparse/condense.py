@@ -1,5 +1,5 @@
-"""From canonical views and pair records to the flat problem (the sparse aligner's specification, chapters 4.3
-and 5).
+"""From canonical views and pair records to the flat problem
+(docs/sparse_alignment.md, "Condensing matches").
 """
 
 from __future__ import annotations

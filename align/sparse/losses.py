@@ -1,4 +1,4 @@
-"""The losses of the sparse aligner (the specification's chapter 9), over all pairs at once.
+"""The losses of the sparse aligner (docs/sparse_alignment.md, "Losses"), over all pairs at once.
 
 The depth of an end of a match is kept in units of its view's scale. One 3x3 matrix a tile, made of scales,
 rotations and intrinsics, then carries depth (x, y, 1) to the world or into another view's pixels: what
@@ -62,9 +62,7 @@ class FallbackTerms:
 
 
 def good_pairs(problem: Problem, good_conf: float) -> Tensor:
-    """Return which pairs (P,) have a match of more than that confidence (chapter 9.2); NaN is no
-    confidence.
-    """
+    """Return which pairs (P,) have a match of more than that confidence; NaN is no confidence."""
     return problem.pair_best_conf > good_conf
 
 
@@ -154,8 +152,8 @@ def lift(ends: Ends, placement: Placement, chain: CameraChain) -> Tensor:
 
 
 def loss_3d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robust) -> Tensor:
-    """Return the weighted mean of rho(distance between the two ends in the world), chapter 9.3. Depths are
-    (T, 2, S), from `lift`.
+    """Return the weighted mean of rho(distance between the two ends in the world), arXiv:2409.19152, section
+    4.3. Depths are (T, 2, S), from `lift`.
     """
     matrix, centre = _world_from_pixel(placement), placement.centre
     (a, b), group = terms.ends.view.unbind(1), terms.ends.group
@@ -169,7 +167,7 @@ def loss_3d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robu
 
 def loss_2d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robust) -> Tensor:
     """Return the weighted mean of rho(pixel distance of each end from its match, seen by the other view),
-    chapter 9.4.
+    arXiv:2409.19152, section 4.4.
     """
     view, group = terms.ends.view, terms.ends.group
     other = view.flip(1)  # (P, 2)
@@ -187,8 +185,8 @@ def loss_2d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robu
 
 
 def loss_fallback(terms: FallbackTerms, depth: Tensor, placement: Placement, robust: Robust) -> Tensor:
-    """Return the weighted mean of rho(distance in the world between a point and its prediction), chapter 9.5.
-    Depths are (T, 1, S).
+    """Return the weighted mean of rho(distance in the world between a point and its prediction). Depths are
+    (T, 1, S).
     """
     matrix, centre = _world_from_pixel(placement), placement.centre
     source, target, group = terms.ends.view[:, 0], terms.target_view, terms.ends.group

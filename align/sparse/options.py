@@ -1,5 +1,5 @@
-"""Options of the sparse aligner as data, and the reference's sets of them (the sparse aligner's
-specification, chapter 10).
+"""Options of the sparse aligner as data, and the reference's sets of them
+(docs/sparse_alignment.md, "Two stages of Adam").
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from align.sparse.robust import Gamma, Schedule
 
 @dataclass(frozen=True, slots=True)
 class DepthModel:
-    """How a view's depths follow from its parameters (chapter 7.1, step 7)."""
+    """How a view's depths follow from its parameters (docs/sparse_alignment.md, "Camera parametrisation")."""
 
     combine: Literal["add", "mul"] = "add"
     """Whether the deviations are added to the pivot's depth or multiply it."""

@@ -1,5 +1,5 @@
-"""The alignment problem as flat index arrays over all views and pairs at once (the specification's chapters
-4.3 and 5).
+"""The alignment problem as flat index arrays over all views and pairs at once
+(docs/sparse_alignment.md, "Condensing matches").
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Problem:
 
     @property
     def pair_scores(self) -> Tensor:
-        """(V, V) number of matches of every pair, symmetric, 0 without a pair (chapter 3)."""
+        """(V, V) number of matches of every pair, symmetric, 0 without a pair."""
         scores = self.match_conf.new_zeros(self.num_views, self.num_views)
         a, b = self.pair.unbind(1)
         scores[a, b] = scores[b, a] = self.match_start.diff().to(scores)

@@ -28,8 +28,8 @@ from masks.progress import Progress
 from pairs.views.cameras import Cameras
 
 _DOUBTFUL_SHARE = 0.4
-"""Solved scenes have 0.42 and more even with twice the usual noise (the default aligner's design,
-chapter 5)."""
+"""Solved scenes have 0.42 and more even with twice the usual noise
+(docs/bundle_alignment.md, "Consistency checks")."""
 _UNMATCHED_SCORE = 1e-3
 """Score of a pair without matches whose cameras are known: the chain must reach every view, through such a
 pair last of all."""

@@ -1,4 +1,4 @@
-"""Where the descent starts (the sparse aligner's specification, chapter 7)."""
+"""Where the descent starts (docs/sparse_alignment.md, "Camera parametrisation")."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from align.sparse.low_rank import Basis, depth_basis
 from align.sparse.options import SparseOptions
 from align.sparse.problem import Problem, bounds
 
-_FOCAL_LIMITS = (0.25, 10.0)  # of the image diagonal
+_FOCAL_LIMITS = (0.25, 10.0)  # of the image diagonal, as published
 
 
 def start(

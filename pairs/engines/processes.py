@@ -138,7 +138,8 @@ class _Worker:
         self._function = b""
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process that writes it
         self._process = process = subprocess.Popen(
-            # -P: the current folder is the user's, and a file `pairs.py` there is none of ours.
+            # Without -P, -m looks for modules in the user's current folder first: a `pairs.py` or `cv2.py`
+            # beside the photos would be executed.
             [sys.executable, "-P", "-m", "pairs.engines.processes"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -146,7 +147,7 @@ class _Worker:
             env={
                 **os.environ,
                 **dict.fromkeys(THREAD_VARIABLES, "1"),
-                "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+                "PYTHONPATH": os.pathsep.join(module_folders()),
             },
         )
         if process.stdin is None or process.stdout is None:
@@ -199,6 +200,15 @@ def died(name: str, how: str, words: str) -> SolverError:
 def name_of(function: Callable[..., Any]) -> str:
     """Return what a function, or an object that is called as one, is called in messages."""
     return getattr(function, "__name__", type(function).__name__)
+
+
+def module_folders() -> list[str]:
+    """Return where a worker looks for modules: where this process does, in the current folder last.
+
+    The empty entry of an interactive session means that folder. It may be the source tree that is worked in,
+    but nothing in it may stand for an installed package.
+    """
+    return [path for path in sys.path if path] + ([os.getcwd()] if "" in sys.path else [])
 
 
 @contextlib.contextmanager

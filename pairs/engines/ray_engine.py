@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 import cv2
 
 from masks.errors import MissingExtraError
-from pairs.engines.processes import THREAD_VARIABLES, default_workers, died, name_of
+from pairs.engines.processes import THREAD_VARIABLES, default_workers, died, module_folders, name_of
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -133,7 +133,7 @@ class RayWorkers:
             "max_task_retries": _RETRIES if restarts else 0,
             "runtime_env": {"env_vars": dict.fromkeys(THREAD_VARIABLES, str(engine.threads))},
         }
-        own = [path or os.getcwd() for path in sys.path if not path.startswith((sys.prefix, sys.base_prefix))]
+        own = [path for path in module_folders() if not path.startswith((sys.prefix, sys.base_prefix))]
         return _ray().remote(**needs)(_Worker).remote(os.getcwd(), own)
 
     def _send(self, function: Callable[..., Any]) -> list[Any]:
@@ -151,8 +151,9 @@ class _Worker:
     """
 
     def __init__(self, folder: str, own: list[str]) -> None:
-        # What the caller can import, such as a module beside its script, can be imported here.
-        sys.path[:0] = [path for path in own if path not in sys.path]
+        # What the caller can import, such as a module beside its script, can be imported here; but nothing in
+        # these folders may stand for an installed package.
+        sys.path += [path for path in own if path not in sys.path]
         # Relative paths mean the same as to the caller, if this machine has the folder.
         with contextlib.suppress(FileNotFoundError):
             os.chdir(folder)

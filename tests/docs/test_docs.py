@@ -73,6 +73,8 @@ def anchor(heading: str) -> str:
 def definitions(path: Path) -> frozenset[str]:
     """Return the names that a source file defines at its top level, and those of its classes' members."""
     found: set[str] = set()
+    if not path.is_file():
+        return frozenset()
     tree = ast.parse(path.read_text())
     for node in [*tree.body, *(m for c in tree.body if isinstance(c, ast.ClassDef) for m in c.body)]:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -164,7 +166,7 @@ def test_every_subject_of_the_alignments_notices_is_explained():
 @pytest.mark.parametrize("preset", ["pointloom", "mast3r"])
 def test_every_figure_of_the_report_is_explained(preset):
     page = (ROOT / "docs" / "report.md").read_text()
-    few = replace(PRESETS[preset].cold, **({} if preset == "pointloom" else SHORT))
-    figures = align_predictions(predictions(), replace(PRESETS[preset], cold=few)).report.figures
+    few = replace(PRESETS[preset].from_scratch, **({} if preset == "pointloom" else SHORT))
+    figures = align_predictions(predictions(), replace(PRESETS[preset], from_scratch=few)).report.figures
     assert len(figures) > 5
     assert not [key for key in figures if f"| `{key}` |" not in page]

@@ -1,7 +1,7 @@
 """What damped least squares move in the sparse problem: cameras and depths as they stand in the world.
 
-The chain of poses along a tree is only one way to write them down; the losses do not know it (the sparse
-aligner's specification, chapter 9).
+The chain of poses along a tree is only one way to write them down; the losses do not know it
+(docs/sparse_alignment.md, "Camera parametrisation").
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -101,19 +102,25 @@ def test_a_script_without_a_main_guard_and_without_input_may_use_the_pool(tmp_pa
     assert done.stdout == "[1, 2]\n"
 
 
-def test_workers_import_nothing_from_the_folder_that_the_user_stands_in(tmp_path: Path) -> None:
-    for name in ("pairs", "masks", "cv2", "signal"):
-        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name}.py of the current folder was run')\n")
-    (tmp_path / "elsewhere").mkdir()
-    script = _script(
-        tmp_path / "elsewhere",
-        "from pairs.engines.processes import Processes\nwith Processes(2).start() as workers:\n    "
-        "print(list(workers.map(len, ['a', 'bb'])))\n",
-    )
-    done = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (done.stdout, done.stderr) == ("[1, 2]\n", "")
+@pytest.mark.parametrize("interactive", [False, True])
+@pytest.mark.parametrize("pythonpath", [False, True])
+def test_code_of_the_current_folder_is_not_run(tmp_path, monkeypatch, interactive, pythonpath) -> None:
+    here, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
+    for folder in (here, elsewhere):
+        folder.mkdir()
+    for name in ("pairs", "masks", "numpy", "cv2", "torch", "pickle", "signal"):
+        (here / f"{name}.py").write_text(
+            f"open({str(tmp_path / 'ran')!r}, 'w').close()\nraise ImportError('no')\n"
+        )
+    (elsewhere / "of_the_user.py").write_text("NUMBER = 7\n")
+    monkeypatch.chdir(here)
+    if interactive:
+        monkeypatch.syspath_prepend("")
+    if pythonpath:
+        monkeypatch.setenv("PYTHONPATH", str(elsewhere))
+        monkeypatch.syspath_prepend(elsewhere)  # as Python does at its start
+    assert ProcessWorkers(1).apart(_import_and_square, "of_the_user" if pythonpath else "colorsys") == 16
+    assert not (tmp_path / "ran").exists()
 
 
 def test_workers_use_one_thread_each() -> None:
@@ -147,6 +154,12 @@ class _Counter:
 
 def _square(task: tuple[int, int]) -> int:
     return task[0] ** task[1]
+
+
+def _import_and_square(module: str) -> int:
+    importlib.import_module(module)
+    importlib.import_module("numpy")
+    return 16
 
 
 def _process_id(_: int) -> int:
