@@ -93,7 +93,7 @@ def register_views(
     """
     if not isinstance(preset.from_scratch, BundleOptions):
         raise UserError(
-            "views are placed in a known scene by the default aligner only. Use --preset pointloom."
+            "views are placed in a known scene by the default aligner only. Use `preset=pointloom`."
         )
     require_same_grids(scene, predictions.views)
     job = _prepared(with_scene(scene, predictions), replace(preset, from_adjusted=None), progress)
@@ -227,6 +227,6 @@ def _poses_not_used(predictions: Predictions) -> list[Notice]:
     return [
         warning(
             "poses",
-            "the stated ones are not used: the reference's presets start without. Use --preset pointloom.",
+            "the stated ones are not used: the reference's presets start without. Use `preset=pointloom`.",
         )
     ]

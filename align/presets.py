@@ -78,7 +78,7 @@ def with_fixed_poses(preset: Preset) -> Preset:
     """
     if not isinstance(preset.from_scratch, BundleOptions) or preset.from_estimated is None:
         raise UserError(
-            "--poses frozen: the reference's presets start without poses. Use --preset pointloom."
+            "`poses=frozen`: the reference's presets start without poses. Use `preset=pointloom`."
         )
     cold, estimated = (
         replace(solver, fix_known_poses=True) for solver in (preset.from_scratch, preset.from_estimated)
@@ -89,5 +89,5 @@ def with_fixed_poses(preset: Preset) -> Preset:
 def preset_named(name: str) -> Preset:
     """Return the preset of that name. Raises `UserError` listing the names when there is none."""
     if name not in PRESETS:
-        raise UserError(f"--preset {name}: unknown. Choose one of {', '.join(PRESETS)}.")
+        raise UserError(f"`preset={name}`: unknown. Choose one of {', '.join(PRESETS)}.")
     return PRESETS[name]

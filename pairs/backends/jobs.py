@@ -31,7 +31,7 @@ Encoding = Mapping[str, np.ndarray]
 
 _ENCODINGS, _PAIRS = "encodings", "pairs"
 """Folders of the store."""
-_SMALLER = "Use --precision bfloat16, another --device, or close what else uses its memory."
+_SMALLER = "Use `precision=bfloat16`, another `device`, or close what else uses its memory."
 _SHORT_OF_MEMORY = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "MPS backend out of memory")
 """In the messages of RuntimeErrors that have no class of their own."""
 _T = TypeVar("_T")
