@@ -216,9 +216,7 @@ def _solved(job: _Job, number: int, progress: Progress, fixed_scene: Scene | Non
         notices += _poses_not_used(measurements.predictions)
         aligned = sparse_align(measurements, solver, progress)
     progress("cleaning", 0, 1)
-    return replace(
-        scene_of(measurements.predictions, aligned, notices, job.preset.clean_tolerance), inputs=job.inputs
-    )
+    return replace(scene_of(measurements.predictions, aligned, notices, job.preset.clean), inputs=job.inputs)
 
 
 def _poses_not_used(predictions: Predictions) -> list[Notice]:
