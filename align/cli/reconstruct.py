@@ -10,7 +10,7 @@ import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.pipeline import reconstruct
-from align.presets import preset_named, with_fixed_poses
+from align.presets import has_option, preset_named, presets_with, with_fixed_poses
 from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
 from masks.errors import UserError
@@ -106,6 +106,11 @@ class Reconstruct:
         display("opening the backend", 0, 1)
         backend = self._backend()
         preset = preset_named(self.preset)
+        if self.poses == "frozen" and not has_option(preset, "pose_prior"):
+            raise UserError(
+                f"--poses frozen: the preset {self.preset} starts without poses. Those with: --preset "
+                f"{presets_with('pose_prior')}."
+            )
         grid = GridOptions(crop_to_object=self.crop)
         return reconstruct(
             self.images,
