@@ -1,9 +1,11 @@
 # Each target is one command on a fresh clone: it makes .venv and installs what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
-THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+# Two threads that wait for each other's small products are slower than one: tests are spread over processes instead.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
 
-.PHONY: demo test photos check clean
+.PHONY: demo test test-all photos check lower-bounds clean
 .DEFAULT_GOAL := demo
 
 .venv/ready: pyproject.toml constraints.txt
@@ -15,12 +17,16 @@ THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 demo: .venv/ready
 	$(BIN)/pointloom demo --out demo
 
+# What one runs while working: at most three minutes on two free cores.
 test: .venv/ready
-	$(BIN)/python -m pytest -m 'not photos' -q
-	$(BIN)/python -m pytest --nbmake notebooks -q
+	$(PYTEST) -m 'not photos and not slow'
+
+# Everything, with the share of lines that the tests run; notebooks too.
+test-all: .venv/ready
+	$(PYTEST) --cov --cov-report=term:skip-covered --nbmake tests notebooks
 
 photos: .venv/ready
-	$(BIN)/python -m pytest -m photos -q
+	$(PYTEST) -m photos
 
 check: .venv/ready
 	$(BIN)/ruff check .
@@ -28,5 +34,13 @@ check: .venv/ready
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+# The oldest dependencies that the package's metadata allow, in an environment of their own.
+lower-bounds:
+	$(PYTHON) -m venv .venv-lower
+	.venv-lower/bin/python -m pip install --quiet --upgrade pip
+	.venv-lower/bin/python tests/lower_bounds.py > .venv-lower/lower.txt
+	.venv-lower/bin/python -m pip install --quiet -c .venv-lower/lower.txt -e . pytest pytest-xdist hypothesis
+	.venv-lower/bin/python -m pytest -q -n $(WORKERS) -m 'not photos and not slow' -W default tests/masks tests/pairs tests/align
+
 clean:
-	rm -rf .venv demo
+	rm -rf .venv .venv-lower demo

@@ -22,13 +22,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from plain_pair import predict_entry
 from torch import Tensor
 
 from masks.fill import mean
 from masks.progress import silent
 from pairs.backends.dust3r.backend import NetworkModel
 from pairs.backends.dust3r.images import NetworkGrid, on_network_grid
-from pairs.backends.dust3r.pair_entry import predict_entry
 from pairs.backends.pairwise import PairwiseBackend
 from pairs.matching.correspondences import DescriptorMatches, symmetric_matches
 from pairs.matching.descriptor_map import DescriptorMap

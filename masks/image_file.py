@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from masks.errors import ImageError, MissingExtraError
+from masks.pixelmap import turn_upright
 
 _MAX_PIXELS = 400_000_000
+_CAMERA_TEXTS = (ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.LensModel)
+_CAMERA_NUMBERS = (
+    ExifTags.Base.FocalLength,
+    ExifTags.Base.FocalLengthIn35mmFilm,
+    ExifTags.Base.FocalPlaneXResolution,
+    ExifTags.Base.FocalPlaneResolutionUnit,
+    ExifTags.Base.ExifImageWidth,
+    ExifTags.Base.ExifImageHeight,
+)
 _UNDECODABLE = (
     UnidentifiedImageError,
     OSError,
@@ -24,8 +35,8 @@ _UNDECODABLE = (
     ValueError,
     EOFError,
     struct.error,
-    Image.DecompressionBombError,
 )
+_HEADERS = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +50,8 @@ class ImageFacts:
     """EXIF orientation, 1 when the file says nothing."""
     has_alpha: bool
     exif: dict[str, str | float]
-    """What EXIF says of the camera: Make, Model, LensModel, FocalLength, FocalLengthIn35mmFilm where
-    present."""
+    """What EXIF says of the camera, by the names of its tags, where it says it: texts that are not blank,
+    numbers that are finite and positive."""
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -60,16 +71,15 @@ class Picture:
 
 def probe_image(path: Path) -> ImageFacts:
     """Read a photo's header. Raises `ImageError` naming the file when it is missing, empty or no picture."""
-    image, _ = _open(path)
-    with _decoding(path):  # a PNG's EXIF may stand behind its pixels
-        exif = image.getexif()
-        facts = _camera_facts(exif)
-    orientation = exif.get(ExifTags.Base.Orientation, 1)
+    image, data = _open(path)
+    with _decoding(path):
+        exif = _exif(image, data)
+        orientation, facts = _orientation(exif), _camera_facts(exif)
     return ImageFacts(
         path=path,
         size=image.size,
-        orientation=orientation if orientation in range(1, 9) else 1,
-        has_alpha="A" in image.getbands() or "transparency" in image.info,
+        orientation=orientation,
+        has_alpha=_has_alpha(image),
         exif=facts,
     )
 
@@ -78,34 +88,51 @@ def open_image(path: Path) -> Picture:
     """Decode a photo. Raises `ImageError` naming the file when it is missing, empty, truncated or no
     picture.
     """
-    image, content = _decode(path)
+    image, data = _decode(path)
     alpha = None
-    if "A" in image.getbands() or "transparency" in image.info:
+    if _has_alpha(image):
         image = image.convert("RGBA")
         alpha = np.asarray(image.getchannel("A"))
-    return Picture(np.asarray(_eight_bit(image).convert("RGB")), alpha, content)
+    return Picture(np.asarray(_eight_bit(image).convert("RGB")), alpha, hashlib.sha256(data).hexdigest())
 
 
 def open_levels(path: Path) -> np.ndarray:
-    """Decode a mask file to grey levels (H, W) in its own range, turned upright as its EXIF asks.
+    """Decode a mask file to grey levels (H, W) of its own range and type, turned upright as its EXIF asks.
 
     A picture whose alpha channel varies is a cut-out, and its alpha is the mask; else the brightest channel
     counts.
     """
     image, _ = _decode(path)
     with _decoding(path):
-        image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return np.asarray(image, np.float32)
-    rgba = np.asarray(image.convert("RGBA"))
-    # Many programs write an alpha channel that is opaque everywhere: it says nothing.
-    if np.ptp(rgba[..., 3]) > 0:
-        return rgba[..., 3].astype(np.float32)
-    return rgba[..., :3].max(-1).astype(np.float32)
+        # Pillow's `exif_transpose` would write the EXIF anew, and fail where another tag of it is damaged.
+        orientation = _orientation(image.getexif())
+    return turn_upright(_levels(image), orientation)
 
 
-def _open(path: Path) -> tuple[Image.Image, str]:
-    """Return the picture, not decoded yet, and the digest of its file."""
+def _levels(image: Image.Image) -> np.ndarray:
+    """Return the grey levels (H, W) of a decoded mask, as stored."""
+    if _has_alpha(image):
+        rgba = np.asarray(image.convert("RGBA"))
+        # Many programs write an alpha channel that is opaque everywhere: it says nothing.
+        return rgba[..., 3] if np.ptp(rgba[..., 3]) > 0 else rgba[..., :3].max(-1)
+    if _is_deep(image) or image.mode == "L":
+        return np.asarray(image)
+    return np.asarray(image.convert("RGB")).max(-1)
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    """Tell whether a channel, a palette, or a transparent colour says what is opaque."""
+    # Asked for a channel, Pillow clips levels of 16 bits; their one transparent colour is not worth it.
+    return image.has_transparency_data and not _is_deep(image)
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Tell whether the levels have more than 8 bits: Pillow would clip them."""
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _open(path: Path) -> tuple[Image.Image, bytes]:
+    """Return the picture, not decoded yet, and the bytes of its file."""
     if path.suffix.lower() in (".heic", ".heif"):
         _register_heic(path)
     try:
@@ -118,21 +145,21 @@ def _open(path: Path) -> tuple[Image.Image, str]:
         ) from error
     if not data:
         raise ImageError(f"{path}: the file is empty (0 bytes). Copy it again from the camera or remove it.")
-    with _decoding(path):
+    with _decoding(path), _limit_of_pixels_lifted():
         image = Image.open(io.BytesIO(data))
     if image.width * image.height > _MAX_PIXELS:
         raise ImageError(
             f"{path}: {image.width}x{image.height} pixels are more than pointloom opens. Export it at a "
             "smaller size."
         )
-    return image, hashlib.sha256(data).hexdigest()
+    return image, data
 
 
-def _decode(path: Path) -> tuple[Image.Image, str]:
-    image, content = _open(path)
+def _decode(path: Path) -> tuple[Image.Image, bytes]:
+    image, data = _open(path)
     with _decoding(path):
         image.load()
-    return image, content
+    return image, data
 
 
 @contextmanager
@@ -152,6 +179,20 @@ def _decoding(path: Path) -> Iterator[None]:
         raise ImageError(text) from error
 
 
+@contextmanager
+def _limit_of_pixels_lifted() -> Iterator[None]:
+    """Let Pillow read headers of more than 179 megapixels, which it takes for an attack: phones write 200.
+
+    Our own limit is asked before a pixel is decoded. Pillow's is a global of its module, hence the lock.
+    """
+    with _HEADERS:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
 def _register_heic(path: Path) -> None:
     try:
         import pillow_heif
@@ -163,8 +204,8 @@ def _register_heic(path: Path) -> None:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Scale 16-bit and float pictures, which Pillow would clip, to 8 bits."""
-    if not (image.mode.startswith("I") or image.mode == "F"):
+    """Scale 16-bit and float pictures to 8 bits."""
+    if not _is_deep(image):
         return image
     levels = np.asarray(image, np.float64)
     # Pillow does not say how many bits were meant: what exceeds 8 bits counts as 16.
@@ -172,14 +213,41 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(levels / white * 255, 0, 255).round().astype(np.uint8))
 
 
+def _exif(image: Image.Image, data: bytes) -> Image.Exif:
+    """Return what EXIF a picture has, without decoding it where that can be."""
+    # A PNG's may stand behind its pixels: where none is in front, Pillow decodes the picture to look for it.
+    if image.format == "PNG" and not _speaks_behind_its_pixels(data):
+        return Image.Image.getexif(image)
+    return image.getexif()
+
+
+def _speaks_behind_its_pixels(data: bytes) -> bool:
+    """Tell whether a PNG file holds EXIF, or text that may be EXIF, behind its pixels."""
+    at, behind = 8, False
+    while at + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, at)
+        if behind and name in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
+            return True
+        behind = behind or name == b"IDAT"
+        at += 12 + length
+    return False
+
+
+def _orientation(exif: Image.Exif) -> int:
+    """Return how the picture is to be turned: 1, as it is, where EXIF says nothing that can be."""
+    stated = exif.get(ExifTags.Base.Orientation, 1)
+    # A file may hold it in another type than the standard's; a fraction equal to 6 is a 6.
+    return next((k for k in range(1, 9) if k == stated), 1)
+
+
 def _camera_facts(exif: Image.Exif) -> dict[str, str | float]:
     inner = exif.get_ifd(ExifTags.IFD.Exif)
     facts: dict[str, str | float] = {}
-    for tag in (ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.LensModel):
+    for tag in _CAMERA_TEXTS:
         value = exif.get(tag, inner.get(tag))
         if isinstance(value, str) and value.strip(" \0"):
             facts[tag.name] = value.strip(" \0")
-    for tag in (ExifTags.Base.FocalLength, ExifTags.Base.FocalLengthIn35mmFilm):
+    for tag in _CAMERA_NUMBERS:
         value = inner.get(tag)
         try:
             number = float(value) if value is not None else 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -46,20 +46,29 @@ def load_masks(
     Raises `MaskError` for a file that cannot be decoded or whose aspect ratio is not the photo's.
     """
     bright, notices = [], []
-    levels = [open_levels(path) for path in paths]
-    white = max(float(level.max()) for level in levels)
-    for level, path, photo in zip(levels, paths, photos):
-        fitted, notice = _fit(binary(level, white), path, photo)
-        bright.append(fitted)
+    for pixels, path, photo in zip(_bright_sides(paths), paths, photos):
+        fitted, notice = _fit(pixels, path, photo)
+        bright.append(Mask(fitted, path.name))
         notices += notice
     inverted = polarity is Polarity.BLACK
     if polarity is Polarity.AUTO:
         inverted, notice = choose_polarity(bright)
-        notices += [notice, *_odd_ones(bright, paths, inverted)]
-    masks = tuple(
-        Mask(np.ascontiguousarray(~b if inverted else b), path.name) for b, path in zip(bright, paths)
-    )
-    return masks, tuple(notices)
+        notices += [notice, *_odd_ones(bright, inverted)]
+    masks = (Mask(~mask.pixels, mask.source) for mask in bright) if inverted else bright
+    return tuple(masks), tuple(notices)
+
+
+def _bright_sides(paths: Sequence[Path]) -> Iterator[np.ndarray]:
+    """Yield which pixels (H, W) of each file are bright. One decoded file is in memory at a time."""
+    thresholded = []
+    for path in paths:
+        levels = open_levels(path)
+        white = white_level(levels)
+        thresholded.append((white, Mask(binary(levels, white), path.name)))
+    white = max(own for own, _ in thresholded)
+    for path, (own, mask) in zip(paths, thresholded):
+        # The white level of the set is known only now. Most files have it; the others are decoded again.
+        yield mask.pixels if own == white else binary(open_levels(path), white)
 
 
 def mask_from_alpha(alpha: np.ndarray, orientation: int) -> Mask:
@@ -69,20 +78,20 @@ def mask_from_alpha(alpha: np.ndarray, orientation: int) -> Mask:
     return Mask(np.ascontiguousarray(turn_upright(alpha >= 128, orientation)), "alpha channel")
 
 
-def choose_polarity(bright: Sequence[np.ndarray]) -> tuple[bool, Notice]:
+def choose_polarity(bright: Sequence[Mask]) -> tuple[bool, Notice]:
     """Return whether the object is the dark side, and the notice that says so.
 
     An object stands in the picture and its background runs around it: the side that fills most of the border
     is the background. The median over all masks decides, so that an object cut by the frame in some views
     does no harm.
     """
-    if all(b.all() for b in bright):
+    if all(mask.pixels.all() for mask in bright):
         raise MaskError(
             "every mask is white all over: nothing tells object from background. Check how the masks were "
             "exported."
         )
     # The median: a few objects that fill their photo's border do not turn the set.
-    inverted = float(np.median([border_share(b) for b in bright])) > 0.5
+    inverted = float(np.median([border_share(mask.pixels) for mask in bright])) > 0.5
     side, other = ("black", "white") if inverted else ("white", "black")
     text = (
         f"the {side} side of the masks is taken as the object: {other} fills most of the border. If that "
@@ -96,12 +105,12 @@ def border_share(mask: np.ndarray) -> float:
     return float(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean())
 
 
-def _odd_ones(bright: Sequence[np.ndarray], paths: Sequence[Path], inverted: bool) -> list[Notice]:
+def _odd_ones(bright: Sequence[Mask], inverted: bool) -> list[Notice]:
     """Warn of masks whose border says the opposite of the set's: single ones may be inverted."""
     odd = [
-        path.name
-        for b, path in zip(bright, paths)
-        if (border_share(b) > 0.5) != inverted and b.any() and not b.all()
+        mask.source
+        for mask in bright
+        if 0 < mask.coverage < 1 and (border_share(mask.pixels) > 0.5) != inverted
     ]
     if not odd:
         return []
@@ -114,6 +123,12 @@ def _odd_ones(bright: Sequence[np.ndarray], paths: Sequence[Path], inverted: boo
             ),
         )
     ]
+
+
+def white_level(levels: np.ndarray) -> float:
+    """Return the brightest level (H, W), at least 0; one NaN of a float file must not empty all masks."""
+    finite = levels[np.isfinite(levels)] if levels.dtype.kind == "f" else levels
+    return float(finite.max(initial=0))
 
 
 def binary(levels: np.ndarray, white: float) -> np.ndarray:

@@ -10,17 +10,32 @@ import numpy as np
 from masks.pixelmap import PixelMap, image_to_target
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Mask:
-    """Boolean foreground at the resolution of the upright photo, and where it came from."""
+    """Boolean foreground at the resolution of the upright photo, and where it came from.
 
-    pixels: np.ndarray  # (H, W) bool, True = object
+    It is held as bits: the masks of all photos stay in memory at full size, 6 MB for one of 48 megapixels.
+    """
+
+    bits: np.ndarray  # (ceil(H W / 8),) uint8, row by row, the first pixel highest
+    shape: tuple[int, int]
+    """(height, width)."""
     source: str
     """File name, 'alpha channel', or the name of the program that made it."""
 
-    def __post_init__(self) -> None:
-        if self.pixels.ndim != 2 or self.pixels.dtype != bool:
-            raise ValueError(f"a mask is a boolean (H, W) array, not {self.pixels.dtype} {self.pixels.shape}")
+    def __init__(self, pixels: np.ndarray, source: str) -> None:
+        """Hold the object's pixels (H, W) bool."""
+        if pixels.ndim != 2 or pixels.dtype != bool:
+            raise ValueError(f"a mask is a boolean (H, W) array, not {pixels.dtype} {pixels.shape}")
+        object.__setattr__(self, "bits", np.packbits(pixels))
+        object.__setattr__(self, "shape", pixels.shape)
+        object.__setattr__(self, "source", source)
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """(H, W) bool, True = object: a new array each time."""
+        height, width = self.shape
+        return np.unpackbits(self.bits, count=height * width).view(bool).reshape(height, width)
 
     @property
     def coverage(self) -> float:

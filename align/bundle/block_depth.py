@@ -1,4 +1,4 @@
-"""A depth for every pixel from scales and blocks' offsets (the default aligner's design, chapter 2.6)."""
+"""A depth for every pixel from scales and blocks' offsets (docs/bundle_alignment.md, "Block depths")."""
 
 from __future__ import annotations
 

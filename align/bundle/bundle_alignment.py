@@ -1,5 +1,5 @@
-"""The default aligner: averaged pair poses, then damped least squares with eliminated depths (the default
-aligner's design, chapter 2).
+"""The default aligner: averaged pair poses, then damped least squares with eliminated depths
+(docs/bundle_alignment.md, "Bundle alignment").
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from masks.progress import Progress, silent
 from pairs.views.cameras import Cameras
 
 _FIXED_POSES_SHARE = 0.5
-"""Of the matches, within 2 px: true poses leave more, poses a degree off less (the default aligner's design,
-chapter 7.1)."""
+"""Of the matches, within 2 px: true poses leave more, poses a degree off less
+(docs/bundle_alignment.md, "Known poses and fixed poses")."""
 
 
 @dataclass(frozen=True, slots=True)

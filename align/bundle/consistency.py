@@ -1,4 +1,4 @@
-"""What a solution says against itself, without any truth (the default aligner's design, chapter 5)."""
+"""What a solution says against itself, without any truth (docs/bundle_alignment.md, "Consistency checks")."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from masks.notice import Notice, first_few, left_out, warning
 
 _OPEN_RAD = np.deg2rad(20.0)
 _MOST_REJECTED, _MOST_OPEN = 0.15, 0.2
+"""Solved scenes have at most 0.12 of both, even at twice the usual noise; three wrong ones of an object with
+alike sides 0.18 to 0.29 and 0.35 to 0.48, while 85 % of their matches agree."""
 _DOUBTFUL_SHARE = 0.25
 """With more than half of the matches wrong, solved scenes still have 0.31."""
 

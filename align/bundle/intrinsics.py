@@ -1,5 +1,5 @@
-"""Intrinsics before the refinement, and which views share a focal (the default aligner's design, chapters 2.2
-and 7.2).
+"""Intrinsics before the refinement, and which views share a focal
+(docs/bundle_alignment.md, "Shared intrinsics").
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Matches as directed observations in flat arrays, sorted so that every sum is one over runs (the default
-aligner's design, chapter 2.5).
+"""Matches as directed observations in flat arrays, sorted so that every sum is one over runs
+(docs/bundle_alignment.md, "Observations").
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The damped least squares of the default aligner, from a start to the state of least cost (the default
-aligner's design, chapter 2.5).
+"""The damped least squares of the default aligner, from a start to the state of least cost
+(docs/bundle_alignment.md, "Damping and schedule").
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ from masks.progress import silent
 DEVIATION_SIGMAS = 3.0
 """Deviation from its prior from which a view counts as badly started: in solved scenes it is below two."""
 _UNUSUAL = 2.0
-"""A wrong pose draws the right ones after it, which must not be blamed."""
+"""Times the median deviation of views with known poses. A wrong pose draws the right ones after it, which
+must not be blamed."""
 
 
 def reinitialised_start(

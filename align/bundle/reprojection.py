@@ -1,5 +1,5 @@
-"""Reprojection errors with depths that hang on 8 x 8 blocks, and their equations (the default aligner's
-design, chapter 2.5).
+"""Reprojection errors with depths that hang on 8 x 8 blocks, and their equations
+(docs/bundle_alignment.md, "Reprojection Jacobian").
 
 A pixel at its canonical depth times exp(log scale of the view + offset of the block) goes into the partner
 view, where its match should be. With target_from_source (R, t), focals f, principal points c, the source

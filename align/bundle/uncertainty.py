@@ -1,4 +1,4 @@
-"""Standard deviations of a solution's cameras (the default aligner's design, chapter 8)."""
+"""Standard deviations of a solution's cameras (docs/bundle_alignment.md, "Uncertainties")."""
 
 from __future__ import annotations
 

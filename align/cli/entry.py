@@ -10,9 +10,35 @@ def run() -> int:
     being loaded.
     """
     try:
-        from align.cli.main import main
-
-        return main()
+        if sys.argv[1:] == ["--version"]:
+            return _print_version()
+        return _run()
     except KeyboardInterrupt:
         sys.stderr.write("pointloom: interrupted.\n")
         return 130
+
+
+def _run() -> int:
+    try:
+        from align.cli.main import main
+    except ImportError:
+        # What another distribution has overwritten cannot be imported: its name helps more than a traceback.
+        if _print_thieves():
+            return 2
+        raise
+    return main()
+
+
+def _print_version() -> int:
+    from align.cli.distribution import version_line
+
+    sys.stdout.write(version_line() + "\n")
+    return 2 if _print_thieves() else 0
+
+
+def _print_thieves() -> bool:
+    from align.cli.distribution import foreign_packages
+
+    found = list(foreign_packages())
+    sys.stderr.writelines(f"pointloom: {message}\n" for message in found)
+    return bool(found)

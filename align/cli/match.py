@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
-import networkx
 import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable
 from align.show.matches import MatchSide, match_picture, require_image_name, write_match_picture
 from masks.errors import ImageError, ReconstructionError, UserError
 from masks.load import Polarity
-from masks.notice import Notice, info
-from masks.pixelmap import to_target
 from masks.progress import Progress
-from pairs.backends.classical.options import SolveOptions
-from pairs.backends.classical.sfm.pair_features import feature_matches
-from pairs.backends.dust3r.fine_matches import fine_matches
-from pairs.backends.dust3r.images import on_network_grid
-from pairs.backends.dust3r.pair_entry import grid_of, predict_entry
-from pairs.backends.network_options import chosen_device
-from pairs.backends.protocol import BackendOptions, refuse_network_options
+from pairs.backends.protocol import BackendOptions
 from pairs.backends.registry import make_backend
-from pairs.networks.dust3r.load import load_network
-from pairs.networks.dust3r.network import PairNetwork
-from pairs.prediction.predictions import Matches, join_matches
-from pairs.prediction.store import PredictionStore
+from pairs.two_views import TwoViews, match_two, match_two_finely
 from pairs.views.load import LoadOptions, load_views
 from pairs.views.photos import load_photo
 from pairs.views.view import View
-
-_NETWORKS = ("mast3r", "dust3r")
-
-
-@dataclass(frozen=True)
-class _Found:
-    """Two views on the grid that their matches are on."""
-
-    views: tuple[View, View]
-    matches: Matches
-    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +59,7 @@ class Match:
         with StageDisplay() as display:
             display("reading photos and masks", 0, 1)
             views, notices = load_views(self.images, self.masks, options)
-            found = self._matcher()((views[0], views[1]), display)
+            found = self._matched(views[0], views[1], display)
             if len(found.matches.conf) == 0:
                 names = " and ".join(view.name for view in views)
                 said = "".join(f" {notice.text}" for notice in found.notices)
@@ -98,71 +73,13 @@ class Match:
         display.show((*notices, *found.notices))
         print_result(f"{len(found.matches.conf)} matches. Picture written to {self.save}")
 
-    def _matcher(self) -> Callable[[tuple[View, View], Progress], _Found]:
+    def _matched(self, a: View, b: View, progress: Progress) -> TwoViews:
         if self.fine and self.backend != "mast3r":
             raise UserError(
                 f"--fine: the backend {self.backend} has no descriptors of crops. Choose --backend mast3r, "
                 "or omit it."
             )
-        if self.backend in _NETWORKS:
-            return self._by_network
-        return self._by_features if self.backend == "classical" else self._by_backend
-
-    def _options(self) -> BackendOptions:
-        return BackendOptions(weights=self.weights, device=self.device)
-
-    def _by_features(self, views: tuple[View, View], progress: Progress) -> _Found:
-        """Return what the classical backend starts from: the matches of a pair that makes no scene are worth
-        seeing, too.
-        """
-        refuse_network_options(self.backend, self._options())
-        progress("matching", 0, 1)
-        return _Found(views, *feature_matches(*views, SolveOptions()))
-
-    def _by_backend(self, views: tuple[View, View], progress: Progress) -> _Found:
-        with TemporaryDirectory(prefix="pointloom-") as folder:
-            backend = make_backend(self.backend, seed=0, options=self._options())
-            predictions = backend.predict(
-                views, networkx.Graph([(0, 1)]), PredictionStore(Path(folder)), progress
-            )
-            a, b = predictions.edges[0]
-            entry = predictions.load(0)
-        return _Found(
-            (predictions.views[a], predictions.views[b]),
-            entry.matches or join_matches([]),
-            predictions.notices,
-        )
-
-    def _by_network(self, views: tuple[View, View], progress: Progress) -> _Found:
-        progress("loading the network", 0, 1)
-        network = load_network(self.weights or self.backend, chosen_device(self._options()))
-        if network.config.kind != self.backend:
-            raise UserError(
-                f"--weights {self.weights}: a checkpoint of {network.config.kind}. Pass --backend "
-                f"{network.config.kind}."
-            )
-        grid = grid_of(network.config)
-        a, b = (on_network_grid(view, grid) for view in views)
-        progress("matching", 0, 1)
-        found = _Found((a, b), predict_entry(network, a, b).matches or join_matches([]))
-        return _finer(network, found, progress) if self.fine else found
-
-
-def _finer(network: PairNetwork, coarse: _Found, progress: Progress) -> _Found:
-    """Return the matches at full resolution, as positions between the pixels of the grids."""
-    progress("matching crops", 0, 1)
-    a, b = coarse.views
-    fine = fine_matches(network, a, b, coarse.matches)
-    on_grids = replace(
-        fine, xy_a=to_target(a.grid_from_photo, fine.xy_a), xy_b=to_target(b.grid_from_photo, fine.xy_b)
-    )
-    return _Found(
-        coarse.views,
-        on_grids,
-        (
-            info(
-                "fine matches",
-                f"{len(coarse.matches.conf)} matches of the whole photos led to {len(fine.conf)}.",
-            ),
-        ),
-    )
+        progress("opening the backend", 0, 1)
+        options = BackendOptions(weights=self.weights, device=self.device)
+        backend = make_backend(self.backend, seed=0, options=options)
+        return (match_two_finely if self.fine else match_two)(a, b, backend, progress)

@@ -68,8 +68,8 @@ class Reconstruct:
     """Retrieval head that was made for the network, its codebook beside it: photos that are alike
     are paired."""
     engine: str | None = None
-    """Where a network's pairs are predicted: process (this one, default), or ray (workers on a Ray cluster;
-    extra distributed)."""
+    """Where the work runs: process (processes of this machine, a network in this one; default), or ray
+    (workers on Ray; extra distributed; on the cluster that RAY_ADDRESS names, or on this machine)."""
     preset: str = "pointloom"
     """Settings of the aligner: pointloom, or the reference's (mast3r, ...)."""
     poses: Literal["soft", "frozen"] = "soft"

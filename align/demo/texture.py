@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import map_coordinates
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from align.demo.shape import Shape, normals
 
@@ -40,7 +40,7 @@ _GLAZES = np.array(
 class Mosaic:
     """Tiles and glaze of one object."""
 
-    centres: cKDTree
+    centres: KDTree
     """Tile centres (T, 3) on the surface."""
     colours: np.ndarray  # (T, 3), linear light, 0 to 1
     grain: np.ndarray  # (G, G, G), brightness of the glaze around 1, repeats in space
@@ -54,7 +54,7 @@ def mosaic(shape: Shape, seed: int) -> Mosaic:
     tone = rng.choice(_GLAZES.shape[1], len(centres), p=(0.28, 0.24, 0.2, 0.18, 0.1))
     glaze = _GLAZES[region, tone] * rng.uniform(0.86, 1.08, (len(centres), 1))
     grain = 1 + 0.10 * rng.standard_normal((_GRAIN_CELLS,) * 3)
-    return Mosaic(cKDTree(centres), (np.clip(glaze, 0, 255) / 255) ** 2.2, grain)
+    return Mosaic(KDTree(centres), (np.clip(glaze, 0, 255) / 255) ** 2.2, grain)
 
 
 def albedo(coat: Mosaic, points: np.ndarray) -> np.ndarray:
@@ -77,7 +77,7 @@ def _scatter(shape: Shape, rng: np.random.Generator) -> np.ndarray:
         points = points - shape.distance(points)[:, None] * normals(shape, points)
     points = points[np.abs(shape.distance(points)) < 1e-3][:_CANDIDATES]
     kept = np.ones(len(points), bool)
-    for i, neighbours in enumerate(cKDTree(points).query_ball_point(points, _SPACING)):
+    for i, neighbours in enumerate(KDTree(points).query_ball_point(points, _SPACING)):
         if kept[i]:
             kept[[j for j in neighbours if j > i]] = False
     return points[kept]

@@ -1,5 +1,5 @@
-"""Lower the confidence of points that stand in front of what another view sees (the sparse aligner's
-specification, chapter 12).
+"""Lower the confidence of points that stand in front of what another view sees
+(docs/sparse_alignment.md, "Cleaning").
 """
 
 from __future__ import annotations

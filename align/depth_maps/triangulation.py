@@ -1,4 +1,4 @@
-"""Points from matched pixels and known cameras (the sparse aligner's specification, chapter 14)."""
+"""Points from matched pixels and known cameras (docs/sparse_alignment.md, "Triangulation")."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_NO_CONF = 1e-5  # a sum of confidences up to this divides by 1
+_NO_CONF = 1e-5  # a sum of confidences up to this divides by 1, as published
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
-"""Depths refined by a truncated signed distance that all views vote on (the sparse aligner's specification,
-chapter 13).
+"""Depths refined by a truncated signed distance that all views vote on
+(docs/sparse_alignment.md, "Signed distance refinement").
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pose figures that multi-view networks are published with (VGGT's specification, chapter 17.1).
+"""The pose figures that multi-view networks are published with (arXiv:2503.11651, section 4).
 
 They differ from `align.evaluation.camera_errors` in small ways: the sign of a translation does not count,
 pairs without a baseline do, and the area under the curve is that of a histogram.

@@ -1,5 +1,5 @@
-"""Cameras drawn as pyramids: what a viewer shows where a photo was taken (the sparse aligner's specification,
-chapter 15).
+"""Cameras drawn as pyramids: what a viewer shows where a photo was taken
+(docs/sparse_alignment.md, "Cameras and meshes for viewers").
 """
 
 from __future__ import annotations

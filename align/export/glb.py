@@ -1,5 +1,5 @@
 """GLB: the scene as one file that every 3D viewer and browser opens, points or mesh with the cameras drawn
-(sparse_spec chapter 15).
+(docs/sparse_alignment.md, "Cameras and meshes for viewers").
 
 Geometry is stored in world coordinates; one transform above it puts camera 0 at the origin in OpenGL axes.
 """

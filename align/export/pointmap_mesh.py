@@ -1,5 +1,5 @@
-"""Meshes straight from pointmaps: two triangles per square of pixels (the sparse aligner's specification,
-chapter 15).
+"""Meshes straight from pointmaps: two triangles per square of pixels
+(docs/sparse_alignment.md, "Cameras and meshes for viewers").
 
 They show each view's own surface without merging the views; a closed mesh of the object is made elsewhere.
 """

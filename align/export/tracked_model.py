@@ -1,6 +1,4 @@
-"""Cameras, points and tracks of a network as a COLMAP model (VGGT's specification, chapters 15.2 and
-15.3).
-"""
+"""Cameras, points and tracks of a network as a COLMAP model (docs/vggt.md, "Tracks as matches")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A start from known camera poses, of all views or of some (the default aligner's design, chapter 7.1)."""
+"""A start from known camera poses, of all views or of some
+(docs/bundle_alignment.md, "Known poses and fixed poses")."""
 
 from __future__ import annotations
 

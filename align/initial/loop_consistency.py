@@ -1,4 +1,4 @@
-"""How far each pair's relative pose is to be trusted (the default aligner's design, chapter 2.3)."""
+"""How far each pair's relative pose is to be trusted (docs/bundle_alignment.md, "Cycle consistency")."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from align.initial.relative_poses import RelativePoses
 from align.rotations import rotation_angle
 
 _UNMATCHED = 20.0
-"""Matches that every pair is granted: pointmaps alone still tie a view that has none."""
+"""Matches that every pair is granted: pointmaps alone still tie a view that has none. With it such a view
+ends 0.9 degrees off, without it anywhere."""
 _DISAGREEMENT_RAD = np.deg2rad(5.0)
+"""Twice the median error of a right pair among 8 views on a circle (2.5 degrees; 1.2 among 16)."""
 _LOOP_RAD = np.deg2rad(8.0)
+"""Wider than for one pair: three errors add up in a loop."""
 _LEAST_CONSISTENCY = 0.02
+"""A pair no loop of which closes keeps so little that it decides only where a view has no other."""
 _WITHOUT_LOOP = 0.5
+"""Neither good nor bad: a chain of views has no loop at all, and all its pairs must count alike."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
-"""A start without known cameras: rotations, scales and translations of all views averaged over all pairs (the
-default aligner's design, chapter 2.4).
+"""A start without known cameras: rotations, scales and translations of all views averaged over all pairs
+(docs/bundle_alignment.md, "Rotation averaging").
 """
 
 from __future__ import annotations
@@ -14,12 +14,19 @@ from align.initial.start import Start
 from align.rotations import nearest_rotation, rotation_of, rotation_vector
 
 _FIRST_RAD, _LAST_RAD, _SHRINK, _ROUNDS = np.deg2rad(20.0), np.deg2rad(2.0), 0.6, 15
+"""Kernel width: from wide, as a chain along the tree piles up several degrees on a ring, to the size of right
+pairs' errors after five rounds; the others settle it. Weights 1 / |r| instead give the same."""
 _REJECT_RAD = np.deg2rad(10.0)
-"""A pair whose rotation differs by more from that of its views is taken for wrong."""
+"""A pair whose rotation differs by more from that of its views is taken for wrong. It changes the median
+rotation of honest scenes by 0.03 degrees at most, and exposes pairs of look-alike sides."""
 _DOUBT_RAD = np.deg2rad(5.0)
+"""Pairs halfway to rejection weigh a quarter in what follows."""
 _LOG_SCALE_WIDTH = 0.1
-_TRANSLATION_WIDTH = 0.05  # of the object's distance
+"""Kernel width of log scales."""
+_TRANSLATION_WIDTH = 0.05
+"""Kernel width of translations, of the object's distance."""
 _ROBUST_ROUNDS = 10
+"""Of reweighting, for scales and for translations."""
 _WITHOUT_POSE = 1e-6
 """Of the least score: a pair without a pose ties views that nothing else does."""
 _TIE = 1e-12

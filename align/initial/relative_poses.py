@@ -1,5 +1,5 @@
-"""What the pointmaps of all pairs say of relative poses and scales (the default aligner's design, chapter
-2.2), as flat arrays over the pairs.
+"""What the pointmaps of all pairs say of relative poses and scales
+(docs/bundle_alignment.md, "Relative poses"), as flat arrays over the pairs.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from align.pinhole import rays
 _LEAST_RESIDUAL = 1e-3
 """A directed prediction is never trusted to better than a thousandth of the object's extent."""
 _LEAST_CONF = 0.01
+"""Above 1: a pair that the network is not sure of at all still ties a view that has no other."""
 
 
 @dataclass(frozen=True, slots=True)

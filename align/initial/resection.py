@@ -8,8 +8,10 @@ import numpy as np
 _LEAST_POINTS = 12
 """Twice what a camera has unknowns: fewer agree by chance."""
 _ERROR_PX = 4.0
+"""Twice the distance within which matches count as agreeing: the points have errors of depth, too."""
 _TRIES = 1000
 _SURE = 0.9999
+"""Tries end early at this certainty. Generous: only a few views are placed so, each once."""
 
 
 def resect(points: np.ndarray, pixels: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray] | None:

@@ -1,4 +1,4 @@
-"""The tree along which poses are chained (the sparse aligner's specification, chapter 6)."""
+"""The tree along which poses are chained (docs/sparse_alignment.md, "Spanning trees")."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Sparse depth carriers: one anchor a block, and how every pixel hangs on its block's anchor (chapter 4.2 of
-the specification).
+"""Sparse depth carriers: one anchor a block, and how every pixel hangs on its block's anchor
+(docs/sparse_alignment.md, "Anchors").
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One view's depth as all its pairs see it (the sparse aligner's specification, chapter 4)."""
+"""One view's depth as all its pairs see it (docs/sparse_alignment.md, "Canonical views")."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CanonicalView:
 
     depth: Tensor  # (H, W), canonical z; NaN outside the object
     conf: Tensor  # (H, W); NaN outside the object
-    """Mean confidence of chapter 4, the one that viewers threshold."""
+    """Mean confidence of the maps, the one that viewers threshold."""
     focal: Tensor  # ()
     """Focal in pixels that the maps suggest."""
     anchor_depth: Tensor  # (h, w); NaN where the block holds no pixel of the object

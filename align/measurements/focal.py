@@ -1,4 +1,4 @@
-"""Focal lengths from pointmaps (the sparse aligner's specification, chapter 4.1)."""
+"""Focal lengths from pointmaps (docs/sparse_alignment.md, "Focal length")."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from align.pinhole import pixel_grid
 
 FocalEstimator = Literal["weiszfeld", "median"]
 
-_WEISZFELD_ROUNDS = 10
+_WEISZFELD_ROUNDS = 10  # as published
 _CLOSEST_PX = 1e-8  # a residual below this no longer gains weight
 
 

@@ -42,7 +42,8 @@ class PairRecord:
 
 
 POSE_STRIDE = 8
-"""Every so many pixels give a point to a pair's similarity: more change it less than they cost."""
+"""Every so many pixels, both ways, give a point to a pair's similarity. Strides of 4, 8 and 16 give starts
+0.72, 0.69 and 0.83 degrees off, in 0.44, 0.15 (8 rounds each) and 0.04 seconds (5 rounds) of 32 views."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
-"""A still scene behind a turning object, found in unmasked predictions (the default aligner's design, chapter
-6).
+"""A still scene behind a turning object, found in unmasked predictions
+(docs/bundle_alignment.md, "Motion segmentation without masks").
 
 On a turntable before a static backdrop most pixels say that the camera never moved, and they agree with one
 another perfectly: only a test for a second motion can tell. "Nothing moved" is tested as a hypothesis, since
@@ -30,15 +30,28 @@ from masks.notice import Notice, warning
 from masks.pixelmap import image_to_source
 from pairs.prediction.predictions import PairPrediction, Predictions
 
+# Measured together on simulated turntables of 5.6 to 45 degrees a step: 47 to 100 % of the directed
+# predictions show two motions before a still backdrop, and none where the backdrop turns along or is missing.
 _LEAST_WEIGHT = 0.1
+"""Of both confidences above 1, in the geometric mean: surer pixels alone decide what moves."""
 _LOG_SCALES = torch.linspace(-0.6, 0.6, 121, dtype=torch.float64)
+"""From 1 / 1.8 to 1.8, in steps of a third of the tolerance."""
 _SAME_LOG_SCALE, _SAME_PLACE = 0.03, 0.06
-_SCALE = 0.03  # of the robust weights, as a share of the distance
-_EXPLAINED = 0.04  # a point whose error is below this share of its distance follows the motion
+"""What stands still stays this close: several times the error of canonical depths, about 1 %."""
+_SCALE = 0.03
+"""Width of the robust weights, as a share of the distance."""
+_EXPLAINED = 0.04
+"""A point whose error is below this share of its distance follows the motion."""
 _STILL_ROUNDS, _MOVING_ROUNDS = 6, 4
+"""The second fit begins at a robust one already, the first at a mere scale."""
 _STILL_RAD, _APART_RAD = np.deg2rad(5.0), np.deg2rad(4.0)
+"""A still fit turns by less than the first; the other motion differs by more than the second, which steps of
+5.6 degrees pass in half of the predictions."""
 _LEAST_STILL, _LEAST_MOVING, _LEAST_OF_REST = 0.15, 0.02, 0.3
+"""Shares of pixels: a small object is 2 % of its picture, and what is left of a single motion are wrong
+points that no second motion explains."""
 _LEAST_ERROR, _LARGEST_VOTE = 0.003, 2.0
+"""Errors below the first are noise alike; no single prediction outvotes several others."""
 _ALARMING_SHARE = 0.1
 """Of the directed predictions: with more showing two motions, unmasked predictions are of a turntable."""
 _MASK_SOURCE = "two motions"

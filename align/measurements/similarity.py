@@ -1,5 +1,5 @@
-"""Relative poses and scales of pairs from their pointmaps alone (the default aligner's design, chapter 2.2),
-all pairs at once.
+"""Relative poses and scales of pairs from their pointmaps alone
+(docs/bundle_alignment.md, "Similarities of pointmaps"), all pairs at once.
 
 A pixel of view j has a point in j's own frame and one in i's frame: the same physical point twice, so a
 similarity i_from_j follows without matches.
@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 _ROUNDS = 5
-_CUT = 1.5  # residuals beyond this multiple of their median lose their weight
+"""Of reweighting: 3, 5 and 8 rounds give starts 0.70, 0.69 and 0.69 degrees off."""
+_CUT = 1.5
+"""Residuals of this multiple of their median have half of their weight."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 from scipy.ndimage import distance_transform_edt
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from align.export.frustum import EDGES, DrawnCameras, frusta
 from align.points import PointCloud, finite_part
@@ -248,7 +248,7 @@ def _usual_gap(points: np.ndarray) -> float:
     if len(points) < 8:
         return 0.0
     asked = points[:: max(1, len(points) // _GAP_SAMPLE)]
-    return float(np.quantile(cKDTree(points).query(asked, k=4)[0][:, 3], 0.9))
+    return float(np.quantile(KDTree(points).query(asked, k=4)[0][:, 3], 0.9))
 
 
 def _thinned(cloud: PointCloud) -> PointCloud:

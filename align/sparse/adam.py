@@ -1,4 +1,4 @@
-"""The reference's two-stage descent (the sparse aligner's specification, chapter 10)."""
+"""The reference's two-stage descent (docs/sparse_alignment.md, "Two stages of Adam")."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from align.sparse.problem import Problem
 from align.sparse.robust import at_progress
 from masks.progress import Progress, silent
 
-_BETA = 0.9  # both moments
-_EPSILON = 1e-8
+_BETA = 0.9  # of both moments, as published; Adam's usual second one is 0.999
+_EPSILON = 1e-8  # Adam's usual
 
 StageLoss = Callable[[Parameters, Placement, float], Tensor]
 """Loss at parameters and their placement, when a share (0 to 1) of the stage is done."""

@@ -1,5 +1,5 @@
-"""From parameters to cameras and anchor depths, and back (the sparse aligner's specification, chapters 7.1,
-7.2 and 17.3).
+"""From parameters to cameras and anchor depths, and back
+(docs/sparse_alignment.md, "Camera parametrisation").
 
 Every view turns about its pivot, the point at its median depth behind the image centre; poses are chained
 along a tree.
@@ -33,7 +33,7 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class CameraChain:
-    """What the solver takes as given while it moves the parameters."""
+    """What stays constant while the solver moves the parameters."""
 
     tree: Tree
     ancestor: Tensor  # (L, V + 1) int
@@ -59,7 +59,7 @@ class Placement:
     R_world_from_cam: Tensor  # (V, 3, 3)
     centre: Tensor  # (V, 3), world
     depth_scale: Tensor  # (V,)
-    """Size of every view in the world times its pivot depth."""
+    """Scale of every view in the world times its pivot depth."""
     depth_shape: Tensor  # (A,)
     """Depth of every anchor in units of its view's scale."""
     anchor_view: Tensor  # (A,) int
@@ -102,7 +102,7 @@ def place(parameters: Parameters, chain: CameraChain) -> Placement:
     """Return cameras and depths of the parameters; differentiable."""
     K, focal, offset = _intrinsics(parameters, chain)
     scale = parameters.log_scale.exp()
-    # amin shares its gradient among ties: at the start all sizes are equal, and a single winner would be
+    # amin shares its gradient among ties: at the start all scales are equal, and a single winner would be
     # pushed alone.
     depth_scale = scale / scale.amin() * chain.pivot_depth
     stretch = focal / chain.base_focal
@@ -170,7 +170,7 @@ def _ragged(lengths: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def anchored_points(placement: Placement, chain: CameraChain, problem: Problem) -> Tensor:
-    """Return the world points (N, 3) of the problem's anchored points (chapter 7.2)."""
+    """Return the world points (N, 3) of the problem's anchored points."""
     xy, view = problem.point_xy, problem.point_view
     return lifted_points(
         placement, chain, view, xy, placement.anchor_depth[problem.point_anchor], problem.point_ratio
@@ -203,9 +203,9 @@ def start_from_poses(
     anchor_valid: Tensor,
 ) -> tuple[Parameters, CameraChain]:
     """Return parameters and a chain that place the cameras exactly at `cam_from_world` (V, 4, 4) with the
-    given anchor depths (A,).
+    known anchor depths (A,).
 
-    Intrinsics are kept. Every view pivots on the median of its given depths where `anchor_valid`, all sizes
+    Intrinsics are kept. Every view pivots on the median of its known depths where `anchor_valid`, all scales
     are 1. The depths are reproduced exactly except in a low-rank basis, where they are fitted.
     """
     depth_per_view = [

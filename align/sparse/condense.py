@@ -1,5 +1,5 @@
-"""From canonical views and pair records to the flat problem (the sparse aligner's specification, chapters 4.3
-and 5).
+"""From canonical views and pair records to the flat problem
+(docs/sparse_alignment.md, "Condensing matches").
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def condense(
     size = torch.tensor([view.size for view in views])
     depth = torch.cat([view.anchor_depth.flatten() for view in views])
     valid = torch.isfinite(depth)
-    runs = [
-        (frame, of, k, sample)
+    directed = [
+        (target, source, k, sample)
         for k, r in enumerate(records)
-        for frame, of, sample in ((r.a, r.b, r.b_in_a), (r.b, r.a, r.a_in_b))
+        for target, source, sample in ((r.a, r.b, r.b_in_a), (r.b, r.a, r.a_in_b))
         if sample is not None
     ]
     return Problem(
@@ -82,11 +82,13 @@ def condense(
         match_start=bounds([len(r.conf) for r in records]),
         match_points=torch.cat(matches) if matches else torch.zeros(0, 2, dtype=torch.int64),
         match_conf=_cat([r.conf for r in records], like),
-        cross=torch.tensor([(frame, of) for frame, of, _, _ in runs], dtype=torch.int64).reshape(-1, 2),
-        cross_pair=torch.tensor([k for _, _, k, _ in runs], dtype=torch.int64),
-        cross_start=bounds([len(sample.conf) for *_, sample in runs]),
-        cross_points=_cat([sample.points for *_, sample in runs], like, (3,)),
-        cross_conf=_cat([sample.conf for *_, sample in runs], like),
+        cross=torch.tensor(
+            [(target, source) for target, source, _, _ in directed], dtype=torch.int64
+        ).reshape(-1, 2),
+        cross_pair=torch.tensor([k for _, _, k, _ in directed], dtype=torch.int64),
+        cross_start=bounds([len(sample.conf) for *_, sample in directed]),
+        cross_points=_cat([sample.points for *_, sample in directed], like, (3,)),
+        cross_conf=_cat([sample.conf for *_, sample in directed], like),
     )
 
 

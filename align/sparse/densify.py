@@ -1,4 +1,4 @@
-"""A point for every pixel (the sparse aligner's specification, chapter 11)."""
+"""A point for every pixel (docs/sparse_alignment.md, "Dense points")."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def densify(views: Sequence[CanonicalView], placement: Placement, chain: CameraC
 def densify_view(
     view: CanonicalView, K: Tensor, world_from_cam: Tensor, anchor_depth: Tensor, base_focal: Tensor
 ) -> DenseView:
-    """Return the points of one view with anchor depths (h w,), in the way of the anchored points (chapter
-    7.2).
-    """
+    """Return the points of one view with anchor depths (h w,), in the way of the anchored points."""
     width, height = view.size
     focal_ratio = base_focal / K[0, 0]
     blocks = spread_blocks(

@@ -1,4 +1,4 @@
-"""The losses of the sparse aligner (the specification's chapter 9), over all pairs at once.
+"""The losses of the sparse aligner (docs/sparse_alignment.md, "Losses"), over all pairs at once.
 
 The depth of an end of a match is kept in units of its view's scale. One 3x3 matrix a tile, made of scales,
 rotations and intrinsics, then carries depth (x, y, 1) to the world or into another view's pixels: what
@@ -24,7 +24,7 @@ from align.sparse.tiles import Tiling, tiling, to_tiles
 @dataclass(frozen=True, slots=True)
 class Ends:
     """Anchored points in tiles; E is 2 for the two ends of matches and 1 for single points. G groups are
-    pairs or runs.
+    pairs or cross pointmaps.
     """
 
     view: Tensor  # (G, E) int
@@ -53,18 +53,16 @@ class MatchTerms:
 
 @dataclass(frozen=True, slots=True)
 class FallbackTerms:
-    """The other pairs: a view's points should lie where a run predicts them."""
+    """The other pairs: a view's points should lie where a cross pointmap predicts them."""
 
     ends: Ends
-    frame: Tensor  # (G,) int, view in whose frame the run is
+    target_view: Tensor  # (G,) int, view in whose frame the pointmap is
     prediction: Tensor  # (T, 3, S)
     weight: Tensor  # (T, S)
 
 
 def good_pairs(problem: Problem, good_conf: float) -> Tensor:
-    """Return which pairs (P,) have a match of more than that confidence (chapter 9.2); NaN is no
-    confidence.
-    """
+    """Return which pairs (P,) have a match of more than that confidence; NaN is no confidence."""
     return problem.pair_best_conf > good_conf
 
 
@@ -96,28 +94,30 @@ def fallback_terms(problem: Problem, good_conf: float, fixed: Tensor) -> Fallbac
     """
     fixed = fixed.to(problem.cross_conf)
     moving = (fixed[problem.cross] == 0).any(1)
-    runs = torch.nonzero(~good_pairs(problem, good_conf)[problem.cross_pair] & moving)[:, 0]
-    of = problem.cross[runs, 1]
-    lengths = problem.point_start.diff()[of]
-    run = torch.repeat_interleave(runs, lengths)
-    place = torch.arange(len(run), device=run.device) - torch.repeat_interleave(
+    crosses = torch.nonzero(~good_pairs(problem, good_conf)[problem.cross_pair] & moving)[:, 0]
+    source = problem.cross[crosses, 1]
+    lengths = problem.point_start.diff()[source]
+    cross = torch.repeat_interleave(crosses, lengths)
+    rank = torch.arange(len(cross), device=cross.device) - torch.repeat_interleave(
         lengths.cumsum(0) - lengths, lengths
     )
-    point = place + problem.point_start[problem.cross[run, 1]]
+    point = rank + problem.point_start[problem.cross[cross, 1]]
     sample = (
-        problem.cross_start[run] + problem.point_anchor[point] - problem.anchor_start[problem.cross[run, 1]]
+        problem.cross_start[cross]
+        + problem.point_anchor[point]
+        - problem.anchor_start[problem.cross[cross, 1]]
     )
-    # What a run could not predict is absent, not zero.
+    # What a network could not predict is absent, not zero.
     keep = torch.isfinite(problem.cross_conf[sample]) & torch.isfinite(problem.cross_points[sample]).all(1)
     if not bool(keep.any()):
         return None
-    run, point, sample = run[keep], point[keep], sample[keep]
-    tiles = tiling(torch.bincount(run, minlength=len(problem.cross)))
+    cross, point, sample = cross[keep], point[keep], sample[keep]
+    tiles = tiling(torch.bincount(cross, minlength=len(problem.cross)))
     return FallbackTerms(
         ends=_ends(problem, problem.cross[:, 1:], tiles, point[:, None]),
-        frame=problem.cross[:, 0],
+        target_view=problem.cross[:, 0],
         prediction=to_tiles(tiles, problem.cross_points[sample]),
-        weight=to_tiles(tiles, problem.cross_conf[sample] * problem.pair_count[problem.cross_pair[run]]),
+        weight=to_tiles(tiles, problem.cross_conf[sample] * problem.pair_count[problem.cross_pair[cross]]),
     )
 
 
@@ -152,8 +152,8 @@ def lift(ends: Ends, placement: Placement, chain: CameraChain) -> Tensor:
 
 
 def loss_3d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robust) -> Tensor:
-    """Return the weighted mean of rho(distance between the two ends in the world), chapter 9.3. Depths are
-    (T, 2, S), from `lift`.
+    """Return the weighted mean of rho(distance between the two ends in the world), arXiv:2409.19152, section
+    4.3. Depths are (T, 2, S), from `lift`.
     """
     matrix, centre = _world_from_pixel(placement), placement.centre
     (a, b), group = terms.ends.view.unbind(1), terms.ends.group
@@ -167,7 +167,7 @@ def loss_3d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robu
 
 def loss_2d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robust) -> Tensor:
     """Return the weighted mean of rho(pixel distance of each end from its match, seen by the other view),
-    chapter 9.4.
+    arXiv:2409.19152, section 4.4.
     """
     view, group = terms.ends.view, terms.ends.group
     other = view.flip(1)  # (P, 2)
@@ -185,15 +185,17 @@ def loss_2d(terms: MatchTerms, depth: Tensor, placement: Placement, robust: Robu
 
 
 def loss_fallback(terms: FallbackTerms, depth: Tensor, placement: Placement, robust: Robust) -> Tensor:
-    """Return the weighted mean of rho(distance in the world between a point and its prediction), chapter 9.5.
-    Depths are (T, 1, S).
+    """Return the weighted mean of rho(distance in the world between a point and its prediction). Depths are
+    (T, 1, S).
     """
     matrix, centre = _world_from_pixel(placement), placement.centre
-    of, frame, group = terms.ends.view[:, 0], terms.frame, terms.ends.group
-    both = torch.cat([matrix[of], -placement.R_world_from_cam[frame]], 2).index_select(0, group)  # (T, 3, 6)
+    source, target, group = terms.ends.view[:, 0], terms.target_view, terms.ends.group
+    both = torch.cat([matrix[source], -placement.R_world_from_cam[target]], 2).index_select(0, group)
     lifted = torch.cat([terms.ends.pixel[:, 0] * depth, terms.prediction], 1)  # (T, 6, S)
     return (
-        distance_sum(both, (centre[of] - centre[frame]).index_select(0, group), lifted, terms.weight, robust)
+        distance_sum(
+            both, (centre[source] - centre[target]).index_select(0, group), lifted, terms.weight, robust
+        )
         / terms.weight.sum()
     )
 

@@ -1,4 +1,4 @@
-"""A smooth basis for a view's anchor depths (the sparse aligner's specification, chapter 8)."""
+"""A smooth basis for a view's anchor depths (docs/sparse_alignment.md, "Low-rank depths")."""
 
 from __future__ import annotations
 

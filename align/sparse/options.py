@@ -1,5 +1,5 @@
-"""Options of the sparse aligner as data, and the reference's sets of them (the sparse aligner's
-specification, chapter 10).
+"""Options of the sparse aligner as data, and the reference's sets of them
+(docs/sparse_alignment.md, "Two stages of Adam").
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from masks.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class DepthModel:
-    """How a view's depths follow from its parameters (chapter 7.1, step 7)."""
+    """How a view's depths follow from its parameters (docs/sparse_alignment.md, "Camera parametrisation")."""
 
     combine: Literal["add", "mul"] = "add"
     """Whether the deviations are added to the pivot's depth or multiply it."""
@@ -37,7 +37,7 @@ class Intrinsics:
     share: Literal["none", "all"] = "none"
     """`all`: one focal and one principal point for every view."""
     limited: bool = True
-    """Keep focals between a quarter and ten times the image diagonal; switched off where K is given."""
+    """Keep focals between a quarter and ten times the image diagonal; switched off where K is known."""
     steps_per_view: bool = False
     """Move shared intrinsics once a view in every iteration, as the reference does by accident."""
 
@@ -88,11 +88,11 @@ class SparseOptions:
     """Adam as in the reference, or damped least squares on the same losses, which end by convergence: of a
     stage they know the function alone."""
     coarse: Stage = field(default_factory=lambda: Stage(0.07, 300, Gamma(1.5)))
-    """Poses and sizes, by distances between matched points in space."""
+    """Poses and scales, by distances between matched points in space."""
     fine: Stage = field(default_factory=lambda: Stage(0.01, 300, Gamma(0.5)))
     """Everything, by distances between matched pixels."""
     fallback: Gamma = field(default_factory=lambda: Gamma(1.1))
-    """Function of the distance to a run's pointmap, for pairs without a good match."""
+    """Function of the distance to a cross pointmap, for pairs without a good match."""
     fallback_weight: float = 0.01
     good_conf: float = 5.0
     """A pair is good when its most confident match exceeds this."""

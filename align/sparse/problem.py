@@ -1,5 +1,5 @@
-"""The alignment problem as flat index arrays over all views and pairs at once (the specification's chapters
-4.3 and 5).
+"""The alignment problem as flat index arrays over all views and pairs at once
+(docs/sparse_alignment.md, "Condensing matches").
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ class Problem:
     samples.
 
     An anchored point is one end of a match: a pixel of a view whose depth hangs on an anchor. Anchors and
-    points are ordered by view, matches by pair, samples by run. A pair stands for all the directed copies of
-    it in the list of pairs; `pair_count` says how many.
+    points are ordered by view, matches by pair, samples by cross pointmap. A pair stands for all the directed
+    copies of it in the list of pairs; `pair_count` says how many.
     """
 
     size: Tensor  # (V, 2) int, (width, height)
@@ -44,11 +44,12 @@ class Problem:
     match_start: Tensor  # (P + 1,) int
     match_points: Tensor  # (M, 2) int, into the N points: ends in a and in b
     match_conf: Tensor  # (M,)
-    cross: Tensor  # (R, 2) int, (view whose frame it is in, view whose pixels it predicts)
+    cross: Tensor  # (R, 2) int, (target: whose frame, source: whose pixels)
     cross_pair: Tensor  # (R,) int, into the P pairs
     cross_start: Tensor  # (R + 1,) int
-    """Samples of run r, one an anchor block of its second view, are run_start[r] to run_start[r + 1]."""
-    cross_points: Tensor  # (Q, 3), in the camera frame of the run's first view
+    """Samples of cross pointmap r, one an anchor block of its source, are cross_start[r]
+    to cross_start[r + 1]."""
+    cross_points: Tensor  # (Q, 3), in the camera frame of its target
     cross_conf: Tensor  # (Q,)
 
     def __post_init__(self) -> None:
@@ -65,7 +66,7 @@ class Problem:
             "a point": (self.point_xy, self.point_anchor, self.point_ratio),
             "a pair": (self.pair, self.pair_count, self.pair_best_conf, self.match_start[1:]),
             "a match": (self.match_points, self.match_conf),
-            "a run": (self.cross, self.cross_pair, self.cross_start[1:]),
+            "a cross pointmap": (self.cross, self.cross_pair, self.cross_start[1:]),
             "a sample": (self.cross_points, self.cross_conf),
         }
         for thing, arrays in lengths.items():
@@ -96,7 +97,7 @@ class Problem:
 
     @property
     def pair_scores(self) -> Tensor:
-        """(V, V) number of matches of every pair, symmetric, 0 without a pair (chapter 3)."""
+        """(V, V) number of matches of every pair, symmetric, 0 without a pair."""
         scores = self.match_conf.new_zeros(self.num_views, self.num_views)
         a, b = self.pair.unbind(1)
         scores[a, b] = scores[b, a] = self.match_start.diff().to(scores)
@@ -112,8 +113,8 @@ def owner(start: Tensor) -> Tensor:
 
 def bounds(lengths: list[int] | Tensor) -> Tensor:
     """Return the bounds (K + 1,) of consecutive ranges of the given lengths."""
-    lengths = torch.as_tensor(lengths, dtype=torch.int64)
-    return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+    counts = torch.as_tensor(lengths, dtype=torch.int64)
+    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
 
 def cast(

@@ -1,4 +1,4 @@
-"""Robust functions of a distance, as data (the sparse aligner's specification, chapter 9.1)."""
+"""Robust functions of a distance, as data (docs/sparse_alignment.md, "Robust functions")."""
 
 from __future__ import annotations
 

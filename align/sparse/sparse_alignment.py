@@ -1,4 +1,4 @@
-"""The reference's problem, from where its descent starts to what is handed on, whichever solver descends."""
+"""The sparse problem, from where its descent starts to what is handed on, whichever solver descends."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from masks.progress import Progress
 from pairs.views.cameras import Cameras
 
 _DOUBTFUL_SHARE = 0.4
-"""Solved scenes have 0.42 and more even with twice the usual noise (the default aligner's design,
-chapter 5)."""
+"""Solved scenes have 0.42 and more even with twice the usual noise
+(docs/bundle_alignment.md, "Consistency checks")."""
 
 
 @dataclass(frozen=True, slots=True)

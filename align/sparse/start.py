@@ -1,4 +1,4 @@
-"""Where the descent starts (the sparse aligner's specification, chapter 7)."""
+"""Where the descent starts (docs/sparse_alignment.md, "Camera parametrisation")."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from align.sparse.low_rank import Basis, depth_basis
 from align.sparse.options import SparseOptions
 from align.sparse.problem import Problem, bounds
 
-_FOCAL_LIMITS = (0.25, 10.0)  # of the image diagonal
+_FOCAL_LIMITS = (0.25, 10.0)  # of the image diagonal, as published
 
 
 def start(
@@ -20,7 +20,7 @@ def start(
 ) -> tuple[Parameters, CameraChain]:
     """Return the parameters at the start and what stays constant.
 
-    Without given poses all views look at one pivot from the same side, each from its own median depth.
+    Without known poses all views look at one pivot from the same side, each from its own median depth.
     """
     known = known or Known()
     focal, centre = _known_intrinsics(problem, known)
@@ -78,7 +78,7 @@ def padded_basis(columns: list[Tensor]) -> Tensor:
 
 
 def _known_intrinsics(problem: Problem, known: Known) -> tuple[Tensor, Tensor]:
-    """Return focals (V,) and principal points (V, 2) in pixels, given ones in the place of estimated ones."""
+    """Return focals (V,) and principal points (V, 2) in pixels, known ones in the place of estimated ones."""
     focal, centre = problem.base_focal.clone(), problem.principal_point.clone()
     for view, K in known.K.items():
         K = K.to(focal)
@@ -88,7 +88,7 @@ def _known_intrinsics(problem: Problem, known: Known) -> tuple[Tensor, Tensor]:
 
 
 def _known_depths(problem: Problem, known: Known) -> list[Tensor]:
-    """Return every view's anchor depths (A_v,), given ones in the place of canonical ones."""
+    """Return every view's anchor depths (A_v,), known ones in the place of canonical ones."""
     depths = list(problem.anchor_depth.split(problem.anchor_start.diff().tolist()))
     for view, depth in known.anchor_depth.items():
         depth = depth.to(depths[view]).flatten()

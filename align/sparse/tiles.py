@@ -1,7 +1,7 @@
 """Ragged lists of matches as rectangular tiles, so that one batched product serves all pairs of views.
 
-A tile holds up to 128 entries of one group (a pair, or a run). What a group leaves of its last tile is
-padding of weight 0: at most 127 entries a group, however unequal the groups are.
+A tile holds up to 128 entries of one group (a pair, or a cross pointmap). What a group leaves of its last
+tile is padding of weight 0: at most 127 entries a group, however unequal the groups are.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Tiling:
 
     group: Tensor  # (T,) int, group of every tile
     tile: Tensor  # (M,) int, tile of every entry
-    position: Tensor  # (M,) int, place of every entry in its tile
+    position: Tensor  # (M,) int, of every entry in its tile
 
 
 def tiling(lengths: Tensor) -> Tiling:
@@ -32,8 +32,8 @@ def tiling(lengths: Tensor) -> Tiling:
     group_of_entry = torch.repeat_interleave(torch.arange(len(lengths), device=lengths.device), lengths)
     start = lengths.cumsum(0) - lengths
     tile_start = num_tiles.cumsum(0) - num_tiles
-    place = torch.arange(len(group_of_entry), device=lengths.device) - start[group_of_entry]
-    return Tiling(group, tile_start[group_of_entry] + place // TILE, place % TILE)
+    rank = torch.arange(len(group_of_entry), device=lengths.device) - start[group_of_entry]
+    return Tiling(group, tile_start[group_of_entry] + rank // TILE, rank % TILE)
 
 
 def to_tiles(tiles: Tiling, values: Tensor, fill: float = 0) -> Tensor:

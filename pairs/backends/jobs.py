@@ -1,11 +1,13 @@
 """Where a pair model meets the store: one photo is looked at once, one batch of pairs is decoded, and what is
 finished is kept.
 
-Everything here can be sent to another process, which then does a part of the work.
+A job is cut into tasks for an engine's workers. They put what they make into the store themselves: both runs
+of a pair take some ten megabytes, and on a cluster all of them would pass through one machine otherwise.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -15,6 +17,7 @@ import torch
 
 from masks.errors import FormatError, UserError
 from masks.notice import Notice, warning
+from pairs.backends.work import Work
 from pairs.graph.scene_graphs import Edges
 from pairs.matching.from_pointmaps import with_matches
 from pairs.prediction.pair_file import entry_from_arrays, entry_to_arrays
@@ -107,29 +110,84 @@ def load_encoding(job: PairJob, number: int) -> Encoding:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """What of a job is missing in the store."""
+
+    encode: tuple[int, ...]
+    """Views that missing pairs need, and nobody has looked at."""
+    predict: tuple[tuple[int, ...], ...]
+    """Batches of edges with a missing one each. A batch is the same whatever is in the store."""
+
+
+def missing(job: PairJob, batch: int) -> Todo:
+    """Return what of a job is to be done, in batches of at most so many edges between views of equal
+    sizes.
+    """
+    sizes = [view.pixel_map.target_size for view in job.views]
+    unfinished = {number for number in range(len(job.edges)) if not job.is_finished(number)}
+    batches = tuple(
+        tuple(numbers)
+        for numbers in pair_batches(sizes, job.edges, batch)
+        if not unfinished.isdisjoint(numbers)
+    )
+    needed = sorted({view for numbers in batches for number in numbers for view in job.edges[number]})
+    return Todo(tuple(view for view in needed if not job.is_encoded(view)), batches)
+
+
+def do(job: PairJob, todo: Todo, work: Work) -> tuple[Notice, ...]:
+    """Do all that is to be done, the encoding before the prediction, and return what has to be reported."""
+    if not todo.encode and not todo.predict:
+        return ()
+    work.progress("loading the network", 0, 1)
+    # One object for both: a worker that has opened the model to encode decodes with it as well.
+    worker = PairWorker(job)
+    for _ in work.map("encoding photos", worker, todo.encode):
+        pass
+    notices: list[Notice] = []
+    done, total = 0, sum(map(len, todo.predict))
+    for batch, remarks in zip(todo.predict, work.workers.map(worker, todo.predict), strict=True):
+        notices += remarks
+        done += len(batch)
+        work.progress("predicting pairs", done, total)
+    return tuple(notices)
+
+
 class PairWorker:
-    """A process's model at work on a job. `most` falls when the memory does not suffice for a batch, and
-    stays there.
+    """A process's model at work on a job; it is opened when the first task comes. `most` falls when the
+    memory does not suffice for a batch, and stays there.
     """
 
     def __init__(self, job: PairJob) -> None:
         self.job = job
-        self.model = job.open_model()
         self.most: int | None = None
+        self._threads = torch.get_num_threads()
 
-    def encode(self, number: int) -> None:
+    def __call__(self, task: int | tuple[int, ...]) -> tuple[Notice, ...]:
+        """Encode a view, or predict a batch of edges. Returns what has to be reported."""
+        return self.predict(task) if isinstance(task, tuple) else self.encode(task)
+
+    @functools.cached_property
+    def model(self) -> PairModel:
+        """The model."""
+        # In another process torch would choose; sums of another number of threads are rounded otherwise.
+        torch.set_num_threads(self._threads)
+        return self.job.open_model()
+
+    def encode(self, number: int) -> tuple[Notice, ...]:
         """Look at a view, and keep what is to be remembered of it, unless an equal one was looked at
         before.
         """
         if self.job.is_encoded(number):
-            return
+            return ()
         view = self.job.views[number]
         found = within_memory(lambda: self.model.encode(view))
         if found is None:
             raise UserError(f"{view.name}: the memory does not suffice to encode one photo. {_SMALLER}")
         self.job.store.put(_ENCODINGS, self.job.encoding_key(number), found)
+        return ()
 
-    def predict(self, batch: Sequence[int]) -> tuple[Notice, ...]:
+    def predict(self, batch: tuple[int, ...]) -> tuple[Notice, ...]:
         """Decode a batch of edges whose views are encoded, and keep what is not kept yet. Returns what has to
         be reported.
 

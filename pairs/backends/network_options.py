@@ -12,6 +12,9 @@ import torch
 from masks.errors import UserError
 from masks.fill import fill_named
 from pairs.backends.protocol import BackendOptions
+from pairs.engines.engines import Engine, engine_named
+from pairs.engines.processes import Processes
+from pairs.engines.ray_engine import Ray
 from pairs.networks.weights import known_device
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -40,6 +43,16 @@ def chosen_fill(options: BackendOptions) -> str:
     name = options.fill or _FILL
     fill_named(name)
     return name
+
+
+def chosen_engine(options: BackendOptions) -> Engine:
+    """Return where a network runs: in this process, or where the user says. Raises `UserError` for an unknown
+    name.
+    """
+    threads, accelerator = torch.get_num_threads(), chosen_device(options) != "cpu"
+    return engine_named(
+        options.engine or "process", Processes(1), lambda: Ray(threads=threads, accelerator=accelerator)
+    )
 
 
 def libraries() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import networkx
 import numpy as np
@@ -16,12 +16,14 @@ import numpy as np
 from masks.errors import GraphError, UserError
 from masks.notice import Notice, info, left_out
 from masks.progress import Progress
-from pairs.backends.jobs import Encoding, PairJob, PairModel, load_encoding, load_entry
-from pairs.engines.engines import Engine, Todo, in_this_process, missing
+from pairs.backends.jobs import Encoding, PairJob, PairModel, Todo, do, load_encoding, load_entry, missing
+from pairs.backends.work import Work
+from pairs.engines.engines import Engine
+from pairs.engines.processes import Processes
 from pairs.graph.by_similarity import Retrieval
 from pairs.graph.scene_graphs import Complete, Edges, LogWindow, tied_views
 from pairs.prediction.predictions import Predictions
-from pairs.prediction.store import PredictionStore
+from pairs.prediction.store import Arrays, PredictionStore
 from pairs.views.digest import digest
 from pairs.views.view import View
 
@@ -61,8 +63,9 @@ class PairwiseBackend:
     process."""
     batch: int = 1
     """Edges that are decoded at once. It changes numbers by rounding only, and is no part of any key."""
-    engine: Engine = in_this_process
-    """Where the model runs."""
+    engine: Engine = field(default_factory=lambda: Processes(1))
+    """Where the model runs. Usually in this process: several models on one machine would share its cores, or
+    its accelerator, and multiply the memory."""
     similarity_model: SimilarityModel | None = None
     """For graphs by similarity."""
 
@@ -86,12 +89,14 @@ class PairwiseBackend:
         job = PairJob(
             self.key, self.open_model, self._on_grid([views[k] for k in tied], progress), edges, store
         )
-        notices += self.engine(job, missing(job, self.batch), progress)
+        with self.engine.start() as workers:
+            notices += do(job, missing(job, self.batch), Work(store, workers, progress))
         return Predictions(job.views, edges, functools.partial(load_entry, job), None, notices)
 
     def similarity(self, views: Sequence[View], store: PredictionStore, progress: Progress) -> np.ndarray:
         """Return how alike the views are (V, V), by the photos as the model sees them."""
-        if self.similarity_model is None:
+        model = self.similarity_model
+        if model is None:
             raise UserError(
                 "a graph by similarity needs a retrieval model. Name one with --retrieval FILE, or choose "
                 "another graph, as in --graph ring."
@@ -99,15 +104,16 @@ class PairwiseBackend:
         # A job without pairs: only what is remembered of every photo is needed, and the pairs find it in the
         # store later.
         job = PairJob(self.key, self.open_model, self._on_grid(views, progress), (), store)
-        key = digest(self.similarity_model.key, *(job.encoding_key(k) for k in range(len(views))))
-        found = store.get(_SIMILARITY, key)
-        if found is not None:
-            return found["similarity"]
-        self.engine(job, Todo(tuple(k for k in range(len(views)) if not job.is_encoded(k)), ()), progress)
-        progress("comparing photos", 0, 1)
-        similarity = self.similarity_model.similarity(load_encoding(job, k) for k in range(len(views)))
-        store.put(_SIMILARITY, key, {"similarity": similarity})
-        return similarity
+        key = digest(model.key, *(job.encoding_key(k) for k in range(len(views))))
+
+        def compare() -> Arrays:
+            todo = Todo(tuple(k for k in range(len(views)) if not job.is_encoded(k)), ())
+            with self.engine.start() as workers:
+                do(job, todo, Work(store, workers, progress))
+            progress("comparing photos", 0, 1)
+            return {"similarity": model.similarity(load_encoding(job, k) for k in range(len(views)))}
+
+        return store.get_or_make(_SIMILARITY, key, compare)["similarity"]
 
     def _usual_graph(
         self, views: Sequence[View], store: PredictionStore, progress: Progress

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save
 
 from masks.errors import FormatError
 from masks.image_file import open_image, open_levels
-from masks.load import binary, choose_polarity
+from masks.load import binary, choose_polarity, white_level
 from masks.mask import Mask
 from masks.notice import left_out, warning
 from masks.pixelmap import identity
@@ -47,9 +47,9 @@ def read_predictions(folder: Path) -> Predictions:
     edges = tuple(files)
     paths = tuple(files.values())
     notices = [left_out(path.name, "names no two views of views.json: not used.") for path in unknown]
-    masks = [view.mask.pixels for view in views if view.mask is not None]
+    masks = [view.mask for view in views if view.mask is not None]
     # Where the object fills every picture, white all over is right.
-    if not all(mask.all() for mask in masks) and choose_polarity(masks)[0]:
+    if not all(mask.pixels.all() for mask in masks) and choose_polarity(masks)[0]:
         text = (
             "white fills most of their border, and white is the object in a folder of predictions: they "
             "look inverted. Write the object as 255."
@@ -139,7 +139,7 @@ def _view(folder: Path, index: int, entry: Any) -> View:
     if entry.get("mask") is not None:
         levels = open_levels(_inside(folder, entry["mask"], where))
         _require_size(levels, size, entry["mask"], where)
-        mask = Mask(binary(levels, float(levels.max())), str(entry["mask"]))
+        mask = Mask(binary(levels, white_level(levels)), str(entry["mask"]))
     # A camera of its own unless stated: sharing intrinsics that differ does more harm than not sharing equal
     # ones.
     camera = str(entry.get("camera", f"view {index}"))

@@ -11,8 +11,9 @@ import networkx
 import numpy as np
 
 from masks.errors import UserError
+from masks.notice import Notice
 from masks.progress import Progress
-from pairs.prediction.predictions import Predictions
+from pairs.prediction.predictions import Matches, Predictions
 from pairs.prediction.store import PredictionStore
 from pairs.views.view import View
 
@@ -61,6 +62,17 @@ class SimilarityBackend(Protocol):
         ...
 
 
+@runtime_checkable
+class MatchesPhotos(Protocol):
+    """What a backend offers beside that can match two photos without a scene: many that match well do not
+    tell where the cameras stood.
+    """
+
+    def match(self, a: View, b: View) -> tuple[Matches, tuple[Notice, ...]]:
+        """Return the matches on the views' grids, maybe none, and what has to be said about them."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class BackendOptions:
     """What can be chosen about a backend that is a network. What is none is the backend's choice."""
@@ -78,14 +90,16 @@ class BackendOptions:
     retrieval: Path | None = None
     """File of a retrieval head, made for this network, with its codebook beside it."""
     engine: str | None = None
-    """Where pairs are predicted: process (this one), or ray."""
+    """Where the work runs: process (on this machine), or ray."""
     max_frames: str | None = None
     """Photos that a network of groups looks at together: auto, all, or a number."""
 
 
 def refuse_network_options(name: str, options: BackendOptions) -> None:
-    """Raise `UserError` when something was chosen that the backend of that name has not."""
-    if given := _chosen(options, ()):
+    """Raise `UserError` when something was chosen that the backend of that name has not: all but where it
+    runs.
+    """
+    if given := _chosen(options, ("engine",)):
         raise UserError(
             f"{given}: the backend {name} is no network and has no weights. Choose one, as in --backend "
             "mast3r, or omit this."

@@ -1,1 +1,1 @@
-"""Where the work of the backends runs: processes here, or a Ray cluster."""
+"""Where the work of the backends runs: in processes of this machine, or on a Ray cluster."""

@@ -1,60 +1,60 @@
-"""Where predictions are computed."""
+"""What an engine is, and the engines by name.
+
+A backend cuts its work into tasks: a module-level function, or an object that is called as one, and an
+argument. Both can be pickled, and the answer depends on nothing else, so it does not matter where and when a
+task runs: one process, many, or a cluster leave the same bytes in the store. Engines know nothing of photos,
+pairs and stores.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
 
-from masks.notice import Notice
-from masks.progress import Progress
-from pairs.backends.jobs import PairJob, PairWorker, pair_batches
+from masks.errors import UserError
+from pairs.engines.processes import Processes
+from pairs.engines.ray_engine import Ray
 
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
-@dataclass(frozen=True, slots=True)
-class Todo:
-    """What of a job is missing in the store."""
-
-    encode: tuple[int, ...]
-    """Views that missing pairs need, and nobody has looked at."""
-    predict: tuple[tuple[int, ...], ...]
-    """Batches of edges with a missing one each. A batch is the same whatever is in the store."""
+ENGINES = ("process", "ray")
+"""The names that the command line takes."""
 
 
-Engine = Callable[[PairJob, Todo, Progress], tuple[Notice, ...]]
-"""Does all that is to be done, the encoding before the prediction, and returns what has to be reported."""
+class Workers(Protocol):
+    """Whoever runs tasks, as long as a `with` block lasts. They start when the first task comes."""
+
+    def map(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
+        """Yield function(task) for every task, in the order of the tasks, while later ones still run.
+
+        Each worker is sent the function once, and what the function remembers there (an opened network)
+        serves the worker's later tasks; calls with the same function find it again. What a task raises is
+        raised here, and the tasks that have not begun are dropped; the death of a worker that nothing mends
+        is a `SolverError`.
+        """
+        ...
+
+    def apart(self, function: Callable[[Task], Result], task: Task) -> Result:
+        """Return function(task), from a process of its own that ends with it: for libraries that may crash
+        or that install signal handlers. Its death is a `SolverError`.
+        """
+        ...
 
 
-def missing(job: PairJob, batch: int) -> Todo:
-    """Return what of a job is to be done, in batches of at most so many edges between views of equal
-    sizes.
+class Engine(Protocol):
+    """Where tasks run, as plain settings: a backend may carry it along and be compared by it."""
+
+    def start(self) -> AbstractContextManager[Workers]:
+        """Return the workers. They end with the block, whatever ends it."""
+        ...
+
+
+def engine_named(name: str, processes: Processes, ray: Callable[[], Ray] = Ray) -> Engine:
+    """Return `processes` or what `ray` makes, by the engine's name. Raises `UserError` listing the names when
+    there is none of that name, `MissingExtraError` without the package ray.
     """
-    sizes = [view.pixel_map.target_size for view in job.views]
-    unfinished = {number for number in range(len(job.edges)) if not job.is_finished(number)}
-    batches = tuple(
-        tuple(numbers)
-        for numbers in pair_batches(sizes, job.edges, batch)
-        if not unfinished.isdisjoint(numbers)
-    )
-    needed = sorted({view for numbers in batches for number in numbers for view in job.edges[number]})
-    return Todo(tuple(view for view in needed if not job.is_encoded(view)), batches)
-
-
-def in_this_process(job: PairJob, todo: Todo, progress: Progress) -> tuple[Notice, ...]:
-    """Do everything here, one thing after the other."""
-    if not todo.encode and not todo.predict:
-        return ()
-    progress("loading the network", 0, 1)
-    worker = PairWorker(job)
-    for k, view in enumerate(todo.encode):
-        worker.encode(view)
-        progress("encoding photos", k + 1, len(todo.encode))
-    notices: list[Notice] = []
-    for k, batch in enumerate(todo.predict):
-        notices += worker.predict(batch)
-        progress("predicting pairs", *pairs_done(todo.predict, k))
-    return tuple(notices)
-
-
-def pairs_done(batches: Sequence[Sequence[int]], k: int) -> tuple[int, int]:
-    """Return the number of edges in the batches up to number k, and in all."""
-    return sum(map(len, batches[: k + 1])), sum(map(len, batches))
+    if name not in ENGINES:
+        raise UserError(f"--engine {name}: unknown. Choose one of {', '.join(ENGINES)}.")
+    return processes if name == "process" else ray()

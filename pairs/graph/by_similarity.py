@@ -12,6 +12,7 @@ import networkx
 import numpy as np
 
 from masks.errors import GraphError
+from pairs.graph.farthest_points import farthest_points
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +104,7 @@ def retrieval_pairs(
     distance = 1 - similarity
     pairs: dict[tuple[int, int], None] = {}
     if num_anchors:
-        keys = spread_views(distance, num_anchors, first_anchor, least_distance)
+        keys = farthest_points(distance, num_anchors, first_anchor, least_distance).views
         pairs.update(((a, b), None) for k, a in enumerate(keys) for b in keys[k + 1 :])
         for view in range(len(distance)):
             if view not in keys:
@@ -114,31 +115,6 @@ def retrieval_pairs(
             if other != view:
                 pairs[_sorted(view, other)] = None
     return list(pairs)
-
-
-def spread_views(distance: np.ndarray, count: int, first: int, least_distance: float = -np.inf) -> list[int]:
-    """Return the views of `farthest_views` without their distances."""
-    return [view for view, _ in farthest_views(distance, count, first, least_distance)]
-
-
-def farthest_views(
-    distance: np.ndarray, count: int, first: int, least_distance: float = -np.inf
-) -> list[tuple[int, float]]:
-    """Return `count` views (all, if there are fewer), each the farthest from those before it, with that
-    distance; the first one wins ties.
-
-    Ends early when the next view is nearer than `least_distance`. Distances (V, V) are read by rows of those
-    before; the first view has 0.
-    """
-    chosen = [(first, 0.0)]
-    nearest = distance[first].copy()
-    while len(chosen) < min(count, len(distance)):
-        view = int(nearest.argmax())
-        if nearest[view] < least_distance:
-            break
-        chosen.append((view, float(nearest[view])))
-        nearest = np.minimum(nearest, distance[view])
-    return chosen
 
 
 def _sorted(a: int, b: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -102,15 +102,14 @@ def _is_plain(value: object) -> bool:
     """Tell whether a value is a tensor of numbers that is as large in the file as it says: one that repeats a
     few bytes could ask for any memory.
     """
-    if (
-        not isinstance(value, Tensor)
-        or value.layout != torch.strided
-        or not value.is_floating_point()
-        or value.device.type != "cpu"
-    ):
+    if not isinstance(value, Tensor):
+        return False
+    # Torch answers isinstance itself, so a type checker does not know by now what it is.
+    tensor = cast(Tensor, value)
+    if tensor.layout != torch.strided or not tensor.is_floating_point() or tensor.device.type != "cpu":
         return False
     # Strides of 0 make one number look like a billion.
-    return value.untyped_storage().nbytes() >= value.numel() * value.element_size()
+    return tensor.untyped_storage().nbytes() >= tensor.numel() * tensor.element_size()
 
 
 def from_hub(name: str, ask: Callable[[Any], str], remedy: str) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from safetensors.numpy import load_file, save
 from masks.whole_file import write_whole
 
 _log = logging.getLogger(__name__)
+
+Arrays = Mapping[str, np.ndarray]
+"""What an entry holds: arrays by name."""
 
 
 STORE_VARIABLE = "POINTLOOM_STORE"
@@ -71,7 +74,15 @@ class PredictionStore:
             _remove_damaged(path, error)
             return None
 
-    def put(self, kind: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
+    def get_or_make(self, kind: str, key: str, make: Callable[[], Arrays]) -> Arrays:
+        """Return the arrays of an entry, made and written when it is missing."""
+        found: Arrays | None = self.get(kind, key)
+        if found is None:
+            found = make()
+            self.put(kind, key, found)
+        return found
+
+    def put(self, kind: str, key: str, arrays: Arrays) -> None:
         """Write an entry atomically. Raises `OutputError` when the disk refuses."""
         write_whole(
             self.path(kind, key), save({name: np.ascontiguousarray(array) for name, array in arrays.items()})

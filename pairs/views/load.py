@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,17 +11,15 @@ import numpy as np
 from masks.checks import check_masks, erode
 from masks.errors import ImageError, MaskError
 from masks.files import find_masks, find_masks_beside, list_photos
-from masks.image_file import ImageFacts, open_image, probe_image
+from masks.image_file import ImageFacts, Picture, open_image, probe_image
 from masks.load import PhotoShape, Polarity, load_masks, mask_from_alpha
 from masks.mask import Mask
 from masks.notice import Notice, first_few, info, warning
 from masks.pixelmap import image_to_target
 from pairs.views.digest import digest
+from pairs.views.exif_camera import camera_id, exif_focal
 from pairs.views.grid import GridOptions, grid_map
 from pairs.views.view import View
-
-_FILM_DIAGONAL_MM = 43.27
-"""Diagonal of a 36 x 24 mm film frame: the '35 mm equivalent' focal is stated for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +53,10 @@ def load_views(
             "sides."
         )
     facts = [probe_image(path) for path in paths]
-    found, notices = _masks_of(facts, masks, options)
-    usable = [True] * len(paths)
-    if any(mask is not None for mask in found):
-        checked = [erode(mask, options.erode_px) for mask in found if mask is not None]
-        usable, remarks = check_masks([path.name for path in paths], checked)
-        found, notices = checked, (*notices, *remarks)
-    # Photos are decoded one at a time: only their grids stay in memory.
-    views = [_view(fact, mask, options.grid) for fact, mask, use in zip(facts, found, usable) if use]
+    found = None
+    if masks != "none":
+        found = _views_with_mask_files(facts, masks, options) or _views_with_alpha(facts, options)
+    views, notices = found or _views_without_masks(facts, masks, options)
     if len(views) < 2:
         raise MaskError(
             f"{views[0].name}: only this view has a usable mask. Paint the object in at least two photos."
@@ -71,61 +64,74 @@ def load_views(
     return tuple(views), (*notices, *_photo_notices(views))
 
 
-def _masks_of(
-    facts: Sequence[ImageFacts], masks: Path | str, options: LoadOptions
-) -> tuple[Sequence[Mask | None], tuple[Notice, ...]]:
+# Photos are decoded one at a time, and once: only their grids and the bits of their masks stay in memory.
+_Found = tuple[list[View], tuple[Notice, ...]]
+
+
+def _views_with_mask_files(
+    facts: Sequence[ImageFacts], masks_of: Path | str, options: LoadOptions
+) -> _Found | None:
+    """Return the views by masks of a folder, or beside the photos ("auto"); none where there are none.
+
+    Some photos without a mask are an error: a half-masked set would mix object and background.
+    """
     paths = [fact.path for fact in facts]
+    notices: list[Notice] = []
+    if masks_of != "auto":
+        folder = Path(masks_of)
+        files, unused = find_masks(paths, folder)
+        if unused:
+            notices.append(
+                warning("masks", f"{first_few([p.name for p in unused])}: masks of no photo, not used.")
+            )
+    else:
+        files = find_masks_beside(paths)
+        if not any(files):
+            return None
+        folder = paths[0].parent
+        notices.append(info("masks", "the masks beside the photos are used (--masks none to ignore them)."))
+    _require_all(paths, files, folder)
     shapes = [PhotoShape(fact.path.name, fact.upright_size, fact.orientation) for fact in facts]
-    if masks == "none":
-        return [None] * len(paths), ()
-    if masks != "auto":
-        files, unused = find_masks(paths, Path(masks))
-        _require_all(paths, files, Path(masks))
-        loaded, notices = load_masks([f for f in files if f], shapes, options.polarity)
-        return loaded, (*notices, *_unused(unused))
-    beside = find_masks_beside(paths)
-    if any(beside):
-        _require_all(paths, beside, paths[0].parent)
-        loaded, notices = load_masks([f for f in beside if f], shapes, options.polarity)
-        return loaded, (
-            info("masks", "the masks beside the photos are used (--masks none to ignore them)."),
-            *notices,
-        )
-    return _alpha_masks(facts)
-
-
-def _unused(masks: Sequence[Path]) -> list[Notice]:
-    return (
-        [warning("masks", f"{first_few([p.name for p in masks])}: masks of no photo, not used.")]
-        if masks
-        else []
-    )
-
-
-def _alpha_masks(facts: Sequence[ImageFacts]) -> tuple[Sequence[Mask | None], tuple[Notice, ...]]:
-    alphas = [open_image(fact.path).alpha if fact.has_alpha else None for fact in facts]
-    if not any(alpha is not None and np.ptp(alpha) > 0 for alpha in alphas):
-        return [None] * len(facts), (
-            info(
-                "masks",
-                (
-                    "no masks: everything in the photos counts. An object on a turntable needs them (--masks "
-                    "DIR)."
-                ),
-            ),
-        )
-    masks = [
-        mask_from_alpha(alpha, fact.orientation) for alpha, fact in zip(alphas, facts) if alpha is not None
+    loaded, remarks = load_masks([file for file in files if file], shapes, options.polarity)
+    masks = [erode(mask, options.erode_px) for mask in loaded]
+    usable, more = check_masks([path.name for path in paths], masks)
+    views = [
+        _view(fact, open_image(fact.path), mask, options.grid)
+        for fact, mask, use in zip(facts, masks, usable)
+        if use
     ]
-    if len(masks) < len(facts):
-        bare = next(fact.path.name for fact, alpha in zip(facts, alphas) if alpha is None)
+    return views, (*notices, *remarks, *more)
+
+
+def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions) -> _Found | None:
+    """Return the views by the photos' alpha channels; none where no channel tells anything apart."""
+    views: list[View] = []
+    masks: list[Mask] = []
+    varying = False
+    for fact in facts:
+        picture = open_image(fact.path) if fact.has_alpha else None
+        if picture is None or picture.alpha is None:
+            continue
+        varying = varying or bool(np.ptp(picture.alpha) > 0)
+        masks.append(erode(mask_from_alpha(picture.alpha, fact.orientation), options.erode_px))
+        views.append(_view(fact, picture, masks[-1], options.grid))
+    if not varying:
+        return None
+    if len(views) < len(facts):
+        bare = next(fact.path.name for fact in facts if not fact.has_alpha)
         raise MaskError(
             f"{bare}: has no alpha channel while other photos have one. Export all photos alike, or pass "
             "--masks none."
         )
-    return masks, (
-        info("masks", "the photos' alpha channels are used as masks (--masks none to ignore them)."),
-    )
+    usable, remarks = check_masks([view.name for view in views], masks)
+    used = info("masks", "the photos' alpha channels are used as masks (--masks none to ignore them).")
+    return [view for view, use in zip(views, usable) if use], (used, *remarks)
+
+
+def _views_without_masks(facts: Sequence[ImageFacts], masks_of: Path | str, options: LoadOptions) -> _Found:
+    views = [_view(fact, open_image(fact.path), None, options.grid) for fact in facts]
+    text = "no masks: everything in the photos counts. An object on a turntable needs them (--masks DIR)."
+    return views, () if masks_of == "none" else (info("masks", text),)
 
 
 def _require_all(paths: Sequence[Path], files: Sequence[Path | None], folder: Path) -> None:
@@ -138,13 +144,10 @@ def _require_all(paths: Sequence[Path], files: Sequence[Path | None], folder: Pa
         )
 
 
-def _view(fact: ImageFacts, mask: Mask | None, grid: GridOptions) -> View:
-    picture = open_image(fact.path)
+def _view(fact: ImageFacts, picture: Picture, mask: Mask | None, grid: GridOptions) -> View:
     pixel_map = grid_map(str(fact.path), fact.size, fact.orientation, mask, grid)
-    camera, focal = _camera_id(fact), _exif_focal(fact)
-    content = digest(
-        picture.content, fact.orientation, np.packbits(mask.pixels) if mask else "whole", camera, focal
-    )
+    camera, focal = camera_id(fact), exif_focal(fact)
+    content = digest(picture.content, fact.orientation, mask.bits if mask else "whole", camera, focal)
     return View(
         name=fact.path.name,
         path=fact.path,
@@ -157,20 +160,6 @@ def _view(fact: ImageFacts, mask: Mask | None, grid: GridOptions) -> View:
         camera=camera,
         focal_exif=focal,
     )
-
-
-def _camera_id(fact: ImageFacts) -> str:
-    """Name the physical camera: what EXIF says of body, lens and zoom, and the size of the stored picture."""
-    # The focal length is part of the name: a zoom lens is another camera at every setting.
-    named = [str(fact.exif[k]) for k in ("Make", "Model", "LensModel", "FocalLength") if k in fact.exif]
-    return " ".join([*named, f"{fact.size[0]}x{fact.size[1]}"])
-
-
-def _exif_focal(fact: ImageFacts) -> float | None:
-    # The equivalent is defined by the diagonal of the frame, whatever the proportions of the sensor. Pixels
-    # of the stored file: a crop afterwards makes it wrong, so it is a first guess only.
-    equivalent = fact.exif.get("FocalLengthIn35mmFilm")
-    return equivalent / _FILM_DIAGONAL_MM * math.hypot(*fact.size) if isinstance(equivalent, float) else None
 
 
 def _photo_notices(views: Sequence[View]) -> list[Notice]:

@@ -72,6 +72,8 @@ def anchor(heading: str) -> str:
 def definitions(path: Path) -> frozenset[str]:
     """Return the names that a source file defines at its top level, and those of its classes' members."""
     found: set[str] = set()
+    if not path.is_file():
+        return frozenset()
     tree = ast.parse(path.read_text())
     for node in [*tree.body, *(m for c in tree.body if isinstance(c, ast.ClassDef) for m in c.body)]:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):

@@ -7,12 +7,14 @@ import pkgutil
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "api.md"
 ROOMS = ("masks", "pairs", "align", "align.export", "align.show", "align.demo")
 
 
@@ -51,3 +53,10 @@ def test_help_lists_the_public_names(room: str) -> None:
     missing = [name for name in documented(room) if name not in page]
     assert not missing
     assert "DESCRIPTION" in page
+
+
+def test_the_version_stands_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(), re.M)
+    assert cited is not None
+    assert cited[1] == project["version"]

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
+from golden_mismatch import mismatch
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -107,10 +107,7 @@ def check_tolerances(case: Case, comparison: Comparison) -> None:
     for key, expected in comparison.expected.items():
         if any(fnmatchcase(key, pattern) for pattern in comparison.free):
             continue
-        if key not in comparison.actual:
-            problems.append(f"{key}: not produced")
-            continue
-        problems += _mismatch(key, comparison.actual[key], expected, _tolerance(case, key))
+        problems += mismatch(key, comparison.actual.get(key), expected, _tolerance(case, key))
     assert set(comparison.expected) == set(case.outputs), "a handler must not lose outputs"
     assert not problems, f"{case.folder.name}:\n" + "\n".join(problems)
 
@@ -125,22 +122,3 @@ def _tolerance(case: Case, key: str) -> Mapping[str, float]:
     ]
     assert rules, f"{key} has no tolerance"
     return (special or rules)[-1]
-
-
-def _mismatch(key: str, actual: Tensor, expected: Tensor, rule: Mapping[str, float]) -> list[str]:
-    """Return a line for an array that violates its rule."""
-    if actual.shape != expected.shape:
-        return [f"{key}: shape {tuple(actual.shape)}, expected {tuple(expected.shape)}"]
-    a, b = actual.detach().double(), expected.double()
-    close = (a - b).abs() <= rule["atol"] + rule["rtol"] * b.abs()
-    passed = close | (a == b) | (a.isnan() & b.isnan())
-    wrong = int((~passed).sum())
-    if wrong <= rule.get("max_mismatch_fraction", 0) * passed.numel():
-        return []
-    worst = (a - b).abs()[~passed].nan_to_num(nan=torch.inf).max().item()
-    return [
-        (
-            f"{key}: {wrong} of {passed.numel()} values differ, by up to {worst:.3g} (rtol {rule['rtol']:g}, "
-            f"atol {rule['atol']:g})"
-        )
-    ]

@@ -1,4 +1,8 @@
-"""Every golden case of a folder, one test a case: `pytest tests/golden --golden FOLDER`."""
+"""Every golden case of a folder, one test a case: `pytest tests/golden --golden FOLDER`.
+
+Without the option the whole set beside the repository is compared, or, where there is none, the small one
+that travels with it: the smallest case of nearly every kind.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +12,21 @@ import pytest
 from golden_case import Comparison, find_cases, load_case
 from golden_kinds import handlers
 
-DEFAULT_ROOT = Path(__file__).parents[3] / "shared" / "golden"
+WHOLE_SET = Path(__file__).parents[3] / "shared" / "golden"
+SMALL_SET = Path(__file__).parent / "small"
 NO_COMPARISON = {("sparse", "scene"): "a scene is the input of other cases"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     given: Path | None = metafunc.config.getoption("--golden")
-    root = given or DEFAULT_ROOT
+    root = given or (WHOLE_SET if WHOLE_SET.is_dir() else SMALL_SET)
     folders = find_cases(root)
-    if folders:
-        params = [
-            pytest.param(folder, id=str(folder.relative_to(root)), marks=_marks(folder)) for folder in folders
-        ]
-        metafunc.parametrize("folder", params)
-        return
-    if given is not None:
-        raise pytest.UsageError(f"--golden {given}: no golden case (a folder with case.json) lies there")
-    absent = pytest.mark.skip(reason=f"no golden cases in {root}: name their folder by --golden")
-    metafunc.parametrize("folder", [pytest.param(None, marks=absent)])
+    if not folders:
+        raise pytest.UsageError(f"--golden {root}: no golden case (a folder with case.json) lies there")
+    params = [
+        pytest.param(folder, id=str(folder.relative_to(root)), marks=_marks(folder)) for folder in folders
+    ]
+    metafunc.parametrize("folder", params)
 
 
 def _marks(folder: Path) -> tuple[pytest.MarkDecorator, ...]:

@@ -1,13 +1,18 @@
 """Opening picture files, good and bad."""
 
+import struct
+import sys
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
-from masks.errors import ImageError
+from masks.errors import ImageError, MissingExtraError
 from masks.image_file import open_image, open_levels, probe_image
+from masks.pixelmap import turn_upright
 
 
 def photo(path: Path, orientation: int = 1, focal35: int = 0) -> Path:
@@ -63,3 +68,203 @@ def test_alpha_is_read_beside_the_colours(tmp_path: Path) -> None:
     assert picture.alpha is not None
     assert picture.alpha.max() == 255
     assert open_levels(tmp_path / "a.png")[3, 0] == 255
+
+
+def header_of(path: Path, width: int, height: int) -> Path:
+    """Write a PNG that says it has so many pixels, and holds none."""
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
+        (b"IDAT", b""),
+        (b"IEND", b""),
+    ]
+    data = [
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    ]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(data))
+    return path
+
+
+def test_a_photo_of_two_hundred_megapixels_is_a_photo(tmp_path: Path) -> None:
+    limit = Image.MAX_IMAGE_PIXELS
+    assert probe_image(header_of(tmp_path / "a.png", 16320, 12240)).size == (16320, 12240)
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
+@pytest.mark.parametrize("read", [probe_image, open_image, open_levels])
+def test_too_many_pixels_are_refused_as_such(tmp_path: Path, read) -> None:
+    path = header_of(tmp_path / "a.png", 25000, 20000)
+    with pytest.raises(ImageError, match=r"a\.png: 25000x20000 pixels are more .* smaller size"):
+        read(path)
+
+
+COLOURS = np.array([[200, 40, 10], [30, 60, 220], [250, 250, 0]], np.uint8)
+"""Three columns, four pixels wide each, so that a JPEG keeps them apart."""
+
+
+def columns(values: np.ndarray) -> np.ndarray:
+    return np.repeat(np.repeat(values[None], 16, 0), 16, 1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "ending"), [("CMYK", "tif"), ("CMYK", "jpg"), ("YCbCr", "tif"), ("YCbCr", "jpg"), ("LAB", "tif")]
+)
+def test_other_colour_spaces_become_rgb(tmp_path: Path, mode: str, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    Image.fromarray(columns(COLOURS)).convert(mode).save(path)
+    assert not probe_image(path).has_alpha
+    picture = open_image(path)
+    assert picture.alpha is None
+    np.testing.assert_allclose(picture.pixels[8, 8::16].astype(int), COLOURS, atol=15)
+    np.testing.assert_allclose(open_levels(path)[8, 8::16].astype(int), COLOURS.max(1), atol=15)
+
+
+@pytest.mark.parametrize(
+    ("mode", "transparency", "expected"),
+    [
+        ("P", 1, [255, 0, 255]),
+        ("P", bytes([255, 0, 100]), [255, 0, 100]),
+        ("RGB", (30, 60, 220), [255, 0, 255]),
+        ("L", 80, [255, 0, 255]),
+    ],
+)
+def test_a_transparent_colour_is_an_alpha_channel(tmp_path: Path, mode, transparency, expected) -> None:
+    if mode == "P":
+        image = Image.fromarray(columns(np.array([0, 1, 2], np.uint8)))
+        image.putpalette(COLOURS.tobytes())
+    else:
+        image = Image.fromarray(columns(COLOURS if mode == "RGB" else np.array([200, 80, 120], np.uint8)))
+    image.save(tmp_path / "a.png", transparency=transparency)
+    assert probe_image(tmp_path / "a.png").has_alpha
+    picture = open_image(tmp_path / "a.png")
+    assert picture.alpha is not None
+    assert picture.alpha[0, ::16].tolist() == expected
+    assert open_levels(tmp_path / "a.png")[0, ::16].tolist() == expected
+    if mode != "L":
+        np.testing.assert_array_equal(picture.pixels[0, ::16], COLOURS)
+
+
+def test_sixteen_bits_with_a_transparent_level_are_scaled_not_clipped(tmp_path: Path) -> None:
+    Image.fromarray(np.full((8, 8), 32768, np.uint16)).save(tmp_path / "a.png", transparency=5)
+    assert not probe_image(tmp_path / "a.png").has_alpha
+    assert open_image(tmp_path / "a.png").pixels[0, 0].tolist() == [128, 128, 128]
+    assert open_levels(tmp_path / "a.png")[0, 0] == 32768
+
+
+@pytest.mark.parametrize("array", [np.uint8([[0, 200]]), np.uint16([[0, 40000]]), np.float32([[0.0, 0.7]])])
+def test_levels_are_as_stored(tmp_path: Path, array: np.ndarray) -> None:
+    Image.fromarray(array).save(tmp_path / "a.tif")
+    levels = open_levels(tmp_path / "a.tif")
+    assert levels.dtype == array.dtype
+    np.testing.assert_array_equal(levels, array)
+
+
+def raw_exif(*entries: tuple[int, int, int, bytes]) -> bytes:
+    """Return EXIF of tags (tag, type, count, value): Pillow writes the types of the standard only."""
+    directory, data = struct.pack("<H", len(entries)), b""
+    for tag, kind, count, value in entries:
+        if len(value) > 4:
+            value, data = struct.pack("<I", 14 + 12 * len(entries) + len(data)), data + value
+        directory += struct.pack("<HHI", tag, kind, count) + value.ljust(4, b"\0")
+    return b"Exif\0\0II*\0\x08\0\0\0" + directory + b"\0\0\0\0" + data
+
+
+SHORT, FRACTION, TEXT = 3, 5, 2
+TURN, RESOLUTION = int(ExifTags.Base.Orientation), int(ExifTags.Base.XResolution)
+
+
+@pytest.mark.parametrize("read", [probe_image, open_image, open_levels])
+def test_a_tag_of_another_type_does_no_harm(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    # Pillow cannot write such a block anew, which it does when it is asked to turn a picture.
+    wrong = raw_exif((TURN, SHORT, 1, b"\6"), (RESOLUTION, TEXT, 8, b"seventy\0"))
+    Image.fromarray(np.array([[0, 255]], np.uint8)).save(tmp_path / "a.png", exif=wrong)
+    found = read(tmp_path / "a.png")
+    if read is open_levels:
+        assert found.tolist() == [[0], [255]]
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ((SHORT, 1, b"\6"), 6),
+        ((FRACTION, 1, struct.pack("<II", 6, 1)), 6),
+        ((SHORT, 1, b"\0"), 1),
+        ((SHORT, 1, b"\xff\xff"), 1),
+        ((SHORT, 2, b"\6\0\1\0"), 6),  # the first counts
+        ((TEXT, 2, b"6\0"), 1),
+        ((FRACTION, 1, struct.pack("<II", 6, 0)), 1),
+        ((FRACTION, 1, struct.pack("<II", 13, 2)), 1),
+    ],
+)
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_a_turn_is_a_whole_number_of_any_type(tmp_path: Path, entry, expected: int, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    Image.new("RGB", (8, 4)).save(path, exif=raw_exif((TURN, *entry)))
+    orientation = probe_image(path).orientation
+    assert (orientation, type(orientation)) == (expected, int)
+
+
+def behind_the_pixels(path: Path) -> Path:
+    """Move a PNG's EXIF behind its pixels."""
+    data = path.read_bytes()
+    start = data.index(b"eXIf") - 4
+    stop = start + 12 + struct.unpack_from(">I", data, start)[0]
+    end = data.index(b"IEND") - 4
+    path.write_bytes(data[:start] + data[stop:end] + data[start:stop] + data[end:])
+    return path
+
+
+def test_a_png_says_its_turn_before_or_behind_its_pixels(tmp_path: Path) -> None:
+    path = photo(tmp_path / "a.png", orientation=6, focal35=28)
+    before = probe_image(path)
+    assert before.orientation == 6
+    assert probe_image(behind_the_pixels(path)) == before
+
+
+@pytest.mark.parametrize("ending", ["heic", "HEIF"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_heic_photo_comes_back_with_its_size_turn_and_lens(
+    tmp_path: Path, ending: str, orientation: int
+) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif", reason="HEIC is an extra (pip install pointloom[heic])")
+    pillow_heif.register_heif_opener()
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make], exif[ExifTags.Base.Orientation] = "Maker", orientation
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = 28
+    path = tmp_path / f"a.{ending}"
+    image = Image.fromarray(columns(COLOURS))
+    # From here, not from an argument, a turn comes into HEIC's own property of it, which phones write.
+    image.info["exif"] = exif.tobytes()
+    image.save(path, format="HEIF", quality=95)
+    facts, picture = probe_image(path), open_image(path)
+    assert facts.exif == {"Make": "Maker", "FocalLengthIn35mmFilm": 28.0}
+    assert facts.upright_size == ((48, 16) if orientation == 1 else (16, 48))
+    assert (facts.has_alpha, picture.alpha) == (False, None)
+    assert picture.pixels.shape == (facts.size[1], facts.size[0], 3)
+    upright = turn_upright(picture.pixels, facts.orientation)
+    colours = upright[8, 8::16] if orientation == 1 else upright[8::16, 8]
+    np.testing.assert_allclose(colours.astype(int), COLOURS, atol=8)
+
+
+def test_a_heic_cut_out_keeps_its_alpha(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif", reason="HEIC is an extra (pip install pointloom[heic])")
+    pillow_heif.register_heif_opener()
+    rgba = np.full((32, 32, 4), 90, np.uint8)
+    rgba[..., 3] = 255 * (np.arange(32) < 16)
+    Image.fromarray(rgba).save(tmp_path / "a.heic", format="HEIF", quality=-1)
+    assert probe_image(tmp_path / "a.heic").has_alpha
+    np.testing.assert_array_equal(open_levels(tmp_path / "a.heic"), rgba[..., 3])
+
+
+def test_a_damaged_heic_photo_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_heif", reason="HEIC is an extra (pip install pointloom[heic])")
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40))
+    with pytest.raises(ImageError, match=r"a\.heic: cannot be decoded"):
+        open_image(tmp_path / "a.heic")
+
+
+def test_a_heic_photo_without_the_extra_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
+    for read in (probe_image, open_image, open_levels):
+        with pytest.raises(MissingExtraError, match=r"a\.heic: .*pip install 'pointloom\[heic\]'"):
+            read(tmp_path / "a.heic")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from masks.errors import MaskError
 from masks.load import PhotoShape, Polarity, load_masks, mask_from_alpha
@@ -97,3 +97,42 @@ def test_an_empty_mask_file_is_an_empty_mask(tmp_path: Path) -> None:
 
 def test_alpha_is_turned_upright() -> None:
     assert mask_from_alpha(DISC * np.uint8(255), 6).pixels.shape == (60, 40)
+
+
+def test_noise_in_an_empty_mask_is_no_object(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 4, DISC.shape, np.uint8)
+    paths = [write(tmp_path / "a.png", noise), write(tmp_path / "b.png", DISC * np.uint8(255))]
+    for order in (paths, paths[::-1]):
+        masks = {mask.source: mask for mask in load_masks(order, [shape()] * 2, Polarity.WHITE)[0]}
+        assert not masks["a.png"].pixels.any()
+        np.testing.assert_array_equal(masks["b.png"].pixels, DISC)
+
+
+def test_the_threshold_is_half_of_the_white_of_the_set(tmp_path: Path) -> None:
+    ramp = np.tile(np.arange(60, dtype=np.uint8), (40, 1))
+    paths = [write(tmp_path / "a.png", ramp), write(tmp_path / "b.png", np.full((40, 60), 80, np.uint8))]
+    masks, _ = load_masks(paths, [shape()] * 2, Polarity.WHITE)
+    np.testing.assert_array_equal(masks[0].pixels, ramp > 40)
+    assert masks[1].pixels.all()
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_one_odd_value_of_a_float_mask_empties_no_mask(tmp_path: Path, odd: float) -> None:
+    levels = DISC.astype(np.float32)
+    spoilt = levels.copy()
+    spoilt[0, 0] = odd
+    paths = [write(tmp_path / "a.tif", spoilt), write(tmp_path / "b.tif", levels)]
+    for order in (paths, paths[::-1]):
+        for mask in load_masks(order, [shape()] * 2, Polarity.AUTO)[0]:
+            assert mask.pixels[DISC].all()
+            assert (mask.pixels & ~DISC).sum() <= 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_mask_file_is_turned_as_its_own_exif_asks(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = write(tmp_path / "a.png", (DISC & (np.arange(60) < 30)) * np.uint8(255), exif=exif)
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(path))) > 127
+    (mask,), _ = load_masks([path], [shape(upright.shape[::-1])], Polarity.WHITE)
+    np.testing.assert_array_equal(mask.pixels, upright)

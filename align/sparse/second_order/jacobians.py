@@ -1,4 +1,4 @@
-"""Errors of observations and their derivatives (the sparse aligner's specification, chapters 7.2 and 9).
+"""Errors of observations and their derivatives (docs/sparse_alignment.md, "Losses").
 
 All is relative: the source's point goes into the target's frame, and its distance from what the target says
 is measured there. With target_from_source (R, t), the source's pixel p and K_s, its view's depth scale S, its

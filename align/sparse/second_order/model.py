@@ -1,5 +1,5 @@
-"""The reference's coarse and fine losses as models for damped least squares (the sparse aligner's
-specification, chapters 9 and 10).
+"""The reference's coarse and fine losses as models for damped least squares
+(docs/sparse_alignment.md, "Damped least squares on the same losses").
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ has its share of it. If all cameras turn while all principal points move, or dra
 grow, the losses hardly change: these go where the matches push them, and not wherever noise leads along such
 a valley."""
 _LOG_DEPTH_STEP = 1.0
-_AT_BOUND = 1e-12  # relative
+"""Most that a log depth moves in a step: a depth that few matches hold could otherwise leave for infinity."""
+_AT_BOUND = 1e-12  # relative: rounding of the division by the smallest scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +202,7 @@ def _without_fixed(
 
 
 def _kept_shape(model: SparseModel, before: SparseState, after: SparseState) -> np.ndarray:
-    """Return the depths (A,) over their scales for the focals of `after`: a longer focal stretches them
-    (chapter 7.1).
-    """
+    """Return the depths (A,) over their scales for the focals of `after`: a longer focal stretches them."""
     if np.array_equal(before.log_focal, after.log_focal):
         return before.shape
     stretch = [

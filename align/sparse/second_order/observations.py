@@ -1,5 +1,5 @@
-"""What the reference's losses are sums over, in tiles for damped least squares (the sparse aligner's
-specification, chapter 9).
+"""What the reference's losses are sums over, in tiles for damped least squares
+(docs/sparse_alignment.md, "Losses").
 
 An observation is a pixel of one view (the source), at the depth of its anchor, about which another view (the
 target) says something: on which pixel it sees it (reprojection), where its own match lies in space
@@ -57,9 +57,7 @@ class TiledObservations:
 
 
 def reprojection_observations(terms: MatchTerms) -> TiledObservations:
-    """Return every match as two observations of pixels: each end is seen by the other end's view (chapter
-    9.4).
-    """
+    """Return every match as two observations of pixels: each end is seen by the other end's view."""
     view = terms.ends.view[terms.ends.group].numpy()  # (T, 2)
     flat = []
     for end in range(2):
@@ -80,8 +78,7 @@ def reprojection_observations(terms: MatchTerms) -> TiledObservations:
 
 def point_to_point_observations(terms: MatchTerms, own_point: np.ndarray) -> TiledObservations:
     """Return every match as one observation from its first end to the second end's point (T, 3, S), in its
-    view's
-    depth scale (chapter 9.3).
+    view's depth scale.
     """
     view = terms.ends.view[terms.ends.group].numpy()
     pixel, anchor, ratio_minus_one = (
@@ -98,18 +95,17 @@ def point_to_point_observations(terms: MatchTerms, own_point: np.ndarray) -> Til
 
 
 def point_to_pointmap_observations(terms: FallbackTerms, share: float) -> TiledObservations:
-    """Return the fallback's points as observations of their predictions, weighing a `share` of the whole
-    (chapter
-    9.5).
-    """
-    of, frame = terms.ends.view[terms.ends.group, 0].numpy(), terms.frame[terms.ends.group].numpy()
+    """Return the fallback's points as observations of their predictions, weighing a `share` of the whole."""
+    source = terms.ends.view[terms.ends.group, 0].numpy()
+    target = terms.target_view[terms.ends.group].numpy()
     pixel, anchor, ratio_minus_one = (
         terms.ends.pixel[:, 0],
         terms.ends.anchor[:, 0],
         terms.ends.ratio_minus_one[:, 0],
     )
     obs = _tiled(
-        "point-to-pointmap", *_flat(of, frame, pixel, anchor, ratio_minus_one, terms.prediction, terms.weight)
+        "point-to-pointmap",
+        *_flat(source, target, pixel, anchor, ratio_minus_one, terms.prediction, terms.weight),
     )
     return replace(obs, weight=share * obs.weight)
 

@@ -1,5 +1,5 @@
-"""The reference's two stages by damped least squares: its losses, from its start, in a few dozen steps (the
-sparse aligner's specification).
+"""The reference's two stages by damped least squares: its losses, from its start, in a few dozen steps
+(docs/sparse_alignment.md, "Damped least squares on the same losses").
 
 Adam's chain of relative poses, its rates and its numbers of steps play no part. Each stage goes on until a
 step gains next to nothing; the fine one first rounds off the kink that its function has at every match, and
@@ -162,7 +162,7 @@ def stage_inputs(
 
 
 def coarse_model(inputs: StageInputs, state: SparseState) -> SparseModel | None:
-    """Return the model of poses and scales, by distances between matched points (chapter 9.3)."""
+    """Return the model of poses and scales, by distances between matched points."""
     terms = inputs.matches
     if terms is None or not bool(terms.weight.any()):
         return _model(inputs, _fallback(inputs), False)
@@ -174,9 +174,7 @@ def coarse_model(inputs: StageInputs, state: SparseState) -> SparseModel | None:
 
 
 def fine_model(inputs: StageInputs, state: SparseState) -> SparseModel | None:
-    """Return the model of everything that the options let move, by distances between matched pixels (chapter
-    9.4).
-    """
+    """Return the model of everything that the options let move, by distances between matched pixels."""
     terms = inputs.matches
     if terms is None or not bool(terms.pixel_weight.any()):
         return _model(inputs, _fallback(inputs), True)

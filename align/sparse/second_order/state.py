@@ -1,7 +1,7 @@
-"""What damped least squares move in the reference's problem: cameras and depths as they stand in the world.
+"""What damped least squares move in the sparse problem: cameras and depths as they stand in the world.
 
-The chain of poses along a tree is only one way to write them down; the losses do not know it (the sparse
-aligner's specification, chapter 9).
+The chain of poses along a tree is only one way to write them down; the losses do not know it
+(docs/sparse_alignment.md, "Camera parametrisation").
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Constants:
     size: np.ndarray  # (V, 2), (width, height)
     base_focal: np.ndarray  # (V,)
     pivot_depth: np.ndarray  # (V,)
-    """Least depth scale of every view: the reference divides all sizes by the smallest."""
+    """Least depth scale of every view: the reference divides all scales by the smallest."""
     log_focal_limits: np.ndarray  # (2, V), infinite where there are none
     log_focal_range: np.ndarray  # (2, C), beyond which no view of a camera feels its focal
     anchor_view: np.ndarray  # (A,) int
@@ -131,11 +131,11 @@ def pivots(intrinsics: ViewIntrinsics) -> np.ndarray:
 
 
 def shared_columns(constants: Constants) -> np.ndarray:
-    """Return where the unknowns of every view (V, 10) are: pose 6, log size 1, log focal 1, principal point
+    """Return where the unknowns of every view (V, 10) are: pose 6, log scale 1, log focal 1, principal point
     2.
 
-    A pose's step turns the view about its pivot and shifts the pivot, both in the camera's axes; a size's
-    grows it about the pivot. About the camera's centre, turn, shift and size would be nearly the same thing
+    A pose's step turns the view about its pivot and shifts the pivot, both in the camera's axes; a scale's
+    grows it about the pivot. About the camera's centre, turn, shift and scale would be nearly the same thing
     to a small object. Views of one camera share the last three.
     """
     num_views, num_cameras = len(constants.camera), constants.log_focal_range.shape[1]
@@ -148,7 +148,7 @@ def shared_columns(constants: Constants) -> np.ndarray:
 def stepped(state: SparseState, constants: Constants, step: np.ndarray, bounded: bool) -> SparseState:
     """Return the state after a step of the shared unknowns (N,); anchors keep their shapes.
 
-    Where sizes are `bounded` none falls below its least, and one ends there: the world is scaled about the
+    Where scales are `bounded` none falls below its least, and one ends there: the world is scaled about the
     root's centre. Whatever has a step of 0 stays to the bit.
     """
     n, num_cameras = len(state.depth_scale), len(state.log_focal)

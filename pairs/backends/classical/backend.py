@@ -21,12 +21,15 @@ from pairs.backends.classical.induced_matches import LEAST_MATCHES
 from pairs.backends.classical.keys import backend_version
 from pairs.backends.classical.options import DepthOptions, SolveOptions
 from pairs.backends.classical.pair_source import PairSource, load_matches, load_pair, pair_source
+from pairs.backends.classical.sfm.pair_features import feature_matches
 from pairs.backends.classical.sfm.solve_scene import solve_scene
 from pairs.backends.classical.stereo.depth_maps import dense_group
 from pairs.backends.protocol import BackendOptions, refuse_network_options
-from pairs.engines.processes import default_workers
+from pairs.backends.work import Work
+from pairs.engines.engines import Engine, engine_named
+from pairs.engines.processes import Processes
 from pairs.graph.scene_graphs import Edges, tied_views
-from pairs.prediction.predictions import Predictions
+from pairs.prediction.predictions import Matches, Predictions
 from pairs.prediction.store import PredictionStore
 from pairs.views.cameras import Cameras
 from pairs.views.view import View
@@ -40,14 +43,9 @@ class Classical:
 
     solve: SolveOptions = field(default_factory=SolveOptions)
     depth: DepthOptions = field(default_factory=DepthOptions)
-    workers: int = field(default_factory=default_workers)
-    """Processes at work; the result does not depend on it. One: everything but the mapper runs in this
-    process."""
+    engine: Engine = field(default_factory=Processes)
+    """Where the work runs; the result does not depend on it."""
     own_grid: ClassVar[str] = ""
-
-    def __post_init__(self) -> None:
-        if self.workers < 1:
-            raise ValueError(f"{self.workers} workers: at least one process does the work")
 
     @property
     def key(self) -> str:
@@ -72,12 +70,14 @@ class Classical:
         should take these K as known. Raises `ReconstructionError` when the photos do not give a scene,
         `GraphError` when no pair of the graph lies in it.
         """
-        solve = solve_scene(views, graph, store, progress, self.solve, self.workers)
-        edges, lost = placed_edges(
-            views, covisible_graph(solve, len(views)) if graph is None else graph, solve.placed
-        )
-        # All placed views, also those that no pair ties: they are neighbours for the depth of others.
-        group, unmeasured = dense_group(views, solve, store, progress, self.depth, self.workers)
+        with self.engine.start() as workers:
+            work = Work(store, workers, progress)
+            solve = solve_scene(views, graph, work, self.solve)
+            edges, lost = placed_edges(
+                views, covisible_graph(solve, len(views)) if graph is None else graph, solve.placed
+            )
+            # All placed views, also those that no pair ties: they are neighbours for the depth of others.
+            group, unmeasured = dense_group(views, solve, work, self.depth)
         placed = tuple(views[i] for i in solve.placed)
         source = pair_source(group, feature_tracks(placed, solve), edges, self.depth.match_step, store)
         unmatched = _match_all(placed, source, progress)
@@ -88,13 +88,18 @@ class Classical:
             tuple(placed[p] for p in tied), renumbered, functools.partial(load_pair, source), cameras, notices
         )
 
+    def match(self, a: View, b: View) -> tuple[Matches, tuple[Notice, ...]]:
+        """Return the features of two views that agree with one epipolar geometry."""
+        return feature_matches(a, b, self.solve)
+
 
 def make_classical(seed: int, options: BackendOptions | None = None) -> Classical:
     """Return the backend with its usual settings: what the name `classical` stands for. Raises `UserError`
     for options of networks.
     """
-    refuse_network_options("classical", options or BackendOptions())
-    return Classical(SolveOptions(seed=seed))
+    options = options or BackendOptions()
+    refuse_network_options("classical", options)
+    return Classical(SolveOptions(seed=seed), engine=engine_named(options.engine or "process", Processes()))
 
 
 def placed_edges(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pairs.backends.classical.feature_tracks import FeatureTracks, feature_matches
 from pairs.backends.classical.induced_matches import induced_matches, sure_matches
 from pairs.backends.classical.keys import stage_key
+from pairs.backends.work import arrays_of
 from pairs.prediction.from_group import pair_from_group
 from pairs.prediction.predictions import GroupPrediction, Matches, PairEntry
 from pairs.prediction.store import PredictionStore
@@ -70,9 +71,10 @@ def load_matches(source: PairSource, k: int) -> Matches:
         features.xy_b,
         features.conf,
     )
-    found = source.store.get(_KIND, key)
-    if found is not None:
-        return Matches(**found)
-    matches = sure_matches(induced_matches(source.group, a, b, source.match_step), features)
-    source.store.put(_KIND, key, {"xy_a": matches.xy_a, "xy_b": matches.xy_b, "conf": matches.conf})
-    return matches
+    return Matches(
+        **source.store.get_or_make(
+            _KIND,
+            key,
+            lambda: arrays_of(sure_matches(induced_matches(source.group, a, b, source.match_step), features)),
+        )
+    )

@@ -14,20 +14,34 @@ from torch import Tensor
 
 from masks.errors import UserError
 from masks.fill import Fill, fill_named
+from pairs.backends.dust3r.fine_matches import fine_matches
 from pairs.backends.dust3r.images import NetworkGrid, network_input, on_network_grid
-from pairs.backends.dust3r.pair_entry import Decoded, descriptor_runs, grid_of, pair_prediction
+from pairs.backends.dust3r.pair_entry import (
+    SUBSAMPLE,
+    Decoded,
+    descriptor_runs,
+    grid_of,
+    pair_prediction,
+    usual_batch,
+)
 from pairs.backends.dust3r.similarity import similarity_model_of
 from pairs.backends.jobs import Encoding
-from pairs.backends.network_options import PRECISIONS, chosen_device, chosen_fill, chosen_precision, libraries
+from pairs.backends.network_options import (
+    PRECISIONS,
+    chosen_device,
+    chosen_engine,
+    chosen_fill,
+    chosen_precision,
+    libraries,
+)
 from pairs.backends.pairwise import PairwiseBackend
 from pairs.backends.protocol import BackendOptions, refuse_other_options
-from pairs.engines.engine_names import engine_named
 from pairs.matching.correspondences import as_matches, symmetric_matches
 from pairs.networks.dust3r.checkpoint import CONFIG_NAME, WEIGHTS_NAME, read_checkpoint, require_fit
 from pairs.networks.dust3r.heads import HeadOutput
 from pairs.networks.dust3r.load import find_checkpoint, load_network
 from pairs.networks.dust3r.network import Encoded, PairNetwork, join
-from pairs.prediction.predictions import PairEntry, PairPrediction
+from pairs.prediction.predictions import Matches, PairEntry, PairPrediction
 from pairs.views.digest import files_digest
 from pairs.views.view import View, grid_mask
 
@@ -36,11 +50,6 @@ VERSION = 1
 made again."""
 _HEARD = ("weights", "device", "precision", "batch", "fill", "retrieval", "engine")
 """Of `BackendOptions`."""
-# One seed for each anchor of the aligner: denser matches would share their anchors.
-_SUBSAMPLE = 8
-_BATCH_CPU, _BATCH_ACCELERATOR = 1, 8
-"""On a CPU one pair in both orders fills the processor: four at a time were no faster
-(`benchmarks/network.py`)."""
 
 
 def make_mast3r(seed: int = 0, options: BackendOptions | None = None) -> PairwiseBackend:
@@ -64,7 +73,7 @@ class NetworkSpec:
     device: str
     precision: str
     fill: str
-    subsample: int = _SUBSAMPLE
+    subsample: int = SUBSAMPLE
     """Pixels between the seeds from which matches are searched, in both directions."""
 
 
@@ -92,6 +101,12 @@ class NetworkModel:
         with torch.inference_mode():
             ab, ba = self._both_orders([a for a, _ in pairs], [b for _, b in pairs])
             return [self._entry(ab, ba, pair, row) for row, pair in enumerate(pairs)]
+
+    def fine_matches(self, a: View, b: View, coarse: Matches) -> Matches:
+        """Return matches in pixels of the upright photos, by crops of them, from coarse ones on the views'
+        grids.
+        """
+        return fine_matches(self.network, a, b, coarse, self.fill)
 
     def _both_orders(self, first: Sequence[Encoding], second: Sequence[Encoding]) -> tuple[Decoded, Decoded]:
         a, b = self._batch(first), self._batch(second)
@@ -170,7 +185,7 @@ def _make(kind: str, options: BackendOptions) -> PairwiseBackend:
         to_grid=functools.partial(on_network_grid, grid=grid),
         open_model=functools.partial(open_network, spec),
         batch=_batch(options.batch, spec.device),
-        engine=engine_named(options.engine or "process", spec.device),
+        engine=chosen_engine(options),
         similarity_model=None
         if options.retrieval is None
         else similarity_model_of(options.retrieval, config, torch.device(spec.device)),
@@ -179,7 +194,7 @@ def _make(kind: str, options: BackendOptions) -> PairwiseBackend:
 
 def _batch(pairs: int | None, device: str) -> int:
     if pairs is None:
-        return _BATCH_CPU if device == "cpu" else _BATCH_ACCELERATOR
+        return usual_batch(torch.device(device))
     if pairs < 1:
         raise UserError(f"--batch {pairs}: at least one pair is decoded at a time. Give 1 or more.")
     return pairs

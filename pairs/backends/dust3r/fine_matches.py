@@ -13,7 +13,7 @@ import torch
 from masks.errors import UserError
 from masks.fill import Fill, mean
 from pairs.backends.dust3r.images import normalised
-from pairs.backends.dust3r.pair_entry import descriptor_runs
+from pairs.backends.dust3r.pair_entry import SUBSAMPLE, descriptor_runs, usual_batch
 from pairs.backends.jobs import within_memory
 from pairs.matching.coarse_to_fine import CropPair, FineOptions, coarse_to_fine, in_photos
 from pairs.matching.correspondences import as_matches, symmetric_matches
@@ -23,9 +23,6 @@ from pairs.networks.dust3r.network import Encoded, PairNetwork
 from pairs.prediction.predictions import Matches
 from pairs.views.photos import filled_photo
 from pairs.views.view import View
-
-_SUBSAMPLE = 8
-_BATCH_CPU, _BATCH_ACCELERATOR = 1, 8
 
 
 def fine_matches(network: PairNetwork, a: View, b: View, coarse: Matches, fill: Fill = mean) -> Matches:
@@ -44,7 +41,7 @@ def fine_matches(network: PairNetwork, a: View, b: View, coarse: Matches, fill: 
     photos = (full_photo(a, fill), full_photo(b, fill))
     options = FineOptions(
         windows=WindowOptions(longest=max(network.config.image_size)),
-        batch=_BATCH_CPU if network.device.type == "cpu" else _BATCH_ACCELERATOR,
+        batch=usual_batch(network.device),
     )
     return coarse_to_fine(
         *photos,
@@ -91,7 +88,7 @@ def _matched(network: PairNetwork, pairs: Sequence[CropPair]) -> list[Matches]:
         runs = [
             descriptor_runs(ab, ba, [crop.inside for crop in pair], row) for row, pair in enumerate(pairs)
         ]
-        return [as_matches(symmetric_matches(run, _SUBSAMPLE)) for run in runs if run is not None]
+        return [as_matches(symmetric_matches(run, SUBSAMPLE)) for run in runs if run is not None]
 
 
 def _encoded(network: PairNetwork, crops: Sequence[Crop]) -> Encoded:

@@ -1,5 +1,6 @@
-"""What a pair network says of two views, with their matches
-(docs/pair_networks.md, "Both orders of a pair")."""
+"""What a pair network says of two views, as store and matching take it (docs/pair_networks.md, "Both orders
+of a pair").
+"""
 
 from __future__ import annotations
 
@@ -9,38 +10,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from masks.fill import Fill, mean
-from pairs.backends.dust3r.images import NetworkGrid, network_input
-from pairs.matching.correspondences import Run, as_matches, symmetric_matches
+from pairs.backends.dust3r.images import NetworkGrid
+from pairs.matching.correspondences import Run
 from pairs.matching.descriptor_map import DescriptorMap
-from pairs.matching.from_pointmaps import with_matches
 from pairs.networks.dust3r.config import NetworkConfig
 from pairs.networks.dust3r.heads import HeadOutput
-from pairs.networks.dust3r.network import PairNetwork
-from pairs.prediction.predictions import Matches, PairEntry, PairPrediction
-from pairs.views.view import View, grid_mask
+from pairs.prediction.predictions import PairPrediction
 
 Decoded = tuple[HeadOutput, HeadOutput]
 """What the two heads say of one pair, in the order of decoding."""
 
 
+# One seed for each anchor of the aligner: denser matches would share their anchors.
+SUBSAMPLE = 8
+"""Pixels between the seeds from which matches are searched, in both directions."""
+_BATCH_CPU, _BATCH_ACCELERATOR = 1, 8
+
+
+def usual_batch(device: torch.device) -> int:
+    """Return how many pairs are decoded at once, unless somebody chooses.
+
+    On a CPU one pair in both orders fills the processor: four at a time were no faster
+    (`benchmarks/network.py`).
+    """
+    return _BATCH_CPU if device.type == "cpu" else _BATCH_ACCELERATOR
+
+
 def grid_of(config: NetworkConfig) -> NetworkGrid:
     """Return the images that a network was trained on."""
     return NetworkGrid(size=max(config.image_size), patch=config.patch_size)
-
-
-def predict_entry(network: PairNetwork, a: View, b: View, subsample: int = 8, fill: Fill = mean) -> PairEntry:
-    """Return both runs of a pair of views on the network's grid, and its matches inside the masks.
-
-    What stands behind the object is filled, so that no descriptor depends on it. Each image is encoded once.
-    """
-    with torch.no_grad():
-        encoded = [network.encode(network_input(view, fill).to(network.device)) for view in (a, b)]
-        ab, ba = network.decode(encoded[0], encoded[1]), network.decode(encoded[1], encoded[0])
-    entry = PairEntry(
-        pair_prediction(ab), pair_prediction(ba), _descriptor_matches((ab, ba), (a, b), subsample)
-    )
-    return with_matches(entry, a, b)
 
 
 def pair_prediction(decoded: Decoded, row: int = 0) -> PairPrediction:
@@ -66,13 +64,6 @@ def descriptor_runs(
         return None
     a_first, b_second, a_second, b_first = (each for each in maps if each is not None)
     return (a_first, b_second), (a_second, b_first)
-
-
-def _descriptor_matches(
-    decoded: tuple[Decoded, Decoded], views: tuple[View, View], subsample: int
-) -> Matches | None:
-    runs = descriptor_runs(*decoded, [grid_mask(view) for view in views])
-    return None if runs is None else as_matches(symmetric_matches(runs, subsample))
 
 
 def _descriptor_map(output: HeadOutput, inside: np.ndarray, row: int) -> DescriptorMap | None:

@@ -14,14 +14,16 @@ import numpy as np
 from masks.errors import GraphError, UserError
 from masks.notice import Notice, first_few, info, warning
 from masks.progress import Progress
+from pairs.backends.network_options import chosen_engine
 from pairs.backends.pairwise import PairwiseBackend, pairs_of
 from pairs.backends.protocol import BackendOptions, refuse_other_options
-from pairs.backends.vggt.group_pass import Grouped, MaxFrames, Run, parse_max_frames, predict_group
+from pairs.backends.vggt.group_pass import Grouped, MaxFrames, parse_max_frames, predict_group
 from pairs.backends.vggt.model_spec import GROUP_HEADS, TRACK_HEADS, VggtSpec, chosen_spec
 from pairs.backends.vggt.pair_model import on_own_grid, open_pair_model
 from pairs.backends.vggt.track_matches import TrackOptions, matches_of_pairs, nearest_camera, strongest_pairs
 from pairs.backends.vggt.track_pass import follow_all
-from pairs.engines.engine_names import engine_named
+from pairs.backends.work import Work
+from pairs.engines.processes import Processes
 from pairs.graph.scene_graphs import Edges
 from pairs.prediction.from_group import pair_from_group
 from pairs.prediction.predictions import GroupPrediction, Matches, PairEntry, Predictions
@@ -69,7 +71,7 @@ def make_vggt_pairs(seed: int = 0, options: BackendOptions | None = None) -> Pai
         own_grid=spec.own_grid,
         to_grid=functools.partial(on_own_grid, spec=spec),
         open_model=functools.partial(open_pair_model, spec),
-        engine=engine_named(options.engine or "process", spec.device),
+        engine=chosen_engine(options),
     )
 
 
@@ -101,7 +103,8 @@ class VggtGroup:
                 "the backend vggt looks at all photos together, not at pairs. Omit --graph, or use "
                 "--backend vggt-tracks or vggt-pairs."
             )
-        found = predict_group(views, self.max_frames, Run(self.spec, store, progress))
+        with Processes(1).start() as workers:
+            found = predict_group(views, self.max_frames, self.spec, Work(store, workers, progress))
         text = (
             "the cameras are as the network sees them. --backend vggt-tracks refines them by points that "
             "it follows through the photos."
@@ -139,14 +142,12 @@ class VggtTracks:
         Raises `UserError` when the memory does not suffice, `GraphError` when no two views share enough
         points.
         """
-        run = Run(self.spec, store, progress)
-        found = predict_group(views, self.max_frames, run, GROUP_HEADS | TRACK_HEADS)
-        matches = matches_of_pairs(
-            follow_all(found, self.tracks, run),
-            found.group,
-            [grid_mask(view) for view in found.views],
-            self.tracks,
-        )
+        with Processes(1).start() as workers:
+            work = Work(store, workers, progress)
+            found = predict_group(views, self.max_frames, self.spec, work, GROUP_HEADS | TRACK_HEADS)
+            tracks = follow_all(found, self.tracks, self.spec, work)
+        masks = [grid_mask(view) for view in found.views]
+        matches = matches_of_pairs(tracks, found.group, masks, self.tracks)
         edges = (
             strongest_pairs(matches, len(found.views), self.tracks.partners)
             if graph is None

@@ -113,7 +113,7 @@ def free_memory(device: torch.device) -> float | None:
         return float(torch.cuda.mem_get_info(device)[0])
     if device.type == "mps":
         return float(torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory())
-    known = [bytes_ for bytes_ in (_of_machine(), _of_container()) if bytes_ is not None]
+    known = [bytes_ for bytes_ in (_of_machine(), container_memory()) if bytes_ is not None]
     return min(known, default=None)
 
 
@@ -131,7 +131,7 @@ def _of_machine() -> float | None:
         )
 
 
-def _of_container(folder: Path = Path("/sys/fs/cgroup")) -> float | None:
+def container_memory(folder: Path = Path("/sys/fs/cgroup")) -> float | None:
     """Return what a container has left of its limit; none without one."""
     try:
         limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,17 +15,17 @@ import torch
 from masks.errors import UserError
 from masks.fill import fill_named
 from masks.notice import Notice, info
-from masks.progress import Progress
 from pairs.backends.jobs import is_out_of_memory
 from pairs.backends.vggt.cost import PassCost, free_memory, in_words, pass_cost
 from pairs.backends.vggt.group import group_prediction
 from pairs.backends.vggt.images import on_vggt_grid, vggt_input
 from pairs.backends.vggt.model_spec import GROUP_HEADS, VggtSpec, grid_for, open_vggt
 from pairs.backends.vggt.stitching import overlapping_windows, stitched
+from pairs.backends.work import Work, cached_map
 from pairs.networks.vggt.config import Head
 from pairs.networks.vggt.network import Dense, Vggt, VggtOutput
 from pairs.prediction.predictions import GroupPrediction
-from pairs.prediction.store import PredictionStore
+from pairs.prediction.store import Arrays
 from pairs.views.digest import digest
 from pairs.views.view import View
 
@@ -58,15 +58,6 @@ class Grouped:
     notices: tuple[Notice, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Where a pass keeps what is finished, and whom it tells how far it is."""
-
-    spec: VggtSpec
-    store: PredictionStore
-    progress: Progress
-
-
 def parse_max_frames(text: str) -> MaxFrames:
     """Return what `auto`, `all` or a number stand for. Raises `UserError` for anything else."""
     if text in ("auto", "all"):
@@ -80,35 +71,42 @@ def parse_max_frames(text: str) -> MaxFrames:
 
 
 def predict_group(
-    views: Sequence[View], max_frames: MaxFrames, run: Run, heads: frozenset[Head] = GROUP_HEADS
+    views: Sequence[View],
+    max_frames: MaxFrames,
+    spec: VggtSpec,
+    work: Work,
+    heads: frozenset[Head] = GROUP_HEADS,
 ) -> Grouped:
     """Return cameras, depth and confidence of all views, in the world of the first.
 
     `heads` are those that the windows must leave memory for. Raises `UserError` before anything is read when
     the memory does not suffice.
     """
-    run.progress("scaling photos for the network", 0, 1)
-    placed = on_vggt_grid(views, grid_for(tuple(views), run.spec))
-    device = torch.device(run.spec.device)
+    work.progress("scaling photos for the network", 0, 1)
+    placed = on_vggt_grid(views, grid_for(tuple(views), spec))
+    device = torch.device(spec.device)
     height, width = placed[0].image.shape[:2]
-    cost = pass_cost(run.spec.with_heads(heads), (height, width), run.spec.frames_at_once)
+    cost = pass_cost(spec.with_heads(heads), (height, width), spec.frames_at_once)
     windows, notices = choose_windows(len(placed), cost, free_memory(device), max_frames)
     # Said before it is run: whoever has not so much memory or time can still stop here.
-    run.progress(
+    work.progress(
         f"looking at {len(windows[0])} photos together ({in_words(cost, len(windows[0]), device)})",
         0,
         len(windows),
     )
-    # Opened when a window is missing: a finished scene reads no 5 GB of weights.
-    network = functools.cache(lambda: open_vggt(run.spec, GROUP_HEADS))
-    groups: list[GroupPrediction] = []
-    for k, window in enumerate(windows):
-        group, remarks = _window(tuple(placed[view] for view in window), network, run)
-        groups.append(group)
-        notices += remarks
-        run.progress("looking at photos together", k + 1, len(windows))
-    whole, doubts = stitched(groups, windows, [view.name for view in placed])
-    return Grouped(placed, whole, windows, tuple(dict.fromkeys((*notices, *doubts))))
+    seen = [tuple(placed[view] for view in window) for window in windows]
+    said = cached_map(
+        work,
+        "looking at photos together",
+        _GROUPS,
+        [digest(spec.key("vggt"), [view.grid_key for view in window]) for window in seen],
+        _Looker(spec),
+        lambda missing: [seen[k] for k in missing],
+    )
+    groups = [group_prediction(window, _output(arrays)) for window, arrays in zip(seen, said)]
+    whole, doubts = stitched([group for group, _ in groups], windows, [view.name for view in placed])
+    remarks = [remark for _, some in groups for remark in some]
+    return Grouped(placed, whole, windows, tuple(dict.fromkeys((*notices, *remarks, *doubts))))
 
 
 def choose_windows(
@@ -152,27 +150,28 @@ def _windows_notice(num_views: int, size: int, count: int, why: str) -> Notice:
     return info("groups", text)
 
 
-def _window(
-    views: tuple[View, ...], network: Callable[[], Vggt], run: Run
-) -> tuple[GroupPrediction, tuple[Notice, ...]]:
-    """Return what the network says of one window, from the store when it is there."""
-    key = digest(run.spec.key("vggt"), [view.grid_key for view in views])
-    found = run.store.get(_GROUPS, key)
-    if found is None:
-        found = _look(network(), views, run.spec)
-        run.store.put(_GROUPS, key, found)
-    return group_prediction(views, _output(found))
+class _Looker:
+    """Looks at photos together, with a network that is opened when the first come."""
 
+    def __init__(self, spec: VggtSpec) -> None:
+        self._spec = spec
 
-def _look(network: Vggt, views: Sequence[View], spec: VggtSpec) -> dict[str, np.ndarray]:
-    """Run the network once, and return what it says as arrays: encodings (S, 9), depth and confidence (S, H,
-    W).
-    """
-    with torch.inference_mode(), enough_memory(len(views)):
-        aggregated = network.aggregate(vggt_input(views, fill_named(spec.fill)).to(network.device)[None])
-        encodings, depth = network.camera(aggregated)[-1], network.depth(aggregated, spec.frames_at_once)
-    arrays = {"encodings": encodings[0], "depth": depth.values[0, ..., 0], "conf": depth.conf[0]}
-    return {name: tensor.float().cpu().numpy() for name, tensor in arrays.items()}
+    @functools.cached_property
+    def _network(self) -> Vggt:
+        return open_vggt(self._spec, GROUP_HEADS)
+
+    def __call__(self, views: Sequence[View]) -> dict[str, np.ndarray]:
+        """Run the network once, and return what it says as arrays: encodings (S, 9), depth and confidence
+        (S, H, W).
+        """
+        network, spec = self._network, self._spec
+        with torch.inference_mode(), enough_memory(len(views)):
+            images = vggt_input(views, fill_named(spec.fill)).to(network.device)
+            aggregated = network.aggregate(images[None])
+            encodings = network.camera(aggregated)[-1]
+            depth = network.depth(aggregated, spec.frames_at_once)
+        arrays = {"encodings": encodings[0], "depth": depth.values[0, ..., 0], "conf": depth.conf[0]}
+        return {name: tensor.float().cpu().numpy() for name, tensor in arrays.items()}
 
 
 @contextmanager
@@ -192,7 +191,7 @@ def enough_memory(num_photos: int) -> Iterator[None]:
         ) from error
 
 
-def _output(found: dict[str, np.ndarray]) -> VggtOutput:
+def _output(found: Arrays) -> VggtOutput:
     encodings, depth, conf = (torch.from_numpy(found[name])[None] for name in ("encodings", "depth", "conf"))
     return VggtOutput(
         (encodings,), Dense(depth[..., None], conf), None, None, (depth.shape[2], depth.shape[3])

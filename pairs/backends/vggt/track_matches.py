@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
+from pairs.graph.farthest_points import farthest_points
 from pairs.graph.scene_graphs import Edges
 from pairs.prediction.predictions import GroupPrediction, Matches
 from pairs.views.cameras import Cameras
@@ -119,13 +120,7 @@ def spread_views(cameras: Cameras, views: Sequence[int], count: int) -> list[int
     Cameras are as far apart as they are turned, in radians, plus as they are moved, in units of their mean
     distance from their middle.
     """
-    apart = _apart(cameras, list(views))
-    chosen, nearest = [0], apart[0].copy()
-    while len(chosen) < min(count, len(views)):
-        # Equal cameras are no nearer to each other than to themselves: a chosen one must not come again.
-        nearest[chosen] = -1
-        chosen.append(int(nearest.argmax()))
-        nearest = np.minimum(nearest, apart[chosen[-1]])
+    chosen = farthest_points(_apart(cameras, list(views)), count, first=0).views
     return [views[k] for k in chosen]
 
 

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from masks.fill import fill_named
-from pairs.backends.vggt.group_pass import Grouped, Run, enough_memory
+from pairs.backends.vggt.group_pass import Grouped, enough_memory
 from pairs.backends.vggt.images import vggt_input
-from pairs.backends.vggt.model_spec import TRACK_HEADS, open_vggt
+from pairs.backends.vggt.model_spec import TRACK_HEADS, VggtSpec, open_vggt
 from pairs.backends.vggt.query_frames import swapped_to_front
 from pairs.backends.vggt.query_points import query_points, require_on_object
 from pairs.backends.vggt.track_matches import TrackOptions, Tracks, reached, spread_views
+from pairs.backends.work import Work
 from pairs.networks.vggt.network import Vggt
 from pairs.networks.vggt.tracker import Tracks as NetworkTracks
 from pairs.views.digest import digest
@@ -30,23 +31,23 @@ other,
 so the number is part of the key."""
 
 
-def follow_all(grouped: Grouped, options: TrackOptions, run: Run) -> tuple[Tracks, ...]:
+def follow_all(grouped: Grouped, options: TrackOptions, spec: VggtSpec, work: Work) -> tuple[Tracks, ...]:
     """Return tracks of points of some photos of every window through that window.
 
     Query photos are spread over the cameras; a photo that hardly any point of others reaches becomes one as
     well, once.
     """
     masks = [grid_mask(view) for view in grouped.views]
-    network = functools.cache(lambda: open_vggt(run.spec, TRACK_HEADS))
+    network = functools.cache(lambda: open_vggt(spec, TRACK_HEADS))
     found: list[Tracks] = []
     for k, window in enumerate(grouped.windows):
-        follow = functools.partial(_follow, grouped.views, window, options, network, run)
+        follow = functools.partial(_follow, grouped.views, window, options, network, spec, work)
         own: list[Tracks] = []
         queries = spread_views(grouped.group.cameras, window, options.query_views)
-        run.progress("following points, a pass each", k * len(queries), len(grouped.windows) * len(queries))
+        work.progress("following points, a pass each", k * len(queries), len(grouped.windows) * len(queries))
         for number, view in enumerate(queries):
             own.append(follow(view))
-            run.progress(
+            work.progress(
                 "following points, a pass each",
                 k * len(queries) + number + 1,
                 len(grouped.windows) * len(queries),
@@ -107,33 +108,33 @@ def _follow(
     window: tuple[int, ...],
     options: TrackOptions,
     network: Callable[[], Vggt],
-    run: Run,
+    spec: VggtSpec,
+    work: Work,
     query: int,
 ) -> Tracks:
     """Return the tracks of points of one view through its window, from the store when they are there."""
     seen = [views[view] for view in window]
     position = window.index(query)
     key = digest(
-        run.spec.key("vggt tracks"),
+        spec.key("vggt tracks"),
         [view.grid_key for view in seen],
         position,
         options.points,
         _POINT_FRAMES_CPU,
         _POINT_FRAMES_ACCELERATOR,
     )
-    found = run.store.get(_TRACKS, key)
-    if found is None:
-        found = _followed(seen, position, options, network, run)
-        run.store.put(_TRACKS, key, found)
+    found = work.store.get_or_make(
+        _TRACKS, key, lambda: _followed(seen, position, options, network, spec.fill)
+    )
     return Tracks(window, position, found["xy"], found["visible"], found["conf"])
 
 
 def _followed(
-    seen: Sequence[View], position: int, options: TrackOptions, network: Callable[[], Vggt], run: Run
+    seen: Sequence[View], position: int, options: TrackOptions, network: Callable[[], Vggt], fill: str
 ) -> dict[str, np.ndarray]:
-    picture = vggt_input([seen[position]], fill_named(run.spec.fill))[0].permute(
+    picture = vggt_input([seen[position]], fill_named(fill))[0].permute(
         1, 2, 0
     )  # (H, W, 3), what the network sees
     points = query_points((picture * 255).round().byte().numpy(), grid_mask(seen[position]), options.points)
     with enough_memory(len(seen)):
-        return follow_points(network(), seen, position, points, run.spec.fill)
+        return follow_points(network(), seen, position, points, fill)

@@ -126,7 +126,9 @@ def test_a_pair_is_good_by_its_most_confident_match_and_falls_back_otherwise(pro
     }
     others = {
         tuple(sorted(pair))
-        for pair in zip(weak.frame[weak.ends.group].tolist(), weak.ends.view[weak.ends.group, 0].tolist())
+        for pair in zip(
+            weak.target_view[weak.ends.group].tolist(), weak.ends.view[weak.ends.group, 0].tolist()
+        )
     }
     assert pairs.isdisjoint(others)
     assert match_terms(problem, NO_PAIR, FREE) is None
@@ -140,7 +142,9 @@ def test_nan_confidence_makes_a_pair_fall_back(problem):
     assert weak is not None
     assert {
         tuple(sorted(pair))
-        for pair in zip(weak.frame[weak.ends.group].tolist(), weak.ends.view[weak.ends.group, 0].tolist())
+        for pair in zip(
+            weak.target_view[weak.ends.group].tolist(), weak.ends.view[weak.ends.group, 0].tolist()
+        )
     } == {tuple(problem.pair[0].tolist())}
 
 

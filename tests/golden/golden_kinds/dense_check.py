@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 import torch
 from golden_case import Case, Comparison
+from golden_mismatch import EXACT, Rule, mismatch, same
 from torch import Tensor
-
-Rule = Mapping[str, float]
 
 
 def check(case: Case, comparison: Comparison) -> None:
@@ -51,15 +51,15 @@ def rule_of(case: Case, key: str, dtype: torch.dtype) -> Rule:
 
 
 def _mismatch(key: str, actual: Tensor, expected: Tensor, rule: Rule) -> list[str]:
-    """Return a line for an array that violates its rule."""
+    """Return a line for each number of its rule that an array violates."""
     if actual.ndim == 0:
         actual = actual[None]
-    if actual.shape != expected.shape:
-        return [f"{key}: shape {tuple(actual.shape)}, expected {tuple(expected.shape)}"]
+    if "atol" in rule or actual.shape != expected.shape or expected.numel() == 0:
+        problems = mismatch(key, actual, expected, {**EXACT, **rule})
+        if problems:
+            return problems
     a, b = actual.double(), expected.double()
-    if a.numel() == 0:
-        return []
-    measured = {name: _measure(name, a, b, rule) for name in rule if name != "rtol"}
+    measured = {name: _measure(name, a, b) for name in rule if name not in EXACT and expected.numel()}
     return [
         f"{key}: {name} {value:.3g}, allowed {rule[name]:g}"
         for name, value in measured.items()
@@ -67,21 +67,21 @@ def _mismatch(key: str, actual: Tensor, expected: Tensor, rule: Rule) -> list[st
     ]
 
 
-def _measure(name: str, a: Tensor, b: Tensor, rule: Rule) -> float:
+def _measure(name: str, a: Tensor, b: Tensor) -> float:
     """Return what the rule's number of that name bounds; not finite where a finite number was expected, or
     the reverse, is infinitely wrong.
     """
-    same = (a == b) | (a.isnan() & b.isnan())
-    wrong = torch.where(same, 0.0, (a - b).abs().nan_to_num(nan=torch.inf))
+    equal = same(a, b)
+    if name == "max_different_pixels":
+        return float((~equal).sum())
+    if not bool((equal | (a.isfinite() & b.isfinite())).all()):
+        return math.inf
+    a, b = torch.where(b.isfinite(), a, 0.0), torch.where(b.isfinite(), b, 0.0)
     match name:
-        case "atol":
-            return (wrong - torch.where(same, 0.0, rule.get("rtol", 0.0) * b.abs())).max().item()
         case "max_abs":
-            return wrong.max().item()
+            return (a - b).abs().max().item()
         case "median_rel":
-            return (a / b - 1).abs().nan_to_num(nan=torch.inf).median().item()
-        case "max_different_pixels":
-            return float((~same).sum())
+            return torch.where(equal, 0.0, (a / b - 1).abs()).median().item()
         case "degrees":
             chord = torch.linalg.matrix_norm(a[..., :3, :3] - b[..., :3, :3]) / 8**0.5
             return torch.rad2deg(2 * chord.clamp(max=1).asin()).max().item()

@@ -1,4 +1,6 @@
-"""Descriptor matching and the windows of coarse to fine (docs/pair_networks.md, "Fast reciprocal matching")."""
+"""Descriptor matching and the windows of coarse to fine
+(docs/pair_networks.md, "Fast reciprocal matching").
+"""
 
 from __future__ import annotations
 

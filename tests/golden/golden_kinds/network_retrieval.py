@@ -9,7 +9,8 @@ from torch import Tensor
 
 from golden_kinds import network_check
 from golden_kinds.network_models import network_of
-from pairs.graph.by_similarity import farthest_views, retrieval_pairs
+from pairs.graph.by_similarity import retrieval_pairs
+from pairs.graph.farthest_points import FarthestPoints, farthest_points
 from pairs.graph.reference_pairs import reference_pairs
 from pairs.retrieval.asmk import image_words, nearest_words, similarity_matrix
 from pairs.retrieval.files import read_retrieval
@@ -69,14 +70,14 @@ def fps_graph(case: Case) -> Comparison:
     num_views, count, least = len(similarity), options["Na"], options["dist_thresh"]
     first = int(np.random.RandomState(options["numpy_global_seed"]).choice(num_views))
     least = -np.inf if least is None else least
-    keys = farthest_views(1 - similarity, count, first, least) if count else []
+    keys = farthest_points(1 - similarity, count, first, least) if count else FarthestPoints([], [])
     found = {
         "pairs_sorted": torch.tensor(
             sorted(retrieval_pairs(similarity, count, options["tokK"], first, least))
         ),
-        "keyimgs": torch.tensor([view for view, _ in keys], dtype=torch.int64),
-        "fps_indices": torch.tensor([view for view, _ in keys], dtype=torch.int64),
-        "fps_distances": torch.tensor([far for _, far in keys], dtype=torch.float64),
+        "keyimgs": torch.tensor(keys.views, dtype=torch.int64),
+        "fps_indices": torch.tensor(keys.views, dtype=torch.int64),
+        "fps_distances": torch.tensor(keys.distances, dtype=torch.float64),
     }
     if "scene_graph" in options:
         pairs = reference_pairs(

@@ -7,8 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masks.errors import GraphError
-from pairs.graph.by_similarity import SimilarityGraph, spread_views
-from pairs.graph.scene_graphs import Complete, FromFile, LogWindow, Ring, Star, Window, parse_graph
+from pairs.graph.by_similarity import SimilarityGraph
+from pairs.graph.scene_graphs import (
+    Complete,
+    FromFile,
+    LogWindow,
+    Ring,
+    SceneGraph,
+    Star,
+    Window,
+    parse_graph,
+)
 
 GRAPHS = [
     Complete(),
@@ -25,8 +34,21 @@ def named(num_views: int) -> list[str]:
     return [f"{k}.jpg" for k in range(num_views)]
 
 
-@given(graph=st.sampled_from(GRAPHS), num_views=st.integers(2, 20))
-def test_every_graph_ties_all_views_together_without_loops(graph, num_views):
+@st.composite
+def graphs_and_sizes(draw: st.DrawFn) -> tuple[SceneGraph, int]:
+    """Any graph and a number of views; for retrieval, of views that often look the same."""
+    num_views = draw(st.integers(2, 20))
+    if draw(st.booleans()):
+        return draw(st.sampled_from(GRAPHS)), num_views
+    looks = np.array(draw(st.lists(st.integers(0, 2), min_size=num_views, max_size=num_views)))
+    similarity = 1 - np.abs(np.subtract.outer(looks, looks)) / 2
+    keys, neighbours, seed = (draw(st.integers(least, 25)) for least in (1, 1, 0))
+    return SimilarityGraph(similarity, keys, neighbours, seed), num_views
+
+
+@given(graphs_and_sizes())
+def test_every_graph_ties_all_views_together_without_loops(graph_and_size):
+    graph, num_views = graph_and_size
     edges = graph.edges(named(num_views))
     assert list(edges.nodes) == list(range(num_views))
     assert networkx.is_connected(edges)
@@ -145,8 +167,3 @@ def test_retrieval_pairs_every_view_and_is_the_same_for_the_same_seed(seed, num_
 def test_retrieval_refuses_similarities_of_other_views():
     with pytest.raises(GraphError, match="4 views"):
         SimilarityGraph(np.eye(3)).edges(named(4))
-
-
-def test_key_views_are_far_from_each_other():
-    position = np.array([0.0, 0.1, 5.0, 5.1, 9.0])
-    assert spread_views(abs(position[:, None] - position), 3, 0) == [0, 4, 2]

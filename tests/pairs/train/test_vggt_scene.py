@@ -53,14 +53,20 @@ def test_a_normalised_scene_is_the_same_scene(seed):
 @given(st.integers(0, 10**6), st.floats(0.1, 10))
 def test_neither_the_world_nor_the_unit_of_a_scene_matters(seed, size):
     truth = scene(seed)
+    generator = torch.Generator().manual_seed(seed + 1)
+    R = roma.special_gramschmidt(torch.randn(3, 2, generator=generator, dtype=torch.float64))
+    t = 5 * torch.randn(3, generator=generator, dtype=torch.float64)
+    # The world becomes R x + t, and then `size` times larger.
     pose = truth.cam_from_world.clone()
-    pose[..., 3] *= size
-    larger = replace(
-        truth, cam_from_world=pose, world_points=truth.world_points * size, depth=truth.depth * size
-    )
-    one, other = normalised_scene(truth), normalised_scene(larger)
-    assert_close(one.world_points, other.world_points, atol=1e-3, rtol=1e-3)
-    assert_close(one.depth, other.depth, atol=1e-3, rtol=1e-3)
+    pose[..., :3] = truth.cam_from_world[..., :3] @ R.mT
+    pose[..., 3] = size * (truth.cam_from_world[..., 3] - pose[..., :3] @ t)
+    points = size * (truth.world_points @ R.mT + t)
+    other = replace(truth, cam_from_world=pose, world_points=points, depth=truth.depth * size)
+    assert_close(in_cameras(other), size * in_cameras(truth))
+    one, same = normalised_scene(truth), normalised_scene(other)
+    # Double precision throughout; the coordinates that cancel are some ten units large.
+    for part in ("world_points", "depth", "cam_from_world"):
+        assert_close(getattr(one, part), getattr(same, part), atol=1e-10, rtol=1e-10)
 
 
 def test_the_mean_distance_is_that_of_the_valid_points_of_all_frames():

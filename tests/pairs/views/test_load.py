@@ -1,10 +1,12 @@
 """From folders of files to views."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from masks.errors import ImageError, MaskError
 from masks.notice import Level
@@ -109,3 +111,52 @@ def test_cropping_to_the_object_keeps_intrinsics_exact(tmp_path: Path) -> None:
     assert max(pixel_map.target_size) <= 48
     assert pixel_map.crop[0] > 0
     assert pixel_map.scale[0] == pytest.approx(pixel_map.scale[1], rel=0.02)
+
+
+def cut_outs(folder: Path, count: int, size: tuple[int, int] = (96, 64), opaque: bool = False) -> Path:
+    folder.mkdir()
+    w, h = size
+    for k in range(count):
+        rgba = np.random.default_rng(k).integers(0, 255, (h, w, 4), np.uint8)
+        rgba[..., 3] = 255 if opaque else 0
+        rgba[h // 4 : 3 * h // 4, w // 4 : 3 * w // 4, 3] = 255
+        Image.fromarray(rgba).save(folder / f"{k}.png", compress_level=0)
+    return folder
+
+
+def test_photos_with_alpha_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = []
+    prepare = PngImageFile.load_prepare  # Pillow calls it when it begins to decode a PNG's pixels.
+    monkeypatch.setattr(PngImageFile, "load_prepare", lambda self: decoded.append(self) or prepare(self))
+    load_views(cut_outs(tmp_path / "images", 3))
+    assert len(decoded) == 3
+
+
+def test_opaque_alpha_channels_are_no_masks(tmp_path: Path) -> None:
+    views, notices = load_views(cut_outs(tmp_path / "images", 2, opaque=True))
+    assert [view.mask for view in views] == [None, None]
+    assert any("no masks" in notice.text for notice in notices)
+
+
+def test_a_cut_out_among_plain_photos_is_an_error_that_names_the_plain_one(tmp_path: Path) -> None:
+    folder = cut_outs(tmp_path / "images", 2)
+    Image.new("RGB", (96, 64)).save(folder / "plain.png")
+    with pytest.raises(MaskError, match=r"plain\.png: has no alpha channel"):
+        load_views(folder)
+    views, _ = load_views(folder, "none")
+    assert len(views) == 3
+
+
+@pytest.mark.parametrize("how", ["folder", "alpha"])
+def test_a_further_photo_costs_its_grid_and_a_bit_a_pixel(tmp_path: Path, how: str) -> None:
+    size = (640, 480)
+    folder = cut_outs(tmp_path / "images", 6, size)
+    masks_folder = masks(tmp_path / "masks", 6, size) if how == "folder" else "auto"
+    options, peaks = LoadOptions(grid=GridOptions(longest=64)), []
+    for count in (2, 6):
+        tracemalloc.start()
+        load_views([folder / f"{k}.png" for k in range(count)], masks_folder, options)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    grid = 64 * 48 * 3
+    assert (peaks[1] - peaks[0]) / 4 < 1.2 * (640 * 480 / 8 + grid)

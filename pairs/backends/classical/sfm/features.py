@@ -6,7 +6,7 @@ moves with the line of sight.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +16,7 @@ from masks.mask import shrunk
 from pairs.backends.classical.keys import photo_key, stage_key
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.working_image import WorkingImage, working_image
+from pairs.backends.work import arrays_of
 from pairs.views.view import View
 
 KIND = "features"
@@ -53,9 +54,13 @@ def features_key(view: View, options: SolveOptions) -> str:
     return stage_key(KIND, photo_key(view), view.mask is None, limits)
 
 
-def find_features(task: tuple[View, SolveOptions]) -> Features:
-    """Find the features of one view; a task for a worker."""
-    view, options = task
+def find_features(task: tuple[View, SolveOptions]) -> dict[str, np.ndarray]:
+    """Find the features of one view, as the store keeps them; a task for a worker."""
+    return arrays_of(features_of(*task))
+
+
+def features_of(view: View, options: SolveOptions) -> Features:
+    """Find the features of one view."""
     return detect(working_image(view, options.working_longest), options)
 
 
@@ -86,16 +91,6 @@ def comparable(descriptors: np.ndarray) -> np.ndarray:
     root = np.sqrt(raw / np.maximum(raw.sum(1, keepdims=True), 1))
     # Rounding moves an entry by 1/8000 of the norm at most: SIFT's own eight bits are coarser.
     return np.rint(root * np.float32(DESCRIPTOR_SCALE))
-
-
-def features_to_arrays(features: Features) -> dict[str, np.ndarray]:
-    """Return features as the store keeps them."""
-    return {"xy": features.xy, "size": features.size, "descriptors": features.descriptors}
-
-
-def features_from_arrays(arrays: Mapping[str, np.ndarray]) -> Features:
-    """Return features as the store kept them."""
-    return Features(arrays["xy"], arrays["size"], arrays["descriptors"])
 
 
 def _sift(grey: np.ndarray, inside: np.ndarray | None) -> tuple[Sequence[cv2.KeyPoint], np.ndarray | None]:

@@ -18,7 +18,7 @@ import numpy as np
 from masks.errors import MissingExtraError
 from pairs.backends.classical.sfm.matching import Pair
 from pairs.backends.classical.sfm.verification import VerifiedPair, shift_fundamental
-from pairs.engines.processes import call_in_child
+from pairs.engines.engines import Workers
 from pairs.views.cameras import Cameras
 
 if TYPE_CHECKING:
@@ -100,22 +100,28 @@ def require_mapper() -> None:
         )
 
 
-def solve_in_child(job: MapperJob) -> MapperModel | None:
+def solve_apart(job: MapperJob, workers: Workers) -> MapperModel | None:
     """Run the mapper in a process of its own; none when no model came out. An unexpected death is a
     `SolverError` with its last words.
     """
-    # The folder belongs to this process: the child is killed on Ctrl-C and could not clear it away.
+    # The folder belongs to this process: the other one is killed on Ctrl-C and could not clear it away.
     with tempfile.TemporaryDirectory(prefix="pointloom-") as folder:
-        return call_in_child(run_mapper, (job, Path(folder)))
+        return workers.apart(run_mapper, (job, Path(folder)))
 
 
 def run_mapper(task: tuple[MapperJob, Path]) -> MapperModel | None:
     """Run the mapper in this process, with an empty folder to write to; of several models the one with most
     views counts.
     """
+    job, folder = task
+    # Another machine of a cluster has not the caller's folder.
+    with tempfile.TemporaryDirectory(dir=folder if folder.exists() else None) as own:
+        return _run_in(Path(own), job)
+
+
+def _run_in(folder: Path, job: MapperJob) -> MapperModel | None:
     import pycolmap
 
-    job, folder = task
     # Warnings and worse: its running commentary would crowd out the last words of a crash.
     pycolmap.logging.minloglevel = 1
     database = folder / "matches.db"

@@ -5,6 +5,7 @@ Both tests drop places that repeat on the object, which no later step could tell
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,11 +28,11 @@ _BLOCK_ROWS = 192
 
 @dataclass(frozen=True, slots=True)
 class MatchTask:
-    """One view against several others, by the store keys of their features."""
+    """Two views, by the store keys of their features."""
 
     store: PredictionStore
     first: str
-    others: tuple[str, ...]
+    second: str
     ratio: float
 
 
@@ -40,15 +41,10 @@ def matches_key(features_a: str, features_b: str, ratio: float) -> str:
     return stage_key(MATCHES_KIND, features_a, features_b, ratio)
 
 
-def match_features(task: MatchTask) -> int:
-    """Match one view with others and put the index pairs (M, 2) into the store; a task for a worker. Returns
-    the number of pairs done.
-    """
-    first = _load_descriptors(task.store, task.first)
-    for other in task.others:
-        matches = mutual_matches(first, _load_descriptors(task.store, other), task.ratio)
-        task.store.put(MATCHES_KIND, matches_key(task.first, other, task.ratio), {"indices": matches})
-    return len(task.others)
+def match_features(task: MatchTask) -> dict[str, np.ndarray]:
+    """Match two views, and return their index pairs (M, 2) as the store keeps them; a task for a worker."""
+    first, second = (_load_descriptors(task.store, key) for key in (task.first, task.second))
+    return {"indices": mutual_matches(first, second, task.ratio)}
 
 
 def mutual_matches(first: np.ndarray, second: np.ndarray, ratio: float) -> np.ndarray:
@@ -120,6 +116,8 @@ def _nearest_both_ways(
     return best_of_row, similarity, runner_up, best_of_column
 
 
+# Two, because pairs come sorted: the first view of a worker's last task is most often that of its next one.
+@functools.lru_cache(maxsize=2)
 def _load_descriptors(store: PredictionStore, key: str) -> np.ndarray:
     arrays = store.get(KIND, key)
     if arrays is None:

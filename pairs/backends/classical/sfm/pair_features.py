@@ -10,7 +10,7 @@ import numpy as np
 from masks.notice import Notice, info
 from masks.pixelmap import to_source, to_target
 from pairs.backends.classical.options import SolveOptions
-from pairs.backends.classical.sfm.features import comparable, find_features
+from pairs.backends.classical.sfm.features import comparable, features_of
 from pairs.backends.classical.sfm.matching import Pair, merge_doubles, mutual_matches
 from pairs.backends.classical.sfm.stationary import reject_stationary
 from pairs.backends.classical.sfm.verification import verify_pairs
@@ -30,7 +30,7 @@ def feature_matches(a: View, b: View, options: SolveOptions) -> tuple[Matches, t
     matches: none.
     """
     with single_threaded():
-        features = [find_features((view, options)) for view in (a, b)]
+        features = [features_of(view, options) for view in (a, b)]
         xy = [each.xy for each in features]
         matches = {
             _PAIR: mutual_matches(

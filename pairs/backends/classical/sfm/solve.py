@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from masks.notice import Level, Notice
-from pairs.prediction.store import PredictionStore
+from pairs.prediction.store import Arrays
 from pairs.views.cameras import Cameras
 
 KIND = "scene_solve"
@@ -33,11 +33,8 @@ class SceneSolve:
     """What was decided, retried and left out."""
 
 
-def load_solve(store: PredictionStore, key: str) -> SceneSolve | None:
-    """Return a finished solve, or none."""
-    arrays = store.get(KIND, key)
-    if arrays is None:
-        return None
+def solve_from_arrays(arrays: Arrays) -> SceneSolve:
+    """Return a solve as the store kept it."""
     notices = json.loads(arrays["notices"].tobytes())
     return SceneSolve(
         placed=tuple(int(view) for view in arrays["placed"]),
@@ -50,10 +47,10 @@ def load_solve(store: PredictionStore, key: str) -> SceneSolve | None:
     )
 
 
-def store_solve(store: PredictionStore, key: str, solve: SceneSolve) -> None:
-    """Keep a finished solve."""
+def solve_to_arrays(solve: SceneSolve) -> Arrays:
+    """Return a solve as the store keeps it."""
     notices = json.dumps([[notice.level, notice.subject, notice.text] for notice in solve.notices])
-    arrays = {
+    return {
         "placed": np.array(solve.placed, np.int32),
         "K": solve.cameras.K,
         "cam_from_world": solve.cameras.cam_from_world,
@@ -63,4 +60,3 @@ def store_solve(store: PredictionStore, key: str, solve: SceneSolve) -> None:
         "observed_xy": solve.observed_xy,
         "notices": np.frombuffer(notices.encode(), np.uint8),
     }
-    store.put(KIND, key, arrays)

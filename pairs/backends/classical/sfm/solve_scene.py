@@ -12,22 +12,15 @@ from itertools import combinations
 import networkx
 import numpy as np
 
-from masks.errors import MaskError, ReconstructionError, SolverError
+from masks.errors import MaskError, ReconstructionError
 from masks.notice import SHOWN, Notice, info, left_out, warning
 from masks.progress import Progress
 from pairs.backends.classical.keys import photo_key, stage_key
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.attempts import Evidence, best_attempt, run_attempts
 from pairs.backends.classical.sfm.candidates import promising_pairs
-from pairs.backends.classical.sfm.features import (
-    KIND,
-    Features,
-    features_from_arrays,
-    features_key,
-    features_to_arrays,
-    find_features,
-)
-from pairs.backends.classical.sfm.mapper import require_mapper, solve_in_child
+from pairs.backends.classical.sfm.features import KIND, Features, features_key, find_features
+from pairs.backends.classical.sfm.mapper import require_mapper, solve_apart
 from pairs.backends.classical.sfm.matching import (
     MATCHES_KIND,
     MatchTask,
@@ -38,28 +31,20 @@ from pairs.backends.classical.sfm.matching import (
 )
 from pairs.backends.classical.sfm.outcome import hand_over, require_enough, scene_notices
 from pairs.backends.classical.sfm.solve import KIND as SOLVE_KIND
-from pairs.backends.classical.sfm.solve import SceneSolve, load_solve, store_solve
+from pairs.backends.classical.sfm.solve import SceneSolve, solve_from_arrays, solve_to_arrays
 from pairs.backends.classical.sfm.stationary import StationaryReport, nothing_moves, reject_stationary
 from pairs.backends.classical.sfm.verification import VerifiedPair, verify_pairs
 from pairs.backends.classical.sfm.working_image import working_mask
-from pairs.engines.processes import WorkerPool, single_threaded
-from pairs.prediction.store import PredictionStore
+from pairs.backends.work import Work, cached_map
+from pairs.engines.processes import single_threaded
 from pairs.views.view import View
 
 _WARNED_STATIC = 0.05
 """Share of key points that stand still above which the report warns."""
-# Descriptors of the first view are read and converted once a task; larger tasks would leave workers idle at
-# the end.
-_OTHERS_PER_TASK = 8
 
 
 def solve_scene(
-    views: Sequence[View],
-    graph: networkx.Graph | None,
-    store: PredictionStore,
-    progress: Progress,
-    options: SolveOptions,
-    workers: int = 1,
+    views: Sequence[View], graph: networkx.Graph | None, work: Work, options: SolveOptions
 ) -> SceneSolve:
     """Place the views' cameras and the scene points that they share.
 
@@ -67,9 +52,8 @@ def solve_scene(
     window would make a poor scene. It says which views the user holds for neighbours, and its pairs are tried
     alone when the scene of all pairs contradicts the silhouettes. Finished features, matches and solves are
     read from the store, whatever the grid. Views that cannot be placed are named in the notices with the
-    reason. `workers` processes share the work and change no bit of it; with one, everything but the mapper
-    runs in this process. Raises `ReconstructionError` or `MaskError` when the photos do not say enough,
-    `SolverError` when the mapper dies.
+    reason. Raises `ReconstructionError` or `MaskError` when the photos do not say enough, `SolverError` when
+    the mapper dies.
     """
     if len(views) < 2:
         raise ReconstructionError(
@@ -77,35 +61,41 @@ def solve_scene(
             "other sides."
         )
     key = _solve_key(views, graph, options)
-    stored = load_solve(store, key)
-    if stored is not None:
-        return stored
-    # After the look into the store: a finished solve needs no mapper, so it goes on where there is no wheel
-    # of it.
+    # A finished solve needs no mapper, so it goes on where there is no wheel of it.
+    return solve_from_arrays(
+        work.store.get_or_make(SOLVE_KIND, key, lambda: solve_to_arrays(_solved(views, graph, work, options)))
+    )
+
+
+def _solved(
+    views: Sequence[View], graph: networkx.Graph | None, work: Work, options: SolveOptions
+) -> SceneSolve:
     require_mapper()
     masks = tuple(working_mask(view, options.working_longest) for view in views)
     notices = _empty_mask_notices(views, masks)
-    with WorkerPool(workers) as pool:
-        features = _features(views, store, pool, progress, options)
-        _require_texture(views, features, options)
-        pairs = _candidates(views, features, progress, options)
-        matches = _matches(views, pairs, store, pool, progress, options)
+    features = _features(views, work, options)
+    _require_texture(views, features, options)
+    pairs = _candidates(views, features, work.progress, options)
+    matches = _matches(views, pairs, work, options)
     with single_threaded():
-        verified = _verified(views, features, matches, progress, options)
+        verified = _verified(views, features, matches, work.progress, options)
     evidence = Evidence(
         tuple(views), tuple(f.xy for f in features), masks, verified.pairs, _graph_pairs(graph)
     )
-    progress("scene", 0, 0)
-    attempts = run_attempts(evidence, solve_in_child, options, lambda done: progress("scene", done, 0))
+    work.progress("scene", 0, 0)
+    attempts = run_attempts(
+        evidence,
+        lambda job: solve_apart(job, work.workers),
+        options,
+        lambda done: work.progress("scene", done, 0),
+    )
     best = require_enough(evidence, attempts, best_attempt(attempts))
-    solve = hand_over(
+    return hand_over(
         evidence,
         best,
         (*notices, *verified.notices, *scene_notices(evidence, attempts, best, options)),
         options,
     )
-    store_solve(store, key, solve)
-    return solve
 
 
 def _solve_key(views: Sequence[View], graph: networkx.Graph | None, options: SolveOptions) -> str:
@@ -140,22 +130,12 @@ def _empty_mask_notices(views: Sequence[View], masks: Sequence[np.ndarray | None
     ]
 
 
-def _features(
-    views: Sequence[View], store: PredictionStore, pool: WorkerPool, progress: Progress, options: SolveOptions
-) -> list[Features]:
-    """Find the features of every view that the store does not hold yet, and keep them there."""
+def _features(views: Sequence[View], work: Work, options: SolveOptions) -> list[Features]:
     keys = [features_key(view, options) for view in views]
-    stored = [store.get(KIND, key) for key in keys]
-    missing = [k for k, arrays in enumerate(stored) if arrays is None]
-    found = [features_from_arrays(arrays) if arrays is not None else None for arrays in stored]
-    progress("features", len(views) - len(missing), len(views))
-    for done, (features, k) in enumerate(
-        zip(pool.map(find_features, [(views[k], options) for k in missing]), missing)
-    ):
-        store.put(KIND, keys[k], features_to_arrays(features))
-        found[k] = features
-        progress("features", len(views) - len(missing) + done + 1, len(views))
-    return [features for features in found if features is not None]
+    found = cached_map(
+        work, "features", KIND, keys, find_features, lambda missing: [(views[k], options) for k in missing]
+    )
+    return [Features(**arrays) for arrays in found]
 
 
 def _require_texture(views: Sequence[View], features: Sequence[Features], options: SolveOptions) -> None:
@@ -183,49 +163,19 @@ def _candidates(
 
 
 def _matches(
-    views: Sequence[View],
-    pairs: Sequence[Pair],
-    store: PredictionStore,
-    pool: WorkerPool,
-    progress: Progress,
-    options: SolveOptions,
+    views: Sequence[View], pairs: Sequence[Pair], work: Work, options: SolveOptions
 ) -> dict[Pair, np.ndarray]:
-    """Match the pairs that the store does not hold yet, and read all of them from it."""
-    of_view = [features_key(view, options) for view in views]
-    keys = {(a, b): matches_key(of_view[a], of_view[b], options.ratio) for a, b in pairs}
-    found = {pair: store.get(MATCHES_KIND, key) for pair, key in keys.items()}
-    missing = [pair for pair, arrays in found.items() if arrays is None]
-    done = len(pairs) - len(missing)
-    progress("matching", done, len(pairs))
-    for finished in pool.map(match_features, _match_tasks(missing, of_view, store, options)):
-        done += finished
-        progress("matching", done, len(pairs))
-    found |= {pair: store.get(MATCHES_KIND, keys[pair]) for pair in missing}
-    matches = {pair: arrays["indices"] for pair, arrays in found.items() if arrays is not None}
-    if len(matches) < len(keys):
-        raise SolverError(
-            f"{store.folder}: finished matches cannot be read back. Check the disk and start again."
-        )
-    return matches
+    features = [features_key(view, options) for view in views]
+    keys = [matches_key(features[a], features[b], options.ratio) for a, b in pairs]
 
+    def tasks(missing: list[int]) -> list[MatchTask]:
+        return [
+            MatchTask(work.store, features[a], features[b], options.ratio)
+            for a, b in (pairs[k] for k in missing)
+        ]
 
-def _match_tasks(
-    pairs: Sequence[Pair], features: Sequence[str], store: PredictionStore, options: SolveOptions
-) -> list[MatchTask]:
-    """Group pairs by their first view, a few to a task, so that its descriptors are prepared once."""
-    others: dict[int, list[int]] = {}
-    for a, b in pairs:
-        others.setdefault(a, []).append(b)
-    return [
-        MatchTask(
-            store,
-            features[a],
-            tuple(features[b] for b in partners[start : start + _OTHERS_PER_TASK]),
-            options.ratio,
-        )
-        for a, partners in others.items()
-        for start in range(0, len(partners), _OTHERS_PER_TASK)
-    ]
+    found = cached_map(work, "matching", MATCHES_KIND, keys, match_features, tasks)
+    return {pair: arrays["indices"] for pair, arrays in zip(pairs, found, strict=True)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,13 @@ pass reads, so a killed run goes on where it stopped, and nothing is loaded that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
 from masks.notice import Notice, warning
 from masks.pixelmap import intrinsics_to_target
-from masks.progress import Progress
 from pairs.backends.classical.keys import stage_key
 from pairs.backends.classical.options import DepthOptions
 from pairs.backends.classical.sfm.solve import SceneSolve
@@ -30,14 +28,10 @@ from pairs.backends.classical.stereo.fusion import (
 )
 from pairs.backends.classical.stereo.plan import RAW_KIND, DepthPlan, depth_plans, scene_inverse_depths
 from pairs.backends.classical.stereo.plane_sweep import SweepImage, sweep_image
-from pairs.engines.processes import WorkerPool
+from pairs.backends.work import Work, arrays_of, cached_map
 from pairs.prediction.predictions import GroupPrediction
-from pairs.prediction.store import PredictionStore
 from pairs.views.cameras import Cameras
 from pairs.views.view import View
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 _FUSED_KIND = "fused_depth"
 
@@ -45,24 +39,21 @@ _FUSED_KIND = "fused_depth"
 def dense_group(
     views: Sequence[View],
     solve: SceneSolve,
-    store: PredictionStore,
-    progress: Progress,
+    work: Work,
     options: DepthOptions,
-    workers: int = 1,
 ) -> tuple[GroupPrediction, tuple[Notice, ...]]:
     """Return cameras, depth and confidence of the placed views, scaled so that the median depth of all
     confident pixels is 1.
 
     `views` are those that the solve was made from. K belongs to the grids, depth is positive and finite at
     every pixel, and confidence is exactly 1 outside masks and wherever no neighbour confirms the depth. A
-    view that cannot be measured gets the median depth of its scene points, and a notice. `workers` processes
-    share the work and change no bit of it. Memory grows by 10 bytes a pixel and view.
+    view that cannot be measured gets the median depth of its scene points, and a notice. Memory grows
+    by 10 bytes a pixel and view.
     """
     placed = [views[i] for i in solve.placed]
     cameras = grid_cameras(placed, solve.cameras)
     plans = depth_plans(placed, solve, cameras, options)
-    with WorkerPool(workers) as pool:
-        fused = _geometric_depths(placed, plans, _DepthRun(store, pool, progress, options))
+    fused = _geometric_depths(placed, plans, work, options)
     maps, notices = [], []
     for v, view in enumerate(placed):
         measured = fused.get(v)
@@ -86,16 +77,6 @@ def grid_cameras(views: Sequence[View], cameras: Cameras) -> Cameras:
 
 
 @dataclass(frozen=True, slots=True)
-class _DepthRun:
-    """What both passes share: where results are kept, who works, who is told, and the settings."""
-
-    store: PredictionStore
-    pool: WorkerPool
-    progress: Progress
-    options: DepthOptions
-
-
-@dataclass(frozen=True, slots=True)
 class _PhotometricTask:
     picture: SweepImage
     neighbours: tuple[SweepImage, ...]
@@ -111,59 +92,50 @@ class _FuseTask:
 
 
 def _geometric_depths(
-    views: Sequence[View], plans: Mapping[int, DepthPlan], run: _DepthRun
+    views: Sequence[View], plans: Mapping[int, DepthPlan], work: Work, options: DepthOptions
 ) -> dict[int, GeometricDepth]:
     """Return the fused depth of every view that has a plan."""
-    keys = {
+    planned = list(plans)
+    keys = [
         # A neighbour without a plan has no depth, so nothing of it enters.
-        v: stage_key(_FUSED_KIND, plan.key, [plans[n].key for n in plan.neighbours if n in plans])
-        for v, plan in plans.items()
-    }
-    done = {
-        v: GeometricDepth(**found) for v, key in keys.items() if (found := run.store.get(_FUSED_KIND, key))
-    }
-    missing = [v for v in plans if v not in done]
-    raws = _photometric_depths(views, plans, _with_neighbours(missing, plans), run)
-    tasks = [_FuseTask(raws[v], tuple(raws[n] for n in plans[v].neighbours), plans[v]) for v in missing]
-    # Results come in order while later ones are still being made: each is safe in the store as soon as it is
-    # there.
-    for v, fused in zip(missing, _in_parallel(_fuse, tasks, "fusing depth", run), strict=True):
-        run.store.put(
-            _FUSED_KIND, keys[v], {"inverse": fused.inverse, "agree": fused.agree, "seen": fused.seen}
-        )
-        done[v] = fused
-    return done
+        stage_key(_FUSED_KIND, plan.key, [plans[n].key for n in plan.neighbours if n in plans])
+        for plan in plans.values()
+    ]
+
+    def tasks(missing: list[int]) -> list[_FuseTask]:
+        wanted = [planned[k] for k in missing]
+        raws = _photometric_depths(views, plans, _with_neighbours(wanted, plans), work, options)
+        return [_FuseTask(raws[v], tuple(raws[n] for n in plans[v].neighbours), plans[v]) for v in wanted]
+
+    found = cached_map(work, "fusing depth", _FUSED_KIND, keys, _fuse, tasks)
+    return {v: GeometricDepth(**arrays) for v, arrays in zip(planned, found, strict=True)}
 
 
 def _photometric_depths(
-    views: Sequence[View], plans: Mapping[int, DepthPlan], wanted: Sequence[int], run: _DepthRun
+    views: Sequence[View],
+    plans: Mapping[int, DepthPlan],
+    wanted: Sequence[int],
+    work: Work,
+    options: DepthOptions,
 ) -> dict[int, PhotometricDepth]:
     """Return the raw depths of the wanted views; a view without a plan has none that is valid."""
+    planned = [v for v in wanted if v in plans]
+
+    def tasks(missing: list[int]) -> list[_PhotometricTask]:
+        measured = [planned[k] for k in missing]
+        needed = _with_neighbours(measured, plans)
+        pictures = work.map("preparing photos", sweep_image, [views[v] for v in needed])
+        of_view = dict(zip(needed, pictures, strict=True))
+        return [
+            _PhotometricTask(of_view[v], tuple(of_view[n] for n in plans[v].neighbours), plans[v], options)
+            for v in measured
+        ]
+
+    found = cached_map(work, "measuring depth", RAW_KIND, [plans[v].key for v in planned], _sweep, tasks)
+    measured = {v: PhotometricDepth(**arrays) for v, arrays in zip(planned, found, strict=True)}
     # A view without a plan is still somebody's neighbour: its picture serves the sweep, its depth says
     # nothing.
-    done = {v: _without_depth(views[v]) for v in wanted if v not in plans}
-    done |= {
-        v: PhotometricDepth(**found)
-        for v in wanted
-        if v in plans and (found := run.store.get(RAW_KIND, plans[v].key))
-    }
-    missing = [v for v in wanted if v not in done]
-    needed = _with_neighbours(missing, plans)
-    pictures = dict(
-        zip(
-            needed,
-            _in_parallel(sweep_image, [views[v] for v in needed], "preparing photos", run),
-            strict=True,
-        )
-    )
-    tasks = [
-        _PhotometricTask(pictures[v], tuple(pictures[n] for n in plans[v].neighbours), plans[v], run.options)
-        for v in missing
-    ]
-    for v, raw in zip(missing, _in_parallel(_sweep, tasks, "measuring depth", run), strict=True):
-        run.store.put(RAW_KIND, plans[v].key, {"inverse": raw.inverse, "valid": raw.valid})
-        done[v] = raw
-    return done
+    return {v: measured.get(v) or _without_depth(views[v]) for v in wanted}
 
 
 def _with_neighbours(wanted: Iterable[int], plans: Mapping[int, DepthPlan]) -> list[int]:
@@ -171,21 +143,15 @@ def _with_neighbours(wanted: Iterable[int], plans: Mapping[int, DepthPlan]) -> l
     return sorted({i for v in wanted for i in (v, *plans[v].neighbours)})
 
 
-def _in_parallel(
-    function: Callable[[Task], Result], tasks: Sequence[Task], stage: str, run: _DepthRun
-) -> Iterator[Result]:
-    for done, result in enumerate(run.pool.map(function, tasks)):
-        run.progress(stage, done + 1, len(tasks))
-        yield result
-
-
-def _sweep(task: _PhotometricTask) -> PhotometricDepth:
+def _sweep(task: _PhotometricTask) -> dict[str, np.ndarray]:
     limits = (task.options.min_planes, task.options.max_planes)
-    return photometric_depth(task.picture, task.neighbours, task.plan.there, task.plan.inverse_range, limits)
+    return arrays_of(
+        photometric_depth(task.picture, task.neighbours, task.plan.there, task.plan.inverse_range, limits)
+    )
 
 
-def _fuse(task: _FuseTask) -> GeometricDepth:
-    return smooth(fuse(task.own, task.neighbours, task.plan.there, task.plan.back))
+def _fuse(task: _FuseTask) -> dict[str, np.ndarray]:
+    return arrays_of(smooth(fuse(task.own, task.neighbours, task.plan.there, task.plan.back)))
 
 
 def _without_depth(view: View) -> PhotometricDepth:

@@ -16,6 +16,7 @@ from masks.progress import silent
 from pairs.backends.classical import backend, keys
 from pairs.backends.classical.backend import Classical, make_classical, placed_edges, tied_views
 from pairs.backends.classical.options import DepthOptions
+from pairs.engines.processes import Processes
 from pairs.prediction.store import PredictionStore
 
 
@@ -51,10 +52,10 @@ def test_predictions_hold_only_views_that_a_pair_ties(
     made = views(scene, tmp_path / "photos")
     monkeypatch.setattr(backend, "solve_scene", lambda *_: solve(scene))
     graph = networkx.Graph([(1, 3), (3, 4)])
-    whole = Classical(workers=1).predict(
+    whole = Classical(engine=Processes(1)).predict(
         made, networkx.complete_graph(5), PredictionStore(tmp_path / "store"), silent
     )
-    some = Classical(workers=1).predict(made, graph, PredictionStore(tmp_path / "store"), silent)
+    some = Classical(engine=Processes(1)).predict(made, graph, PredictionStore(tmp_path / "store"), silent)
     assert [view.name for view in some.views] == ["1.png", "3.png", "4.png"]
     assert some.edges == ((0, 1), (1, 2))
     assert {notice.subject for notice in some.notices} == {"0.png", "2.png"}
@@ -75,11 +76,6 @@ def test_long_lists_of_names_are_cut_short(tmp_path: Path) -> None:
     assert first_few(["a", "b", "c", "d", "e"], "; ") == "a; b; c; d; e"
 
 
-def test_one_process_at_least_works() -> None:
-    with pytest.raises(ValueError, match="0 workers"):
-        Classical(workers=0)
-
-
 def test_the_version_of_backend_and_libraries_enters_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert make_classical(0).key.startswith(keys.backend_version())
     assert cv2.__version__ in keys.backend_version()
@@ -89,9 +85,9 @@ def test_the_version_of_backend_and_libraries_enters_every_key(monkeypatch: pyte
     assert keys.stage_key("features", 1) != before
 
 
-def test_the_key_tells_options_apart_but_not_workers() -> None:
+def test_the_key_tells_options_apart_but_not_the_engine() -> None:
     key = make_classical(0).key
     assert "\n" not in key
-    assert Classical(workers=7).key == key
+    assert Classical(engine=Processes(7)).key == key
     assert make_classical(1).key != key
     assert Classical(depth=DepthOptions(max_planes=48)).key != key

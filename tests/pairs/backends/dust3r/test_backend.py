@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 from masked_photos import contents, photos
+from plain_pair import predict_entry
 from tiny_networks import tiny_network, write_folder, write_pth
 
 from masks.errors import FormatError, UserError
 from masks.fill import mean
 from masks.progress import silent
 from pairs.backends.dust3r.backend import make_dust3r, make_mast3r
-from pairs.backends.dust3r.pair_entry import predict_entry
 from pairs.backends.pairwise import PairwiseBackend
 from pairs.backends.protocol import BackendOptions
 from pairs.backends.registry import make_backend

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from plain_pair import predict_entry
 from tiny_networks import tiny_config, tiny_network
 
 from masks.errors import ImageError, UserError
 from masks.pixelmap import to_source, to_target
 from pairs.backends.dust3r.fine_matches import fine_matches, full_photo, match_crops
 from pairs.backends.dust3r.images import on_network_grid
-from pairs.backends.dust3r.pair_entry import grid_of, predict_entry
+from pairs.backends.dust3r.pair_entry import grid_of
 from pairs.matching.crops import plain_crop
 from pairs.networks.dust3r.heads import HeadOutput
 from pairs.networks.dust3r.network import PairNetwork

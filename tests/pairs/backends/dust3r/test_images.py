@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -43,8 +43,7 @@ def test_frames_lie_inside_and_are_whole_patches(w, h, square_ok):
 
 @given(st.integers(100, 4000), st.integers(100, 4000))
 def test_the_small_network_sees_squares(w, h):
-    if max(w, h) > 4 * min(w, h):
-        return
+    assume(max(w, h) <= 4 * min(w, h))
     assert network_frame((w, h), NetworkGrid(224)).size == (224, 224)
 
 
@@ -64,10 +63,8 @@ def test_a_photo_that_leaves_no_whole_patches_is_named(size, grid):
 @given(sides, sides, st.integers(1, 8), st.sampled_from([224, 512]))
 def test_positions_go_to_the_resized_and_cut_photo(w, h, orientation, size):
     grid = NetworkGrid(size)
-    try:
-        pixel_map = network_map("a", (w, h), orientation, grid)
-    except ImageError:
-        return
+    assume(max(w, h) <= 25 * min(w, h))  # more extreme ones leave no whole patch
+    pixel_map = network_map("a", (w, h), orientation, grid)
     upright = (h, w) if orientation >= 5 else (w, h)
     frame = network_frame(upright, grid)
     assert pixel_map.target_size == frame.size

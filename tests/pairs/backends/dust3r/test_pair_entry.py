@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from plain_pair import predict_entry
 from tiny_networks import tiny_config, tiny_network
 
 from pairs.backends.dust3r.images import on_network_grid
-from pairs.backends.dust3r.pair_entry import grid_of, predict_entry
+from pairs.backends.dust3r.pair_entry import grid_of
 from pairs.views.grid import GridOptions
 from pairs.views.load import LoadOptions, load_views
 from pairs.views.view import View, grid_mask

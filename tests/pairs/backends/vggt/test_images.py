@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -34,10 +34,8 @@ sides = st.integers(100, 4000)
 
 @given(sides, sides, st.sampled_from([CROP, PAD]), st.integers(1, 8))
 def test_images_are_whole_patches_as_wide_as_the_network_wants(w, h, grid, orientation):
-    try:
-        pixel_map = vggt_map("a", (w, h), orientation, grid)
-    except ImageError:
-        return
+    assume(max(w, h) <= 30 * min(w, h))  # more extreme ones leave no patch
+    pixel_map = vggt_map("a", (w, h), orientation, grid)
     width, height = pixel_map.target_size
     assert width == 518
     assert height % 14 == 0
@@ -48,10 +46,8 @@ def test_images_are_whole_patches_as_wide_as_the_network_wants(w, h, grid, orien
 
 @given(sides, sides, st.sampled_from([CROP, PAD]), st.integers(1, 8))
 def test_pixels_are_found_again(w, h, grid, orientation):
-    try:
-        pixel_map = vggt_map("a", (w, h), orientation, grid)
-    except ImageError:
-        return
+    assume(max(w, h) <= 30 * min(w, h))
+    pixel_map = vggt_map("a", (w, h), orientation, grid)
     xy = np.array([[10.0, 20], [0, 0]])
     np.testing.assert_allclose(to_source(pixel_map, to_target(pixel_map, xy)), xy, atol=1e-8)
 

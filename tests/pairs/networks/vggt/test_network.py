@@ -33,7 +33,13 @@ def test_without_queries_there_are_no_tracks():
 
 
 def test_one_frame_is_a_scene():
-    assert NETWORK(random_scene(1)).depth.values.isfinite().all()
+    images = random_scene(1)
+    found = NETWORK(images)
+    assert found.depth.values.shape[:4] == (1, 1, *images.shape[-2:])
+    assert found.encodings[-1].shape[:2] == (1, 1)
+    assert (found.depth.values > 0).all()
+    # Alone, a frame attends to itself only: the scene of two copies must not be what it sees.
+    assert not torch.equal(NETWORK(images.repeat(1, 2, 1, 1, 1)).depth.values[:, :1], found.depth.values)
 
 
 @pytest.mark.parametrize("heads", [{"camera"}, {"depth", "points"}, set()])

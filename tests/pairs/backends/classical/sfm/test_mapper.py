@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import tempfile
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pairs.backends.classical.sfm import mapper
-from pairs.backends.classical.sfm.mapper import CameraStart, MapperJob, MapperModel, solve_in_child
+from masks.errors import SolverError
+from pairs.backends.classical.sfm.mapper import CameraStart, MapperJob, MapperModel, solve_apart
 from pairs.backends.classical.sfm.verification import VerifiedPair, verify_pair
+from pairs.engines.processes import ProcessWorkers
 
 pytest.importorskip("pycolmap", reason="the scene solve needs pycolmap")
 
@@ -52,7 +56,7 @@ def job(angles: list[float], intrinsics: np.ndarray = K, **camera: object) -> Ma
 
 
 def solved(job: MapperJob) -> MapperModel:
-    model = solve_in_child(job)
+    model = solve_apart(job, ProcessWorkers(1))
     assert model is not None
     return model
 
@@ -112,18 +116,24 @@ def test_two_views_make_a_scene_and_keep_their_focal() -> None:
 
 def test_matches_that_say_nothing_give_no_model() -> None:
     task = job([0.0, 0.0])
-    assert solve_in_child(MapperJob(task.xy, task.cameras, task.camera_of_view, {}, 0)) is None
+    without = MapperJob(task.xy, task.cameras, task.camera_of_view, {}, 0)
+    assert solve_apart(without, ProcessWorkers(1)) is None
 
 
-def test_an_interrupted_mapper_leaves_no_folder_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(function: object, task: tuple[MapperJob, Path]) -> None:
-        (task[1] / "matches.db").write_text("half-written")
-        raise KeyboardInterrupt
+class Killing(ProcessWorkers):
+    """Workers whose separate processes are killed at work."""
 
+    def apart(self, function: object, task: Any) -> Any:
+        return super().apart(_begin_and_die, task)
+
+
+def _begin_and_die(task: tuple[MapperJob, Path]) -> None:
+    (task[1] / "matches.db").write_text("half-written")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_mapper_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(mapper, "call_in_child", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        solve_in_child(MapperJob((), (), (), {}, 0))
+    with pytest.raises(SolverError, match="exit code -9"):
+        solve_apart(MapperJob((), (), (), {}, 0), Killing(1))
     assert list(tmp_path.iterdir()) == []

@@ -74,4 +74,4 @@ def test_key_points_at_one_place_count_once() -> None:
 
 def test_features_that_went_missing_are_named_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(SolverError, match=r"gone.safetensors(.|\n)*start again"):
-        match_features(MatchTask(PredictionStore(tmp_path), "gone", ("other",), 0.85))
+        match_features(MatchTask(PredictionStore(tmp_path), "gone", "other", 0.85))

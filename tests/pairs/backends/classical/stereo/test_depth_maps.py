@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from local_work import working
 from textured_disc import SIZE, DiscScene, disc_scene, solve, views
 
+from masks.notice import Notice
 from masks.pixelmap import PixelMap, image_to_target
-from masks.progress import silent
+from masks.progress import Progress, silent
 from pairs.backends.classical.options import DepthOptions
-from pairs.backends.classical.stereo.depth_maps import dense_group
+from pairs.backends.classical.sfm.solve import SceneSolve
+from pairs.backends.classical.stereo import depth_maps
 from pairs.prediction.predictions import GroupPrediction
 from pairs.prediction.store import PredictionStore
+from pairs.views.view import View
 
 ANGLES = (-20, -10, 0, 10, 20)
 USUAL = DepthOptions()
+
+
+def dense_group(
+    made: Sequence[View],
+    solved: SceneSolve,
+    store: PredictionStore,
+    progress: Progress,
+    options: DepthOptions,
+    processes: int = 1,
+) -> tuple[GroupPrediction, tuple[Notice, ...]]:
+    with working(store, progress, processes) as work:
+        return depth_maps.dense_group(made, solved, work, options)
 
 
 def group_of(
@@ -106,7 +123,7 @@ def test_a_killed_run_goes_on_with_the_same_bytes(
             dense_group(made, solve(scene), store, stop_after(stage, 2), USUAL)
     stages: dict[str, int] = {}
     resumed, _ = dense_group(
-        made, solve(scene), store, lambda stage, done, total: stages.update({stage: total}), USUAL
+        made, solve(scene), store, lambda stage, done, total: stages.setdefault(stage, done), USUAL
     )
     assert stages == {"fusing depth": 3}
     assert_same(group, resumed)
