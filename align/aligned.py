@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 
-from align.depth_maps.clean import clean
+from align.depth_maps.clean import CleanOptions, clean
 from align.depth_maps.dense_view import DenseView
 from align.measurements.gathered import Measurements, ReadingOptions
 from align.measurements.known_cameras import Known, PosePrior
@@ -60,11 +60,11 @@ class Aligner(Protocol):
 
 
 def scene_of(
-    predictions: Predictions, aligned: Aligned, notices: Sequence[Notice], clean_tolerance: float
+    predictions: Predictions, aligned: Aligned, notices: Sequence[Notice], clean_options: CleanOptions
 ) -> Scene:
     cameras = aligned.cameras
     dense = clean(
-        aligned.dense, torch.from_numpy(cameras.K), torch.from_numpy(cameras.cam_from_world), clean_tolerance
+        aligned.dense, torch.from_numpy(cameras.K), torch.from_numpy(cameras.cam_from_world), clean_options
     )
     views = tuple(_scene_view(view, seen) for view, seen in zip(predictions.views, dense))
     report = Report((*notices, *aligned.notices), aligned.figures)

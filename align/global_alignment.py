@@ -90,8 +90,8 @@ def register_views(
     """
     if preset.aligner.pose_prior is None:
         raise UserError(
-            "views are placed in a known scene only by an aligner that starts from poses. Choose the preset "
-            "pointloom."
+            "views are placed in a known scene only by an aligner that starts from poses. Use "
+            "`preset=pointloom`."
         )
     require_same_grids(scene, predictions.views)
     job = _prepared(with_scene(scene, predictions), preset, progress)
@@ -158,7 +158,7 @@ def _as_heard(predictions: Predictions, aligner: Aligner) -> Predictions:
     heard = replace(predictions, views=with_shared_K(predictions.views))
     if aligner.pose_prior is not None:
         return heard
-    text = "the stated ones are not used: this preset starts without. Choose the preset pointloom."
+    text = "the stated ones are not used: this preset starts without. Use `preset=pointloom`."
     unheard = (warning("poses", text),) if states_poses(predictions) else ()
     return replace(heard, cameras=None, notices=(*heard.notices, *unheard))
 
@@ -203,6 +203,4 @@ def _solved(job: _Job, number: int, progress: Progress, fixed_scene: Scene | Non
         notices = (*notices, *other_components(job.components, number, names))
     aligned = job.aligner.align(measurements, known, progress)
     progress("cleaning", 0, 1)
-    return replace(
-        scene_of(measurements.predictions, aligned, notices, job.preset.clean_tolerance), inputs=job.inputs
-    )
+    return replace(scene_of(measurements.predictions, aligned, notices, job.preset.clean), inputs=job.inputs)

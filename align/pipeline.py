@@ -56,8 +56,8 @@ def reconstruct(
     preset = preset_named(preset) if isinstance(preset, str) else preset
     graph = parse_graph(graph) if isinstance(graph, str) else graph
     load = load or LoadOptions()
-    if backend.own_grid and load.grid != GridOptions():
-        raise UserError(f"load.grid: this backend predicts on {backend.own_grid}. Omit it.")
+    if backend.fixed_grid is not None and load.grid != GridOptions():
+        raise UserError(f"`grid={load.grid}`: this backend predicts on {backend.fixed_grid}. Omit it.")
     progress("reading photos and masks", 0, 1)
     paths = list_photos([Path(p) for p in ([photos] if isinstance(photos, (str, Path)) else photos)])
     views, notices = load_views(paths, masks, load)

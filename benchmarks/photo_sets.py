@@ -82,7 +82,7 @@ def start_of(scene: Scene, images: list[Path], masks: Path | None, store: Path) 
     steps are in the store.
     """
     views, _ = load_views(list_photos(images), masks or "none")
-    predictions = make_backend("classical", 0).predict(views, None, PredictionStore(store), silent)
+    predictions = make_backend("classical").predict(views, None, PredictionStore(store), silent)
     cameras, position = predictions.cameras, {view.name: k for k, view in enumerate(predictions.views)}
     if cameras is None:
         raise TypeError("the backend has no cameras of its own: nothing to compare with")

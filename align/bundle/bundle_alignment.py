@@ -70,6 +70,7 @@ def bundle_adjust(
         for view, scale in enumerate(log_scales)
         if scale is not None
     }
+    progress("starting poses", 0, 1)
     problem, unit, notices = bundle_problem(measurements, median, known, options, log_distance)
     fixed = what_is_fixed(problem.obs, known, options, offsets)
     refined = refine(problem.obs, problem.intrinsics, problem.start, fixed, options, progress)
@@ -194,4 +195,5 @@ def bundle_align(
             depth, torch.from_numpy(cameras.K[k]), torch.from_numpy(cameras.world_from_cam[k])
         )
         dense.append(DenseView(points, depth, view.conf))
+        progress("depth maps", k + 1, len(measurements.views))
     return Aligned(cameras, tuple(dense), solution.notices, solution.figures)

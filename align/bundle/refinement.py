@@ -108,6 +108,7 @@ def refine(
     free = _free(intrinsics, start, fixed)
     descents: list[Summary] = []
     damping = options.early.initial_damping
+    progress("aligning", 0, len(options.kernel_widths_px))
     for k, kernel_width in enumerate(options.kernel_widths_px):
         solver_options = options.last if k == len(options.kernel_widths_px) - 1 else options.early
         model = replace(model, kernel_width=kernel_width)

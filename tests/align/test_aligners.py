@@ -87,7 +87,7 @@ def test_its_options_are_set_by_name_and_its_poses_fixed_like_those_of_any() -> 
     np.testing.assert_allclose(twice.views[0].depth, 2 * once.views[0].depth, rtol=1e-6)
     assert not once.report.figures["fixed"]
     assert align_predictions(given(), with_fixed_poses(TOY)).report.figures["fixed"]
-    with pytest.raises(UserError, match=r"solver: .*mast3r or mast3r-function"):
+    with pytest.raises(UserError, match=r"solver: .*`preset=mast3r or mast3r-function"):
         with_options(TOY, solver="adam")
 
 

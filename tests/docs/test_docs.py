@@ -124,6 +124,17 @@ def test_every_link_leads_somewhere(page):
     assert not broken
 
 
+def test_links_of_the_readme_work_wherever_it_is_shown():
+    """Package indexes show the README without the repository around it."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", (ROOT / "README.md").read_text())
+    own = re.compile(
+        r"https://(?:github|raw\.githubusercontent)\.com/pointloom/pointloom/(?:blob/)?main/([^#]+)"
+    )
+    paths = [found[1] for target in targets if (found := own.match(target))]
+    assert len(paths) == len(targets) > 5
+    assert not [path for path in paths if not (ROOT / path).exists()]
+
+
 def test_every_heading_that_code_cites_exists():
     missing = []
     for path in CODE:
