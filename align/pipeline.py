@@ -8,7 +8,6 @@ from pathlib import Path
 
 import networkx
 
-from align.bundle.options import BundleOptions
 from align.global_alignment import align_predictions
 from align.group_scene import group_scene
 from align.presets import PRESETS, Preset, preset_named
@@ -84,8 +83,8 @@ def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
                 ),
             ),
         )
-    freezes = isinstance(preset.from_scratch, BundleOptions) and preset.from_scratch.fix_known_poses
-    if freezes and predictions.group is None and predictions.cameras is None:
+    prior = preset.aligner.pose_prior
+    if prior is not None and prior.fixed and predictions.group is None and predictions.cameras is None:
         return (
             warning(
                 "poses",

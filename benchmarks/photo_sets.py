@@ -74,8 +74,7 @@ def measure(part: Part, data: Path, folder: Path) -> str:
     ended = evaluate(found, truth)
     shares = f"{ended.registered:3}/{ended.views:<3} {ended.rra['5']:5.1f} {ended.rta['5']:5.1f}"
     focal = f"{100 * (ended.focal_error or 0):5.1f} %"
-    kept = "refined" if found.report.figures["refinement kept"] else "start kept"
-    return f"{title:36} {shares}  {_places(begun)}  {_places(ended)}  {focal}  {cost}  {kept}"
+    return f"{title:36} {shares}  {_places(begun)}  {_places(ended)}  {focal}  {cost}"
 
 
 def start_of(scene: Scene, images: list[Path], masks: Path | None, store: Path) -> Scene:

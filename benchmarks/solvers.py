@@ -109,7 +109,7 @@ def measure(recipe: Recipe, solver: str, folder: Path, pace: Pace) -> Cost:
     scene = simulated(recipe, folder)
     preset, solve = SOLVERS[solver]
     began = time.process_time()
-    measurements = gather(scene.predictions, preset.reading(preset.from_scratch), silent)
+    measurements = gather(scene.predictions, preset.aligner.reading, silent)
     gathering = time.process_time() - began
     _forget_peak()
     held = _memory_mb("VmRSS")

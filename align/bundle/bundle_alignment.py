@@ -14,6 +14,7 @@ import torch
 from align.aligned import Aligned
 from align.bundle.block_depth import block_depth
 from align.bundle.consistency import Consistency, consistency_notices
+from align.bundle.intrinsics import SharedIntrinsics
 from align.bundle.options import BundleOptions
 from align.bundle.problem import bundle_problem
 from align.bundle.refinement import Fixed, Refined, known_depths, refine, what_is_fixed
@@ -73,7 +74,9 @@ def bundle_adjust(
     problem, unit, notices = bundle_problem(measurements, median, known, options, log_distance)
     fixed = what_is_fixed(problem.obs, known, options, offsets)
     refined = refine(problem.obs, problem.intrinsics, problem.start, fixed, options, progress)
-    refined, consistency, reinitialised = refined_again(refined, problem, fixed, options, names)
+    refined, consistency, reinitialised = refined_again(
+        refined, problem, fixed, options, names, known.poses_from_backend
+    )
     notices += (
         reinitialised
         + _stopped_early(refined)
@@ -86,7 +89,7 @@ def bundle_adjust(
             unit,
             {view: pose for view, pose in known.cam_from_world.items() if fixed.pose[view]},
         ),
-        K=problem.intrinsics.K(refined.state.log_focal, refined.state.principal_point_offset),
+        K=_intrinsics(problem.intrinsics, refined.state, known.K),
         log_scale=refined.state.log_scale + np.log(unit / median),
         log_offset=tuple(
             _offsets(*view) for view in zip(measurements.views, problem.obs.block, refined.state.offset)
@@ -110,6 +113,16 @@ def _poses(state: BundleState, unit: float, fixed: Mapping[int, torch.Tensor]) -
     for view, pose in fixed.items():
         poses[view] = pose.numpy()
     return poses
+
+
+def _intrinsics(
+    intrinsics: SharedIntrinsics, state: BundleState, known: Mapping[int, torch.Tensor]
+) -> np.ndarray:
+    """Return K (V, 3, 3); known ones to the bit, which the logarithm of their focal would lose."""
+    K = intrinsics.K(state.log_focal, state.principal_point_offset)
+    for view, known_K in known.items():
+        K[view] = known_K.numpy()
+    return K
 
 
 def _offsets(view: CanonicalView, block: np.ndarray, offset: np.ndarray) -> np.ndarray:

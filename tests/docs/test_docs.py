@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from golden_kinds import handlers
 from small_predictions import predictions
 
 from align.global_alignment import align_predictions
-from align.presets import PRESETS
+from align.presets import PRESETS, with_options
 from align.sparse.options import Stage
 from align.sparse.robust import Gamma
 
@@ -177,7 +176,7 @@ def test_every_subject_of_the_alignments_notices_is_explained():
 @pytest.mark.parametrize("preset", ["pointloom", "mast3r"])
 def test_every_figure_of_the_report_is_explained(preset):
     page = (ROOT / "docs" / "report.md").read_text()
-    few = replace(PRESETS[preset].from_scratch, **({} if preset == "pointloom" else SHORT))
-    figures = align_predictions(predictions(), replace(PRESETS[preset], from_scratch=few)).report.figures
+    few = with_options(PRESETS[preset], **({} if preset == "pointloom" else SHORT))
+    figures = align_predictions(predictions(), few).report.figures
     assert len(figures) > 5
     assert not [key for key in figures if f"| `{key}` |" not in page]
