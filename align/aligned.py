@@ -1,17 +1,20 @@
-"""What a solver hands on."""
+"""What an aligner is, and what it hands on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import Field, dataclass
+from typing import Any, ClassVar, Protocol
 
 import torch
 
-from align.depth_maps.clean import clean
+from align.depth_maps.clean import CleanOptions, clean
 from align.depth_maps.dense_view import DenseView
+from align.measurements.gathered import Measurements, ReadingOptions
+from align.measurements.known_cameras import Known, PosePrior
 from align.scene import Report, Scene, SceneView
 from masks.notice import Notice
+from masks.progress import Progress
 from pairs.prediction.predictions import Predictions
 from pairs.views.cameras import Cameras
 from pairs.views.view import View, grid_mask
@@ -19,7 +22,7 @@ from pairs.views.view import View, grid_mask
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """Cameras and depth of all views in one world, and what the solver says of them."""
+    """Cameras and depth of all views in one world, and what the aligner says of them."""
 
     cameras: Cameras
     """K in grid pixels."""
@@ -29,12 +32,39 @@ class Aligned:
     """Numbers for the report, ready for JSON."""
 
 
+class Aligner(Protocol):
+    """Finds the cameras and depths in which measurements agree best.
+
+    An aligner is its own options: a frozen dataclass, whose fields `align.presets.with_options` sets.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def reading(self) -> ReadingOptions:
+        """How predictions are read for it."""
+        ...
+
+    @property
+    def pose_prior(self) -> PosePrior | None:
+        """How far it believes poses that are known; none: it starts from no poses, and is given none."""
+        ...
+
+    def align(self, measurements: Measurements, known: Known, progress: Progress) -> Aligned:
+        """Return cameras and depths of all views, which matches or known poses tie together.
+
+        Of what is known, K is fixed, and so are the poses, and the depths, of views that `known` fixes; other
+        known poses set the world and are believed as far as the prior says.
+        """
+        ...
+
+
 def scene_of(
-    predictions: Predictions, aligned: Aligned, notices: Sequence[Notice], clean_tolerance: float
+    predictions: Predictions, aligned: Aligned, notices: Sequence[Notice], clean_options: CleanOptions
 ) -> Scene:
     cameras = aligned.cameras
     dense = clean(
-        aligned.dense, torch.from_numpy(cameras.K), torch.from_numpy(cameras.cam_from_world), clean_tolerance
+        aligned.dense, torch.from_numpy(cameras.K), torch.from_numpy(cameras.cam_from_world), clean_options
     )
     views = tuple(_scene_view(view, seen) for view, seen in zip(predictions.views, dense))
     report = Report((*notices, *aligned.notices), aligned.figures)

@@ -1,13 +1,11 @@
-"""The sparse global alignment from predictions to scenes."""
+"""The global alignment from predictions to scenes, whichever aligner a preset names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from align.aligned import scene_of
-from align.bundle.bundle_alignment import bundle_align
-from align.bundle.options import BundleOptions
+from align.aligned import Aligner, scene_of
 from align.localise.known_scene import extended, require_same_grids, with_fixed_views, with_scene
 from align.measurements.components import (
     Components,
@@ -18,12 +16,10 @@ from align.measurements.components import (
 )
 from align.measurements.gather import gather
 from align.measurements.gathered import Measurements, keep_views
-from align.measurements.known_cameras import stated_cameras, with_shared_K
+from align.measurements.known_cameras import known_cameras, states_poses, with_shared_K
 from align.measurements.motion_masks import masked_by_motion
 from align.presets import Preset
 from align.scene import Report, Scene
-from align.sparse.options import SparseOptions
-from align.sparse.sparse_alignment import sparse_align
 from masks.errors import GraphError, PointloomError, UserError
 from masks.notice import Level, Notice, left_out, warning
 from masks.progress import Progress, silent
@@ -33,11 +29,12 @@ from pairs.prediction.predictions import Predictions
 def align_predictions(predictions: Predictions, preset: Preset, progress: Progress = silent) -> Scene:
     """Return the scene in which all pair predictions agree best.
 
-    From the backend's own cameras where the preset wants them (their K fixed if they are adjusted), unless
-    the user states poses; else from the pair predictions alone and what the user states of cameras. Views
-    that cannot be used, or that no matches tie to the largest component, are left out by name. Where no view
-    has a mask and the predictions show an object that turns before a still backdrop, the default aligner cuts
-    it out and says so. Raises `GraphError` when no two views are tied by matches.
+    From the pair predictions, and, where the preset's aligner takes any, from camera poses: those that the
+    user states, else the backend's. K that the user states, or that the backend has fitted to matches, is
+    fixed. Views that cannot be used, or that neither matches nor a pose of the backend tie to the largest
+    component, are left out by name. Where no view has a mask and the predictions show an object that turns
+    before a still backdrop, it is cut out, and the report says so; not for the presets of the reference.
+    Raises `GraphError` when no two views are tied by matches.
     """
     return _solved(_prepared(predictions, preset, progress), 0, progress)
 
@@ -91,12 +88,13 @@ def register_views(
     `UserError` when predictions and scene share no view, or a view's grid differs; `GraphError` when no
     matches tie a new view to the scene.
     """
-    if not isinstance(preset.from_scratch, BundleOptions):
+    if preset.aligner.pose_prior is None:
         raise UserError(
-            "views are placed in a known scene by the default aligner only. Use --preset pointloom."
+            "views are placed in a known scene only by an aligner that starts from poses. Use "
+            "`preset=pointloom`."
         )
     require_same_grids(scene, predictions.views)
-    job = _prepared(with_scene(scene, predictions), replace(preset, from_adjusted=None), progress)
+    job = _prepared(with_scene(scene, predictions), preset, progress)
     known = {view.name for view in scene.views}
     names = [view.name for view in job.measurements.predictions.views]
     linked = [
@@ -128,105 +126,81 @@ class _Job:
     inputs: tuple[str, ...]
     measurements: Measurements
     components: Components
-    solver: SparseOptions | BundleOptions
+    aligner: Aligner
     preset: Preset
     notices: tuple[Notice, ...]
 
 
 def _prepared(predictions: Predictions, preset: Preset, progress: Progress) -> _Job:
-    """Read the predictions for the solver that fits them."""
+    """Read the predictions for the aligner that fits them."""
     inputs = tuple(view.name for view in predictions.views)
-    solver = _solver_for(predictions, preset)
-    measurements, notices = _measured(_as_started(predictions, solver, preset), solver, preset, progress)
-    components = _components(measurements, solver, preset)
+    aligner = _aligner_for(predictions, preset)
+    predictions = _as_heard(predictions, aligner)
+    measurements, notices = _measured(predictions, aligner, progress)
+    components = _components(measurements)
     notices = (*predictions.notices, *notices, *components.notices)
-    return _Job(inputs, measurements, components, solver, preset, notices)
+    return _Job(inputs, measurements, components, aligner, preset, notices)
 
 
-def _solver_for(predictions: Predictions, preset: Preset) -> SparseOptions | BundleOptions:
-    """Return the solver that fits what is known of cameras beforehand."""
-    if predictions.cameras is None:
-        return preset.from_scratch
-    if preset.from_adjusted is not None and predictions.camera_source == "bundle_adjustment":
-        return preset.from_adjusted
+def _aligner_for(predictions: Predictions, preset: Preset) -> Aligner:
+    """Return the aligner that fits what is known of cameras beforehand."""
+    estimated = predictions.cameras is not None and predictions.camera_source == "network"
     # Stated poses are in another world than the backend's, and are the better ones.
-    stated = any(view.cam_from_world is not None for view in predictions.views)
-    return preset.from_scratch if stated or preset.from_estimated is None else preset.from_estimated
+    if estimated and not states_poses(predictions) and preset.from_estimated is not None:
+        return preset.from_estimated
+    return preset.aligner
 
 
-def _as_started(
-    predictions: Predictions, solver: SparseOptions | BundleOptions, preset: Preset
-) -> Predictions:
-    """Return the predictions with the cameras that the solver starts from, and what is stated of a camera
-    stated for all its views.
+def _as_heard(predictions: Predictions, aligner: Aligner) -> Predictions:
+    """Return the predictions with what is stated of a camera stated for all its views, and without the
+    backend's cameras where the aligner starts from no poses; a notice says so of stated ones.
     """
-    if solver is preset.from_adjusted:
-        return predictions
-    cameras = predictions.cameras if solver is preset.from_estimated else None
-    return replace(predictions, cameras=cameras, views=with_shared_K(predictions.views))
+    heard = replace(predictions, views=with_shared_K(predictions.views))
+    if aligner.pose_prior is not None:
+        return heard
+    text = "the stated ones are not used: this preset starts without. Use `preset=pointloom`."
+    unheard = (warning("poses", text),) if states_poses(predictions) else ()
+    return replace(heard, cameras=None, notices=(*heard.notices, *unheard))
 
 
 def _measured(
-    predictions: Predictions, solver: SparseOptions | BundleOptions, preset: Preset, progress: Progress
+    predictions: Predictions, aligner: Aligner, progress: Progress
 ) -> tuple[Measurements, tuple[Notice, ...]]:
     """Return what the predictions say; of an object that turns before a still backdrop, that of the object
     alone, for which they are read again.
     """
-    measurements = gather(predictions, preset.reading(solver), progress)
-    if isinstance(solver, SparseOptions):
+    measurements = gather(predictions, aligner.reading, progress)
+    if aligner.reading.average != "object":  # as published, which knows no masks
         return measurements, measurements.notices
     masked, cut_out = masked_by_motion(measurements.predictions, measurements.samples)
     if not cut_out:
         return measurements, measurements.notices
-    of_object = gather(masked, preset.reading(solver), progress)
+    of_object = gather(masked, aligner.reading, progress)
     return of_object, (*measurements.notices, *cut_out, *of_object.notices)
 
 
-def _components(
-    measurements: Measurements, solver: SparseOptions | BundleOptions, preset: Preset
-) -> Components:
+def _components(measurements: Measurements) -> Components:
     """Return which views become a scene together. Raises `GraphError` when no matches tie any."""
-    if solver is preset.from_adjusted:
-        return all_together(measurements)
-    if solver is preset.from_estimated:
-        # The backend's cameras hold views without matches, too; but estimates alone are no alignment.
-        require_matches(measurements)
-        return all_together(measurements)
-    return connected_components(measurements)
+    predictions = measurements.predictions
+    if predictions.cameras is None or states_poses(predictions):
+        return connected_components(measurements)
+    # The backend's poses hold views without matches, too; but poses alone are no alignment.
+    require_matches(measurements)
+    return all_together(measurements)
 
 
 def _solved(job: _Job, number: int, progress: Progress, fixed_scene: Scene | None = None) -> Scene:
     """Return the scene of one component; the views of a scene that stays are fixed."""
-    part, solver = job.components.views[number], job.solver
-    names = [view.name for view in job.measurements.predictions.views]
+    part = job.components.views[number]
     measurements = keep_views(job.measurements, part)
-    notices = [
-        *job.notices,
-        *(() if fixed_scene is not None else other_components(job.components, number, names)),
-    ]
-    if isinstance(solver, BundleOptions):
-        known = stated_cameras(measurements.predictions)
-        aligned = bundle_align(
-            measurements,
-            solver,
-            known if fixed_scene is None else with_fixed_views(fixed_scene, measurements, known),
-            progress,
-        )
+    known, notices = known_cameras(measurements.predictions), job.notices
+    if job.aligner.pose_prior is None:
+        known = replace(known, cam_from_world={})
+    if fixed_scene is not None:
+        known = with_fixed_views(fixed_scene, measurements, known)
     else:
-        notices += _poses_not_used(measurements.predictions)
-        aligned = sparse_align(measurements, solver, progress)
+        names = [view.name for view in job.measurements.predictions.views]
+        notices = (*notices, *other_components(job.components, number, names))
+    aligned = job.aligner.align(measurements, known, progress)
     progress("cleaning", 0, 1)
-    return replace(
-        scene_of(measurements.predictions, aligned, notices, job.preset.clean_tolerance), inputs=job.inputs
-    )
-
-
-def _poses_not_used(predictions: Predictions) -> list[Notice]:
-    if predictions.cameras is not None or all(view.cam_from_world is None for view in predictions.views):
-        return []
-    return [
-        warning(
-            "poses",
-            "the stated ones are not used: the reference's presets start without. Use --preset pointloom.",
-        )
-    ]
+    return replace(scene_of(measurements.predictions, aligned, notices, job.preset.clean), inputs=job.inputs)

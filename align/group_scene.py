@@ -22,11 +22,7 @@ from pairs.views.cameras import Cameras
 from pairs.views.view import grid_mask
 
 
-def group_scene(
-    predictions: Predictions,
-    progress: Progress = silent,
-    clean_tolerance: float = POINTLOOM.clean_tolerance,
-) -> Scene:
+def group_scene(predictions: Predictions, progress: Progress = silent) -> Scene:
     """Return the scene of predictions of a whole group.
 
     A pixel off the object, or one that the network is not sure of at all, has neither depth nor confidence;
@@ -52,7 +48,7 @@ def group_scene(
     progress("cleaning", 0, 1)
     part = replace(predictions, views=tuple(predictions.views[k] for k in kept), edges=())
     aligned = Aligned(cameras, dense, (), {})
-    scene = scene_of(part, aligned, (*predictions.notices, *without_depth), clean_tolerance)
+    scene = scene_of(part, aligned, (*predictions.notices, *without_depth), POINTLOOM.clean)
     return replace(scene, inputs=names)
 
 

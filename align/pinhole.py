@@ -47,21 +47,6 @@ def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
     return torch.stack([x, y], dim=-1).reshape(-1, 2)
 
 
-def seen_at(
-    points: Tensor, K: Tensor, cam_from_world: Tensor, size: tuple[int, int]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return which points (..., 3) of the world lie in front of a camera and inside its image, their flat
-    pixels and their depths.
-
-    The nearest pixel counts, halves go to the even one; pixels of points that aren't visible are 0.
-    """
-    in_cam = in_camera(points, cam_from_world)
-    z = in_cam[..., 2]
-    pixel, inside = nearest_pixel(in_cam, K, size)
-    visible = inside & (z > 0)
-    return visible, torch.where(visible, pixel, 0), z
-
-
 def nearest_pixel(in_cam: Tensor, K: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return the flat pixels of points (..., 3) in the camera frame, 0 outside, and which lie inside the
     image of (width, height).

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import networkx
 
-from align.bundle.options import BundleOptions
 from align.global_alignment import align_predictions
 from align.group_scene import group_scene
 from align.presets import PRESETS, Preset, preset_named
@@ -57,8 +56,8 @@ def reconstruct(
     preset = preset_named(preset) if isinstance(preset, str) else preset
     graph = parse_graph(graph) if isinstance(graph, str) else graph
     load = load or LoadOptions()
-    if backend.own_grid and load.grid != GridOptions():
-        raise UserError(f"load.grid: this backend predicts on {backend.own_grid}. Omit it.")
+    if backend.fixed_grid is not None and load.grid != GridOptions():
+        raise UserError(f"`grid={load.grid}`: this backend predicts on {backend.fixed_grid}. Omit it.")
     progress("reading photos and masks", 0, 1)
     paths = list_photos([Path(p) for p in ([photos] if isinstance(photos, (str, Path)) else photos)])
     views, notices = load_views(paths, masks, load)
@@ -84,8 +83,8 @@ def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
                 ),
             ),
         )
-    freezes = isinstance(preset.from_scratch, BundleOptions) and preset.from_scratch.fix_known_poses
-    if freezes and predictions.group is None and predictions.cameras is None:
+    prior = preset.aligner.pose_prior
+    if prior is not None and prior.fixed and predictions.group is None and predictions.cameras is None:
         return (
             warning(
                 "poses",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
+from align.aligned import Aligner
 from align.bundle.options import BundleOptions
-from align.measurements.gathered import ReadingOptions
-from align.sparse.options import ALIGNER_FUNCTION, MAST3R, MAST3R_2024, Intrinsics, SparseOptions, Stage
-from align.sparse.robust import Gamma
+from align.depth_maps.clean import CleanOptions
+from align.measurements.known_cameras import PosePrior
+from align.sparse.options import ALIGNER_FUNCTION, MAST3R, MAST3R_2024
 from masks.errors import UserError
 
 
@@ -15,52 +17,31 @@ from masks.errors import UserError
 class Preset:
     """How predictions become a scene."""
 
-    from_scratch: SparseOptions | BundleOptions
-    """The solver when the backend knows no cameras."""
-    from_adjusted: SparseOptions | None = None
-    """The descent from cameras that the backend has adjusted to matches, whose K is fixed; none: they are
-    taken as estimates."""
-    from_estimated: BundleOptions | None = None
-    """The solver that starts from cameras that the backend estimates, and believes them a little; none: they
-    are ignored, as the reference must."""
-    whole_pixels: bool = True
-    """Round matches to pixels and drop doubles, as networks hand them on."""
-    clean_tolerance: float = 0.001
-    """A point is in front of another view's surface when it is nearer by more than this share of the
-    depth."""
-
-    def reading(self, solver: SparseOptions | BundleOptions) -> ReadingOptions:
-        """Return how predictions are read for one of the solvers."""
-        if isinstance(solver, BundleOptions):
-            return ReadingOptions(whole_pixels=self.whole_pixels)
-        return ReadingOptions(solver.average, solver.subsample, self.whole_pixels)
+    aligner: Aligner
+    """What aligns them: from what the pairs say, and from poses and K that the user states or the backend has
+    fitted to matches."""
+    from_estimated: Aligner | None = None
+    """What aligns them where a network estimates the cameras, and the user states no poses; none: the same
+    aligner."""
+    clean: CleanOptions = field(default_factory=CleanOptions)
+    """How points that other views contradict are found."""
 
 
 POINTLOOM = Preset(
-    from_scratch=BundleOptions(),
+    aligner=BundleOptions(),
     # Networks of groups see cameras to a degree or two and focals to a tenth: belief in them must not
     # outweigh a few good matches.
     from_estimated=BundleOptions(
-        known_rotation_sigma_deg=5.0,
-        known_centre_sigma=0.1,
+        pose_prior=PosePrior(rotation_sigma_deg=5.0, centre_sigma=0.1),
         log_focal_sigma=0.1,
         fixed_poses_log_focal_sigma=0.1,
     ),
-    from_adjusted=SparseOptions(
-        coarse=Stage(0.0, 0, Gamma(1.5)),
-        # So small a rate that nothing is shaken out of place: the backend has already adjusted its cameras to
-        # its features.
-        fine=Stage(0.00005, 100, Gamma(0.5)),
-        good_conf=0.0,
-        tree="mst",
-        intrinsics=Intrinsics(free_focal=False, free_principal_point=False, limited=False),
-        average="object",
-    ),
-    whole_pixels=False,
-    clean_tolerance=0.01,
+    # Of a ring of 256 simulated views, points right within 1 % and wrong by more than 5 % that are kept: 57
+    # and 16 % with 64 views well spread, 21 and 14 % with all, 27 and 85 % with the 64 nearest
+    # (benchmarks/many_views.py). Sets of up to 65 views are compared wholly.
+    clean=CleanOptions(tolerance=0.01, most_views=64),
 )
-"""Ours: from averaged pair poses by least squares, or from the backend's cameras; pivots on the object,
-principal point fixed."""
+"""Ours: from averaged pair poses by least squares, or from known cameras; principal point fixed."""
 
 PRESETS = {
     "pointloom": POINTLOOM,
@@ -72,22 +53,54 @@ PRESETS = {
 first public version."""
 
 
+def has_option(preset: Preset, name: str) -> bool:
+    """Tell whether the aligner of a preset has an option of that name."""
+    return name in {option.name for option in fields(preset.aligner)}
+
+
+def presets_with(*options: str) -> str:
+    """Return the names of the presets whose aligners have all these options, in words."""
+    named = [name for name, preset in PRESETS.items() if all(has_option(preset, each) for each in options)]
+    return " or ".join(named) or "none"
+
+
+def with_options(preset: Preset, **options: Any) -> Preset:
+    """Return the preset whose aligner has these options, by the names of its fields. Raises `UserError`
+    naming those that it does not have.
+    """
+    unknown = [name for name in options if not has_option(preset, name)]
+    if unknown:
+        raise UserError(
+            f"{', '.join(unknown)}: the aligner of this preset has no such option. Use "
+            f"`preset={presets_with(*unknown)}`."
+        )
+    return replace(preset, aligner=replace(preset.aligner, **options))
+
+
 def with_fixed_poses(preset: Preset) -> Preset:
     """Return a preset in which known poses stay to the bit, the user's and the backend's. Raises `UserError`
-    for the reference's, which have none.
+    where the aligner starts from none.
     """
-    if not isinstance(preset.from_scratch, BundleOptions) or preset.from_estimated is None:
+    if preset.aligner.pose_prior is None:
         raise UserError(
-            "--poses frozen: the reference's presets start without poses. Use --preset pointloom."
+            "`poses=frozen`: the aligner of this preset starts without poses. Use "
+            f"`preset={presets_with('pose_prior')}`."
         )
-    cold, estimated = (
-        replace(solver, fix_known_poses=True) for solver in (preset.from_scratch, preset.from_estimated)
+    estimated = preset.from_estimated
+    return replace(
+        preset,
+        aligner=_with_fixed_poses(preset.aligner),
+        from_estimated=None if estimated is None else _with_fixed_poses(estimated),
     )
-    return replace(preset, from_scratch=cold, from_adjusted=None, from_estimated=estimated)
+
+
+def _with_fixed_poses(aligner: Aligner) -> Aligner:
+    prior = aligner.pose_prior
+    return aligner if prior is None else replace(aligner, pose_prior=replace(prior, fixed=True))
 
 
 def preset_named(name: str) -> Preset:
     """Return the preset of that name. Raises `UserError` listing the names when there is none."""
     if name not in PRESETS:
-        raise UserError(f"--preset {name}: unknown. Choose one of {', '.join(PRESETS)}.")
+        raise UserError(f"`preset={name}`: unknown. Choose one of {', '.join(PRESETS)}.")
     return PRESETS[name]

@@ -74,8 +74,7 @@ def measure(part: Part, data: Path, folder: Path) -> str:
     ended = evaluate(found, truth)
     shares = f"{ended.registered:3}/{ended.views:<3} {ended.rra['5']:5.1f} {ended.rta['5']:5.1f}"
     focal = f"{100 * (ended.focal_error or 0):5.1f} %"
-    kept = "refined" if found.report.figures["refinement kept"] else "start kept"
-    return f"{title:36} {shares}  {_places(begun)}  {_places(ended)}  {focal}  {cost}  {kept}"
+    return f"{title:36} {shares}  {_places(begun)}  {_places(ended)}  {focal}  {cost}"
 
 
 def start_of(scene: Scene, images: list[Path], masks: Path | None, store: Path) -> Scene:
@@ -83,7 +82,7 @@ def start_of(scene: Scene, images: list[Path], masks: Path | None, store: Path) 
     steps are in the store.
     """
     views, _ = load_views(list_photos(images), masks or "none")
-    predictions = make_backend("classical", 0).predict(views, None, PredictionStore(store), silent)
+    predictions = make_backend("classical").predict(views, None, PredictionStore(store), silent)
     cameras, position = predictions.cameras, {view.name: k for k, view in enumerate(predictions.views)}
     if cameras is None:
         raise TypeError("the backend has no cameras of its own: nothing to compare with")

@@ -109,7 +109,7 @@ def measure(recipe: Recipe, solver: str, folder: Path, pace: Pace) -> Cost:
     scene = simulated(recipe, folder)
     preset, solve = SOLVERS[solver]
     began = time.process_time()
-    measurements = gather(scene.predictions, preset.reading(preset.from_scratch), silent)
+    measurements = gather(scene.predictions, preset.aligner.reading, silent)
     gathering = time.process_time() - began
     _forget_peak()
     held = _memory_mb("VmRSS")
@@ -201,10 +201,13 @@ def _timed_default(measurements: Measurements) -> Run:
     the others.
     """
     times: list[float] = []
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if stage == "aligning" and done:
+            times.append(time.process_time())
+
     began = time.process_time()
-    solution = bundle_adjust(
-        measurements, BundleOptions(), progress=lambda stage, done, total: times.append(time.process_time())
-    )
+    solution = bundle_adjust(measurements, BundleOptions(), progress=progress)
     seconds = time.process_time() - began
     counts = [len(costs) - 1 for costs in solution.figures["costs"]]
     pace = (times[len(counts) - 1] - times[0]) / max(sum(counts[1:]), 1)

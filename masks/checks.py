@@ -21,13 +21,13 @@ def erode(mask: Mask, radius_px: int) -> Mask:
     The picture's border is no rim.
     """
     if radius_px < 0:
-        raise MaskError(f"--mask-erode {radius_px}: masks can only shrink. Give 0 or more pixels.")
+        raise MaskError(f"`erode_px={radius_px}`: masks can only shrink. Give 0 or more pixels.")
     if radius_px == 0:
         return mask
     eroded = shrunk(mask.pixels, radius_px, cv2.MORPH_ELLIPSE)
     if mask.pixels.any() and not eroded.any():
         raise MaskError(
-            f"{mask.source}: --mask-erode {radius_px} leaves nothing of this mask. Choose a smaller number."
+            f"{mask.source}: `erode_px={radius_px}` leaves nothing of this mask. Choose a smaller number."
         )
     return Mask(eroded, mask.source)
 
@@ -42,7 +42,7 @@ def check_masks(names: Sequence[str], masks: Sequence[Mask]) -> tuple[tuple[bool
     if masks and not any(usable):
         raise MaskError(
             f"{masks[0].source}: every mask is empty, and so are the {len(masks) - 1} others. "
-            "Check that they were exported, and their polarity (--mask-polarity white or black)."
+            "Check that they were exported, and their polarity (`polarity=white` or black)."
         )
     notices: list[Notice] = []
     cut = []

@@ -70,7 +70,7 @@ def _photos_of(folder: Path) -> list[Path]:
         if twin != path:
             raise ImageError(
                 f"{path}: beside it lies {twin.name}. If one of them is a mask, move the masks to a folder "
-                "of their own and pass it with --masks; "
+                "of their own and pass it with `masks`; "
                 "if both are the same photo, remove one."
             )
     if not photos:
@@ -113,7 +113,7 @@ def find_masks(photos: Sequence[Path], folder: Path) -> tuple[tuple[Path | None,
     Raises `MaskError` when the folder is missing or no file in it belongs to any photo.
     """
     if not folder.is_dir():
-        raise MaskError(f"{folder}: no such folder of masks. Give the folder that holds them with --masks.")
+        raise MaskError(f"{folder}: no such folder of masks. Give the folder that holds them with `masks`.")
     by_stem = _masks_in(folder, photos)
     found = tuple(_first(by_stem, (*mask_names(p.name), p.stem.lower())) for p in photos)
     if not any(found):

@@ -95,7 +95,7 @@ def choose_polarity(bright: Sequence[Mask]) -> tuple[bool, Notice]:
     side, other = ("black", "white") if inverted else ("white", "black")
     text = (
         f"the {side} side of the masks is taken as the object: {other} fills most of the border. If that "
-        f"is wrong, pass --mask-polarity {other}."
+        f"is wrong, pass `polarity={other}`."
     )
     return inverted, (warning if inverted else info)("masks", text)
 

@@ -1,7 +1,7 @@
 from .backends.precomputed import read_predictions as read_predictions
 from .backends.precomputed import write_predictions as write_predictions
 from .backends.protocol import Backend as Backend
-from .backends.protocol import BackendOptions as BackendOptions
+from .backends.protocol import BackendKind as BackendKind
 from .backends.registry import backend_names as backend_names
 from .backends.registry import make_backend as make_backend
 from .graph.by_similarity import Retrieval as Retrieval

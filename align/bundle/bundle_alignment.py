@@ -14,6 +14,7 @@ import torch
 from align.aligned import Aligned
 from align.bundle.block_depth import block_depth
 from align.bundle.consistency import Consistency, consistency_notices
+from align.bundle.intrinsics import SharedIntrinsics
 from align.bundle.options import BundleOptions
 from align.bundle.problem import bundle_problem
 from align.bundle.refinement import Fixed, Refined, known_depths, refine, what_is_fixed
@@ -69,10 +70,13 @@ def bundle_adjust(
         for view, scale in enumerate(log_scales)
         if scale is not None
     }
+    progress("starting poses", 0, 1)
     problem, unit, notices = bundle_problem(measurements, median, known, options, log_distance)
     fixed = what_is_fixed(problem.obs, known, options, offsets)
     refined = refine(problem.obs, problem.intrinsics, problem.start, fixed, options, progress)
-    refined, consistency, reinitialised = refined_again(refined, problem, fixed, options, names)
+    refined, consistency, reinitialised = refined_again(
+        refined, problem, fixed, options, names, known.poses_from_backend
+    )
     notices += (
         reinitialised
         + _stopped_early(refined)
@@ -85,7 +89,7 @@ def bundle_adjust(
             unit,
             {view: pose for view, pose in known.cam_from_world.items() if fixed.pose[view]},
         ),
-        K=problem.intrinsics.K(refined.state.log_focal, refined.state.principal_point_offset),
+        K=_intrinsics(problem.intrinsics, refined.state, known.K),
         log_scale=refined.state.log_scale + np.log(unit / median),
         log_offset=tuple(
             _offsets(*view) for view in zip(measurements.views, problem.obs.block, refined.state.offset)
@@ -109,6 +113,16 @@ def _poses(state: BundleState, unit: float, fixed: Mapping[int, torch.Tensor]) -
     for view, pose in fixed.items():
         poses[view] = pose.numpy()
     return poses
+
+
+def _intrinsics(
+    intrinsics: SharedIntrinsics, state: BundleState, known: Mapping[int, torch.Tensor]
+) -> np.ndarray:
+    """Return K (V, 3, 3); known ones to the bit, which the logarithm of their focal would lose."""
+    K = intrinsics.K(state.log_focal, state.principal_point_offset)
+    for view, known_K in known.items():
+        K[view] = known_K.numpy()
+    return K
 
 
 def _offsets(view: CanonicalView, block: np.ndarray, offset: np.ndarray) -> np.ndarray:
@@ -181,4 +195,5 @@ def bundle_align(
             depth, torch.from_numpy(cameras.K[k]), torch.from_numpy(cameras.world_from_cam[k])
         )
         dense.append(DenseView(points, depth, view.conf))
+        progress("depth maps", k + 1, len(measurements.views))
     return Aligned(cameras, tuple(dense), solution.notices, solution.figures)

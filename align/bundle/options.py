@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from align.aligned import Aligned
+from align.measurements.gathered import Measurements, ReadingOptions
+from align.measurements.known_cameras import Known, PosePrior
 from align.solver.least_squares import LevenbergMarquardtOptions
+from masks.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,17 @@ class BundleOptions:
     """Of free principal points about the stated ones, else the pictures' middle, as a share of the focal;
     none: they stay, as an object in the
     middle of its pictures demands, since a shift of them is nearly a turn of the camera."""
-    fix_known_poses: bool = False
-    """Known poses stay as they are; else they are believed as far as the next two say."""
-    known_rotation_sigma_deg: float = 1.0
-    """About known poses, over all axes."""
-    known_centre_sigma: float = 0.01
-    """Of a known camera, over all axes, in units of the object's distance."""
+    pose_prior: PosePrior = field(default_factory=PosePrior)
+    """How far poses that are stated, or that the backend has fitted to matches, are believed."""
+
+    @property
+    def reading(self) -> ReadingOptions:
+        """Over the object's pixels alone, matches between pixels as they are."""
+        return ReadingOptions()
+
+    def align(self, measurements: Measurements, known: Known, progress: Progress) -> Aligned:
+        """Return cameras and depths in which all pairs agree best; see `bundle_align`."""
+        # Here, since the options lie below everything that takes them.
+        from align.bundle.bundle_alignment import bundle_align
+
+        return bundle_align(measurements, self, known, progress)

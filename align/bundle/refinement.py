@@ -60,7 +60,7 @@ def what_is_fixed(
             used = obs.block[view] >= 0
             offset[view, used] = known_offset.ravel()[obs.block[view, used]]
     scale = np.array([depth is not None for depth in depths])
-    return Fixed(known_pose, known_pose & (options.fix_known_poses | (freeze > 0)), scale, offset)
+    return Fixed(known_pose, known_pose & (options.pose_prior.fixed | (freeze > 0)), scale, offset)
 
 
 def known_depths(
@@ -108,6 +108,7 @@ def refine(
     free = _free(intrinsics, start, fixed)
     descents: list[Summary] = []
     damping = options.early.initial_damping
+    progress("aligning", 0, len(options.kernel_widths_px))
     for k, kernel_width in enumerate(options.kernel_widths_px):
         solver_options = options.last if k == len(options.kernel_widths_px) - 1 else options.early
         model = replace(model, kernel_width=kernel_width)
@@ -132,7 +133,7 @@ def _priors(
     count = np.bincount(obs.direction[:, 0], np.diff(obs.direction_start), obs.num_views)
     doubt = np.sqrt(1 + count / _OBSERVATIONS_OF_A_START)
     rotation = np.where(
-        fixed.known, options.known_rotation_sigma_deg / np.sqrt(3), options.rotation_sigma_deg * doubt
+        fixed.known, options.pose_prior.rotation_sigma_deg / np.sqrt(3), options.rotation_sigma_deg * doubt
     )
     return BundlePriors(
         log_focal=intrinsics.log_focal,
@@ -147,7 +148,7 @@ def _priors(
         log_scale_sigma=options.log_scale_sigma,
         rotation_sigma=np.deg2rad(rotation),
         centre_sigma=np.where(
-            fixed.known, options.known_centre_sigma / np.sqrt(3), options.centre_sigma * doubt
+            fixed.known, options.pose_prior.centre_sigma / np.sqrt(3), options.centre_sigma * doubt
         ),
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -107,7 +108,12 @@ def contradicted_poses(deviation: np.ndarray, fixed: Fixed) -> np.ndarray:
 
 
 def refined_again(
-    refined: Refined, problem: BundleProblem, fixed: Fixed, options: BundleOptions, names: Sequence[str]
+    refined: Refined,
+    problem: BundleProblem,
+    fixed: Fixed,
+    options: BundleOptions,
+    names: Sequence[str],
+    poses_from_backend: bool = False,
 ) -> tuple[Refined, Consistency, tuple[Notice, ...]]:
     """Return the result and how far it agrees, after a second descent where the first began in wrong places.
 
@@ -132,11 +138,12 @@ def refined_again(
     if not again.agreement.near_share >= consistency.agreement.near_share:
         return refined, consistency, ()
     cured = sorted(set(misplaced) - set(again.agreement.misplaced))
-    return (
-        second,
-        again,
-        tuple(_placed_anew(names[view], bool(fixed.known[view]) and view != start.root) for view in cured),
+    put_by = "backend" if poses_from_backend else "user"
+    notices = tuple(
+        _placed_anew(names[view], put_by if fixed.known[view] and view != start.root else "pairs")
+        for view in cured
     )
+    return second, again, notices
 
 
 def _with_poses_of(before: Start, start: Start, views: np.ndarray) -> Start:
@@ -149,16 +156,10 @@ def _with_poses_of(before: Start, start: Start, views: np.ndarray) -> Start:
     )
 
 
-def _placed_anew(name: str, given: bool) -> Notice:
-    if given:
-        return warning(
-            name,
-            (
-                "its given pose contradicts its matches; it was placed where it sees the points of the "
-                "others. Check the pose."
-            ),
-        )
-    return info(
-        name,
-        "the pairs had put it in a wrong place; it was placed anew where it sees the points of the others.",
-    )
+def _placed_anew(name: str, put_by: Literal["user", "backend", "pairs"]) -> Notice:
+    placed = "it was placed anew where it sees the points of the others."
+    if put_by == "user":
+        return warning(name, f"its given pose contradicts its matches; {placed} Check the pose.")
+    if put_by == "backend":
+        return warning(name, f"the backend's pose contradicts its matches; {placed} Check it in the result.")
+    return info(name, f"the pairs had put it in a wrong place; {placed}")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
-from align.bundle.options import BundleOptions
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.global_alignment import align_components, align_connected, align_predictions, register_views
-from align.presets import Preset, preset_named
+from align.measurements.known_cameras import PosePrior
+from align.presets import Preset, has_option, preset_named, presets_with, with_options
 from align.scene import Scene
 from align.scene_folder import load_scene, remove_parts, save_scene
 from masks.errors import UserError
@@ -23,6 +23,12 @@ from pairs.prediction.predictions import Predictions
 _FREE_PRINCIPAL_POINT = 0.02
 """Standard deviation of free principal points as a share of the focal."""
 _OF_POSES = ("poses", "pose_sigma", "place_sigma")
+_SETS = {
+    "solver": "solver",
+    **dict.fromkeys(_OF_POSES, "pose_prior"),
+    "principal_point": "principal_point_sigma",
+}
+"""Which option of an aligner each of the command's sets."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +103,12 @@ class Align:
 
     def _refuse_unheard(self) -> None:
         """Raise `UserError` for options that would change nothing."""
-        reference = not isinstance(preset_named(self.preset).from_scratch, BundleOptions)
-        if reference and (given := self._given(*_OF_POSES, "principal_point")):
+        preset = preset_named(self.preset)
+        unheard = [name for name, option in _SETS.items() if not has_option(preset, option)]
+        if given := self._given(*unheard):
+            others = presets_with(*(_SETS[name] for name in unheard if self._given(name)))
             raise UserError(
-                f"{given}: the preset {self.preset} supports no poses, and frees principal points by "
-                "itself. Use --preset pointloom."
+                f"{given}: the preset {self.preset} has no such choice. Those that have: --preset {others}."
             )
         if self.onto is not None and (given := self._given(*_OF_POSES, "parts")):
             raise UserError(
@@ -113,32 +120,19 @@ class Align:
             )
 
     def _preset(self) -> Preset:
-        preset = preset_named(self.preset)
         if not (0 < self.pose_sigma < math.inf and 0 < self.place_sigma < math.inf):
             raise UserError(
                 "--pose-sigma and --place-sigma must be above 0 and finite. To hold stated poses use "
                 "--poses frozen."
             )
-        if not isinstance(preset.from_scratch, BundleOptions):
-            return (
-                preset
-                if self.solver == "preset"
-                else replace(preset, from_scratch=replace(preset.from_scratch, solver=self.solver))
-            )
-        if self.solver == "adam":
-            raise UserError(
-                "--solver adam: the preset pointloom does not use it. Choose one of the reference's "
-                "presets, such as --preset mast3r."
-            )
-        given = {
-            "known_rotation_sigma_deg": self.pose_sigma,
-            "known_centre_sigma": self.place_sigma,
-            "fix_known_poses": self.poses == "frozen",
-        }
-        centre = _FREE_PRINCIPAL_POINT if self.principal_point == "free" else None
-        return replace(
-            preset, from_scratch=replace(preset.from_scratch, **given, principal_point_sigma=centre)
-        )
+        options: dict[str, Any] = {}
+        if self._given("solver"):
+            options["solver"] = self.solver
+        if self._given(*_OF_POSES):
+            options["pose_prior"] = PosePrior(self.pose_sigma, self.place_sigma, self.poses == "frozen")
+        if self._given("principal_point"):
+            options["principal_point_sigma"] = _FREE_PRINCIPAL_POINT
+        return with_options(preset_named(self.preset), **options)
 
     def _aligned(self, predictions: Predictions, preset: Preset, display: StageDisplay) -> dict[Path, Scene]:
         """Return the scenes by the folders to save them in: a part's is numbered as in the report."""

@@ -21,6 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from align.cli.wording import in_options
 from align.scene import Scene
 from masks.errors import OutputError
 from masks.notice import Level, Notice
@@ -90,7 +91,7 @@ class StageDisplay:
     def show(self, notices: Sequence[Notice]) -> None:
         """Print the notices, those that matter last, where they are read."""
         for notice in sorted(notices, key=lambda n: list(_STYLES).index(n.level)):
-            text = f"{notice.subject}: {notice.text}"
+            text = in_options(f"{notice.subject}: {notice.text}")
             prefix = "" if notice.level is Level.INFO else f"{notice.level.value}: "
             self.console.print(prefix + text, style=_STYLES[notice.level], markup=False, soft_wrap=True)
 
@@ -98,7 +99,7 @@ class StageDisplay:
 def print_error(message: str) -> None:
     """Print an error to standard error, unwrapped so that paths can be copied."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(
-        f"pointloom: {message}", style="bold red", markup=False
+        f"pointloom: {in_options(message)}", style="bold red", markup=False
     )
 
 

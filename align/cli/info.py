@@ -13,6 +13,7 @@ import torch
 import tyro
 
 from align.cli.console import print_result
+from align.cli.wording import in_options
 from align.scene import Scene
 from align.scene_folder import load_scene
 from pairs.backends.registry import backend_names
@@ -74,5 +75,5 @@ def describe(scene: Scene) -> str:
         place = ", ".join(f"{c:.3f}" for c in centre)
         lines.append(f"  {view.name:<24}{w}x{h}  focal {K[0, 0]:.1f} px  centre ({place})")
     lines += [f"{name}: {value}" for name, value in scene.report.figures.items()]
-    lines += [f"{n.level.value}: {n.subject}: {n.text}" for n in scene.report.notices]
+    lines += [in_options(f"{n.level.value}: {n.subject}: {n.text}") for n in scene.report.notices]
     return "\n".join(lines)

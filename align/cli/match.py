@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -13,7 +13,6 @@ from align.show.matches import MatchSide, match_picture, require_image_name, wri
 from masks.errors import ImageError, ReconstructionError, UserError
 from masks.load import Polarity
 from masks.progress import Progress
-from pairs.backends.protocol import BackendOptions
 from pairs.backends.registry import make_backend
 from pairs.two_views import TwoViews, match_two, match_two_finely
 from pairs.views.load import LoadOptions, load_views
@@ -80,6 +79,7 @@ class Match:
                 "or omit it."
             )
         progress("opening the backend", 0, 1)
-        options = BackendOptions(weights=self.weights, device=self.device)
-        backend = make_backend(self.backend, seed=0, options=options)
+        given: dict[str, Any] = {"weights": self.weights, "device": self.device}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        backend = make_backend(self.backend, **chosen)
         return (match_two_finely if self.fine else match_two)(a, b, backend, progress)

@@ -15,7 +15,7 @@ from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
 from masks.errors import UserError
 from masks.load import Polarity
-from pairs.backends.protocol import Backend, BackendOptions
+from pairs.backends.protocol import Backend
 from pairs.backends.registry import make_backend
 from pairs.views.grid import GridOptions
 from pairs.views.load import LoadOptions
@@ -123,24 +123,23 @@ class Reconstruct:
         )
 
     def _backend(self) -> Backend:
-        options = BackendOptions(
-            self.weights,
-            self.device,
-            self.precision,
-            self.batch,
-            self.fill,
-            self.retrieval,
-            self.engine,
-            self.max_frames,
-        )
-        backend = make_backend(self.backend, self.seed, options)
-        given = [
-            option
-            for option, chosen in (("--longest", self.longest is not None), ("--crop", self.crop))
-            if chosen
-        ]
-        if given and backend.own_grid:
+        chosen = {
+            "weights": self.weights,
+            "device": self.device,
+            "precision": self.precision,
+            "batch": self.batch,
+            "fill": self.fill,
+            "retrieval": self.retrieval,
+            "engine": self.engine,
+            "max_frames": self.max_frames,
+        }
+        given = {name: value for name, value in chosen.items() if value is not None}
+        backend = make_backend(self.backend, seed=self.seed, **given)
+        asked = {"longest": self.longest is not None, "crop": self.crop}
+        of_grid = [name for name, said in asked.items() if said]
+        if of_grid and backend.fixed_grid is not None:
             raise UserError(
-                f"{', '.join(given)}: the backend {self.backend} predicts on {backend.own_grid}. Omit it."
+                f"{', '.join(f'`{name}`' for name in of_grid)}: the backend {self.backend} predicts on "
+                f"{backend.fixed_grid}. Omit it."
             )
         return backend

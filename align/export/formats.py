@@ -65,7 +65,7 @@ def _confident(scene: Scene, options: ExportOptions) -> PointCloud:
     if len(cloud.points) == 0:
         surest = max(float(view.conf.max()) for view in scene.views)
         raise UserError(
-            f"--min-conf {options.min_conf:g}: no point of this scene is so sure (the surest has "
+            f"`min_conf={options.min_conf:g}`: no point of this scene is so sure (the surest has "
             f"{surest:.3g}). Choose a smaller number."
         )
     return cloud

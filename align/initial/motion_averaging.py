@@ -59,7 +59,12 @@ def rejected_pairs(pairs: RelativePoses, error: np.ndarray, num_views: int) -> t
     apart, which is also told.
     """
     rejected = error >= _REJECT_RAD
-    whole = is_connected(np.concatenate([pairs.pair[~rejected], pairs.without_pose]), num_views)
+    kept, every = (
+        num_components(np.concatenate([pair, pairs.without_pose]), num_views)
+        for pair in (pairs.pair[~rejected], pairs.pair)
+    )
+    # Views with known poses need no pairs to tie them all together.
+    whole = kept == every
     return rejected & whole, whole
 
 
@@ -77,11 +82,11 @@ def chained_rotations(pairs: RelativePoses, scores: np.ndarray, root: int) -> np
     return R
 
 
-def is_connected(pair: np.ndarray, num_views: int) -> bool:
-    """Tell whether the pairs (E, 2) tie all views together."""
+def num_components(pair: np.ndarray, num_views: int) -> int:
+    """Return into how many sets the views fall that pairs (E, 2) tie together."""
     graph = networkx.empty_graph(num_views)
     graph.add_edges_from(pair.tolist())
-    return networkx.is_connected(graph)
+    return networkx.number_connected_components(graph)
 
 
 def averaged_rotations(

@@ -85,9 +85,8 @@ class _Fits:
 
     similarities: Similarities
     residual: np.ndarray  # (R,), over the object's extent; infinite where nothing follows
-    unit: (
-        np.ndarray
-    )  # (R,), of the sample's own points, in which the canonical median is 1; NaN where unknown
+    unit: np.ndarray  # (R,)
+    """Of the sample's own points: in it their canonical median is 1. NaN where unknown."""
 
 
 def _samples(measurements: Measurements, principal_points: Tensor) -> list[_Sample]:
@@ -97,7 +96,7 @@ def _samples(measurements: Measurements, principal_points: Tensor) -> list[_Samp
     # A canonical view may have a margin beyond the predictions' grid.
     sizes = [view.pixel_map.target_size for view in measurements.predictions.views]
     canonical = [
-        np.asarray(coarse_grid(view.depth[:height, :width]))
+        coarse_grid(view.depth[:height, :width].numpy())
         for view, (width, height) in zip(measurements.views, sizes)
     ]
     samples = [_present(_Sample(s, canonical[s.source])) for s in measurements.samples]

@@ -60,7 +60,7 @@ def gather(predictions: Predictions, reading: ReadingOptions, progress: Progress
         )
         samples += _directed_samples(a, b, entry, masks)
         progress("reading pairs", k + 1, len(predictions.edges))
-    views, notices = {}, _unusable_runs(unusable, predictions.views)
+    views, notices = {}, _unusable_predictions(unusable, predictions.views)
     for k, view in enumerate(predictions.views):
         canonical = _canonical(view, own[k], masks[k], principal_point_of(view, predictions, k), reading)
         if isinstance(canonical, Notice):
@@ -106,13 +106,13 @@ def _keep_own(
     source) of which a pointmap cannot be used.
     """
     unusable = []
-    for (view, other), run in ((pair, entry.ab), (pair[::-1], entry.ba)):
-        if run is None or not (masks[view].any() and masks[other].any()):
+    for (view, other), prediction in ((pair, entry.ab), (pair[::-1], entry.ba)):
+        if prediction is None or not (masks[view].any() and masks[other].any()):
             continue
-        tells_own = _usable(run.a_in_a, masks[view], reading)
+        tells_own = _usable(prediction.a_in_a, masks[view], reading)
         if tells_own:
-            own[view].add(run.a_in_a, run.a_conf)
-        if not (tells_own and _usable(run.b_in_a, masks[other], reading)):
+            own[view].add(prediction.a_in_a, prediction.a_conf)
+        if not (tells_own and _usable(prediction.b_in_a, masks[other], reading)):
             unusable.append((view, other))
     return unusable
 
@@ -126,12 +126,12 @@ def _usable(points: np.ndarray, mask: np.ndarray, reading: ReadingOptions) -> bo
     return bool((kept & (inside[:, 2] > 0)).any() if reading.average == "object" else kept.any())
 
 
-def _unusable_runs(runs: Sequence[tuple[int, int]], views: Sequence[View]) -> list[Notice]:
-    if not runs:
+def _unusable_predictions(directed: Sequence[tuple[int, int]], views: Sequence[View]) -> list[Notice]:
+    if not directed:
         return []
-    names = first_few([f"{views[view].name} with {views[other].name}" for view, other in runs])
+    names = first_few([f"{views[view].name} with {views[other].name}" for view, other in directed])
     text = (
-        f"of {len(runs)} a pointmap holds no finite point of the object before the camera, and is not "
+        f"of {len(directed)} a pointmap holds no finite point of the object before the camera, and is not "
         f"used: {names}."
     )
     return [left_out("runs", f"{text} Look at what the network said of these.")]
@@ -165,7 +165,7 @@ def _canonical(
         size = f"{mask.shape[1]}x{mask.shape[0]}"
         raise FormatError(
             f"{view.name}: the reference's presets need sides that are multiples of {reading.subsample}, "
-            f"not {size}. Use --preset pointloom."
+            f"not {size}. Use `preset=pointloom`."
         )
     # The reference knows no masks: a background without confidence is the least harmful thing to tell it.
     mode = reading.average
@@ -198,7 +198,10 @@ def _with_focal(view: View, average: Callable[[], CanonicalView]) -> CanonicalVi
 def _record(
     a: int, b: int, entry: PairEntry, matches: Matches, masks: Sequence[np.ndarray], subsample: int
 ) -> PairRecord:
-    cross = [_cross_pointmap(run, masks[other], subsample) for run, other in ((entry.ab, b), (entry.ba, a))]
+    cross = [
+        _cross_pointmap(prediction, masks[other], subsample)
+        for prediction, other in ((entry.ab, b), (entry.ba, a))
+    ]
     xy_a, xy_b, conf = (torch.from_numpy(x).double() for x in (matches.xy_a, matches.xy_b, matches.conf))
     return PairRecord(a, b, xy_a, xy_b, conf, b_in_a=cross[0], a_in_b=cross[1])
 
@@ -212,13 +215,18 @@ def on_pixels(matches: Matches) -> Matches:
     return Matches(xy[keep, :2], xy[keep, 2:], matches.conf[keep])
 
 
-def _cross_pointmap(run: PairPrediction | None, mask: np.ndarray, subsample: int) -> CrossPointmap | None:
-    if run is None:
+def _cross_pointmap(
+    prediction: PairPrediction | None, mask: np.ndarray, subsample: int
+) -> CrossPointmap | None:
+    if prediction is None:
         return None
     # Sampled before anything is converted: whole maps in double precision between small arrays that stay
     # would tear the heap apart.
     sample = sample_cross_pointmap(
-        torch.from_numpy(run.b_in_a), torch.from_numpy(run.b_conf), subsample, torch.from_numpy(mask)
+        torch.from_numpy(prediction.b_in_a),
+        torch.from_numpy(prediction.b_conf),
+        subsample,
+        torch.from_numpy(mask),
     )
     return CrossPointmap(sample.points.double(), sample.conf.double())
 
@@ -237,11 +245,11 @@ def _directed_samples(a: int, b: int, entry: PairEntry, masks: Sequence[np.ndarr
     if entry.ab is None or entry.ba is None:
         return []
     samples = []
-    for target, other, run, reverse in ((a, b, entry.ab, entry.ba), (b, a, entry.ba, entry.ab)):
-        own, in_target = (np.asarray(coarse_grid(p), np.float64) for p in (reverse.a_in_a, run.b_in_a))
+    for target, other, prediction, reverse in ((a, b, entry.ab, entry.ba), (b, a, entry.ba, entry.ab)):
+        own, in_target = (np.asarray(coarse_grid(p), np.float64) for p in (reverse.a_in_a, prediction.b_in_a))
         conf = [
             np.maximum(np.asarray(coarse_grid(c), np.float64) - 0.999, 0)
-            for c in (reverse.a_conf, run.b_conf)
+            for c in (reverse.a_conf, prediction.b_conf)
         ]
         usable = coarse_grid(masks[other]) & np.isfinite(
             np.concatenate([own, in_target, np.stack(conf, 1)], 1)

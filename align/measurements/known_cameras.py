@@ -9,9 +9,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from align.measurements.gathered import Measurements
 from pairs.prediction.predictions import Predictions
 from pairs.views.view import View, grid_K
+
+
+@dataclass(frozen=True, slots=True)
+class PosePrior:
+    """How far known poses are believed."""
+
+    rotation_sigma_deg: float = 1.0
+    """Standard deviation of a rotation, over all axes."""
+    centre_sigma: float = 0.01
+    """Of a camera centre, over all axes, in units of the object's distance."""
+    fixed: bool = False
+    """Known poses stay as they are, whatever the deviations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +36,9 @@ class Known:
     fixed: Mapping[int, float] = field(default_factory=dict)
     """Above 0: the pose stays; 1 and above: intrinsics and depths stay too."""
     cam_from_world: Mapping[int, Tensor] = field(default_factory=dict)  # (4, 4) each
-    """Poses to start from. The descent takes those of all views or none."""
+    """Poses to start from. The sparse aligner's descents take those of all views or none."""
+    poses_from_backend: bool = False
+    """The poses are the backend's: nobody has stated them, and nobody can be asked to check them."""
 
     def fixed_levels(self, num_views: int) -> Tensor:
         """Return how far (V,) every view is fixed."""
@@ -33,10 +46,12 @@ class Known:
 
 
 def principal_point_of(view: View, predictions: Predictions, index: int) -> Tensor:
-    """Return where the optical axis meets the view's grid (2,): as the backend or the user states, else the
+    """Return where the optical axis meets the view's grid (2,): as the user or the backend states, else the
     networks' (W/2, H/2).
     """
-    K = predictions.cameras.K[index] if predictions.cameras is not None else grid_K(view)
+    K = grid_K(view)
+    if K is None and predictions.cameras is not None:
+        K = predictions.cameras.K[index]
     if K is not None:
         return torch.from_numpy(K[:2, 2].copy())
     w, h = view.pixel_map.target_size
@@ -60,32 +75,28 @@ def with_shared_K(views: Sequence[View]) -> tuple[View, ...]:
     )
 
 
-def stated_cameras(predictions: Predictions) -> Known:
-    """Return what the user states of cameras, and the backend's poses where they are the start."""
-    views = predictions.views
-    poses = (
-        [view.cam_from_world for view in views]
-        if predictions.cameras is None
-        else predictions.cameras.cam_from_world
-    )
+def states_poses(predictions: Predictions) -> bool:
+    """Tell whether the user states the pose of any view."""
+    return any(view.cam_from_world is not None for view in predictions.views)
+
+
+def known_cameras(predictions: Predictions) -> Known:
+    """Return what the user states of cameras, and what the backend adds: poses, where the user states none,
+    and the K of views without a stated one, where it has fitted them to matches.
+
+    Poses of both would be in two worlds. A fitted K is better than what pointmaps suggest, whose focal is
+    clamped: long lenses lie beyond. A network's K is only where that of its pointmaps comes from.
+    """
+    views, cameras = predictions.views, predictions.cameras
+    poses = [view.cam_from_world for view in views]
+    K = [grid_K(view) for view in views]
+    from_backend = cameras is not None and not states_poses(predictions)
+    if cameras is not None and from_backend:
+        poses = list(cameras.cam_from_world)
+    if cameras is not None and predictions.camera_source == "bundle_adjustment":
+        K = [fitted if stated is None else stated for stated, fitted in zip(K, cameras.K)]
     return Known(
-        K={k: torch.from_numpy(K) for k, view in enumerate(views) if (K := grid_K(view)) is not None},
+        K={k: torch.from_numpy(each) for k, each in enumerate(K) if each is not None},
         cam_from_world={k: torch.from_numpy(pose) for k, pose in enumerate(poses) if pose is not None},
-    )
-
-
-def backend_cameras(measurements: Measurements) -> Known:
-    """Return what the descent starts from: the backend's cameras, or the intrinsics that the user states."""
-    predictions = measurements.predictions
-    if predictions.cameras is not None:
-        K = {k: torch.from_numpy(K) for k, K in enumerate(predictions.cameras.K)}
-        return Known(
-            K=K, cam_from_world=dict(enumerate(torch.from_numpy(predictions.cameras.cam_from_world)))
-        )
-    return Known(
-        K={
-            k: torch.from_numpy(K)
-            for k, view in enumerate(predictions.views)
-            if (K := grid_K(view)) is not None
-        }
+        poses_from_backend=from_backend,
     )

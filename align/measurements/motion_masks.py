@@ -184,14 +184,14 @@ def object_masks(predictions: Predictions, motions: Motions) -> tuple[np.ndarray
     Reads every pair once more. A view without one keeps all its pixels.
     """
     votes: list[Tensor | None] = [None] * len(predictions.views)
-    number = {run: k for k, run in enumerate(motions.direction) if bool(motions.two[k])}
+    number = {direction: k for k, direction in enumerate(motions.direction) if bool(motions.two[k])}
     for edge, (a, b) in enumerate(predictions.edges):
         if (a, b) not in number and (b, a) not in number:
             continue
         entry = predictions.load(edge)
-        for target, source, run, reverse in ((a, b, entry.ab, entry.ba), (b, a, entry.ba, entry.ab)):
-            if (target, source) in number and run is not None and reverse is not None:
-                vote = _vote(motions, number[target, source], run, reverse)
+        for target, source, prediction, reverse in ((a, b, entry.ab, entry.ba), (b, a, entry.ba, entry.ab)):
+            if (target, source) in number and prediction is not None and reverse is not None:
+                vote = _vote(motions, number[target, source], prediction, reverse)
                 before = votes[source]
                 votes[source] = vote if before is None else before + vote
     sizes = [view.pixel_map.target_size for view in predictions.views]
@@ -200,20 +200,20 @@ def object_masks(predictions: Predictions, motions: Motions) -> tuple[np.ndarray
     )
 
 
-def _vote(motions: Motions, number: int, run: PairPrediction, reverse: PairPrediction) -> Tensor:
+def _vote(motions: Motions, number: int, prediction: PairPrediction, reverse: PairPrediction) -> Tensor:
     """Return for each pixel (H, W) of the source view how much better the second motion explains it; 0
     where nothing is known.
     """
     in_source, in_target = (
         torch.from_numpy(np.asarray(points, np.float64)).reshape(1, -1, 3)
-        for points in (reverse.a_in_a, run.b_in_a)
+        for points in (reverse.a_in_a, prediction.b_in_a)
     )
     errors = [
         relative_errors(_only(motion, number), in_source, in_target).clamp(min=_LEAST_ERROR)
         for motion in (motions.still, motions.moving)
     ]
     vote = (errors[0] / errors[1]).log().clamp(-_LARGEST_VOTE, _LARGEST_VOTE)
-    return torch.where(torch.isfinite(vote), vote, 0).reshape(run.b_conf.shape)
+    return torch.where(torch.isfinite(vote), vote, 0).reshape(prediction.b_conf.shape)
 
 
 def _only(motion: Similarities, number: int) -> Similarities:

@@ -7,9 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from align.aligned import Aligned
 from align.measurements.canonical import AverageMode
+from align.measurements.gathered import Measurements, ReadingOptions
+from align.measurements.known_cameras import Known
 from align.sparse.low_rank import LowRank
 from align.sparse.robust import Gamma, Schedule
+from masks.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,23 @@ class SparseOptions:
     then also gives the pivots."""
     subsample: int = 8
     """Pixels from anchor to anchor."""
+
+    @property
+    def reading(self) -> ReadingOptions:
+        """Matches are rounded to pixels and doubles dropped, as MASt3R hands them on."""
+        return ReadingOptions(self.average, self.subsample, whole_pixels=True)
+
+    @property
+    def pose_prior(self) -> None:
+        """None: as published it starts from pairs alone."""
+        return None
+
+    def align(self, measurements: Measurements, known: Known, progress: Progress) -> Aligned:
+        """Return where the published descent ends; see `sparse_align`."""
+        # Here, since the options lie below everything that takes them.
+        from align.sparse.sparse_alignment import sparse_align
+
+        return sparse_align(measurements, self, known, progress)
 
 
 ALIGNER_FUNCTION = SparseOptions()

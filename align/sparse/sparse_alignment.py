@@ -13,7 +13,7 @@ from align.agreement import Agreement, agreement_notices
 from align.aligned import Aligned
 from align.initial.spanning_tree import build_tree
 from align.measurements.gathered import Measurements
-from align.measurements.known_cameras import backend_cameras, principal_point_of
+from align.measurements.known_cameras import Known, principal_point_of
 from align.sparse.adam import Descent, descend
 from align.sparse.camera_chain import CameraChain, Placement, place
 from align.sparse.condense import condense
@@ -30,9 +30,6 @@ from pairs.views.cameras import Cameras
 _DOUBTFUL_SHARE = 0.4
 """Solved scenes have 0.42 and more even with twice the usual noise
 (docs/bundle_alignment.md, "Consistency checks")."""
-_UNMATCHED_SCORE = 1e-3
-"""Score of a pair without matches whose cameras are known: the chain must reach every view, through such a
-pair last of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +50,28 @@ class _Solved:
         return self.after if self.kept else self.before
 
 
-def sparse_align(measurements: Measurements, options: SparseOptions, progress: Progress) -> Aligned:
-    """Descend from the backend's own cameras, whose K is fixed, where the predictions have some; else as the
-    reference does, from one place.
+def sparse_align(
+    measurements: Measurements, options: SparseOptions, known: Known, progress: Progress
+) -> Aligned:
+    """Descend from one place, as published; where the poses of all views are known, from these.
 
     A descent that ends worse than its start by its own matches is thrown away, and a warning says so.
     """
     views = measurements.predictions.views
-    solved = _solve(measurements, options, progress)
+    solved = _solve(measurements, options, known, progress)
     placement = solved.placement
     cameras = Cameras(placement.K.numpy(), placement.cam_from_world.numpy())
     dense = densify(measurements.views, placement, solved.chain)
     return Aligned(cameras, tuple(dense), _verdict(solved, [view.name for view in views]), _figures(solved))
 
 
-def _solve(measurements: Measurements, options: SparseOptions, progress: Progress) -> _Solved:
+def _solve(measurements: Measurements, options: SparseOptions, known: Known, progress: Progress) -> _Solved:
     predictions = measurements.predictions
     centres = torch.stack(
         [principal_point_of(view, predictions, k) for k, view in enumerate(predictions.views)]
     )
     problem = condense(measurements.views, measurements.records, centres)
-    scores = problem.pair_scores
-    if predictions.cameras is not None:
-        scores = scores + _UNMATCHED_SCORE * (1 - torch.eye(problem.num_views).to(scores))
-    tree = build_tree(scores.numpy(), problem.size.numpy(), options.tree, options.subsample)
-    known = backend_cameras(measurements)
+    tree = build_tree(problem.pair_scores.numpy(), problem.size.numpy(), options.tree, options.subsample)
     parameters, chain = start(problem, tree, options, known)
     begin = place(parameters, chain)
     solver = descend if options.solver == "adam" else descend_by_least_squares

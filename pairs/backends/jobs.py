@@ -31,7 +31,7 @@ Encoding = Mapping[str, np.ndarray]
 
 _ENCODINGS, _PAIRS = "encodings", "pairs"
 """Folders of the store."""
-_SMALLER = "Use --precision bfloat16, another --device, or close what else uses its memory."
+_SMALLER = "Use `precision=bfloat16`, another `device`, or close what else uses its memory."
 _SHORT_OF_MEMORY = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "MPS backend out of memory")
 """In the messages of RuntimeErrors that have no class of their own."""
 _T = TypeVar("_T")
@@ -230,6 +230,10 @@ class PairWorker:
             view: load_encoding(self.job, view) for view in sorted({view for edge in edges for view in edge})
         }
         entries = self.model.decode([(remembered[a], remembered[b]) for a, b in edges])
+        if len(entries) != len(edges):
+            raise ValueError(
+                f"the model answered {len(entries)} of {len(edges)} pairs: one entry a pair is due"
+            )
         return [
             with_matches(entry, self.job.views[a], self.job.views[b])
             for entry, (a, b) in zip(entries, edges, strict=True)

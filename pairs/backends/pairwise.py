@@ -54,7 +54,7 @@ class PairwiseBackend:
 
     key: str
     """Name, version and options of the model."""
-    own_grid: str
+    fixed_grid: str | None
     """In words the grid that it predicts on."""
     to_grid: Callable[[View], View]
     """Puts a view on that grid."""
@@ -98,8 +98,8 @@ class PairwiseBackend:
         model = self.similarity_model
         if model is None:
             raise UserError(
-                "a graph by similarity needs a retrieval model. Name one with --retrieval FILE, or choose "
-                "another graph, as in --graph ring."
+                "a graph by similarity needs a retrieval model. Name one with `retrieval=FILE`, or choose "
+                "another graph, as in `graph=ring`."
             )
         # A job without pairs: only what is remembered of every photo is needed, and the pairs find it in the
         # store later.
@@ -123,7 +123,7 @@ class PairwiseBackend:
             return usual_graph(names)
         graph = Retrieval().with_similarity(self.similarity(views, store, progress)).edges(names)
         text = (
-            f"of {len(names)} views {graph.number_of_edges()} pairs that are alike are predicted (--graph "
+            f"of {len(names)} views {graph.number_of_edges()} pairs that are alike are predicted (`graph` "
             "complete for all)."
         )
         return graph, (info("scene graph", text),)
@@ -152,7 +152,7 @@ def usual_graph(names: Sequence[str]) -> tuple[networkx.Graph, tuple[Notice, ...
     text = (
         f"{len(names)} views have {len(names) * (len(names) - 1) // 2} pairs. {graph.number_of_edges()} of "
         "them are predicted: views 1, 2, 4 and 8 "
-        "apart in the order of their files. If that order means nothing, choose --graph complete, or name "
-        "a --retrieval model."
+        "apart in the order of their files. If that order means nothing, choose `graph=complete`, or name "
+        "a `retrieval` model."
     )
     return graph, (info("scene graph", text),)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import networkx
 import numpy as np
 
-from masks.errors import UserError
 from masks.notice import Notice
 from masks.progress import Progress
 from pairs.prediction.predictions import Matches, Predictions
 from pairs.prediction.store import PredictionStore
 from pairs.views.view import View
+
+Options = TypeVar("Options")
 
 
 class Backend(Protocol):
@@ -33,9 +33,9 @@ class Backend(Protocol):
         ...
 
     @property
-    def own_grid(self) -> str:
-        """In words the grid that pairs are predicted on, whatever grid the views come on; empty: it is that
-        of the views.
+    def fixed_grid(self) -> str | None:
+        """In words the grid that pairs are predicted on, whatever grid the views come on; none: it is that of
+        the views.
         """
         ...
 
@@ -74,51 +74,10 @@ class MatchesPhotos(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class BackendOptions:
-    """What can be chosen about a backend that is a network. What is none is the backend's choice."""
+class BackendKind(Generic[Options]):
+    """A backend that can be chosen by name."""
 
-    weights: str | Path | None = None
-    """A `.pth` file, a Hugging Face folder, or the name of a published checkpoint."""
-    device: str | None = None
-    """Where it runs: cpu, cuda, cuda:1."""
-    precision: str | None = None
-    """Of its encoder and decoders: float32, bfloat16, float16."""
-    batch: int | None = None
-    """Pairs that are decoded at once, memory permitting."""
-    fill: str | None = None
-    """What stands behind the object when the network looks, by the names of `masks.fill`."""
-    retrieval: Path | None = None
-    """File of a retrieval head, made for this network, with its codebook beside it."""
-    engine: str | None = None
-    """Where the work runs: process (on this machine), or ray."""
-    max_frames: str | None = None
-    """Photos that a network of groups looks at together: auto, all, or a number."""
-
-
-def refuse_network_options(name: str, options: BackendOptions) -> None:
-    """Raise `UserError` when something was chosen that the backend of that name has not: all but where it
-    runs.
-    """
-    if given := _chosen(options, ("engine",)):
-        raise UserError(
-            f"{given}: the backend {name} is no network and has no weights. Choose one, as in --backend "
-            "mast3r, or omit this."
-        )
-
-
-def refuse_other_options(name: str, options: BackendOptions, heard: Collection[str]) -> None:
-    """Raise `UserError` when something was chosen beside what the backend of that name, a network,
-    hears of.
-    """
-    if given := _chosen(options, heard):
-        raise UserError(f"{given}: means nothing to the backend {name}. Omit it, or choose another backend.")
-
-
-def _chosen(options: BackendOptions, heard: Collection[str]) -> str:
-    """Return what was chosen, as on the command line, without the fields that are heard of."""
-    chosen = {
-        field.name: getattr(options, field.name) for field in fields(options) if field.name not in heard
-    }
-    return ", ".join(
-        f"--{name.replace('_', '-')} {value}" for name, value in chosen.items() if value is not None
-    )
+    options: type[Options]
+    """What can be chosen about it: a frozen dataclass of its own, whose fields all have defaults."""
+    make: Callable[[Options, int], Backend]
+    """Makes it of options and a seed. Raises `UserError` naming the option at fault."""

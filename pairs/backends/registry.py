@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from masks.errors import UserError
-from pairs.backends.protocol import Backend, BackendOptions
+from pairs.backends.protocol import Backend, BackendKind
 
 GROUP = "pointloom.backends"
-"""Each entry point of this group is a function from a seed and `BackendOptions` to a `Backend`."""
+"""Each entry point of this group is a `BackendKind`."""
 
 
 def backend_names() -> tuple[str, ...]:
@@ -16,16 +18,38 @@ def backend_names() -> tuple[str, ...]:
     return tuple(sorted(_installed()))
 
 
-def make_backend(name: str, seed: int = 0, options: BackendOptions | None = None) -> Backend:
-    """Return the backend of that name.
+def make_backend(name: str, *, seed: int = 0, **options: Any) -> Backend:
+    """Return the backend of that name, with some of its own options (docs/backends.md, "Options").
 
-    Raises `UserError` listing the names when there is none, or naming the option that this backend has not.
+    Raises `UserError` listing the names when there is none, naming the packages when several offer it, or
+    listing the options when this backend has not that one.
     """
+    kind = _kind(name)
+    known = [field.name for field in fields(kind.options)]
+    if unknown := [option for option in options if option not in known]:
+        given = ", ".join(f"`{option}={options[option]}`" for option in unknown)
+        has = ", ".join(f"`{option}`" for option in known) or "no options"
+        raise UserError(f"{given}: means nothing to the backend {name}, which has {has}. Omit it.")
+    return kind.make(kind.options(**options), seed)
+
+
+def _kind(name: str) -> BackendKind[Any]:
     installed = _installed()
     if name not in installed:
-        raise UserError(f"--backend {name}: unknown. Installed: {', '.join(sorted(installed))}.")
-    return installed[name].load()(seed, options or BackendOptions())
+        raise UserError(f"`backend={name}`: unknown. Installed: {', '.join(sorted(installed))}.")
+    offers = installed[name]
+    if len(offers) > 1:
+        # Which of them came first on the disk must not decide what is computed.
+        packages = sorted(point.dist.name if point.dist is not None else point.value for point in offers)
+        raise UserError(
+            f"`backend={name}`: the packages {' and '.join(packages)} all offer it. Uninstall all but one."
+        )
+    return offers[0].load()
 
 
-def _installed() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+def _installed() -> dict[str, list[EntryPoint]]:
+    """Return what is offered under each name."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=GROUP):
+        found.setdefault(point.name, []).append(point)
+    return found

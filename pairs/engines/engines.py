@@ -56,5 +56,5 @@ def engine_named(name: str, processes: Processes, ray: Callable[[], Ray] = Ray) 
     there is none of that name, `MissingExtraError` without the package ray.
     """
     if name not in ENGINES:
-        raise UserError(f"--engine {name}: unknown. Choose one of {', '.join(ENGINES)}.")
+        raise UserError(f"`engine={name}`: unknown. Choose one of {', '.join(ENGINES)}.")
     return processes if name == "process" else ray()

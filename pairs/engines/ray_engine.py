@@ -177,7 +177,7 @@ def _ray() -> ModuleType:
         import ray
     except ImportError as error:
         raise MissingExtraError(
-            "--engine ray: the package ray is not installed. Run 'pip install pointloom[distributed]'."
+            "`engine=ray`: the package ray is not installed. Run 'pip install pointloom[distributed]'."
         ) from error
     return ray
 

@@ -82,11 +82,12 @@ def fault_of_K(K: np.ndarray, size: tuple[int, int]) -> str | None:
         return "K needs finite numbers, positive focals and the last row 0 0 1. Correct it or leave it out."
     if np.abs([K[0, 1], K[1, 0]]).max() > _MOST_SKEW * min(K[0, 0], K[1, 1]):
         return "K has a skew, which no step knows. Rectify the pictures, or set it to 0."
-    if not all(1 / _FOCAL_RANGE < focal / max(size) < _FOCAL_RANGE for focal in (K[0, 0], K[1, 1])):
-        return (
-            f"a focal of {K[0, 0]:g} pixels cannot be on {size[0]}x{size[1]} of them. K is in pixels of "
-            "that grid."
-        )
+    for focal in (K[0, 0], K[1, 1]):
+        if not 1 / _FOCAL_RANGE < focal / max(size) < _FOCAL_RANGE:
+            return (
+                f"a focal of {focal:g} pixels cannot be on {size[0]}x{size[1]} of them. K is in pixels of "
+                "that grid."
+            )
     return None
 
 

@@ -66,10 +66,8 @@ def is_rigid(transform: np.ndarray) -> bool:
     """Tell whether a matrix (4, 4) is a rotation and a translation, to rounding; what is not finite
     is not.
     """
+    if not np.isfinite(transform).all():
+        return False
     R = transform[:3, :3]
     orthogonal = np.abs(R @ R.T - np.eye(3)).max() < _RIGID_TOLERANCE and np.linalg.det(R) > 0
-    return bool(
-        orthogonal
-        and np.abs(transform[3] - (0, 0, 0, 1)).max() < _RIGID_TOLERANCE
-        and np.isfinite(transform).all()
-    )
+    return bool(orthogonal and np.abs(transform[3] - (0, 0, 0, 1)).max() < _RIGID_TOLERANCE)

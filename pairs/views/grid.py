@@ -29,7 +29,7 @@ class GridOptions:
     def __post_init__(self) -> None:
         if self.longest < self.multiple:
             raise UserError(
-                f"--longest {self.longest}: a grid has at least {self.multiple} pixels a side. Give a "
+                f"`longest={self.longest}`: a grid has at least {self.multiple} pixels a side. Give a "
                 "larger number, as in 512."
             )
 

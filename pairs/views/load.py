@@ -89,7 +89,7 @@ def _views_with_mask_files(
         if not any(files):
             return None
         folder = paths[0].parent
-        notices.append(info("masks", "the masks beside the photos are used (--masks none to ignore them)."))
+        notices.append(info("masks", "the masks beside the photos are used (`masks=none` to ignore them)."))
     _require_all(paths, files, folder)
     shapes = [PhotoShape(fact.path.name, fact.upright_size, fact.orientation) for fact in facts]
     loaded, remarks = load_masks([file for file in files if file], shapes, options.polarity)
@@ -121,16 +121,16 @@ def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions) -> _Fou
         bare = next(fact.path.name for fact in facts if not fact.has_alpha)
         raise MaskError(
             f"{bare}: has no alpha channel while other photos have one. Export all photos alike, or pass "
-            "--masks none."
+            "`masks=none`."
         )
     usable, remarks = check_masks([view.name for view in views], masks)
-    used = info("masks", "the photos' alpha channels are used as masks (--masks none to ignore them).")
+    used = info("masks", "the photos' alpha channels are used as masks (`masks=none` to ignore them).")
     return [view for view, use in zip(views, usable) if use], (used, *remarks)
 
 
 def _views_without_masks(facts: Sequence[ImageFacts], masks_of: Path | str, options: LoadOptions) -> _Found:
     views = [_view(fact, open_image(fact.path), None, options.grid) for fact in facts]
-    text = "no masks: everything in the photos counts. An object on a turntable needs them (--masks DIR)."
+    text = "no masks: everything in the photos counts. An object on a turntable needs them (`masks` DIR)."
     return views, () if masks_of == "none" else (info("masks", text),)
 
 

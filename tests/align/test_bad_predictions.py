@@ -14,7 +14,7 @@ from small_scene import HEIGHT, WIDTH
 
 from align.evaluation.camera_errors import pair_errors
 from align.global_alignment import align_predictions
-from align.presets import POINTLOOM, PRESETS, Preset
+from align.presets import POINTLOOM, PRESETS, Preset, with_options
 from align.scene import Scene
 from align.sparse.options import Stage
 from align.sparse.robust import Gamma
@@ -24,11 +24,7 @@ from pairs.views.cameras import Cameras
 
 MASK = np.zeros((HEIGHT, WIDTH), bool)
 MASK[2:30, 4:44] = True
-_COLD = PRESETS["mast3r"].from_scratch
-SHORT = replace(
-    PRESETS["mast3r"],
-    from_scratch=replace(_COLD, coarse=Stage(0.07, 5, Gamma(1.5)), fine=Stage(0.01, 5, Gamma(0.5))),
-)
+SHORT = with_options(PRESETS["mast3r"], coarse=Stage(0.07, 5, Gamma(1.5)), fine=Stage(0.01, 5, Gamma(0.5)))
 BOTH = pytest.mark.parametrize("preset", [POINTLOOM, SHORT], ids=["pointloom", "reference"])
 
 Change = Callable[[np.ndarray], np.ndarray]

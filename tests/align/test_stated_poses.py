@@ -11,7 +11,8 @@ from small_predictions import TRUTH, predictions
 
 from align.bundle.options import BundleOptions
 from align.global_alignment import align_predictions
-from align.presets import POINTLOOM
+from align.measurements.known_cameras import PosePrior
+from align.presets import POINTLOOM, with_fixed_poses
 from align.scene import Scene
 from masks.notice import Level
 from pairs.prediction.predictions import Predictions
@@ -43,8 +44,8 @@ def turns_deg(scene: Scene, poses: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("degrees", [3, 20])
 @pytest.mark.parametrize("sigma", [0.01, 1.0])
 def test_one_wrong_pose_is_named_and_draws_no_other_view_after_it(degrees: float, sigma: float) -> None:
-    solver = BundleOptions(known_rotation_sigma_deg=sigma, known_centre_sigma=0.01 * sigma)
-    scene = align_predictions(stated(turned(3, degrees)), replace(POINTLOOM, from_scratch=solver))
+    solver = BundleOptions(pose_prior=PosePrior(sigma, 0.01 * sigma))
+    scene = align_predictions(stated(turned(3, degrees)), replace(POINTLOOM, aligner=solver))
     assert turns_deg(scene, TRUTH).max() < 0.3
     assert [n.subject for n in scene.report.notices if "given pose" in n.text] == ["3.jpg"]
     assert {n.level for n in scene.report.notices if "given pose" in n.text} == {Level.WARNING}
@@ -63,9 +64,7 @@ def test_poses_a_little_off_stay_the_world_and_are_not_blamed() -> None:
 
 def test_a_frozen_wrong_pose_stays() -> None:
     poses = turned(3, 3)
-    scene = align_predictions(
-        stated(poses), replace(POINTLOOM, from_scratch=BundleOptions(fix_known_poses=True))
-    )
+    scene = align_predictions(stated(poses), with_fixed_poses(POINTLOOM))
     np.testing.assert_array_equal(scene.cameras.cam_from_world, poses)
 
 
@@ -74,7 +73,5 @@ def test_frozen_poses_that_hardly_fit_the_matches_are_doubted(degrees: float, do
     poses = TRUTH.copy()
     turns = np.deg2rad(np.random.default_rng(0).normal(0, degrees / np.sqrt(3), (5, 3)))
     poses[:, :3] = Rotation.from_rotvec(turns).as_matrix() @ poses[:, :3]
-    scene = align_predictions(
-        stated(poses), replace(POINTLOOM, from_scratch=BundleOptions(fix_known_poses=True))
-    )
+    scene = align_predictions(stated(poses), with_fixed_poses(POINTLOOM))
     assert any("Believe them softly" in n.text for n in scene.report.notices) == doubted

@@ -17,7 +17,6 @@ from PIL import Image
 
 from masks.errors import UserError
 from masks.progress import silent
-from pairs.backends.protocol import BackendOptions
 from pairs.backends.registry import backend_names, make_backend
 from pairs.prediction.checks import require_fitting, require_sound
 from pairs.prediction.store import PredictionStore
@@ -92,9 +91,17 @@ def test_a_second_run_of_the_example_repeats_nothing(
     assert again.load(0).ab is not None
 
 
+def test_the_example_has_an_option_of_its_own(package: str, photos: Path, tmp_path: Path) -> None:
+    views, _ = load_views(photos)
+    made = make_backend("wall", distance=2.0)
+    entry = made.predict(views, None, PredictionStore(tmp_path / "store"), silent).load(0)
+    assert entry.ab is not None
+    np.testing.assert_array_equal(entry.ab.a_in_a[..., 2], 2)
+
+
 def test_the_example_refuses_options_that_it_does_not_have(package: str) -> None:
     with pytest.raises(UserError, match="wall"):
-        make_backend("wall", options=BackendOptions(weights="x.pth"))
+        make_backend("wall", weights="x.pth")
 
 
 def test_the_lines_for_python_run_as_they_stand(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from golden_kinds import handlers
 from small_predictions import predictions
 
 from align.global_alignment import align_predictions
-from align.presets import PRESETS
+from align.presets import PRESETS, with_options
 from align.sparse.options import Stage
 from align.sparse.robust import Gamma
 
@@ -125,6 +124,17 @@ def test_every_link_leads_somewhere(page):
     assert not broken
 
 
+def test_links_of_the_readme_work_wherever_it_is_shown():
+    """Package indexes show the README without the repository around it."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", (ROOT / "README.md").read_text())
+    own = re.compile(
+        r"https://(?:github|raw\.githubusercontent)\.com/pointloom/pointloom/(?:blob/)?main/([^#]+)"
+    )
+    paths = [found[1] for target in targets if (found := own.match(target))]
+    assert len(paths) == len(targets) > 5
+    assert not [path for path in paths if not (ROOT / path).exists()]
+
+
 def test_every_heading_that_code_cites_exists():
     missing = []
     for path in CODE:
@@ -166,7 +176,7 @@ def test_every_subject_of_the_alignments_notices_is_explained():
 @pytest.mark.parametrize("preset", ["pointloom", "mast3r"])
 def test_every_figure_of_the_report_is_explained(preset):
     page = (ROOT / "docs" / "report.md").read_text()
-    few = replace(PRESETS[preset].from_scratch, **({} if preset == "pointloom" else SHORT))
-    figures = align_predictions(predictions(), replace(PRESETS[preset], from_scratch=few)).report.figures
+    few = with_options(PRESETS[preset], **({} if preset == "pointloom" else SHORT))
+    figures = align_predictions(predictions(), few).report.figures
     assert len(figures) > 5
     assert not [key for key in figures if f"| `{key}` |" not in page]

@@ -8,7 +8,6 @@ import functools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import ClassVar
 
 import networkx
 
@@ -24,7 +23,7 @@ from pairs.backends.classical.pair_source import PairSource, load_matches, load_
 from pairs.backends.classical.sfm.pair_features import feature_matches
 from pairs.backends.classical.sfm.solve_scene import solve_scene
 from pairs.backends.classical.stereo.depth_maps import dense_group
-from pairs.backends.protocol import BackendOptions, refuse_network_options
+from pairs.backends.protocol import BackendKind
 from pairs.backends.work import Work
 from pairs.engines.engines import Engine, engine_named
 from pairs.engines.processes import Processes
@@ -45,7 +44,11 @@ class Classical:
     depth: DepthOptions = field(default_factory=DepthOptions)
     engine: Engine = field(default_factory=Processes)
     """Where the work runs; the result does not depend on it."""
-    own_grid: ClassVar[str] = ""
+
+    @property
+    def fixed_grid(self) -> str | None:
+        """None: pairs are predicted on the views' own grids."""
+        return None
 
     @property
     def key(self) -> str:
@@ -93,13 +96,21 @@ class Classical:
         return feature_matches(a, b, self.solve)
 
 
-def make_classical(seed: int, options: BackendOptions | None = None) -> Classical:
-    """Return the backend with its usual settings: what the name `classical` stands for. Raises `UserError`
-    for options of networks.
-    """
-    options = options or BackendOptions()
-    refuse_network_options("classical", options)
-    return Classical(SolveOptions(seed=seed), engine=engine_named(options.engine or "process", Processes()))
+@dataclass(frozen=True, slots=True)
+class ClassicalOptions:
+    """What can be chosen about the backend by name."""
+
+    engine: str = "process"
+    """Where its stages run: process (on this machine), or ray."""
+
+
+def make_classical(options: ClassicalOptions | None = None, seed: int = 0) -> Classical:
+    """Return the backend with its usual settings: what the name `classical` stands for."""
+    chosen = options or ClassicalOptions()
+    return Classical(SolveOptions(seed=seed), engine=engine_named(chosen.engine, Processes()))
+
+
+CLASSICAL = BackendKind(ClassicalOptions, make_classical)
 
 
 def placed_edges(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import networkx
 import numpy as np
-from scipy.sparse import csr_array
 
-from pairs.backends.classical.sfm.solve import SceneSolve
+from pairs.backends.classical.sfm.solve import SceneSolve, shared_points
 
 PARTNERS = 6
 """Pairs a view, as many as a cyclic window of three gives; more cost time in proportion and move no pose."""
@@ -36,15 +35,3 @@ def covisible_graph(solve: SceneSolve, num_views: int) -> networkx.Graph:
     graph.add_nodes_from(range(num_views))
     graph.add_edges_from((solve.placed[a], solve.placed[b]) for a, b in (*tree, *chosen))
     return graph
-
-
-def shared_points(solve: SceneSolve) -> np.ndarray:
-    """Return how many scene points each two placed views (P, P) have in common; the diagonal is 0."""
-    sees = csr_array(
-        (np.ones(len(solve.observed_by)), (solve.observed_by, solve.observed_point)),
-        shape=(len(solve.placed), len(solve.points)),
-    )
-    sees.data[:] = 1  # a point that a view observes twice counts once
-    shared = (sees @ sees.T).toarray().astype(int)
-    np.fill_diagonal(shared, 0)
-    return shared

@@ -35,7 +35,7 @@ from pairs.backends.network_options import (
     libraries,
 )
 from pairs.backends.pairwise import PairwiseBackend
-from pairs.backends.protocol import BackendOptions, refuse_other_options
+from pairs.backends.protocol import BackendKind
 from pairs.matching.correspondences import as_matches, symmetric_matches
 from pairs.networks.dust3r.checkpoint import CONFIG_NAME, WEIGHTS_NAME, read_checkpoint, require_fit
 from pairs.networks.dust3r.heads import HeadOutput
@@ -48,20 +48,42 @@ from pairs.views.view import View, grid_mask
 VERSION = 1
 """Raised whenever something else is computed from equal weights and views: all that was stored before is then
 made again."""
-_HEARD = ("weights", "device", "precision", "batch", "fill", "retrieval", "engine")
-"""Of `BackendOptions`."""
 
 
-def make_mast3r(seed: int = 0, options: BackendOptions | None = None) -> PairwiseBackend:
+@dataclass(frozen=True, slots=True)
+class PairNetworkOptions:
+    """What can be chosen about DUSt3R and MASt3R by name. What is none is the backend's choice."""
+
+    weights: str | Path | None = None
+    """A `.pth` file, a Hugging Face folder, or the name of a published checkpoint."""
+    device: str | None = None
+    """Where it runs: cpu, cuda, cuda:1, mps."""
+    precision: str | None = None
+    """Of encoder and decoders: float32, bfloat16, float16."""
+    batch: int | None = None
+    """Pairs that are decoded at once, memory permitting."""
+    fill: str | None = None
+    """What stands behind the object when the network looks, by the names of `masks.fill`."""
+    retrieval: str | Path | None = None
+    """File of a retrieval head, made for this network, with its codebook beside it."""
+    engine: str = "process"
+    """Where pairs are predicted: process (this one), or ray."""
+
+
+def make_mast3r(options: PairNetworkOptions | None = None, seed: int = 0) -> PairwiseBackend:
     """Return MASt3R: pointmaps, and matches from descriptors. Nothing in it is drawn at random."""
-    return _make("mast3r", options or BackendOptions())
+    return _make("mast3r", options or PairNetworkOptions())
 
 
-def make_dust3r(seed: int = 0, options: BackendOptions | None = None) -> PairwiseBackend:
+def make_dust3r(options: PairNetworkOptions | None = None, seed: int = 0) -> PairwiseBackend:
     """Return DUSt3R: pointmaps, and matches where points are each other's nearest. Nothing in it is drawn at
     random.
     """
-    return _make("dust3r", options or BackendOptions())
+    return _make("dust3r", options or PairNetworkOptions())
+
+
+DUST3R = BackendKind(PairNetworkOptions, make_dust3r)
+MAST3R = BackendKind(PairNetworkOptions, make_mast3r)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +182,7 @@ def weights_digest(path: Path) -> str:
     return files_digest(path / CONFIG_NAME, path / WEIGHTS_NAME) if path.is_dir() else files_digest(path)
 
 
-def _make(kind: str, options: BackendOptions) -> PairwiseBackend:
-    refuse_other_options(kind, options, _HEARD)
+def _make(kind: str, options: PairNetworkOptions) -> PairwiseBackend:
     spec = NetworkSpec(
         path=find_checkpoint(options.weights or kind).absolute(),
         device=chosen_device(options),
@@ -172,7 +193,7 @@ def _make(kind: str, options: BackendOptions) -> PairwiseBackend:
     config = checkpoint.config
     if config.kind != kind:
         raise UserError(
-            f"--weights {options.weights}: a checkpoint of {config.kind}. Pass --backend {config.kind}, or "
+            f"`weights={options.weights}`: a checkpoint of {config.kind}. Pass `backend={config.kind}`, or "
             "other weights."
         )
     # The network is built when the first pair is asked for, minutes later: what does not fit is better said
@@ -181,14 +202,14 @@ def _make(kind: str, options: BackendOptions) -> PairwiseBackend:
     grid = grid_of(config)
     return PairwiseBackend(
         key=network_key(kind, spec),
-        own_grid=_in_words(grid),
+        fixed_grid=_in_words(grid),
         to_grid=functools.partial(on_network_grid, grid=grid),
         open_model=functools.partial(open_network, spec),
         batch=_batch(options.batch, spec.device),
-        engine=chosen_engine(options),
+        engine=chosen_engine(options.engine, spec.device),
         similarity_model=None
         if options.retrieval is None
-        else similarity_model_of(options.retrieval, config, torch.device(spec.device)),
+        else similarity_model_of(Path(options.retrieval), config, torch.device(spec.device)),
     )
 
 
@@ -196,7 +217,7 @@ def _batch(pairs: int | None, device: str) -> int:
     if pairs is None:
         return usual_batch(torch.device(device))
     if pairs < 1:
-        raise UserError(f"--batch {pairs}: at least one pair is decoded at a time. Give 1 or more.")
+        raise UserError(f"`batch={pairs}`: at least one pair is decoded at a time. Give 1 or more.")
     return pairs
 
 
@@ -210,7 +231,7 @@ def _sound(run: PairPrediction, precision: torch.dtype) -> PairPrediction:
     if all(((conf >= 1) & (conf < np.inf)).all() for conf in (run.a_conf, run.b_conf)):
         return run
     remedy = (
-        "Use weights as they were published." if precision == torch.float32 else "Use --precision float32."
+        "Use weights as they were published." if precision == torch.float32 else "Use `precision=float32`."
     )
     raise UserError(
         "the network gives confidences that are below 1 or no finite numbers in "

@@ -29,7 +29,7 @@ def similarity_model_of(path: Path, config: NetworkConfig, device: torch.device)
     model = read_retrieval(path)
     if (made_for := model.head.options.dim) != config.encoder.dim:
         raise UserError(
-            f"--retrieval {path}: made for {made_for} channels, but this network's encoder has "
+            f"`retrieval={path}`: made for {made_for} channels, but this network's encoder has "
             f"{config.encoder.dim}. Use the head that was published "
             "with the weights."
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import networkx
 
@@ -15,7 +16,7 @@ from masks.notice import Notice, first_few, info, warning
 from masks.progress import Progress
 from pairs.backends.network_options import chosen_engine
 from pairs.backends.pairwise import PairwiseBackend, pairs_of
-from pairs.backends.protocol import BackendOptions, refuse_other_options
+from pairs.backends.protocol import BackendKind
 from pairs.backends.vggt.group_pass import Grouped, MaxFrames, parse_max_frames, predict_group
 from pairs.backends.vggt.model_spec import GROUP_HEADS, TRACK_HEADS, VggtSpec, chosen_spec
 from pairs.backends.vggt.pair_model import on_own_grid, open_pair_model
@@ -29,49 +30,75 @@ from pairs.prediction.predictions import NO_MATCHES, GroupPrediction, Matches, P
 from pairs.prediction.store import PredictionStore
 from pairs.views.view import View, grid_mask
 
-_GROUP_OPTIONS = ("weights", "device", "precision", "fill", "max_frames")
-_PAIR_OPTIONS = ("weights", "device", "precision", "fill", "engine")
-"""Of `BackendOptions`, those that a mode supports."""
+
+@dataclass(frozen=True, slots=True)
+class VggtGroupOptions:
+    """What can be chosen about `vggt` and `vggt-tracks` by name. What is none is the backend's choice."""
+
+    weights: str | Path | None = None
+    """A `.pt` or `.safetensors` file, a Hugging Face folder, or the name of a published checkpoint."""
+    device: str | None = None
+    """Where it runs: cpu, cuda, cuda:1, mps."""
+    precision: str | None = None
+    """Of the aggregator: float32, bfloat16, float16."""
+    fill: str | None = None
+    """What stands behind the object when the network looks, by the names of `masks.fill`."""
+    max_frames: str = "auto"
+    """Photos that it looks at in one pass: auto, all, or a number."""
 
 
-def make_vggt(seed: int = 0, options: BackendOptions | None = None) -> VggtGroup:
+@dataclass(frozen=True, slots=True)
+class VggtPairsOptions:
+    """What can be chosen about `vggt-pairs` by name: as `VggtGroupOptions`, photos two at a time."""
+
+    weights: str | Path | None = None
+    device: str | None = None
+    precision: str | None = None
+    fill: str | None = None
+    engine: str = "process"
+    """Where pairs are predicted: process (this one), or ray."""
+
+
+def make_vggt(options: VggtGroupOptions | None = None, seed: int = 0) -> VggtGroup:
     """Return the one-pass mode: cameras and depth of all photos in one pass, as they are. Nothing in it is
     drawn
     at random.
     """
-    options = options or BackendOptions()
-    refuse_other_options("vggt", options, _GROUP_OPTIONS)
-    return VggtGroup(chosen_spec(options), parse_max_frames(options.max_frames or "auto"))
+    chosen = options or VggtGroupOptions()
+    return VggtGroup(chosen_spec(chosen), parse_max_frames(chosen.max_frames))
 
 
-def make_vggt_tracks(seed: int = 0, options: BackendOptions | None = None) -> VggtTracks:
+def make_vggt_tracks(options: VggtGroupOptions | None = None, seed: int = 0) -> VggtTracks:
     """Return the tracking mode: the same, and points followed through the photos, by which an aligner makes
     it
     better.
     """
-    options = options or BackendOptions()
-    refuse_other_options("vggt-tracks", options, _GROUP_OPTIONS)
-    spec = chosen_spec(options)
+    chosen = options or VggtGroupOptions()
+    spec = chosen_spec(chosen)
     if spec.config.track is None:
         raise UserError(
-            f"{spec.path}: a network without a track head follows no points. Use --backend vggt, or "
+            f"{spec.path}: a network without a track head follows no points. Use `backend=vggt`, or "
             "weights with it."
         )
-    return VggtTracks(spec, parse_max_frames(options.max_frames or "auto"))
+    return VggtTracks(spec, parse_max_frames(chosen.max_frames))
 
 
-def make_vggt_pairs(seed: int = 0, options: BackendOptions | None = None) -> PairwiseBackend:
+def make_vggt_pairs(options: VggtPairsOptions | None = None, seed: int = 0) -> PairwiseBackend:
     """Return the pairwise mode: photos two at a time and in both orders, as pair networks look at them."""
-    options = options or BackendOptions()
-    refuse_other_options("vggt-pairs", options, _PAIR_OPTIONS)
-    spec = chosen_spec(options)
+    chosen = options or VggtPairsOptions()
+    spec = chosen_spec(chosen)
     return PairwiseBackend(
         key=spec.key("vggt-pairs"),
-        own_grid=spec.own_grid,
+        fixed_grid=spec.fixed_grid,
         to_grid=functools.partial(on_own_grid, spec=spec),
         open_model=functools.partial(open_pair_model, spec),
-        engine=chosen_engine(options),
+        engine=chosen_engine(chosen.engine, spec.device),
     )
+
+
+VGGT = BackendKind(VggtGroupOptions, make_vggt)
+VGGT_TRACKS = BackendKind(VggtGroupOptions, make_vggt_tracks)
+VGGT_PAIRS = BackendKind(VggtPairsOptions, make_vggt_pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +114,9 @@ class VggtGroup:
         return f"{self.spec.key('vggt')} {self.max_frames}"
 
     @property
-    def own_grid(self) -> str:
+    def fixed_grid(self) -> str:
         """In words the grid that it predicts on."""
-        return self.spec.own_grid
+        return self.spec.fixed_grid
 
     def predict(
         self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress
@@ -99,13 +126,13 @@ class VggtGroup:
         """
         if graph is not None:
             raise UserError(
-                "the backend vggt looks at all photos together, not at pairs. Omit --graph, or use "
-                "--backend vggt-tracks or vggt-pairs."
+                "the backend vggt looks at all photos together, not at pairs. Omit `graph`, or use "
+                "`backend=vggt-tracks` or vggt-pairs."
             )
         with Processes(1).start() as workers:
             found = predict_group(views, self.max_frames, self.spec, Work(store, workers, progress))
         text = (
-            "the cameras are as the network sees them. --backend vggt-tracks refines them by points that "
+            "the cameras are as the network sees them. `backend=vggt-tracks` refines them by points that "
             "it follows through the photos."
         )
         notices = (*found.notices, info("cameras", text))
@@ -128,9 +155,9 @@ class VggtTracks:
         return f"{self.spec.key('vggt-tracks')} {self.max_frames} {self.tracks}"
 
     @property
-    def own_grid(self) -> str:
+    def fixed_grid(self) -> str:
         """In words the grid that it predicts on."""
-        return self.spec.own_grid
+        return self.spec.fixed_grid
 
     def predict(
         self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress
@@ -156,7 +183,7 @@ class VggtTracks:
             raise GraphError(
                 f"the network followed no {self.tracks.least_matches} points from one photo to another. "
                 "Use photos in smaller steps, or "
-                "--backend vggt for its cameras as they are."
+                "`backend=vggt` for its cameras as they are."
             )
         edges, notices = with_loose_views(found, edges)
         load = functools.partial(_cut_out, found.group, edges, matches)

@@ -64,7 +64,7 @@ def parse_max_frames(text: str) -> MaxFrames:
         return MaxFrames(whole=text == "all")
     if not (text.isascii() and text.isdigit() and int(text) >= _LEAST_WINDOW):
         raise UserError(
-            f"--max-frames {text}: say auto, all, or how many photos the network looks at together, "
+            f"`max_frames={text}`: say auto, all, or how many photos the network looks at together, "
             f"{_LEAST_WINDOW} or more."
         )
     return MaxFrames(int(text))
@@ -126,12 +126,12 @@ def choose_windows(
         )
     need, left = cost.gigabytes(asked), (free or 0) / 1e9
     lack = f"{asked} photos in one pass need about {need:.1f} GB of memory, of which {left:.1f} GB are free"
-    smaller = "Use another --device, or close what else uses its memory."
+    smaller = "Use another `device`, or close what else uses its memory."
     if fit < min(_LEAST_WINDOW, num_views):
         raise UserError(f"{lack}: not even {min(_LEAST_WINDOW, num_views)} photos fit. {smaller}")
     if max_frames.whole or max_frames.at_most is not None:
         raise UserError(
-            f"{lack}: {fit} photos fit. Pass --max-frames {fit} (or auto) for overlapping groups of photos "
+            f"{lack}: {fit} photos fit. Pass `max_frames={fit}` (or auto) for overlapping groups of photos "
             f"that are joined afterwards. {smaller}"
         )
     windows = overlapping_windows(num_views, fit)
@@ -145,7 +145,7 @@ def choose_windows(
 def _windows_notice(num_views: int, size: int, count: int, why: str) -> Notice:
     text = (
         f"the {num_views} photos were looked at in {count} overlapping groups of {size}, joined by the "
-        f"photos they share ({why}; --max-frames {size})."
+        f"photos they share ({why}; `max_frames={size}`)."
     )
     return info("groups", text)
 
@@ -184,10 +184,10 @@ def enough_memory(num_photos: int) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        fewer = f"--max-frames {max(_LEAST_WINDOW, num_photos // 2)}"
+        fewer = f"`max_frames={max(_LEAST_WINDOW, num_photos // 2)}`"
         raise UserError(
             f"the memory does not suffice for {num_photos} photos in one pass. Pass {fewer}, or use "
-            "another --device."
+            "another `device`."
         ) from error
 
 

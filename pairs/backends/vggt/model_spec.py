@@ -9,8 +9,14 @@ from pathlib import Path
 import torch
 
 from masks.errors import UserError
-from pairs.backends.network_options import PRECISIONS, chosen_device, chosen_fill, chosen_precision, libraries
-from pairs.backends.protocol import BackendOptions
+from pairs.backends.network_options import (
+    PRECISIONS,
+    NetworkChoice,
+    chosen_device,
+    chosen_fill,
+    chosen_precision,
+    libraries,
+)
 from pairs.backends.vggt.images import VggtGrid
 from pairs.networks.vggt.config import Head, VggtConfig, with_heads
 from pairs.networks.vggt.load import VggtOptions, config_of, find_vggt, load_vggt
@@ -55,7 +61,7 @@ class VggtSpec:
         return _FRAMES_CPU if self.device == "cpu" else _FRAMES_ACCELERATOR
 
     @property
-    def own_grid(self) -> str:
+    def fixed_grid(self) -> str:
         """In words the images that it sees."""
         return (
             f"images of {self.size} pixels in patches of {self.config.aggregator.patch_size}, as the "
@@ -83,7 +89,7 @@ class VggtSpec:
         return with_heads(self.config, heads)
 
 
-def chosen_spec(options: BackendOptions) -> VggtSpec:
+def chosen_spec(options: NetworkChoice) -> VggtSpec:
     """Return what the user chose. Raises `UserError` naming what cannot be."""
     path = find_vggt(options.weights or USUAL).absolute()
     config = config_of(path)

@@ -15,7 +15,7 @@ from align.bundle.block_depth import block_depth
 from align.bundle.bundle_alignment import BundleSolution, bundle_adjust
 from align.bundle.options import BundleOptions
 from align.measurements.gathered import Measurements
-from align.measurements.known_cameras import Known
+from align.measurements.known_cameras import Known, PosePrior
 
 TRUE = cam_from_world(5).numpy()
 
@@ -188,7 +188,9 @@ def test_given_poses_set_the_world_and_its_unit(unit: float) -> None:
 def test_frozen_poses_stay() -> None:
     poses = dict(enumerate(torch.from_numpy(TRUE)))
     solution = bundle_adjust(
-        noisy(small_measurements(5)), BundleOptions(fix_known_poses=True), Known(cam_from_world=poses)
+        noisy(small_measurements(5)),
+        BundleOptions(pose_prior=PosePrior(fixed=True)),
+        Known(cam_from_world=poses),
     )
     np.testing.assert_allclose(solution.cam_from_world, TRUE, atol=1e-12)
     np.testing.assert_allclose(np.exp(solution.log_scale), 1, rtol=5e-3)
@@ -198,7 +200,9 @@ def test_frozen_poses_stay() -> None:
 def test_views_without_a_given_pose_find_their_place_beside_frozen_ones(given: list[int]) -> None:
     poses = {view: torch.from_numpy(TRUE[view]) for view in given}
     solution = bundle_adjust(
-        noisy(small_measurements(5)), BundleOptions(fix_known_poses=True), Known(cam_from_world=poses)
+        noisy(small_measurements(5)),
+        BundleOptions(pose_prior=PosePrior(fixed=True)),
+        Known(cam_from_world=poses),
     )
     np.testing.assert_array_equal(solution.cam_from_world[given], TRUE[given])
     turn, place = errors(solution)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from PIL import Image
 from align.cli.main import main
 from align.evaluation.camera_errors import evaluate
 from align.export.cameras_json import read_cameras
+from align.export.glb import read_glb
+from align.export.ply import read_ply
+from align.points import DEFAULT_MIN_CONF, PointCloud, point_cloud
 from align.scene_folder import load_scene
 from masks.notice import Level
 
@@ -124,11 +128,17 @@ def test_a_view_with_an_empty_mask_is_left_out_and_the_rest_is_saved(turntable: 
     assert "005.png" in {n.subject for n in found.report.notices if n.level is Level.LEFT_OUT}
 
 
-@pytest.mark.parametrize("form", ["glb", "ply", "cameras"])
-def test_every_export_is_written(scene: Path, tmp_path: Path, form: str) -> None:
+@pytest.mark.parametrize(("form", "read"), [("glb", read_glb), ("ply", read_ply)])
+def test_exported_clouds_hold_the_points_of_the_scene(
+    scene: Path, tmp_path: Path, form: str, read: Callable[[Path], PointCloud]
+) -> None:
     out = tmp_path / f"object.{form}"
     assert main(["export", str(scene), "--format", form, "--out", str(out)]) == 0
-    assert out.stat().st_size > 1000
+    expected, found = point_cloud(load_scene(scene), DEFAULT_MIN_CONF), read(out)
+    assert len(expected.points) > 1000
+    # Single precision in the files.
+    np.testing.assert_allclose(found.points, expected.points, atol=1e-5 * np.ptp(expected.points))
+    np.testing.assert_array_equal(found.colours, expected.colours)
 
 
 def test_exported_cameras_evaluate_as_exact(scene: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_scene import CHAIN, HEIGHT, VIEWS, WIDTH, intrinsics, random_state, small_problem
 
-from align.depth_maps.clean import clean
+from align.depth_maps.clean import CleanOptions, clean
 from align.depth_maps.dense_view import DenseView
 from align.depth_maps.triangulation import matches_to_depth, triangulate
 from align.depth_maps.tsdf import Field, draw_noise, query, refine_depths
@@ -58,7 +58,7 @@ def test_dense_views_have_no_points_outside_the_mask():
 
 def test_true_points_contradict_nothing(true_state):
     dense, placement = true_state
-    cleaned = clean(dense, placement.K, placement.cam_from_world, tolerance=0.02)
+    cleaned = clean(dense, placement.K, placement.cam_from_world, CleanOptions(tolerance=0.02))
     for before, after in zip(dense, cleaned):
         assert torch.equal(before.conf, after.conf)
 
@@ -70,7 +70,7 @@ def test_a_point_in_front_of_the_surface_loses_its_confidence_and_nothing_else_d
     conf[16, 24] /= 2
     points = backproject(depth, placement.K[2], placement.world_from_cam[2])
     floating = [*dense[:2], DenseView(points, depth, conf), *dense[3:]]
-    cleaned = clean(floating, placement.K, placement.cam_from_world, tolerance=0.02)
+    cleaned = clean(floating, placement.K, placement.cam_from_world, CleanOptions(tolerance=0.02))
     assert cleaned[2].conf[16, 24] == 0
     assert floating[2].conf[16, 24] > 0
     conf[16, 24] = 0
@@ -83,7 +83,9 @@ def test_pixels_without_a_point_neither_contradict_nor_are_contradicted(true_sta
         DenseView(view.points * torch.nan, view.depth * torch.nan, view.conf) if k == 1 else view
         for k, view in enumerate(dense)
     ]
-    for before, after in zip(holes, clean(holes, placement.K, placement.cam_from_world, tolerance=0.02)):
+    for before, after in zip(
+        holes, clean(holes, placement.K, placement.cam_from_world, CleanOptions(tolerance=0.02))
+    ):
         assert torch.equal(before.conf, after.conf)
 
 

@@ -63,9 +63,7 @@ def test_tiles_hold_every_entry_once_beside_padding_and_no_two_groups(lengths):
 
 
 def test_presets_differ_where_the_reference_says_so():
-    demo, function, first = (
-        PRESETS[name].from_scratch for name in ("mast3r", "mast3r-function", "mast3r-2024")
-    )
+    demo, function, first = (PRESETS[name].aligner for name in ("mast3r", "mast3r-function", "mast3r-2024"))
     assert (demo.good_conf, function.good_conf) == (0, 5)
     assert (demo.coarse, demo.fine) == (function.coarse, function.fine)
     assert (first.tree, first.coarse.steps, first.fine.robust) == ("mst", 500, Gamma(0.4))

@@ -6,7 +6,7 @@ import torch
 from golden_case import Case, load_case
 from torch import Tensor
 
-from align.depth_maps.clean import clean
+from align.depth_maps.clean import CleanOptions, clean
 from align.depth_maps.dense_view import DenseView
 from align.depth_maps.triangulation import matches_to_depth, triangulate
 from align.depth_maps.tsdf import Field, query, refine_depths
@@ -55,7 +55,7 @@ def _named(dense: list[DenseView]) -> dict[str, Tensor]:
 
 def densified(case: Case) -> dict[str, Tensor]:
     dense, K, cam_from_world = _dense(case.used("run"), case.used("condense"), case.options["subsample"])
-    cleaned = clean(dense, K, cam_from_world, case.options["clean_tol"])
+    cleaned = clean(dense, K, cam_from_world, CleanOptions(case.options["clean_tol"]))
     return _named(dense) | {f"conf_clean/{v}": view.conf for v, view in enumerate(cleaned)}
 
 
@@ -69,7 +69,9 @@ def cleaned(case: Case) -> dict[str, Tensor]:
                 data[f"pts3d/{v}"].reshape(*shape, 3), data[f"depth/{v}"].reshape(shape), data[f"conf/{v}"]
             )
         )
-    result = clean(dense, data["K"], data["w2cam"], case.options["tol"], case.options["bad_conf"])
+    result = clean(
+        dense, data["K"], data["w2cam"], CleanOptions(case.options["tol"], case.options["bad_conf"])
+    )
     return {f"conf/{v}": view.conf for v, view in enumerate(result)}
 
 

@@ -20,9 +20,8 @@ from tiny_networks import tiny_network, write_pth
 from masks.errors import SolverError, UserError
 from masks.progress import silent
 from pairs.backends.classical.backend import Classical
-from pairs.backends.dust3r.backend import make_mast3r
+from pairs.backends.dust3r.backend import PairNetworkOptions, make_mast3r
 from pairs.backends.pairwise import PairwiseBackend
-from pairs.backends.protocol import BackendOptions
 from pairs.backends.registry import make_backend
 from pairs.engines.engines import Engine, Workers, engine_named
 from pairs.engines.processes import Processes
@@ -69,7 +68,7 @@ def with_network(engine: Engine, folder: Path, store: Path) -> None:
 def network_backend(folder: Path, engine: Engine) -> PairwiseBackend:
     torch.manual_seed(0)
     weights = write_pth(folder / "tiny.pth", tiny_network())
-    return replace(make_mast3r(0, BackendOptions(weights=weights, device="cpu", batch=2)), engine=engine)
+    return replace(make_mast3r(PairNetworkOptions(weights=weights, device="cpu", batch=2)), engine=engine)
 
 
 BACKENDS = [on_roof, with_network]
@@ -134,11 +133,11 @@ def test_what_a_worker_refuses_is_said_as_in_one_process(tmp_path: Path, name: s
 
 def test_the_embedded_backend_takes_an_engine_and_no_weights() -> None:
     pytest.importorskip("ray", reason="ray is not installed (pip install pointloom[distributed])")
-    made = make_backend("classical", 0, BackendOptions(engine="ray"))
+    made = make_backend("classical", engine="ray")
     assert isinstance(made, Classical)
     assert made.engine == Ray()
-    with pytest.raises(UserError, match=r"--weights x\.pth: the backend classical is no network"):
-        make_backend("classical", 0, BackendOptions(engine="ray", weights="x.pth"))
+    with pytest.raises(UserError, match=r"`weights=x\.pth`: means nothing to the backend classical"):
+        make_backend("classical", engine="ray", weights="x.pth")
 
 
 class Refusing:

@@ -177,6 +177,19 @@ def test_another_failure_of_the_model_is_not_taken_for_want_of_memory(
         backend(PlainModel()).predict(views(3), None, PredictionStore(tmp_path), silent)
 
 
+@pytest.mark.parametrize("answered", [0, 1, 4])
+def test_a_model_that_answers_for_other_pairs_than_asked_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answered: int
+) -> None:
+    def careless(self: PlainModel, pairs: Sequence[tuple[Encoding, Encoding]]) -> list[PairEntry]:
+        return [_entry(*pairs[0], 0.0)] * answered
+
+    monkeypatch.setattr(PlainModel, "decode", careless)
+    with pytest.raises(ValueError, match=f"answered {answered} of 3 pairs"):
+        backend(PlainModel()).predict(views(3), None, PredictionStore(tmp_path), silent)
+    assert not [name for name in contents(tmp_path) if name.startswith("pairs")]
+
+
 def test_what_torch_raises_for_want_of_memory_is_known() -> None:
     with pytest.raises(RuntimeError) as refused:
         torch.empty(1 << 50)

@@ -10,8 +10,7 @@ from masked_photos import contents, photos
 from tiny_networks import tiny_network, write_pth
 
 from masks.progress import silent
-from pairs.backends.dust3r.backend import make_mast3r
-from pairs.backends.protocol import BackendOptions
+from pairs.backends.dust3r.backend import PairNetworkOptions, make_mast3r
 from pairs.engines.ray_engine import Ray
 from pairs.prediction.store import PredictionStore
 
@@ -27,7 +26,7 @@ def test_code_of_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: pyte
             f"open({str(tmp_path / 'ran')!r}, 'w').close()\nraise ImportError('no')\n"
         )
     weights = write_pth(tmp_path / "tiny.pth", tiny_network())
-    made = make_mast3r(0, BackendOptions(weights=weights, device="cpu", batch=2))
+    made = make_mast3r(PairNetworkOptions(weights=weights, device="cpu", batch=2))
     views = photos(tmp_path)
     made.predict(views, None, PredictionStore(tmp_path / "one"), silent)
     monkeypatch.chdir(here)

@@ -95,7 +95,7 @@ def require_mapper() -> None:
         raise MissingExtraError(
             "pycolmap is not installed: the embedded backend solves the scene with it, and its wheels "
             "cover Linux on x86-64, macOS 14 on Apple "
-            "silicon and Windows only. Run: pip install pycolmap; elsewhere use a pair network (--backend) "
+            "silicon and Windows only. Run: pip install pycolmap; elsewhere use a pair network (`backend`) "
             "instead."
         )
 

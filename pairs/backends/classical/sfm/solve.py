@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from masks.notice import Level, Notice
 from pairs.prediction.store import Arrays
@@ -31,6 +32,18 @@ class SceneSolve:
     observed_xy: np.ndarray  # (M, 2), pixels of the upright photo
     notices: tuple[Notice, ...]
     """What was decided, retried and left out."""
+
+
+def shared_points(solve: SceneSolve) -> np.ndarray:
+    """Return how many scene points each two placed views (P, P) have in common; the diagonal is 0."""
+    sees = csr_array(
+        (np.ones(len(solve.observed_by)), (solve.observed_by, solve.observed_point)),
+        shape=(len(solve.placed), len(solve.points)),
+    )
+    sees.data[:] = 1  # a point that a view observes twice counts once
+    shared = (sees @ sees.T).toarray().astype(int)
+    np.fill_diagonal(shared, 0)
+    return shared
 
 
 def solve_from_arrays(arrays: Arrays) -> SceneSolve:

@@ -152,14 +152,11 @@ def _require_texture(views: Sequence[View], features: Sequence[Features], option
 def _candidates(
     views: Sequence[View], features: Sequence[Features], progress: Progress, options: SolveOptions
 ) -> list[Pair]:
-    everything = list(combinations(range(len(views)), 2))
     if len(views) <= options.exhaustive_views:
-        return everything
+        return list(combinations(range(len(views)), 2))
     masked = any(view.mask is not None for view in views)
     with single_threaded():
-        return promising_pairs(
-            features, masked, options, lambda done: progress("pairs", done, len(everything))
-        )
+        return promising_pairs(features, masked, options, lambda done, total: progress("pairs", done, total))
 
 
 def _matches(

@@ -11,7 +11,7 @@ import numpy as np
 
 from pairs.backends.classical.keys import stage_key
 from pairs.backends.classical.options import DepthOptions
-from pairs.backends.classical.sfm.solve import SceneSolve
+from pairs.backends.classical.sfm.solve import SceneSolve, shared_points
 from pairs.backends.classical.stereo.warp import Warp, warp_between
 from pairs.views.cameras import Cameras
 from pairs.views.view import View
@@ -41,11 +41,10 @@ def choose_neighbours(solve: SceneSolve) -> tuple[tuple[int, ...], ...]:
     """
     seen = [np.unique(solve.observed_point[solve.observed_by == v]) for v in range(len(solve.placed))]
     scores = np.zeros((len(seen), len(seen)))
-    for a in range(len(seen)):
-        for b in range(a + 1, len(seen)):
-            scores[a, b] = scores[b, a] = _score(
-                solve, np.intersect1d(seen[a], seen[b], assume_unique=True), a, b
-            )
+    # Most pairs of many views share nothing, and the counts of all come from one sparse product.
+    for a, b in np.argwhere(np.triu(shared_points(solve)) >= _MIN_COMMON):
+        common = np.intersect1d(seen[a], seen[b], assume_unique=True)
+        scores[a, b] = scores[b, a] = _score(solve, common, int(a), int(b))
     order = np.argsort(-scores, axis=1, kind="stable")[:, :MAX_NEIGHBOURS]
     return tuple(tuple(int(b) for b in row if scores[a, b] > 0) for a, row in enumerate(order))
 
@@ -72,8 +71,6 @@ def inverse_depth_range(inverse_depths: np.ndarray) -> tuple[float, float]:
 
 def _score(solve: SceneSolve, common: np.ndarray, a: int, b: int) -> float:
     """Sum the worth of the common points; 0 when the two views are no neighbours."""
-    if len(common) < _MIN_COMMON:
-        return 0.0
     angles = _angles_deg(solve.points[common], solve.cameras.centres[[a, b]])
     if not _ANGLES_DEG[0] <= np.median(angles) <= _ANGLES_DEG[1]:
         return 0.0

@@ -240,7 +240,7 @@ def test_progress_is_told_of_every_level(noisy: Problem) -> None:
 def test_the_alignment_takes_either_solver() -> None:
     options = replace(OPTIONS, coarse=Stage(0.07, 60, Gamma(1.5)), fine=Stage(0.01, 40, Gamma(0.5)))
     adam, ours = (
-        sparse_align(small_measurements(4), replace(options, solver=solver), silent)
+        sparse_align(small_measurements(4), replace(options, solver=solver), Known(), silent)
         for solver in ("adam", "least-squares")
     )
     assert ours.figures["refinement kept"]

@@ -77,7 +77,7 @@ def test_long_lists_of_names_are_cut_short(tmp_path: Path) -> None:
 
 
 def test_the_version_of_backend_and_libraries_enters_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert make_classical(0).key.startswith(keys.backend_version())
+    assert make_classical(seed=0).key.startswith(keys.backend_version())
     assert cv2.__version__ in keys.backend_version()
     before = keys.stage_key("features", 1)
     assert keys.stage_key("matches", 1) != before
@@ -86,8 +86,8 @@ def test_the_version_of_backend_and_libraries_enters_every_key(monkeypatch: pyte
 
 
 def test_the_key_tells_options_apart_but_not_the_engine() -> None:
-    key = make_classical(0).key
+    key = make_classical(seed=0).key
     assert "\n" not in key
     assert Classical(engine=Processes(7)).key == key
-    assert make_classical(1).key != key
+    assert make_classical(seed=1).key != key
     assert Classical(depth=DepthOptions(max_planes=48)).key != key

@@ -3,8 +3,8 @@
 import networkx
 import numpy as np
 
-from pairs.backends.classical.covisibility import LEAST_SHARED, PARTNERS, covisible_graph, shared_points
-from pairs.backends.classical.sfm.solve import SceneSolve
+from pairs.backends.classical.covisibility import LEAST_SHARED, PARTNERS, covisible_graph
+from pairs.backends.classical.sfm.solve import SceneSolve, shared_points
 from pairs.views.cameras import Cameras
 
 

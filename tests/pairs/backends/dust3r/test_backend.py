@@ -16,9 +16,8 @@ from tiny_networks import tiny_network, write_folder, write_pth
 from masks.errors import FormatError, UserError
 from masks.fill import mean
 from masks.progress import silent
-from pairs.backends.dust3r.backend import make_dust3r, make_mast3r
+from pairs.backends.dust3r.backend import PairNetworkOptions, make_dust3r, make_mast3r
 from pairs.backends.pairwise import PairwiseBackend
-from pairs.backends.protocol import BackendOptions
 from pairs.backends.registry import make_backend
 from pairs.networks.dust3r.load import load_network
 from pairs.prediction.pair_file import entry_to_arrays
@@ -31,7 +30,7 @@ HEADS = {"catmlp+dpt": make_mast3r, "dpt": make_dust3r, "linear": make_dust3r}
 
 def backend(folder: Path, head: str = "catmlp+dpt", **options: object) -> PairwiseBackend:
     weights = write_pth(folder / f"{head}.pth", tiny_network(head))  # pyright: ignore[reportArgumentType]
-    return HEADS[head](0, BackendOptions(weights=weights, device="cpu", **options))  # pyright: ignore[reportArgumentType]
+    return HEADS[head](PairNetworkOptions(weights=weights, device="cpu", **options))  # pyright: ignore[reportArgumentType]
 
 
 def predict(made: PairwiseBackend, views: tuple[View, ...], store: Path) -> Predictions:
@@ -105,7 +104,7 @@ def test_a_folder_of_the_hub_answers_as_the_file(tmp_path: Path) -> None:
     whole = predict(backend(tmp_path), views, tmp_path / "store")
     folder = write_folder(tmp_path / "hub", tiny_network())
     other = predict(
-        make_mast3r(0, BackendOptions(weights=str(folder), device="cpu")), views, tmp_path / "store"
+        make_mast3r(PairNetworkOptions(weights=str(folder), device="cpu")), views, tmp_path / "store"
     )
     for k in range(len(whole.edges)):
         one, two = entry_to_arrays(whole.load(k)), entry_to_arrays(other.load(k))
@@ -116,7 +115,7 @@ def test_the_views_come_back_on_the_networks_grid(tmp_path: Path) -> None:
     made = backend(tmp_path)
     found = predict(made, photos(tmp_path), tmp_path / "store")
     assert [view.image.shape for view in found.views] == [(48, 64, 3)] * 2 + [(64, 48, 3)] * 2
-    assert "64 pixels" in made.own_grid
+    assert "64 pixels" in made.fixed_grid
     assert found.cameras is None
 
 
@@ -143,7 +142,7 @@ def test_the_key_tells_apart_what_changes_a_prediction_and_nothing_else(tmp_path
         backend(tmp_path, "dpt").key,
     ]
     weights = write_pth(tmp_path / "other.pth", tiny_network(seed=1))
-    others.append(make_mast3r(0, BackendOptions(weights=weights, device="cpu")).key)
+    others.append(make_mast3r(PairNetworkOptions(weights=weights, device="cpu")).key)
     assert len({key, *others}) == 5
 
 
@@ -154,7 +153,7 @@ def test_confidences_that_cannot_be_are_not_stored(tmp_path: Path) -> None:
     weights = write_pth(tmp_path / "wild.pth", network)
     with pytest.raises(UserError, match="no finite numbers in float32"):
         predict(
-            make_dust3r(0, BackendOptions(weights=weights, device="cpu")),
+            make_dust3r(PairNetworkOptions(weights=weights, device="cpu")),
             photos(tmp_path),
             tmp_path / "store",
         )
@@ -164,8 +163,8 @@ def test_confidences_that_cannot_be_are_not_stored(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"precision": "int8"}, "--precision int8: unknown. Choose one of float32"),
-        ({"batch": 0}, "--batch 0: at least one pair"),
+        ({"precision": "int8"}, "`precision=int8`: unknown. Choose one of float32"),
+        ({"batch": 0}, "`batch=0`: at least one pair"),
         ({"fill": "pink"}, "'pink' is not known"),
         ({"device": "magic"}, "device magic: unknown"),
         ({"device": "meta"}, "networks run on cpu, cuda, mps"),
@@ -175,24 +174,24 @@ def test_confidences_that_cannot_be_are_not_stored(tmp_path: Path) -> None:
 def test_what_cannot_be_chosen_is_named(tmp_path: Path, given: dict[str, object], said: str) -> None:
     weights = write_pth(tmp_path / "net.pth", tiny_network())
     with pytest.raises(UserError, match=said):
-        make_mast3r(0, BackendOptions(**{"weights": weights, "device": "cpu", **given}))  # pyright: ignore[reportArgumentType]
+        make_mast3r(PairNetworkOptions(**{"weights": weights, "device": "cpu", **given}))  # pyright: ignore[reportArgumentType]
 
 
 def test_weights_that_do_not_fit_are_refused_before_any_photo_is_read(tmp_path: Path) -> None:
     network = tiny_network("linear")
     state = {name: tensor for name, tensor in network.state_dict().items() if name != "enc_norm.bias"}
     with pytest.raises(FormatError, match=r"net\.pth: 1 tensors missing: enc_norm\.bias"):
-        make_dust3r(0, BackendOptions(weights=write_pth(tmp_path / "net.pth", network, state)))
+        make_dust3r(PairNetworkOptions(weights=write_pth(tmp_path / "net.pth", network, state)))
 
 
 def test_a_checkpoint_of_the_other_paper_is_refused(tmp_path: Path) -> None:
     weights = write_pth(tmp_path / "net.pth", tiny_network("dpt"))
-    with pytest.raises(UserError, match=r"a checkpoint of dust3r\. Pass --backend dust3r"):
-        make_backend("mast3r", 0, BackendOptions(weights=weights))
+    with pytest.raises(UserError, match=r"a checkpoint of dust3r\. Pass `backend=dust3r`"):
+        make_backend("mast3r", weights=weights)
 
 
 def test_options_of_networks_are_refused_by_others() -> None:
     with pytest.raises(
-        UserError, match=r"--weights net\.pth, --batch 2: the backend classical is no network"
+        UserError, match=r"`weights=net\.pth`, `batch=2`: means nothing to the backend classical"
     ):
-        make_backend("classical", 0, BackendOptions(weights="net.pth", batch=2))
+        make_backend("classical", weights="net.pth", batch=2)

@@ -13,10 +13,10 @@ from tiny_retrieval import write_head
 
 from masks.errors import UserError
 from masks.progress import silent
-from pairs.backends.dust3r.backend import make_mast3r
+from pairs.backends.dust3r.backend import PairNetworkOptions, make_mast3r
 from pairs.backends.dust3r.similarity import object_tokens
 from pairs.backends.pairwise import PairwiseBackend
-from pairs.backends.protocol import BackendOptions, SimilarityBackend
+from pairs.backends.protocol import SimilarityBackend
 from pairs.graph.by_similarity import Retrieval
 from pairs.prediction.store import PredictionStore
 from pairs.views.view import View
@@ -24,7 +24,7 @@ from pairs.views.view import View
 
 def backend(folder: Path, **options: object) -> PairwiseBackend:
     weights = write_pth(folder / "tiny.pth", tiny_network())
-    return make_mast3r(0, BackendOptions(weights=weights, device="cpu", **options))  # pyright: ignore[reportArgumentType]
+    return make_mast3r(PairNetworkOptions(weights=weights, device="cpu", **options))  # pyright: ignore[reportArgumentType]
 
 
 def twice(folder: Path) -> tuple[View, ...]:
@@ -93,5 +93,5 @@ def test_a_head_for_another_network_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_a_model_the_option_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--retrieval FILE"):
+    with pytest.raises(UserError, match="`retrieval=FILE`"):
         backend(tmp_path).similarity(photos(tmp_path), PredictionStore(tmp_path / "store"), silent)

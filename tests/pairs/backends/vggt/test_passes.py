@@ -15,9 +15,10 @@ from vggt_folder import larger_config, photos, small_folder
 
 from masks.errors import FormatError, UserError
 from masks.progress import silent
-from pairs.backends.protocol import Backend, BackendOptions
+from pairs.backends.protocol import Backend
 from pairs.backends.registry import make_backend
 from pairs.backends.vggt import group_pass as group_pass_module
+from pairs.backends.vggt.backend import VggtGroupOptions
 from pairs.backends.vggt.group import group_prediction
 from pairs.backends.vggt.images import VggtGrid, on_vggt_grid, vggt_input
 from pairs.backends.vggt.model_spec import chosen_spec, open_vggt
@@ -34,7 +35,7 @@ ROADS = ("vggt", "vggt-tracks", "vggt-pairs")
 
 def backend(folder: Path, name: str = "vggt", **options: object) -> Backend:
     weights = folder / "net" if (folder / "net").exists() else small_folder(folder / "net")
-    return make_backend(name, 0, BackendOptions(**{"weights": weights, "device": "cpu", **options}))  # pyright: ignore[reportArgumentType]
+    return make_backend(name, **{"weights": weights, "device": "cpu", **options})  # pyright: ignore[reportArgumentType]
 
 
 def predict(
@@ -59,7 +60,7 @@ def test_one_pass_says_what_the_network_says(tmp_path: Path) -> None:
     found = predict(backend(tmp_path), views, tmp_path / "store")
     placed = on_vggt_grid(views, VggtGrid(size=56))
     network = open_vggt(
-        chosen_spec(BackendOptions(weights=tmp_path / "net", device="cpu")), frozenset({"camera", "depth"})
+        chosen_spec(VggtGroupOptions(weights=tmp_path / "net", device="cpu")), frozenset({"camera", "depth"})
     )
     with torch.inference_mode():
         group, _ = group_prediction(placed, network(vggt_input(placed)))
@@ -187,7 +188,7 @@ def test_too_little_memory_is_said_before_the_run_with_the_number_that_fits(
     assert any("overlapping groups of 5" in notice.text for notice in found.notices)
     monkeypatch.setattr(Vggt, "aggregate", lambda *_: pytest.fail("it was run all the same"))
     for asked in ("all", "7"):
-        with pytest.raises(UserError, match=r"5 photos fit\. Pass --max-frames 5"):
+        with pytest.raises(UserError, match=r"5 photos fit\. Pass `max_frames=5`"):
             predict(backend(tmp_path, max_frames=asked), views, tmp_path / "other")
     monkeypatch.setattr(group_pass_module, "free_memory", lambda device: 1e9 * need.gigabytes(1))
     with pytest.raises(UserError, match="not even 3 photos fit"):
@@ -201,18 +202,18 @@ def test_memory_that_runs_out_all_the_same_is_an_error_with_a_remedy(
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Vggt, "aggregate", fail)
-    with pytest.raises(UserError, match=r"8 photos in one pass\. Pass --max-frames 4"):
+    with pytest.raises(UserError, match=r"8 photos in one pass\. Pass `max_frames=4`"):
         predict(backend(tmp_path), photos(tmp_path, 8), tmp_path / "store")
 
 
 @pytest.mark.parametrize(
     ("road", "given", "said"),
     [
-        ("vggt", {"max_frames": "2"}, "--max-frames 2: say auto, all, or how many"),
-        ("vggt", {"max_frames": "many"}, "--max-frames many"),
-        ("vggt", {"batch": 2}, "--batch 2: means nothing to the backend vggt"),
-        ("vggt-pairs", {"max_frames": "all"}, "--max-frames all: means nothing to the backend vggt-pairs"),
-        ("vggt-tracks", {"precision": "int8"}, "--precision int8: unknown"),
+        ("vggt", {"max_frames": "2"}, "`max_frames=2`: say auto, all, or how many"),
+        ("vggt", {"max_frames": "many"}, "`max_frames=many`"),
+        ("vggt", {"batch": 2}, "`batch=2`: means nothing to the backend vggt"),
+        ("vggt-pairs", {"max_frames": "all"}, "`max_frames=all`: means nothing to the backend vggt-pairs"),
+        ("vggt-tracks", {"precision": "int8"}, "`precision=int8`: unknown"),
         ("vggt", {"fill": "pink"}, "'pink' is not known"),
         ("vggt", {"weights": "nowhere.pt"}, r"nowhere\.pt: no such file"),
     ],
@@ -225,7 +226,7 @@ def test_what_cannot_be_chosen_is_named(
 
 
 def test_a_graph_of_pairs_is_refused_where_there_are_none(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="Omit --graph"):
+    with pytest.raises(UserError, match="Omit `graph`"):
         predict(backend(tmp_path), photos(tmp_path), tmp_path / "store", networkx.Graph([(0, 1)]))
 
 
@@ -263,7 +264,7 @@ def test_a_followed_point_of_the_query_photo_stays_and_the_order_of_photos_is_ke
     views = on_vggt_grid(photos(tmp_path), VggtGrid(size=56))
     small_folder(tmp_path / "net")
     network = open_vggt(
-        chosen_spec(BackendOptions(weights=tmp_path / "net", device="cpu")), frozenset({"track"})
+        chosen_spec(VggtGroupOptions(weights=tmp_path / "net", device="cpu")), frozenset({"track"})
     )
     points = np.array([[20.0, 15.0], [25.0, 20.0], [30.5, 22.25]])
     found = follow_points(network, views, 2, points)
@@ -282,7 +283,7 @@ def test_points_outside_the_photo_or_its_mask_are_refused_by_name(
 ) -> None:
     views = on_vggt_grid(photos(tmp_path), VggtGrid(size=56))
     network = open_vggt(
-        chosen_spec(BackendOptions(weights=small_folder(tmp_path / "net"), device="cpu")),
+        chosen_spec(VggtGroupOptions(weights=small_folder(tmp_path / "net"), device="cpu")),
         frozenset({"track"}),
     )
     with pytest.raises(UserError, match=rf"2\.png: .*{said}"):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import threading
+import time
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -120,20 +121,41 @@ def test_matches_that_say_nothing_give_no_model() -> None:
     assert solve_apart(without, ProcessWorkers(1)) is None
 
 
-class Killing(ProcessWorkers):
-    """Workers whose separate processes are killed at work."""
-
-    def apart(self, function: object, task: Any) -> Any:
-        return super().apart(_begin_and_die, task)
-
-
-def _begin_and_die(task: tuple[MapperJob, Path]) -> None:
-    (task[1] / "matches.db").write_text("half-written")
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_a_killed_mapper_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are found in /proc")
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(signal.SIGKILL, SolverError), (signal.SIGINT, KeyboardInterrupt)],
+    ids=["killed", "interrupted"],
+)
+def test_a_mapper_that_is_stopped_leaves_no_folder_and_no_process_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[BaseException]
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with pytest.raises(SolverError, match="exit code -9"):
-        solve_apart(MapperJob((), (), (), {}, 0), Killing(1))
+    task, found = job([0.0, 10, 20]), []
+    stopping = threading.Thread(target=lambda: found.extend(stop_when_it_writes(tmp_path, number)))
+    stopping.start()
+    with pytest.raises(error) as raised:
+        solve_apart(task, ProcessWorkers(1))
+    stopping.join()
+    if number == signal.SIGKILL:
+        assert "run_mapper: its process ended unexpectedly (exit code -9)" in str(raised.value)
+    assert len(found) == 1
+    assert not Path(f"/proc/{found[0]}").exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def stop_when_it_writes(folder: Path, number: int) -> list[int]:
+    """Kill the mapper's process as soon as it writes a file, or interrupt this one; return its id."""
+    started = time.monotonic()
+    while not any(folder.glob("*/*")) and time.monotonic() - started < 60:
+        time.sleep(0.001)
+    listed = " ".join(path.read_text() for path in Path("/proc/self/task").glob("*/children")).split()
+    mappers = [
+        int(k) for k in listed if b"pairs.engines.processes" in Path(f"/proc/{k}/cmdline").read_bytes()
+    ]
+    for process in mappers:
+        # Interrupted means: while the mapper is at work. Halted, it cannot be done before the signal comes.
+        os.kill(process, signal.SIGKILL if number == signal.SIGKILL else signal.SIGSTOP)
+    if number == signal.SIGINT:
+        os.kill(os.getpid(), signal.SIGINT)
+    return mappers

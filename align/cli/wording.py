@@ -1,0 +1,50 @@
+"""The library's messages in the words of the command line.
+
+The library speaks Python: what a caller chose stands in backquotes, as an argument (`polarity=black`). Here
+it becomes the option of that name.
+"""
+
+from __future__ import annotations
+
+import re
+
+_OTHERWISE = {
+    "polarity": "--mask-polarity",
+    "erode_px": "--mask-erode",
+    "max_frames": "--max-frames",
+    "min_conf": "--min-conf",
+}
+"""Options that are not called as their argument."""
+_ALIKE = {
+    "backend",
+    "batch",
+    "crop",
+    "device",
+    "engine",
+    "fill",
+    "graph",
+    "grid",
+    "longest",
+    "masks",
+    "poses",
+    "precision",
+    "preset",
+    "retrieval",
+    "solver",
+    "weights",
+}
+"""Those that are."""
+_ARGUMENT = re.compile(r"`(\w+)(?:=([^`]*))?`")
+
+
+def in_options(text: str) -> str:
+    """Return the text with arguments in backquotes as options; other words in backquotes stay as they are."""
+    return _ARGUMENT.sub(_option, text)
+
+
+def _option(found: re.Match[str]) -> str:
+    name, value = found.groups()
+    option = f"--{name}" if name in _ALIKE else _OTHERWISE.get(name)
+    if option is None:
+        return found[0]
+    return option if value is None else f"{option} {value}"
