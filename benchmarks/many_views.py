@@ -39,7 +39,7 @@ from align.scene_folder import save_scene
 from masks.progress import silent
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.candidates import promising_pairs
-from pairs.backends.classical.sfm.features import Features, find_features
+from pairs.backends.classical.sfm.features import Features, features_of
 from pairs.backends.precomputed import read_predictions
 from pairs.views.load import load_views
 
@@ -176,7 +176,7 @@ def pair_table(photos: Path, masks: Path | None, counts: Sequence[int]) -> None:
     """
     torch.set_num_threads(1)
     views, _ = load_views(photos, masks or "none")
-    features = [find_features((view, SolveOptions())) for view in views]
+    features = [features_of(view, SolveOptions()) for view in views]
     _print_head(["photos", "chosen", "tried", "CPU s", "all pairs", "CPU s if all were tried"])
     for count in counts:
         spaced = np.linspace(0, len(features), count, endpoint=False).astype(int)

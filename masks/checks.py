@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import cv2
-import numpy as np
 
 from masks.errors import MaskError
 from masks.load import border_share
-from masks.mask import Mask
+from masks.mask import Mask, shrunk
 from masks.notice import Notice, first_few, info, left_out, warning
 
 _FULL = 0.98
@@ -25,12 +24,7 @@ def erode(mask: Mask, radius_px: int) -> Mask:
         raise MaskError(f"`erode_px={radius_px}`: masks can only shrink. Give 0 or more pixels.")
     if radius_px == 0:
         return mask
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1, 2 * radius_px + 1))
-    # What lies outside the picture counts as object: where the frame cuts the object there is no silhouette,
-    # hence no rim to take off.
-    eroded = cv2.erode(
-        mask.pixels.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1
-    ).astype(bool)
+    eroded = shrunk(mask.pixels, radius_px, cv2.MORPH_ELLIPSE)
     if mask.pixels.any() and not eroded.any():
         raise MaskError(
             f"{mask.source}: `erode_px={radius_px}` leaves nothing of this mask. Choose a smaller number."

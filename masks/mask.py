@@ -55,7 +55,19 @@ def shrunk(pixels: np.ndarray, radius_px: int, shape: int = cv2.MORPH_RECT) -> n
     border is no rim.
     """
     element = cv2.getStructuringElement(shape, (2 * radius_px + 1, 2 * radius_px + 1))
-    # Outside the picture counts as object: where the frame cuts the object there is no silhouette.
+    # Outside the picture counts as object: where the frame cuts the object there is no silhouette, hence no
+    # rim to take off.
     return cv2.erode(pixels.astype(np.uint8), element, borderType=cv2.BORDER_CONSTANT, borderValue=1).astype(
         bool
     )
+
+
+def holds(pixels: np.ndarray, xy: np.ndarray) -> np.ndarray:
+    """Return which positions (N, 2) lie on the object of a mask's pixels (H, W): the nearest pixel counts;
+    NaN and what is outside the picture do not.
+    """
+    h, w = pixels.shape
+    # Comparisons that NaN fails. The far edge belongs to the last pixel, which rounding to even would miss.
+    inside = np.all((xy >= -0.5) & (xy <= (w - 0.5, h - 0.5)), axis=1)
+    x, y = np.rint(np.where(inside[:, None], xy, 0)).astype(int).T
+    return inside & pixels[np.minimum(y, h - 1), np.minimum(x, w - 1)]

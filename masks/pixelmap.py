@@ -63,8 +63,7 @@ class PixelMap:
     @property
     def upright_size(self) -> tuple[int, int]:
         """Size of the photo as viewers show it."""
-        w, h = self.source_size
-        return (h, w) if self.orientation >= 5 else (w, h)
+        return upright_size(self.source_size, self.orientation)
 
     @property
     def kept_size(self) -> tuple[int, int]:
@@ -115,9 +114,16 @@ class PixelMap:
         return replace(self, source_size=self.upright_size, orientation=1)
 
 
+def upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Return the (width, height) in which viewers show a file of `size`: EXIF orientations from 5 on are
+    quarter turns.
+    """
+    return (size[1], size[0]) if orientation >= 5 else size
+
+
 def identity(size: tuple[int, int], orientation: int = 1) -> PixelMap:
     """Return the map from a file of `size` to its upright photo at full resolution."""
-    w, h = (size[1], size[0]) if orientation >= 5 else size
+    w, h = upright_size(size, orientation)
     return PixelMap(size, orientation, (0, 0, w, h), (w, h))
 
 

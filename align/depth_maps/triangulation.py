@@ -1,4 +1,7 @@
-"""Points from matched pixels and known cameras (docs/sparse_alignment.md, "Triangulation")."""
+"""Points from matched pixels and known cameras (docs/sparse_alignment.md, "Triangulation").
+
+For parity with the published depth from matches; no command uses it.
+"""
 
 from __future__ import annotations
 

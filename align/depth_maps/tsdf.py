@@ -1,5 +1,7 @@
 """Depths refined by a truncated signed distance that all views vote on
 (docs/sparse_alignment.md, "Signed distance refinement").
+
+For parity with the published refinement; no command uses it.
 """
 
 from __future__ import annotations

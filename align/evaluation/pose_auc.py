@@ -1,7 +1,8 @@
 """The pose figures that multi-view networks are published with (arXiv:2503.11651, section 4).
 
 They differ from `align.evaluation.camera_errors` in small ways: the sign of a translation does not count,
-pairs without a baseline do, and the area under the curve is that of a histogram.
+pairs without a baseline do, and the area under the curve is that of a histogram. For parity with
+those figures; no command uses it.
 """
 
 from __future__ import annotations

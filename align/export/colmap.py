@@ -1,4 +1,4 @@
-"""COLMAP models: cameras, images and points with their tracks."""
+"""COLMAP models: cameras, images and points with their tracks. A library's service; no command uses it."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 (docs/sparse_alignment.md, "Cameras and meshes for viewers").
 
 They show each view's own surface without merging the views; a closed mesh of the object is made elsewhere.
+For parity with the published viewer; no command uses it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Cameras, points and tracks of a network as a COLMAP model (docs/vggt.md, "Tracks as matches")."""
+"""Cameras, points and tracks of a network as a COLMAP model (docs/vggt.md, "Tracks as matches").
+
+For parity with the published export; no command uses it.
+"""
 
 from __future__ import annotations
 

@@ -23,10 +23,18 @@ from align.measurements.gathered import (
 )
 from align.measurements.known_cameras import principal_point_of
 from masks.errors import FormatError, SolverError
+from masks.mask import holds
 from masks.notice import Notice, first_few, left_out
 from masks.progress import Progress
 from pairs.prediction.checks import require_fitting, require_sound
-from pairs.prediction.predictions import Matches, PairEntry, PairPrediction, Predictions
+from pairs.prediction.predictions import (
+    NO_MATCHES,
+    Matches,
+    PairEntry,
+    PairPrediction,
+    Predictions,
+    select_matches,
+)
 from pairs.views.view import View, grid_mask
 
 
@@ -226,14 +234,8 @@ def _cross_pointmap(
 def _inside(matches: Matches | None, mask_a: np.ndarray, mask_b: np.ndarray) -> Matches:
     """Return the matches with both ends on the object."""
     if matches is None:
-        return Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
-    keep = _at(mask_a, matches.xy_a) & _at(mask_b, matches.xy_b)
-    return Matches(matches.xy_a[keep], matches.xy_b[keep], matches.conf[keep])
-
-
-def _at(mask: np.ndarray, xy: np.ndarray) -> np.ndarray:
-    x, y = np.rint(xy).astype(int).T
-    return mask[np.clip(y, 0, mask.shape[0] - 1), np.clip(x, 0, mask.shape[1] - 1)]
+        return NO_MATCHES
+    return select_matches(matches, holds(mask_a, matches.xy_a) & holds(mask_b, matches.xy_b))
 
 
 def _directed_samples(a: int, b: int, entry: PairEntry, masks: Sequence[np.ndarray]) -> list[DirectedSample]:

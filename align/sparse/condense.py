@@ -14,19 +14,6 @@ from align.measurements.gathered import PairRecord
 from align.sparse.problem import Problem, bounds
 
 
-def fold_pairs(edges: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
-    """Return (a, b, count) for a directed list of pairs: one entry an unordered pair, in the order and
-    direction of its first appearance.
-
-    The losses are means, and a copy of a pair, reversed or not, says the same again: it becomes a weight.
-    """
-    counts: dict[tuple[int, int], int] = {}
-    for a, b in edges:
-        key = (b, a) if (b, a) in counts else (a, b)
-        counts[key] = counts.get(key, 0) + 1
-    return [(a, b, count) for (a, b), count in counts.items()]
-
-
 def condense(
     views: Sequence[CanonicalView], records: Sequence[PairRecord], principal_points: Tensor | None = None
 ) -> Problem:

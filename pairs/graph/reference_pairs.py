@@ -1,7 +1,7 @@
 """The reference's own pair lists, in its own grammar and order
 (docs/pair_networks.md, "The reference's pair lists").
 
-For comparing runs with published ones; `pairs.graph.scene_graphs` is what the rest of the program uses.
+For parity with published runs; no command uses it: `pairs.graph.scene_graphs` is what they have.
 """
 
 from __future__ import annotations

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from masks.errors import ImageError
+from masks.mask import holds
 from masks.pixelmap import PixelMap, to_source
 from pairs.matching.crops import Crop, FullPhoto, plain_crop
 from pairs.matching.standard_sizes import best_resolution
 from pairs.matching.windows import WindowOptions, choose_windows
-from pairs.prediction.predictions import Matches, join_matches
+from pairs.prediction.predictions import Matches, join_matches, select_matches
 
 CropPair = tuple[Crop, Crop]
 
@@ -83,17 +84,9 @@ def _resolution(photo: FullPhoto, longest: int) -> tuple[int, int]:
 
 def _to_photos(crops: CropPair, matches: Matches) -> Matches:
     """Return a crop pair's matches in the photos' pixels, without those outside a mask."""
-    inside = np.ones(len(matches.conf), bool)
-    for crop, xy in zip(crops, (matches.xy_a, matches.xy_b)):
-        column, row = np.rint(xy).astype(int).T
-        height, width = crop.inside.shape
-        within = (column >= 0) & (row >= 0) & (column < width) & (row < height)
-        inside &= within
-        inside[within] &= crop.inside[row[within], column[within]]
-    in_a, in_b = (
-        _carried(crop.photo_from_crop, xy[inside]) for crop, xy in zip(crops, (matches.xy_a, matches.xy_b))
-    )
-    return Matches(in_a, in_b, matches.conf[inside])
+    a, b = crops
+    kept = select_matches(matches, holds(a.inside, matches.xy_a) & holds(b.inside, matches.xy_b))
+    return Matches(_carried(a.photo_from_crop, kept.xy_a), _carried(b.photo_from_crop, kept.xy_b), kept.conf)
 
 
 def _carried(matrix: np.ndarray, xy: np.ndarray) -> np.ndarray:

@@ -57,7 +57,7 @@ def single_run_matches(
     descriptors'.
 
     With a tolerance the grid's pixels themselves are matched, if one round trip brings them back closer than
-    it.
+    it. For parity with published localisation; no command uses it.
     """
     pairs = _from_both_sides(prepare_search(a, b, make_finder), subsample, tolerance_px)
     # The smaller one, as published where there is a single decode.
@@ -75,7 +75,7 @@ def seeded_matches(
     """Return the matches of chosen pixels of a, flat (N,), that one round trip brings back closer than the
     tolerance.
 
-    Confidence: the smaller of both descriptors'.
+    Confidence: the smaller of both descriptors'. For parity with published localisation; no command uses it.
     """
     pairs = reciprocal_from_seeds(prepare_search(a, b, make_finder), seeds, tolerance_px)
     conf = torch.minimum(_conf_at(a, pairs[:, 0]), _conf_at(b, pairs[:, 1]))
@@ -84,7 +84,7 @@ def seeded_matches(
 
 def pair_score(confs: Sequence[Tensor], matches: DescriptorMatches) -> tuple[float, float, int]:
     """Return how well a pair fits: geometric mean of the four pointmaps' mean confidences, sum of the
-    matches' confidences, number of matches.
+    matches' confidences, number of matches. For parity with the published score; no command uses it.
     """
     product = torch.stack([conf.mean() for conf in confs]).double().prod()
     return float(product ** (1 / len(confs))), float(matches.conf.sum()), len(matches.conf)

@@ -1,5 +1,8 @@
 """Parts of a photo cut out for fine matching, straight or turned to face the camera
 (docs/pair_networks.md, "Coarse-to-fine matching").
+
+Crops that face the camera and warped pictures stand for parity with published localisation; commands cut
+plain crops.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def reciprocal_from_seeds(search: Search, seeds: Tensor, tolerance_px: float = 0
 
 def basins_from_grid(search: Search, subsample: int) -> tuple[Tensor, Tensor]:
     """Return the pairs of `reciprocal_from_grid`, and (H W + 1,) int32 for every pixel of a that was passed
-    the one that it led to; -1 elsewhere.
+    the one that it led to; -1 elsewhere. For parity with the published basins; no command uses it.
     """
     walk = _walk(search, _grid_seeds(search, subsample), _ROUNDS)
     basin = torch.full(

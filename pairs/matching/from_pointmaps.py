@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial import KDTree
 
-from pairs.prediction.predictions import Matches, PairEntry, PairPrediction
+from pairs.prediction.predictions import NO_MATCHES, Matches, PairEntry, PairPrediction, swap_matches
 from pairs.views.view import View, grid_mask
 
 _STRIDE = 4
@@ -26,8 +26,7 @@ def with_matches(entry: PairEntry, a: View, b: View) -> PairEntry:
     if entry.ab is not None:
         found.append(reciprocal_matches(entry.ab, mask_a, mask_b))
     if entry.ba is not None:
-        swapped = reciprocal_matches(entry.ba, mask_b, mask_a)
-        found.append(Matches(swapped.xy_b, swapped.xy_a, swapped.conf))
+        found.append(swap_matches(reciprocal_matches(entry.ba, mask_b, mask_a)))
     return replace(entry, matches=_distinct(found))
 
 
@@ -41,7 +40,7 @@ def reciprocal_matches(run: PairPrediction, mask_a: np.ndarray, mask_b: np.ndarr
     ij_a, points_a = _candidates(run.a_in_a, mask_a)
     ij_b, points_b = _candidates(run.b_in_a, mask_b)
     if len(points_a) == 0 or len(points_b) == 0:
-        return Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
+        return NO_MATCHES
     # Only queries are thinned out: all points of both maps compete, or a match could be mutual for want of
     # rivals.
     query = np.flatnonzero((ij_a % _STRIDE == _STRIDE // 2).all(1))

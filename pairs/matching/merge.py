@@ -7,8 +7,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_BORDER_PX = 3
-
 
 def merge_pairs(pairs: Tensor) -> tuple[Tensor, Tensor]:
     """Return the distinct pairs of flat pixels (M, 2), by the first pixel, then the second, and where each
@@ -29,15 +27,3 @@ def pixel_xy(pixel: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the positions (M, 2) int64 (x, y) of flat pixels (M,) of a map of that height and width."""
     wide = pixel.long()
     return torch.stack([wide % size[1], wide // size[1]], 1)
-
-
-def away_from_border(xy_a: Tensor, size_a: tuple[int, int], xy_b: Tensor, size_b: tuple[int, int]) -> Tensor:
-    """Return which matches (M,) lie at least three pixels from every border of both pictures, where a
-    network's descriptors are unsure.
-    """
-    return _inner(xy_a, size_a) & _inner(xy_b, size_b)
-
-
-def _inner(xy: Tensor, size: tuple[int, int]) -> Tensor:
-    limit = torch.tensor([size[1], size[0]], device=xy.device) - _BORDER_PX
-    return ((xy >= _BORDER_PX) & (xy < limit)).all(1)

@@ -1,7 +1,8 @@
 """Nearest neighbours by brute force in tiles (docs/pair_networks.md, "Nearest neighbours"), and by a tree.
 
 A finder is made for the descriptors among which it searches. Ties go to the smallest index, whatever the
-tiles.
+tiles. Commands search by dot product; the distance, the tree and both ways at once are for parity with the
+published searches.
 """
 
 from __future__ import annotations

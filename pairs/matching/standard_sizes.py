@@ -2,8 +2,8 @@
 (docs/pair_networks.md, "Images and grids").
 
 Matrices named `half_pixel` act on positions whose first pixel centre is at (1/2, 1/2): add a half, apply,
-subtract it again. They serve the reproduction of published localisation; views are carried by their
-`PixelMap`.
+subtract it again. They and both ways of resizing are for parity with published localisation; no command uses
+them: views are carried by their `PixelMap`.
 """
 
 from __future__ import annotations

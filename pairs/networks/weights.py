@@ -19,7 +19,7 @@ from typing import Any, cast
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from masks.errors import FormatError, MissingExtraError, UserError
 from masks.notice import first_few
@@ -197,6 +197,24 @@ class Fit:
     def good(self) -> bool:
         """Whether every tensor of the network is there in its shape."""
         return not self.missing and not self.misshapen
+
+
+def fit_state(network: nn.Module, state: Mapping[str, Tensor], optional: frozenset[str] = frozenset()) -> Fit:
+    """Compare tensors with those that a network asks for, which may be without memory; `optional` ones are
+    never missing.
+    """
+    own = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    have = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    return Fit(
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        missing=tuple(name for name in own if name not in have and name not in optional),
+        unexpected=tuple(name for name in have if name not in own),
+        misshapen=tuple(
+            f"{name} {have[name]} instead of {own[name]}"
+            for name in own
+            if name in have and have[name] != own[name]
+        ),
+    )
 
 
 def misfit(found: Fit) -> str:

@@ -23,10 +23,6 @@ class PairPrediction:
     b_in_a: np.ndarray  # (H, W, 3), b's pixels in a's frame
     a_conf: np.ndarray  # (H, W), >= 1
     b_conf: np.ndarray  # (H, W), >= 1
-    a_desc: np.ndarray | None = None  # (H, W, D) unit descriptors
-    b_desc: np.ndarray | None = None  # (H, W, D)
-    a_desc_conf: np.ndarray | None = None  # (H, W)
-    b_desc_conf: np.ndarray | None = None  # (H, W)
 
     def __post_init__(self) -> None:
         for points, conf in ((self.a_in_a, self.a_conf), (self.b_in_a, self.b_conf)):
@@ -100,26 +96,25 @@ class Predictions:
     edges then."""
 
 
-def join_matches(found: Sequence[Matches]) -> Matches:
-    """Return several lists of matches of a pair as one, in their order; of none, the empty list."""
-    nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
+NO_MATCHES = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
+"""Of a pair without any."""
+
+
+def join_matches(parts: Sequence[Matches]) -> Matches:
+    """Return several lists of matches of a pair as one, in their order; of no list, the empty one."""
+    if not parts:
+        return NO_MATCHES
+    # Nothing empty is put in front: it would widen matches in single precision to double.
     return Matches(
-        *(
-            np.concatenate([getattr(each, name) for each in (nothing, *found)])
-            for name in ("xy_a", "xy_b", "conf")
-        )
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("xy_a", "xy_b", "conf"))
     )
 
 
-def concatenate(parts: Sequence[Matches]) -> Matches:
-    """Return all matches in order."""
-    return Matches(
-        np.concatenate([p.xy_a for p in parts]),
-        np.concatenate([p.xy_b for p in parts]),
-        np.concatenate([p.conf for p in parts]),
-    )
-
-
-def select(matches: Matches, which: np.ndarray) -> Matches:
+def select_matches(matches: Matches, which: np.ndarray) -> Matches:
     """Return the matches that the boolean or index array picks."""
     return Matches(matches.xy_a[which], matches.xy_b[which], matches.conf[which])
+
+
+def swap_matches(matches: Matches) -> Matches:
+    """Return the matches of (a, b) as those of (b, a)."""
+    return Matches(matches.xy_b, matches.xy_a, matches.conf)

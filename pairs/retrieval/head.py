@@ -129,7 +129,10 @@ def number_of_features(wanted: float, num_tokens: int) -> int:
 
 
 def global_feature(head: RetrievalHead, tokens: Tensor) -> Tensor:
-    """Return one unit vector (B, D) an image: all its features, weighed by their attention."""
+    """Return one unit vector (B, D) an image: all its features, weighed by their attention.
+
+    For parity with the published head; no command uses it: they compare local features.
+    """
     features, attention = head(tokens)
     return nn.functional.normalize(torch.einsum("bn,bnd->bd", attention, features), dim=1, eps=_LEAST_NORM)
 
@@ -138,7 +141,8 @@ def learned_whitening(features: Tensor, shrinkage: float = 1.0) -> tuple[Tensor,
     """Return mean (1, C) and projection (C, C), float64, that whiten features (N, C); columns go from large
     to small variance.
 
-    A shrinkage of 0 only turns, 1 whitens. The signs of the projection's columns are arbitrary.
+    A shrinkage of 0 only turns, 1 whitens. The signs of the projection's columns are arbitrary. For parity
+    with the published training; no command uses it.
     """
     rows = features.double()
     mean = rows.mean(dim=0, keepdim=True)

@@ -8,7 +8,6 @@ anything.
 from __future__ import annotations
 
 import ast
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +15,16 @@ from typing import Any, Literal
 import torch
 
 from masks.errors import UserError
+from pairs.networks.constructor_call import (
+    UnfitError,
+    choice,
+    constructor_call,
+    flag,
+    literal,
+    number,
+    parse_expression,
+    whole_number,
+)
 from pairs.train.criteria import APLoss, InfoNCE
 from pairs.train.loss import Loss, WeightedSum
 from pairs.train.matching import ConfMatchingLoss, MatchingLoss
@@ -27,11 +36,11 @@ Paper = Literal["dust3r", "mast3r"]
 pixels a loss of 2."""
 
 _LONGEST = 2000  # characters: a longer text is no loss, and deep nesting would exhaust the parser
-_DTYPES = {
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-    "float32": torch.float32,
-    "float64": torch.float64,
+_NAMES = {
+    "torch.float16": torch.float16,
+    "torch.bfloat16": torch.bfloat16,
+    "torch.float32": torch.float32,
+    "torch.float64": torch.float64,
 }
 _MAST3R_SKY = 2.0
 
@@ -42,17 +51,11 @@ def parse_loss(text: str, paper: Paper = "mast3r") -> Loss:
     Raises `UserError`, naming what was not understood and what would be, for anything else.
     """
     try:
-        if len(text) > _LONGEST:
-            raise ValueError(f"longer than {_LONGEST} characters")
-        terms = _Reader(text, paper).terms(ast.parse(text.strip(), mode="eval").body, 1.0)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        terms = _Reader(text, paper).terms(parse_expression(text, _LONGEST), 1.0)
+    except (ValueError, RecursionError, OverflowError) as error:
         remedy = "Write a sum such as ConfLoss(Regr3D(L21), alpha=0.2) + 0.1*MatchingLoss(InfoNCE())."
         raise UserError(f"{text[:80]!r} is not a loss ({error}). {remedy}") from None
     return terms[0][1] if len(terms) == 1 and terms[0][0] == 1 else WeightedSum(tuple(terms))
-
-
-class _UnfitError(ValueError):
-    """A value that is not what its argument takes; the message says what is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,8 @@ class _Reader:
             return self.terms(node.operand, -weight)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
             try:
-                factor = _number(_constant(node.left))
-            except _UnfitError:
+                factor = number(literal(node.left, _NAMES))
+            except UnfitError:
                 raise self._refusal(
                     node, "A weight is a number before its loss, as in 0.075*MatchingLoss(...)."
                 ) from None
@@ -95,21 +98,25 @@ class _Reader:
 
     def _made(self, node: ast.expr, among: tuple[str, ...]) -> Any:
         """Return what a call of one of some names describes."""
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in among):
-            raise self._refusal(node, f"Known here: {', '.join(among)}, each written with its arguments.")
-        form = _form(node.func.id, self.paper)
-        if len(node.args) != min(len(form.inner), 1) or any(keyword.arg is None for keyword in node.keywords):
+        call = constructor_call(node)
+        if call is None or call.name not in among:
+            raise self._refusal(
+                node,
+                f"Known here: {', '.join(among)}, each with its arguments, all but the first name=value.",
+            )
+        form = _form(call.name, self.paper)
+        if len(call.positional) != min(len(form.inner), 1):
             first = (
                 f"one of {', '.join(form.inner)} comes first"
                 if form.inner
                 else "nothing stands without a keyword"
             )
-            raise self._refusal(node, f"In {node.func.id}, {first}; all else is written name=value.")
-        inner = [self._inner(argument, form.inner) for argument in node.args]
+            raise self._refusal(node, f"In {call.name}, {first}; all else is written name=value.")
+        inner = [self._inner(argument, form.inner) for argument in call.positional]
         arguments = {
-            str(word.arg): self._value(node.func.id, word, form)
-            for word in node.keywords
-            if word.arg not in form.ignored
+            word: self._value(call.name, word, value, form)
+            for word, value in call.keywords.items()
+            if word not in form.ignored
         }
         return form.make(*inner, **arguments)
 
@@ -118,66 +125,27 @@ class _Reader:
             return "L21"
         return self._made(node, among)
 
-    def _value(self, name: str, word: ast.keyword, form: _Form) -> Any:
-        reader = form.keywords.get(str(word.arg))
+    def _value(self, name: str, word: str, node: ast.expr, form: _Form) -> Any:
+        reader = form.keywords.get(word)
         if reader is None:
-            raise self._refusal(
-                word.value, f"{name} takes no {word.arg}; it takes {', '.join(form.keywords)}."
-            )
+            raise self._refusal(node, f"{name} takes no {word}; it takes {', '.join(form.keywords)}.")
         try:
-            return reader(_constant(word.value))
-        except _UnfitError as error:
-            raise self._refusal(word.value, f"{name}: {word.arg} is {error}.") from None
+            value = literal(node, _NAMES)
+        except UnfitError:
+            value = node  # fits no reader, so the message says what would
+        try:
+            return reader(value)
+        except UnfitError as error:
+            raise self._refusal(node, f"{name}: {word} is {error}.") from None
 
     def _refusal(self, node: ast.AST, remedy: str) -> UserError:
         return UserError(f"{self.text!r}: {ast.unparse(node)!r} is not understood. {remedy}")
 
 
-def _constant(node: ast.expr) -> Any:
-    """Return the value of a literal; of `torch.float16` and the like, the type; of anything else,
-    the node.
-    """
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "torch":
-        return _DTYPES.get(node.attr, node)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        value = _constant(node.operand)
-        return -value if isinstance(value, int | float) and not isinstance(value, bool) else node
-    return node.value if isinstance(node, ast.Constant) else node
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _UnfitError("a number")
-    if not math.isfinite(value):
-        raise _UnfitError("a finite number")
-    return float(value)
-
-
-def _integer(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _UnfitError("a whole number")
-    return value
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _UnfitError("True or False")
-    return value
-
-
 def _dtype(value: Any) -> torch.dtype:
     if not isinstance(value, torch.dtype):
-        raise _UnfitError(f"one of {', '.join(f'torch.{name}' for name in _DTYPES)}")
+        raise UnfitError(f"one of {', '.join(_NAMES)}")
     return value
-
-
-def _choice(*choices: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if not isinstance(value, str) or value not in choices:
-            raise _UnfitError(f"one of {', '.join(choices)}")
-        return value
-
-    return read
 
 
 def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -193,7 +161,7 @@ def _log(value: Any) -> str:
     if isinstance(value, bool):
         return "after" if value else "never"
     if value != "before":
-        raise _UnfitError("True, False or 'before'")
+        raise UnfitError("True, False or 'before'")
     return value
 
 
@@ -220,38 +188,38 @@ def _regr3d(free: Free, paper: Paper) -> Callable[..., Regr3D]:
     return make
 
 
-_REGR3D = {"norm_mode": _or_none(_choice(*NORM_MODES)), "gt_scale": _flag}
+_REGR3D = {"norm_mode": _or_none(choice(*NORM_MODES)), "gt_scale": flag}
 _REGR3D_MAST3R = {
-    "norm_mode": _or_none(_choice(*NORM_MODES, *(f"?{mode}" for mode in NORM_MODES))),
-    "gt_scale": _flag,
-    "max_metric_scale": _or_false(_number),
-    "sky_loss_value": _number,
+    "norm_mode": _or_none(choice(*NORM_MODES, *(f"?{mode}" for mode in NORM_MODES))),
+    "gt_scale": flag,
+    "max_metric_scale": _or_false(number),
+    "sky_loss_value": number,
     "loss_in_log": _log,
 }
 _LOSSES: dict[str, _Form] = {
-    "ConfLoss": _Form(ConfLoss, {"alpha": _number}, tuple(CLASS_NAMES.values()), frozenset({"loss_in_log"})),
+    "ConfLoss": _Form(ConfLoss, {"alpha": number}, tuple(CLASS_NAMES.values()), frozenset({"loss_in_log"})),
     "MatchingLoss": _Form(
         MatchingLoss,
-        {"negatives_padding": _integer, "use_pts3d": _flag, "blocksize": _or_none(_integer)},
+        {"negatives_padding": whole_number, "use_pts3d": flag, "blocksize": _or_none(whole_number)},
         ("InfoNCE", "APLoss"),
     ),
     "ConfMatchingLoss": _Form(
         ConfMatchingLoss,
         {
-            "alpha": _number,
-            "confmode": _choice("prod", "mean"),
-            "neg_conf_loss_quantile": _or_false(_number),
+            "alpha": number,
+            "confmode": choice("prod", "mean"),
+            "neg_conf_loss_quantile": _or_false(number),
         },
         ("MatchingLoss",),
     ),
     "InfoNCE": _Form(
         lambda fp=torch.float32, **others: InfoNCE(dtype=fp, **others),
-        {"mode": _choice("all", "proper", "dual"), "temperature": _number, "eps": _number, "fp": _dtype},
+        {"mode": choice("all", "proper", "dual"), "temperature": number, "eps": number, "fp": _dtype},
     ),
     # Sorting and the machine-learning library that `nq` names give the same precisions, up to ties.
     "APLoss": _Form(
         lambda fp=torch.float32, nq="torch": APLoss(dtype=fp),
-        {"nq": _choice("torch", "sklearn"), "fp": _dtype},
+        {"nq": choice("torch", "sklearn"), "fp": _dtype},
     ),
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from masks.errors import ImageError, UserError
 from masks.mask import Mask
-from masks.pixelmap import PixelMap
+from masks.pixelmap import PixelMap, upright_size
 
 _OBJECT_MARGIN = 0.1
 
@@ -43,7 +43,7 @@ def grid_map(
     directions are scaled alike: a grid whose pixels are not square would have two focals. Raises `ImageError`
     when the photo has fewer pixels than one patch.
     """
-    w, h = (file_size[1], file_size[0]) if orientation >= 5 else file_size
+    w, h = upright_size(file_size, orientation)
     x0, y0, x1, y1 = _object_box(mask, w, h) if options.crop_to_object and mask is not None else (0, 0, w, h)
     w, h = x1 - x0, y1 - y0
     shrink = min(1.0, options.longest / max(w, h))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from golden_case import Case, under
 from torch import Tensor
@@ -9,7 +11,7 @@ from torch import Tensor
 from align.measurements.canonical import CanonicalView, average_points, canonical_view, relative_depth
 from align.measurements.gather import sample_cross_pointmap
 from align.measurements.gathered import PairRecord
-from align.sparse.condense import condense, fold_pairs
+from align.sparse.condense import condense
 from align.sparse.problem import Problem, bounds
 
 
@@ -19,6 +21,19 @@ def directed_edges(scene: Case) -> list[tuple[int, int]]:
     """
     edges = [tuple(edge) for edge in scene.inputs["edges"].tolist()]
     return edges + [(b, a) for a, b in edges]
+
+
+def fold_pairs(edges: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """Return (a, b, count) for a directed list of pairs: one entry an unordered pair, in the order and
+    direction of its first appearance.
+
+    The losses are means, and a copy of a pair, reversed or not, says the same again: it becomes a weight.
+    """
+    counts: dict[tuple[int, int], int] = {}
+    for a, b in edges:
+        key = (b, a) if (b, a) in counts else (a, b)
+        counts[key] = counts.get(key, 0) + 1
+    return [(a, b, count) for (a, b), count in counts.items()]
 
 
 def own_maps(scene: Case, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:

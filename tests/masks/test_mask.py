@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from masks.mask import shrunk
+from masks.mask import holds, shrunk
 
 
 @settings(max_examples=40, deadline=None)
@@ -27,3 +27,13 @@ def test_an_ellipse_takes_less_off_the_corners_than_a_square() -> None:
     pixels = np.ones((21, 21), bool)
     pixels[10, 10] = False
     assert shrunk(pixels, 5, cv2.MORPH_ELLIPSE).sum() > shrunk(pixels, 5).sum()
+
+
+def test_a_position_is_on_the_mask_when_its_nearest_pixel_is_and_nothing_outside_the_picture_is() -> None:
+    pixels = np.ones((4, 6), bool)
+    pixels[1, 2] = False
+    inside = np.array([[0, 0], [5.4, 3.4], [-0.5, -0.5], [5.5, 3.5], [2.6, 1], [2, 1.6]])
+    off = [[-0.6, 0], [0, -0.6], [5.6, 3], [5, 3.6], [2.4, 1.4], [np.nan, 1], [1, np.inf], [1e30, 0]]
+    assert holds(pixels, inside).all()
+    assert not holds(pixels, np.array(off)).any()
+    assert holds(pixels, np.zeros((0, 2))).shape == (0,)

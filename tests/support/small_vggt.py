@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -91,6 +93,11 @@ def write_pt(path: Path, network: Vggt, key: str | None = None) -> Path:
     state = network.state_dict()
     torch.save(state if key is None else {key: state, "epoch": 3}, path)
     return path
+
+
+def write_config(config: VggtConfig, path: Path) -> None:
+    """Write a configuration as it lies beside weights of another size than the published."""
+    path.write_text(json.dumps(asdict(config), indent=1) + "\n")
 
 
 def write_safetensors(path: Path, network: Vggt) -> Path:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from small_vggt import small_config, small_vggt, write_safetensors
+from small_vggt import small_config, small_vggt, write_config, write_safetensors
 
 from masks.mask import Mask
 from masks.pixelmap import identity
 from pairs.networks.vggt.config import VggtConfig
-from pairs.networks.vggt.config_file import CONFIG_NAME, write_config
+from pairs.networks.vggt.config_file import CONFIG_NAME
 from pairs.views.digest import digest
 from pairs.views.view import View
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from masks.mask import holds
 from masks.pixelmap import to_target
 from pairs.backends.classical.sfm.solve import SceneSolve
 from pairs.prediction.predictions import Matches
@@ -39,7 +40,7 @@ def feature_tracks(views: Sequence[View], solve: SceneSolve) -> FeatureTracks:
         # A view may observe a point twice, by two key points that the mapper joined; the first counts.
         point, first = np.unique(solve.observed_point[mine], return_index=True)
         xy = to_target(view.grid_from_photo, solve.observed_xy[mine][first])
-        inside = _on_object(xy, grid_mask(view))
+        inside = holds(grid_mask(view), xy)
         points.append(point[inside])
         places.append(xy[inside])
     return FeatureTracks(
@@ -56,13 +57,3 @@ def feature_matches(tracks: FeatureTracks, a: int, b: int) -> Matches:
     )
     conf = np.minimum(_MOST_CONF, 4.0 + 2.0 * tracks.length[point])
     return Matches(tracks.xy[a][in_a], tracks.xy[b][in_b], conf)
-
-
-def _on_object(xy: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return (N,) whether the pixel nearest to each position is object; the grid may show less than the
-    photo.
-    """
-    h, w = mask.shape
-    column, row = np.rint(xy).astype(int).T
-    inside = (column >= 0) & (row >= 0) & (column < w) & (row < h)
-    return inside & mask[np.clip(row, 0, h - 1), np.clip(column, 0, w - 1)]

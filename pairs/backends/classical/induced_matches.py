@@ -9,7 +9,14 @@ import numpy as np
 
 from pairs.backends.classical.stereo.fusion import CONFIDENT, DEPTH_TOLERANCE
 from pairs.backends.classical.stereo.warp import sample_valid, warp_between, warp_image_to
-from pairs.prediction.predictions import GroupPrediction, Matches, concatenate, select
+from pairs.prediction.predictions import (
+    NO_MATCHES,
+    GroupPrediction,
+    Matches,
+    join_matches,
+    select_matches,
+    swap_matches,
+)
 
 # Median error by confidence: 0.07 px above 10, 0.12 from 6 to 10, 0.19 from 3 to 6, 0.92 below.
 LEAST_CONF = 3.0
@@ -26,9 +33,9 @@ def sure_matches(induced: Matches, features: Matches) -> Matches:
     """Join both kinds of a pair, keep confidences of at least 3, and hand on none at all when fewer than 20
     are left.
     """
-    joined = concatenate([induced, features])
-    kept = select(joined, joined.conf >= LEAST_CONF)
-    return kept if len(kept.conf) >= LEAST_MATCHES else select(kept, np.zeros(len(kept.conf), bool))
+    joined = join_matches([induced, features])
+    kept = select_matches(joined, joined.conf >= LEAST_CONF)
+    return kept if len(kept.conf) >= LEAST_MATCHES else NO_MATCHES
 
 
 def induced_matches(group: GroupPrediction, a: int, b: int, step: int) -> Matches:
@@ -40,7 +47,7 @@ def induced_matches(group: GroupPrediction, a: int, b: int, step: int) -> Matche
     the background.
     """
     forth, back = _one_way(group, a, b, step), _one_way(group, b, a, step)
-    return concatenate([forth, Matches(back.xy_b, back.xy_a, back.conf)])
+    return join_matches([forth, swap_matches(back)])
 
 
 def _one_way(group: GroupPrediction, a: int, b: int, step: int) -> Matches:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from masks.errors import ImageError
 from masks.fill import Fill
-from masks.pixelmap import PixelMap
+from masks.pixelmap import PixelMap, upright_size
 from pairs.views.digest import digest
 from pairs.views.photos import filled_photo, load_photo
 from pairs.views.view import View
@@ -85,7 +85,7 @@ def network_map(name: str, file_size: tuple[int, int], orientation: int, grid: N
     Raises `ImageError` where the published frame has sides that are no whole number of patches, or none at
     all.
     """
-    upright = (file_size[1], file_size[0]) if orientation >= 5 else file_size
+    upright = upright_size(file_size, orientation)
     frame = network_frame(upright, grid)
     if min(frame.size) < grid.patch or any(side % grid.patch for side in frame.size):
         w, h = frame.size

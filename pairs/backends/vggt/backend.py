@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import networkx
-import numpy as np
 
 from masks.errors import GraphError, UserError
 from masks.notice import Notice, first_few, info, warning
@@ -27,7 +26,7 @@ from pairs.backends.work import Work
 from pairs.engines.processes import Processes
 from pairs.graph.scene_graphs import Edges
 from pairs.prediction.from_group import pair_from_group
-from pairs.prediction.predictions import GroupPrediction, Matches, PairEntry, Predictions
+from pairs.prediction.predictions import NO_MATCHES, GroupPrediction, Matches, PairEntry, Predictions
 from pairs.prediction.store import PredictionStore
 from pairs.views.view import View, grid_mask
 
@@ -219,8 +218,7 @@ def _cut_out(
     group: GroupPrediction, edges: Edges, matches: dict[tuple[int, int], Matches], number: int
 ) -> PairEntry:
     a, b = edges[number]
-    none = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
-    return pair_from_group(group, a, b, matches.get((a, b), none))
+    return pair_from_group(group, a, b, matches.get((a, b), NO_MATCHES))
 
 
 def _no_pair(number: int) -> PairEntry:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from masks.errors import ImageError
 from masks.fill import Fill
-from masks.pixelmap import PixelMap
+from masks.pixelmap import PixelMap, upright_size
 from pairs.views.digest import digest
 from pairs.views.photos import filled_photo, load_photo
 from pairs.views.view import View
@@ -44,7 +44,7 @@ def vggt_map(name: str, file_size: tuple[int, int], orientation: int, grid: Vggt
     Sides are rounded to whole patches, which changes the proportions by half a patch at most. Raises
     `ImageError` where nothing is left.
     """
-    w, h = (file_size[1], file_size[0]) if orientation >= 5 else file_size
+    w, h = upright_size(file_size, orientation)
     if grid.mode == "crop" or w >= h:
         new_w, new_h = grid.size, _whole_patches(h, w, grid)
     else:
@@ -157,7 +157,8 @@ def opaque(picture: np.ndarray) -> np.ndarray:
 class SquareFrame:
     """Where a photo lies in its square image (docs/vggt.md, "Images"), in pixels of the square.
 
-    Its bars are resized with it and need not be whole pixels, so it is no `PixelMap`.
+    Its bars are resized with it and need not be whole pixels, so it is no `PixelMap`. For parity with the
+    published square loader; no command uses it.
     """
 
     left: float

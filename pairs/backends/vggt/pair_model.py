@@ -25,12 +25,19 @@ from pairs.backends.vggt.track_pass import arrays_of
 from pairs.networks.vggt.aggregator import Aggregated
 from pairs.networks.vggt.network import Vggt, VggtOutput
 from pairs.prediction.from_group import run_from_group
-from pairs.prediction.predictions import GroupPrediction, Matches, PairEntry, PairPrediction
+from pairs.prediction.predictions import (
+    NO_MATCHES,
+    GroupPrediction,
+    Matches,
+    PairEntry,
+    PairPrediction,
+    join_matches,
+    swap_matches,
+)
 from pairs.views.view import View, grid_mask
 
 # A pair stands for itself here: whether it has enough matches is the aligner's business.
 _TRACKS = TrackOptions(least_matches=1)
-_NONE = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
 
 
 def on_own_grid(view: View, spec: VggtSpec) -> View:
@@ -67,17 +74,9 @@ class VggtPairModel:
         entries = []
         for a, b in pairs:
             (ab, forth), (ba, back) = _run(self.network, a, b), _run(self.network, b, a)
-            entries.append(PairEntry(ab, ba, None if forth is None or back is None else _joined(forth, back)))
+            found = None if forth is None or back is None else join_matches([forth, swap_matches(back)])
+            entries.append(PairEntry(ab, ba, found))
         return entries
-
-
-def _joined(forth: Matches, back: Matches) -> Matches:
-    """Return the matches of the run (a, b), then those of the run (b, a)."""
-    return Matches(
-        np.concatenate([forth.xy_a, back.xy_b]),
-        np.concatenate([forth.xy_b, back.xy_a]),
-        np.concatenate([forth.conf, back.conf]),
-    )
 
 
 def _run(network: Vggt, first: Encoding, second: Encoding) -> tuple[PairPrediction, Matches | None]:
@@ -126,7 +125,7 @@ def _followed(
     masks = [grid_mask(view) for view in views]
     points = query_points(views[0].image, masks[0], _TRACKS.points)
     if len(points) == 0:
-        return _NONE
+        return NO_MATCHES
     found = arrays_of(network.track(aggregated, torch.from_numpy(points).float().to(network.device), 1))
     tracks = Tracks((0, 1), 0, found["xy"], found["visible"], found["conf"])
-    return matches_of_pairs([tracks], group, masks, _TRACKS).get((0, 1), _NONE)
+    return matches_of_pairs([tracks], group, masks, _TRACKS).get((0, 1), NO_MATCHES)

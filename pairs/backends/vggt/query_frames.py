@@ -1,5 +1,7 @@
 """Which frames to begin with: those that look least like the ones before
 (docs/vggt.md, "Query frames and points").
+
+For parity with the published choice; no command uses it: they spread query views over the cameras.
 """
 
 from __future__ import annotations

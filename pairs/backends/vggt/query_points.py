@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from masks.errors import UserError
-from masks.mask import shrunk
+from masks.mask import holds, shrunk
 from masks.notice import first_few
 
 _RIM_PX = 2
@@ -41,8 +41,7 @@ def require_on_object(queries: np.ndarray, inside: np.ndarray, name: str) -> Non
             f"{name}: points outside its {w}x{h} pixels cannot be followed: {_listed(queries[~on_image])}. "
             "Give pixels (x, y) of that grid."
         )
-    x, y = np.rint(queries).astype(int).T
-    off = ~inside[y, x]
+    off = ~holds(inside, queries)
     if off.any():
         raise UserError(
             f"{name}: points off the object are not followed: {_listed(queries[off])}. Give points inside "

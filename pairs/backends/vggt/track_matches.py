@@ -8,9 +8,10 @@ from itertools import combinations
 
 import numpy as np
 
+from masks.mask import holds
 from pairs.graph.farthest_points import farthest_points
 from pairs.graph.scene_graphs import Edges
-from pairs.prediction.predictions import GroupPrediction, Matches
+from pairs.prediction.predictions import GroupPrediction, Matches, join_matches
 from pairs.views.cameras import Cameras
 
 
@@ -68,7 +69,7 @@ def counted(tracks: Tracks, masks: Sequence[np.ndarray], options: TrackOptions) 
     believed = (tracks.visible > options.least_visible) & (tracks.conf > options.least_conf)
     # A query is where it was put: there is nothing to doubt.
     believed[tracks.query] = True
-    return believed & np.stack([_inside(masks[view], xy) for view, xy in zip(tracks.views, tracks.xy)])
+    return believed & np.stack([holds(masks[view], xy) for view, xy in zip(tracks.views, tracks.xy)])
 
 
 def reached(tracks: Sequence[Tracks], masks: Sequence[np.ndarray], options: TrackOptions) -> np.ndarray:
@@ -93,7 +94,7 @@ def matches_of_pairs(
     for each in tracks:
         for pair, matches in _matches(each, group, masks, options):
             parts.setdefault(pair, []).append(matches)
-    joined = {pair: _joined(found) for pair, found in sorted(parts.items())}
+    joined = {pair: join_matches(found) for pair, found in sorted(parts.items())}
     return {pair: matches for pair, matches in joined.items() if len(matches.conf) >= options.least_matches}
 
 
@@ -142,15 +143,6 @@ def _apart(cameras: Cameras, views: list[int]) -> np.ndarray:
     return np.arccos(np.clip(cosine, -1, 1)) + (moved / spread if spread > 0 else 0)
 
 
-def _inside(mask: np.ndarray, xy: np.ndarray) -> np.ndarray:
-    """Return which positions (N, 2) lie on a pixel of the mask (H, W)."""
-    x, y = (
-        np.rint(np.nan_to_num(xy, nan=-1.0, posinf=-1.0, neginf=-1.0).clip(-1, max(mask.shape))).astype(int).T
-    )
-    within = (x >= 0) & (y >= 0) & (x < mask.shape[1]) & (y < mask.shape[0])
-    return within & mask[np.where(within, y, 0), np.where(within, x, 0)]
-
-
 def _matches(
     tracks: Tracks, group: GroupPrediction, masks: Sequence[np.ndarray], options: TrackOptions
 ) -> Iterator[tuple[tuple[int, int], Matches]]:
@@ -175,9 +167,3 @@ def _at(values: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """Return the values (N,) of the pixels nearest to positions (N, 2); outside, of some pixel."""
     x, y = np.rint(np.nan_to_num(xy).clip(-1, max(values.shape))).astype(int).T
     return values[y.clip(0, values.shape[0] - 1), x.clip(0, values.shape[1] - 1)].astype(float)
-
-
-def _joined(parts: Sequence[Matches]) -> Matches:
-    return Matches(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("xy_a", "xy_b", "conf"))
-    )

@@ -23,7 +23,7 @@ from masks.notice import first_few
 from pairs.networks.dust3r.config import DptWidths, NetworkConfig
 from pairs.networks.dust3r.constructor import config_from_json, config_from_string, loaded_form
 from pairs.networks.dust3r.network import PairNetwork
-from pairs.networks.weights import Fit, misfit, plain_tensors, read_pickled, read_safetensors
+from pairs.networks.weights import Fit, fit_state, misfit, plain_tensors, read_pickled, read_safetensors
 
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
 """The two files of a Hugging Face folder."""
@@ -65,18 +65,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def fit(checkpoint: Checkpoint) -> Fit:
     """Compare a checkpoint with the network that its configuration asks for, without taking memory for it."""
-    network = _empty_network(checkpoint.config)
-    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    have = {name: tuple(tensor.shape) for name, tensor in checkpoint.state.items()}
     # The mask token serves pretraining only, and some files are without it.
-    missing = tuple(name for name in wanted if name not in have and name != "mask_token")
-    misshapen = tuple(
-        f"{name} {have[name]} instead of {wanted[name]}"
-        for name in wanted
-        if name in have and have[name] != wanted[name]
-    )
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Fit(parameters, missing, tuple(name for name in have if name not in wanted), misshapen)
+    return fit_state(_empty_network(checkpoint.config), checkpoint.state, optional=frozenset({"mask_token"}))
 
 
 def require_fit(checkpoint: Checkpoint) -> Fit:

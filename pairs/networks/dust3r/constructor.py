@@ -7,19 +7,29 @@ constructors' defaults hold.
 
 from __future__ import annotations
 
-import ast
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from masks.errors import FormatError
 from masks.notice import first_few
+from pairs.networks.constructor_call import (
+    UnfitError,
+    choice,
+    constructor_call,
+    flag,
+    literal,
+    number,
+    parse_expression,
+    whole_number,
+)
 from pairs.networks.dust3r.config import DptWidths, HeadType, Mode, NetworkConfig, OutputModes, StackConfig
 
 Kind = Literal["dust3r", "mast3r"]
 _T = TypeVar("_T")
+_N = TypeVar("_N", int, float)
 
 _KINDS: Mapping[str, Kind] = {"AsymmetricCroCo3DStereo": "dust3r", "AsymmetricMASt3R": "mast3r"}
 _UNLIMITED = (-math.inf, math.inf)
@@ -64,36 +74,24 @@ def config_from_string(text: str, source: str) -> NetworkConfig:
     `source` is the file that messages name. Raises `FormatError` for anything but one call of a known class
     with literal keyword arguments.
     """
-    if len(text) > _MOST_CHARACTERS:
-        raise FormatError(
-            f"{source}: its model string is {len(text)} characters long: this is no checkpoint of a pair "
-            "network."
-        )
     try:
-        call = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        call = constructor_call(parse_expression(text, _MOST_CHARACTERS))
+        if call is None or call.positional:
+            raise UnfitError("no constructor with keyword arguments")
+    except UnfitError as error:
         raise FormatError(
-            f"{source}: its model string cannot be read ({text[:80]!r}): this is no checkpoint of a pair "
-            "network."
-        ) from error
-    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+            f"{source}: its model string ({text[:80]!r}) is {error}. Use a published checkpoint."
+        ) from None
+    if call.name not in _KINDS:
         raise FormatError(
-            f"{source}: its model string is not a constructor with keyword arguments ({text[:80]!r}). Use "
-            "a published checkpoint."
-        )
-    if call.func.id not in _KINDS:
-        raise FormatError(
-            f"{source}: holds a network of class {call.func.id}; {' and '.join(_KINDS)} are known. Use a "
+            f"{source}: holds a network of class {call.name}; {' and '.join(_KINDS)} are known. Use a "
             "DUSt3R or MASt3R checkpoint."
         )
-    given = {}
-    for keyword in call.keywords:
-        if keyword.arg is None:
-            raise FormatError(
-                f"{source}: its model string unpacks arguments ({text[:80]!r}). Use a published checkpoint."
-            )
-        given[keyword.arg] = _literal(keyword.value, source)
-    return _config(_KINDS[call.func.id], given, source)
+    try:
+        given = {name: literal(node, {"inf": math.inf}) for name, node in call.keywords.items()}
+    except UnfitError as error:
+        raise FormatError(f"{source}: its model string holds {error}. Use a published checkpoint.") from None
+    return _config(_KINDS[call.name], given, source)
 
 
 def config_from_json(given: object, source: str) -> NetworkConfig:
@@ -117,25 +115,6 @@ def loaded_form(config: NetworkConfig) -> NetworkConfig:
     return replace(config, mixed_orientation=False, landscape_outputs=False)
 
 
-def _literal(node: ast.expr, source: str) -> Any:
-    """Return the value of a literal; the name `inf` is the number."""
-    match node:
-        case ast.Constant(value=None | bool() | int() | float() | str()):
-            return node.value
-        case ast.Name(id="inf"):
-            return math.inf
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            value = _literal(operand, source)
-            if isinstance(value, int | float):
-                return -value
-        case ast.Tuple(elts=elements) | ast.List(elts=elements):
-            return tuple(_literal(element, source) for element in elements)
-    raise FormatError(
-        f"{source}: its model string holds {ast.unparse(node)[:80]!r}, which is no plain value. Use a "
-        "published checkpoint."
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Arguments:
     """Given values over defaults; reading one checks it."""
@@ -149,23 +128,17 @@ class _Arguments:
             "checkpoint."
         )
 
-    def one_of(self, name: str, known: Mapping[Any, _T]) -> _T:
-        value = self.values[name]
-        if not isinstance(value, str | bool) or value not in known:
-            raise self.refuse(name, f"only {', '.join(map(str, known))} can be used")
-        return known[value]
+    def read(self, name: str, reader: Callable[[Any], _T]) -> _T:
+        try:
+            return reader(self.values[name])
+        except UnfitError as error:
+            raise self.refuse(name, f"should be {error}") from None
 
-    def count(self, name: str, most: int) -> int:
-        value = self.values[name]
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-            raise self.refuse(name, f"should be a whole number from 1 to {most}")
+    def within(self, name: str, reader: Callable[[Any], _N], least: float, most: float) -> _N:
+        value = self.read(name, reader)
+        if not least <= value <= most:
+            raise self.refuse(name, f"should be from {least:g} to {most:g}")
         return value
-
-    def number(self, name: str, most: float) -> float:
-        value = self.values[name]
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= most:
-            raise self.refuse(name, f"should be a positive number up to {most:g}")
-        return float(value)
 
     def mode(self, name: str, functions: tuple[str, ...]) -> Mode:
         match self.values[name]:
@@ -187,7 +160,7 @@ def _config(kind: Kind, given: Mapping[str, Any], source: str) -> NetworkConfig:
             "computes: use a published one."
         )
     arguments = _Arguments({**known, **given}, source)
-    head, head_kind = arguments.one_of("head_type", _HEADS)
+    head, head_kind = _HEADS[arguments.read("head_type", choice(*_HEADS))]
     if head_kind != kind:
         raise arguments.refuse(
             "head_type", f"does not belong to {'MASt3R' if kind == 'mast3r' else 'DUSt3R'}"
@@ -200,20 +173,19 @@ def _config(kind: Kind, given: Mapping[str, Any], source: str) -> NetworkConfig:
         outputs=_outputs(kind, arguments),
         dpt=None if head == "linear" else DptWidths(),
         image_size=_image_size(arguments),
-        patch_size=arguments.count("patch_size", 64),
-        mlp_ratio=arguments.number("mlp_ratio", 16),
-        norm_memory=arguments.one_of("norm_im2_in_dec", {True: True, False: False}),
+        patch_size=arguments.within("patch_size", whole_number, 1, 64),
+        mlp_ratio=arguments.within("mlp_ratio", number, 1 / _MOST_CHANNELS, 16),
+        norm_memory=arguments.read("norm_im2_in_dec", flag),
         rope_base=_rope_base(arguments),
-        mixed_orientation=arguments.one_of("patch_embed_cls", _PATCHES),
-        landscape_outputs=arguments.one_of("landscape_only", {True: True, False: False}),
+        mixed_orientation=_PATCHES[arguments.read("patch_embed_cls", choice(*_PATCHES))],
+        landscape_outputs=arguments.read("landscape_only", flag),
     )
 
 
 def _stack(arguments: _Arguments, side: str) -> StackConfig:
-    dim = arguments.count(f"{side}_embed_dim", _MOST_CHANNELS)
-    stack = StackConfig(
-        dim, arguments.count(f"{side}_depth", _MOST_DEPTH), arguments.count(f"{side}_num_heads", dim)
-    )
+    dim = arguments.within(f"{side}_embed_dim", whole_number, 1, _MOST_CHANNELS)
+    depth = arguments.within(f"{side}_depth", whole_number, 1, _MOST_DEPTH)
+    stack = StackConfig(dim, depth, arguments.within(f"{side}_num_heads", whole_number, 1, dim))
     # Rotary embedding splits a head into row and column, and each of these into pairs.
     if dim % (4 * stack.heads):
         raise arguments.refuse(
@@ -228,15 +200,15 @@ def _outputs(kind: Kind, arguments: _Arguments) -> OutputModes:
         raise arguments.refuse("depth_mode", "bounds of depth are not supported")
     conf = None if arguments.values["conf_mode"] is None else arguments.mode("conf_mode", ("exp", "sigmoid"))
     if kind == "dust3r":
-        arguments.one_of("output_mode", {"pts3d": None})
+        arguments.read("output_mode", choice("pts3d"))
         return OutputModes(depth, conf)
     found = re.fullmatch(r"pts3d\+desc([1-9]\d{0,3})", str(arguments.values["output_mode"]))
     if found is None:
         raise arguments.refuse("output_mode", "should be pts3d+desc<channels>")
     if conf is None:
         raise arguments.refuse("conf_mode", "a network with descriptors needs a confidence")
-    arguments.one_of("desc_mode", {"norm": None})
-    own = arguments.one_of("two_confs", {True: True, False: False})
+    arguments.read("desc_mode", choice("norm"))
+    own = arguments.read("two_confs", flag)
     named = arguments.values["desc_conf_mode"] is not None
     desc_conf = arguments.mode("desc_conf_mode", ("exp", "sigmoid")) if named else conf
     return OutputModes(depth, conf, int(found[1]), desc_conf if own else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -29,15 +28,6 @@ class DinoConfig:
     offset: float = 0.0
     """Added to both sides of the new grid to give a scale instead of a size; 0.1 in DINOv2's own code, 0 in
     VGGT."""
-
-
-DINO_SIZES: Mapping[str, DinoConfig] = {
-    "dinov2_vits14_reg": DinoConfig(dim=384, depth=12, heads=6),
-    "dinov2_vitb14_reg": DinoConfig(dim=768, depth=12, heads=12),
-    "dinov2_vitl14_reg": DinoConfig(),
-    "dinov2_vitg2_reg": DinoConfig(dim=1536, depth=40, heads=24),
-}
-"""DINOv2's transformers with registers, by their published names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What a network of another size is built from, as JSON beside its weights.
 
-The published networks need none. The file holds the fields of `VggtConfig` by their names; a head that is
+The published networks need none; networks that were trained in other sizes, as all small ones are, do. The
+file holds the fields of `VggtConfig` by their names; a head that is
 null does not exist, and what is left out is as in the published network.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import json
 import types
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -45,11 +46,6 @@ def read_config(path: Path) -> VggtConfig | None:
         raise FormatError(
             f"{path}: {error}. Its entries are the fields of a configuration of VGGT."
         ) from error
-
-
-def write_config(config: VggtConfig, path: Path) -> None:
-    """Write a configuration to be read again."""
-    path.write_text(json.dumps(asdict(config), indent=1) + "\n")
 
 
 def _built(kind: Any, stored: Any, place: str) -> Any:

@@ -19,6 +19,7 @@ from pairs.networks.vggt.network import Vggt
 from pairs.networks.weights import (
     MODELS_VARIABLE,
     Fit,
+    fit_state,
     from_hub,
     known_device,
     misfit,
@@ -145,22 +146,6 @@ def inspect_vggt(path: Path) -> tuple[VggtConfig, Fit]:
     with torch.device("meta"):
         network = Vggt(config)
     return config, fit_state(network, state)
-
-
-def fit_state(network: Vggt, state: Mapping[str, Tensor]) -> Fit:
-    """Compare tensors with those that a network asks for; the network may be without memory."""
-    own = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    have = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    return Fit(
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        missing=tuple(name for name in own if name not in have),
-        unexpected=tuple(name for name in have if name not in own),
-        misshapen=tuple(
-            f"{name} {have[name]} instead of {own[name]}"
-            for name in own
-            if name in have and have[name] != own[name]
-        ),
-    )
 
 
 def config_of(path: Path) -> VggtConfig:

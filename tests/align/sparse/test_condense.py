@@ -8,19 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_scene import HEIGHT, WIDTH, cam_from_world, depth_map, pair_record, small_problem
 
-from align.sparse.condense import condense, fold_pairs
+from align.sparse.condense import condense
 from align.sparse.problem import bounds, cast, owner
-
-EDGE = st.tuples(st.integers(0, 6), st.integers(0, 6))
-
-
-@given(st.lists(EDGE, max_size=30))
-def test_folding_keeps_every_pair_and_its_copies(edges):
-    folded = fold_pairs(edges)
-    assert sum(count for *_, count in folded) == len(edges)
-    for a, b, count in folded:
-        assert (a, b) in edges
-        assert count == sum(sorted(edge) == sorted((a, b)) for edge in edges)
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=8))

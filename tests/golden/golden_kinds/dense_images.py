@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from golden_case import Case, Comparison
+from published_batches import collated, run_pairs
 from torch import Tensor
 
 from golden_kinds.dense_check import check
@@ -18,7 +19,6 @@ from masks.errors import GraphError
 from masks.image_file import open_image, probe_image
 from masks.pixelmap import turn_upright
 from pairs.backends.dust3r.images import NetworkGrid, network_frame, network_map, normalised, photo_on_grid
-from pairs.backends.dust3r.run_pairs import collated, run_pairs
 from pairs.graph.reference_pairs import reference_pairs
 from pairs.matching.crops import Crop, FullPhoto, facing_camera, facing_crop, plain_crop, warp_image
 from pairs.matching.descriptor_map import DescriptorMap

@@ -17,7 +17,7 @@ from masks.errors import FormatError, GraphError, UserError
 from masks.notice import Level
 from masks.pixelmap import identity
 from masks.progress import silent
-from pairs.backends.jobs import Encoding, is_out_of_memory
+from pairs.backends.jobs import Encoding, is_out_of_memory, pair_batches
 from pairs.backends.pairwise import PairwiseBackend, usual_graph
 from pairs.prediction.predictions import Matches, PairEntry, PairPrediction
 from pairs.prediction.store import PredictionStore
@@ -240,3 +240,12 @@ def test_a_pair_that_vanishes_while_the_program_runs_is_named(tmp_path: Path) ->
 def test_an_empty_batch_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one pair"):
         backend(PlainModel(), 0)
+
+
+def test_only_pairs_of_equal_sizes_share_a_batch():
+    assert pair_batches([(1, 2), (1, 2), (2, 1)], [(0, 1), (0, 2), (1, 0), (1, 2), (0, 1)], 2) == [
+        [0, 2],
+        [4],
+        [1, 3],
+    ]
+    assert pair_batches([], [], 4) == []

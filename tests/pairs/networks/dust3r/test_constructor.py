@@ -127,7 +127,7 @@ def test_a_string_without_end_is_refused_before_it_is_parsed():
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
-        ({"head_type": "catconv"}, r"head_type='catconv': only linear, dpt, catmlp\+dpt"),
+        ({"head_type": "catconv"}, r"head_type='catconv': should be one of linear, dpt, catmlp\+dpt"),
         ({"head_type": "dpt"}, "does not belong to MASt3R"),
         ({"head_type": ["dpt"]}, "head_type"),
         ({"output_mode": "pts3d"}, "output_mode='pts3d'"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_vggt import small_config, small_vggt, write_safetensors
+from small_vggt import small_config, small_vggt, write_config, write_safetensors
 
 from masks.errors import FormatError
 from pairs.networks.vggt.config import VGGT_1B, VGGT_TRACKER_FIXED, VggtConfig, with_heads
-from pairs.networks.vggt.config_file import CONFIG_NAME, read_config, write_config
+from pairs.networks.vggt.config_file import CONFIG_NAME, read_config
 from pairs.networks.vggt.load import config_of, load_vggt
 
 CONFIGS = (

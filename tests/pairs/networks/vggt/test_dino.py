@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from masks.errors import ImageError
-from pairs.networks.vggt.config import DINO_SIZES, DinoConfig
+from pairs.networks.vggt.config import DinoConfig
 from pairs.networks.vggt.dino import Dino, resized_positions
 
 CONFIG = DinoConfig(dim=8, depth=1, heads=2, registers=2, stored_side=3)
@@ -61,7 +61,3 @@ def test_an_offset_that_gives_another_grid_is_refused():
 def test_images_of_no_whole_patches_are_refused():
     with pytest.raises(ImageError, match="multiples of 14"):
         dino()(torch.rand(1, 3, 42, 43))
-
-
-def test_the_named_sizes_have_heads_of_64_channels():
-    assert all(config.dim == 64 * config.heads for config in DINO_SIZES.values())

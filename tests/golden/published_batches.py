@@ -1,4 +1,4 @@
-"""Predictions of a list of pairs in batches (docs/pair_networks.md, "Memory and batches")."""
+"""The published loop over a list of pairs, in batches; the program's own one is `pairs.backends.jobs`."""
 
 from __future__ import annotations
 

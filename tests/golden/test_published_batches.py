@@ -1,13 +1,11 @@
-"""Batches change nothing but the time."""
+"""The published loop: batches change nothing but the time."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from published_batches import collated, run_pairs
 from tiny_networks import tiny_network
-
-from pairs.backends.dust3r.run_pairs import collated, run_pairs
-from pairs.backends.jobs import pair_batches
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 100])
@@ -28,15 +26,6 @@ def test_every_pair_comes_out_once_whatever_the_batches(batch_size):
         for ours, own in zip(found[number], alone):
             assert ours.points.shape == own.points.shape
             assert torch.allclose(ours.points, own.points, atol=1e-5)
-
-
-def test_only_pairs_of_equal_sizes_share_a_batch():
-    assert pair_batches([(1, 2), (1, 2), (2, 1)], [(0, 1), (0, 2), (1, 0), (1, 2), (0, 1)], 2) == [
-        [0, 2],
-        [4],
-        [1, 3],
-    ]
-    assert pair_batches([], [], 4) == []
 
 
 def test_maps_of_one_size_are_stacked_and_others_listed():
