@@ -142,5 +142,5 @@ def test_what_cannot_be_placed_is_refused_with_the_remedy() -> None:
         register_views(scene, strangers, POINTLOOM)
     with pytest.raises(UserError, match="Add pairs"):
         register_views(scene, some({edge for edge in ENTRIES if 4 not in edge}, range(5)), POINTLOOM)
-    with pytest.raises(UserError, match="preset pointloom"):
+    with pytest.raises(UserError, match="`preset=pointloom`"):
         register_views(scene, given, PRESETS["mast3r"])
