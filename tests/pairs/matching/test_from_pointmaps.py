@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pairs.matching.from_pointmaps import reciprocal_matches
+from pairs.matching.from_pointmaps import mutual_nearest, reciprocal_matches
 from pairs.prediction.predictions import PairPrediction
 
 
@@ -34,3 +34,21 @@ def test_nothing_outside_the_masks_is_matched_whatever_it_holds() -> None:
 def test_empty_masks_give_no_matches() -> None:
     points, conf, nothing = np.ones((8, 8, 3)), np.ones((8, 8)), np.zeros((8, 8), bool)
     assert len(reciprocal_matches(PairPrediction(points, points, conf, conf), nothing, nothing).conf) == 0
+
+
+def test_mutual_pairs_are_those_of_brute_force():
+    rng = np.random.default_rng(0)
+    points, among = rng.normal(size=(80, 3)), rng.normal(size=(60, 3))
+    distance = np.linalg.norm(points[:, None] - among[None], axis=2)
+    nearest, mutual = mutual_nearest(points, among)
+    np.testing.assert_array_equal(nearest, distance.argmin(1))
+    np.testing.assert_array_equal(mutual, distance.argmin(0)[nearest] == np.arange(80))
+
+
+def test_points_that_are_not_asked_for_still_compete():
+    rng = np.random.default_rng(1)
+    points, among = rng.normal(size=(80, 3)), rng.normal(size=(60, 3))
+    asked = np.arange(0, 80, 7)
+    nearest, mutual = mutual_nearest(points, among)
+    for some, all_ in zip(mutual_nearest(points, among, asked), (nearest, mutual)):
+        np.testing.assert_array_equal(some, all_[asked])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 from textured_disc import DiscScene, disc_scene
 
 from pairs.backends.classical.stereo.depth_map import PhotometricDepth
-from pairs.backends.classical.stereo.fusion import GeometricDepth, fuse, smooth
+from pairs.backends.classical.stereo.fusion import GeometricDepth, confidence, extrapolate, fuse, smooth
 from pairs.backends.classical.stereo.warp import warp_between, warp_image_to
 
 
@@ -98,3 +100,27 @@ def test_a_map_that_nobody_confirms_passes_through() -> None:
         np.full((4, 4), 0.2, np.float32), np.zeros((4, 4), np.uint8), np.ones((4, 4), np.uint8)
     )
     assert smooth(lonely) is lonely
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_filling_is_positive_bounded_and_keeps_what_was_measured(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    valid = rng.random((12, 15)) < 0.3
+    valid[rng.integers(12), rng.integers(15)] = True
+    q = np.where(valid, rng.uniform(0.1, 2, valid.shape), 0).astype(np.float32)
+    filled = extrapolate(q, valid)
+    np.testing.assert_array_equal(filled[valid], q[valid])
+    assert filled.min() >= q[valid].min() * (1 - 1e-5)
+    assert filled.max() <= q[valid].max() * (1 + 1e-5)
+
+
+def test_confidence_follows_the_table() -> None:
+    agree = np.array([4, 3, 3, 2, 2, 2, 1, 1, 1, 1], np.uint8)
+    seen = np.array([4, 3, 4, 2, 3, 4, 1, 2, 3, 4], np.uint8)
+    np.testing.assert_allclose(
+        confidence(agree, seen), [12.9, 12.0, 7.7, 10.6, 5.9, 4.0, 7.7, 3.4, 2.2, 1.7], atol=0.06
+    )
+
+
+def test_nobody_agreeing_is_exactly_one() -> None:
+    assert (confidence(np.zeros(5, np.uint8), np.arange(5).astype(np.uint8)) == 1).all()
