@@ -29,7 +29,10 @@ def make_backend(name: str, *, seed: int = 0, **options: Any) -> Backend:
     if unknown := [option for option in options if option not in known]:
         given = ", ".join(f"`{option}={options[option]}`" for option in unknown)
         has = ", ".join(f"`{option}`" for option in known) or "no options"
-        raise UserError(f"{given}: means nothing to the backend {name}, which has {has}. Omit it.")
+        raise UserError(
+            f"{given}: means nothing to the backend {name}, which has {has}. Omit it, or choose another "
+            "backend."
+        )
     return kind.make(kind.options(**options), seed)
 
 

@@ -153,7 +153,9 @@ def test_weights_for_a_backend_without_any_are_refused(
     turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save = ["--save", str(tmp_path / "m.png")]
-    assert "has no weights" in fails(capsys, *two(turntable), "--weights", "x.pth", *save)
+    assert "--weights x.pth: means nothing to the backend classical, which has --engine" in fails(
+        capsys, *two(turntable), "--weights", "x.pth", *save
+    )
     assert "--device cuda" in fails(capsys, *two(turntable), "--device", "cuda", *save)
     assert "x.pth: no such file" in fails(
         capsys, *two(turntable), "--backend", "vggt-pairs", "--weights", "x.pth", *save

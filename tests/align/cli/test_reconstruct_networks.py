@@ -181,7 +181,7 @@ def test_options_that_a_backend_has_not_are_refused(
     turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = write_pth(tmp_path / "tiny.pth", ahead("linear"))
-    assert "classical is no network" in fails(
+    assert "means nothing to the backend classical, which has --engine" in fails(
         capsys, arguments(turntable, tmp_path / "s", "--weights", weights)
     )
     network = arguments(turntable, tmp_path / "s", "--backend", "dust3r", "--weights", weights)
