@@ -123,7 +123,7 @@ class Uncleaned:
 
 def uncleaned(scene: Simulated) -> Uncleaned:
     """Align the predictions of a scene whose truth is known."""
-    measurements = gather(scene.predictions, POINTLOOM.reading(BundleOptions()), silent)
+    measurements = gather(scene.predictions, BundleOptions().reading, silent)
     aligned = bundle_align(measurements, BundleOptions(), Known(), silent)
     cameras = (torch.from_numpy(each) for each in (aligned.cameras.K, aligned.cameras.cam_from_world))
     height, width = scene.depth.shape[1:]

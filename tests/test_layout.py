@@ -28,11 +28,14 @@ def dotted(path: Path) -> str:
 
 @cache
 def imports(package: str) -> Mapping[str, frozenset[str]]:
-    """Return the modules of the package that each of its modules imports."""
+    """Return the modules of the package that each of its modules needs to be imported.
+
+    What a function imports when it is called does not count: options hand their work to an aligner above them.
+    """
     known = {dotted(path) for path in modules(package)}
     found = {}
     for path in modules(package):
-        nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+        nodes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
         named = {node.module for node in nodes} | {f"{n.module}.{a.name}" for n in nodes for a in n.names}
         found[dotted(path)] = frozenset(named & known)
     return found
