@@ -30,7 +30,8 @@ def dotted(path: Path) -> str:
 def imports(package: str) -> Mapping[str, frozenset[str]]:
     """Return the modules of the package that each of its modules needs to be imported.
 
-    What a function imports when it is called does not count: options hand their work to an aligner above them.
+    What a function imports when it is called does not count: options hand their work to an aligner above
+    them.
     """
     known = {dotted(path) for path in modules(package)}
     found = {}
