@@ -23,7 +23,7 @@ test: .venv/ready
 
 # Everything, with the share of lines that the tests run; notebooks too.
 test-all: .venv/ready
-	$(PYTEST) --cov --cov-report=term:skip-covered --nbmake tests notebooks
+	$(PYTEST) --cov --cov-report=term --nbmake tests notebooks
 
 photos: .venv/ready
 	$(PYTEST) -m photos
