@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from align.aligned import Aligner, scene_of
+from align.initial.stated_cameras import check_scene_cameras, check_stated_cameras, check_stated_intrinsics
 from align.localise.known_scene import extended, require_same_grids, with_fixed_views, with_scene
 from align.measurements.components import (
     Components,
@@ -192,8 +193,8 @@ def _components(measurements: Measurements) -> Components:
 def _solved(job: _Job, number: int, progress: Progress, fixed_scene: Scene | None = None) -> Scene:
     """Return the scene of one component; the views of a scene that stays are fixed."""
     part = job.components.views[number]
-    measurements = keep_views(job.measurements, part)
-    known, notices = known_cameras(measurements.predictions), job.notices
+    measurements, doubts = _compared(keep_views(job.measurements, part), job.aligner, fixed_scene)
+    known, notices = known_cameras(measurements.predictions), (*job.notices, *doubts)
     if job.aligner.pose_prior is None:
         known = replace(known, cam_from_world={})
     if fixed_scene is not None:
@@ -204,3 +205,14 @@ def _solved(job: _Job, number: int, progress: Progress, fixed_scene: Scene | Non
     aligned = job.aligner.align(measurements, known, progress)
     progress("cleaning", 0, 1)
     return replace(scene_of(measurements.predictions, aligned, notices, job.preset.clean), inputs=job.inputs)
+
+
+def _compared(
+    measurements: Measurements, aligner: Aligner, fixed_scene: Scene | None
+) -> tuple[Measurements, tuple[Notice, ...]]:
+    """Return the measurements without stated poses that cannot be, and what is doubtful of stated cameras."""
+    if fixed_scene is not None:
+        return measurements, check_scene_cameras(measurements, [view.name for view in fixed_scene.views])
+    if aligner.pose_prior is None:
+        return measurements, check_stated_intrinsics(measurements)
+    return check_stated_cameras(measurements, aligner.pose_prior)

@@ -6,6 +6,7 @@ PointloomError            anything this program raises on purpose (exit code 1)
 │   ├── MaskError         masks that cannot be used
 │   ├── GraphError        a scene graph that cannot be used
 │   ├── FormatError       a file of ours or of a neighbour that cannot be read
+│   │   └── StatedCamerasError  cameras that a user states contradict the predictions
 │   ├── OutputError       a place that cannot be written
 │   ├── MissingExtraError an optional dependency that is not installed
 │   └── ReconstructionError  the photos do not say enough: nothing was reconstructed
@@ -39,6 +40,10 @@ class GraphError(UserError):
 
 class FormatError(UserError):
     """A file does not hold what its format promises."""
+
+
+class StatedCamerasError(FormatError):
+    """Intrinsics or poses that a user states cannot be those of the pictures."""
 
 
 class OutputError(UserError):

@@ -16,7 +16,7 @@ from align.measurements.known_cameras import PosePrior
 from align.presets import Preset, has_option, preset_named, presets_with, with_options
 from align.scene import Scene
 from align.scene_folder import load_scene, remove_parts, save_scene
-from masks.errors import UserError
+from masks.errors import StatedCamerasError, UserError
 from pairs.backends.precomputed import read_predictions
 from pairs.prediction.predictions import Predictions
 
@@ -81,11 +81,7 @@ class Align:
                     f"{self._given(*_OF_POSES)}: {self.folder / 'views.json'} states no poses. State "
                     "cam_from_world there, or omit it."
                 )
-            scenes = (
-                {self.out: register_views(known, predictions, preset, display)}
-                if known is not None
-                else self._aligned(predictions, preset, display)
-            )
+            scenes = self._aligned(predictions, preset, display, known)
             display("saving", 0, 1)
             self._save(scenes)
         display.show(
@@ -134,17 +130,24 @@ class Align:
             options["principal_point_sigma"] = _FREE_PRINCIPAL_POINT
         return with_options(preset_named(self.preset), **options)
 
-    def _aligned(self, predictions: Predictions, preset: Preset, display: StageDisplay) -> dict[Path, Scene]:
+    def _aligned(
+        self, predictions: Predictions, preset: Preset, display: StageDisplay, known: Scene | None
+    ) -> dict[Path, Scene]:
         """Return the scenes by the folders to save them in: a part's is numbered as in the report."""
-        if self.parts == "each":
-            parts = align_components(predictions, preset, display)
-            return {
-                self.out if k == 1 else self.out / f"part-{k}": scene
-                for k, scene in enumerate(parts, 1)
-                if scene is not None
-            }
-        align = align_connected if self.parts == "error" else align_predictions
-        return {self.out: align(predictions, preset, display)}
+        try:
+            if known is not None:
+                return {self.out: register_views(known, predictions, preset, display)}
+            if self.parts == "each":
+                parts = align_components(predictions, preset, display)
+                return {
+                    self.out if k == 1 else self.out / f"part-{k}": scene
+                    for k, scene in enumerate(parts, 1)
+                    if scene is not None
+                }
+            align = align_connected if self.parts == "error" else align_predictions
+            return {self.out: align(predictions, preset, display)}
+        except StatedCamerasError as error:
+            raise StatedCamerasError(f"{self.folder / 'views.json'}: {error}") from error
 
     def _save(self, scenes: Mapping[Path, Scene]) -> None:
         """Write the scenes in the place of those of an earlier run."""

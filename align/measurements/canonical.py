@@ -42,6 +42,9 @@ class CanonicalView:
     valid: Tensor  # (H, W) bool
     """Pixels of the object with a usable depth; the others are absent from everything that follows."""
     subsample: int
+    own_intrinsics: Tensor | None = None  # (3, 3), pixels
+    """Intrinsics that the maps suggest with nothing assumed; known only where some are stated, to be
+    compared."""
 
     def __post_init__(self) -> None:
         height, width = self.depth.shape

@@ -5,6 +5,7 @@ similarities' points.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from align.measurements.gathered import (
     coarse_grid,
 )
 from align.measurements.known_cameras import principal_point_of
+from align.measurements.pinhole_fit import fit_pinhole
 from masks.errors import FormatError, SolverError
 from masks.mask import holds
 from masks.notice import Notice, first_few, left_out
@@ -67,6 +69,8 @@ def gather(predictions: Predictions, reading: ReadingOptions, progress: Progress
             notices.append(canonical)
         else:
             views[k] = canonical
+            if view.K is not None:
+                views[k] = replace(canonical, own_intrinsics=_own_intrinsics(own[k], masks[k]))
         progress("canonical views", k + 1, len(predictions.views))
     kept_views = list(views)
     kept = _kept_pairs(predictions, records, samples, kept_views)
@@ -175,6 +179,14 @@ def _canonical(
             points, torch.where(inside, conf, 1.0), principal_point, reading.subsample, mode
         ),
     )
+
+
+def _own_intrinsics(own: _OwnMaps, mask: np.ndarray) -> Tensor | None:
+    """Return the intrinsics (3, 3) that a view's own maps suggest, which know nothing of stated ones; none
+    where they tell none.
+    """
+    K = fit_pinhole([points for points, _ in own.maps], mask)
+    return torch.from_numpy(K) if K is not None else None
 
 
 def _with_focal(view: View, average: Callable[[], CanonicalView]) -> CanonicalView | Notice:

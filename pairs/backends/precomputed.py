@@ -154,10 +154,13 @@ def _matrix(entry: Mapping[str, Any], key: str, shape: tuple[int, int], where: s
         matrix = np.array(entry[key], float)
     except (TypeError, ValueError) as error:
         raise FormatError(f"{where}: {key} is not a matrix of numbers ({error}).") from error
-    if matrix.shape != shape or not np.isfinite(matrix).all():
+    if matrix.shape != shape:
         raise FormatError(
-            f"{where}: {key} should be {shape[0]}x{shape[1]} finite numbers, not {matrix.shape}."
+            f"{where}: {key} should be {shape[0]}x{shape[1]} numbers, not {matrix.shape}. Correct it or "
+            "leave it out."
         )
+    if not np.isfinite(matrix).all():
+        raise FormatError(f"{where}: {key} holds numbers that are not finite. Correct it or leave it out.")
     return matrix
 
 

@@ -19,6 +19,9 @@ _FOCAL_RANGE = 1e3
 """Of the longer side, and one over it: beyond lies no lens, but a K in other units."""
 # Rounding of a K that was multiplied through float32 crops stays below; a real skew is orders above.
 _MOST_SKEW = 1e-6  # of the focal
+_LAST_ROW = 1e-4
+_NEARLY = 0.01
+"""What rounding to two digits leaves of a rotation."""
 
 
 def require_sound(predictions: Predictions) -> None:
@@ -78,15 +81,27 @@ def fault_of_K(K: np.ndarray, size: tuple[int, int]) -> str | None:
     """Return what is wrong with intrinsics (3, 3) of a picture of that (width, height), as the end of a
     sentence; none when they can be.
     """
-    if not np.isfinite(K).all() or min(K[0, 0], K[1, 1]) <= 0 or np.abs(K[2] - (0, 0, 1)).max() > 0:
-        return "K needs finite numbers, positive focals and the last row 0 0 1. Correct it or leave it out."
+    if not np.isfinite(K).all():
+        return "K holds numbers that are not finite. Correct it or leave it out."
+    if np.abs(K[:2, 2]).max() == 0 < np.abs(K[2, :2]).max():
+        return (
+            "K is transposed: the principal point stands in its last row. Write it in the last column: "
+            "(fx 0 cx), (0 fy cy), (0 0 1)."
+        )
+    if min(K[0, 0], K[1, 1]) < 0 or K[2, 2] < 0:
+        return (
+            "K has negative numbers on its diagonal, as for camera axes other than OpenCV's (x right, y "
+            "down, z forward). State K, with positive focals and the last row 0 0 1, and poses for those."
+        )
+    if min(K[0, 0], K[1, 1]) == 0 or np.abs(K[2] - (0, 0, 1)).max() > 0:
+        return "K needs positive focals and the last row 0 0 1. Correct it or leave it out."
     if np.abs([K[0, 1], K[1, 0]]).max() > _MOST_SKEW * min(K[0, 0], K[1, 1]):
         return "K has a skew, which no step knows. Rectify the pictures, or set it to 0."
     for focal in (K[0, 0], K[1, 1]):
         if not 1 / _FOCAL_RANGE < focal / max(size) < _FOCAL_RANGE:
             return (
-                f"a focal of {focal:g} pixels cannot be on {size[0]}x{size[1]} of them. K is in pixels of "
-                "that grid."
+                f"a focal of {focal:g} pixels cannot be on {size[0]}x{size[1]} of them. State K in "
+                "pixels of that picture."
             )
     return None
 
@@ -95,10 +110,32 @@ def fault_of_pose(cam_from_world: np.ndarray) -> str | None:
     """Return what is wrong with a pose (4, 4), as the end of a sentence; none when it is one."""
     if is_rigid(cam_from_world):
         return None
-    return (
-        "cam_from_world is not a rigid motion (rotation, translation, last row 0 0 0 1). Correct it or "
-        "leave it out."
-    )
+    if not np.isfinite(cam_from_world).all():
+        return "cam_from_world holds numbers that are not finite. Correct it or leave it out."
+    if is_rigid(cam_from_world.T):
+        return (
+            "cam_from_world is transposed: the translation stands in its last row. Write it in the last "
+            "column, with the last row 0 0 0 1."
+        )
+    fault = _fault_of_rotation(cam_from_world[:3, :3])
+    if np.abs(cam_from_world[3] - (0, 0, 0, 1)).max() > _LAST_ROW:
+        fault = "its last row is not 0 0 0 1."
+    return f"cam_from_world is not a rigid motion: {fault} Correct it or leave it out."
+
+
+def _fault_of_rotation(R: np.ndarray) -> str:
+    """Return why a finite matrix (3, 3) is no rotation, as the end of a sentence."""
+    scale = float(np.cbrt(np.linalg.det(R)))
+    if np.abs(R @ R.T - scale**2 * np.eye(3)).max() >= _NEARLY * max(scale**2, 1e-300):
+        off = np.abs(R @ R.T - np.eye(3)).max()
+        return f"its 3x3 part is no rotation, R R^T differs from the identity by {off:.2g}."
+    if scale < 0:
+        return "its rotation mirrors (determinant below 0), as between left- and right-handed axes."
+    if abs(scale - 1) > _NEARLY:
+        return (
+            f"its rotation is scaled by {scale:.4g}; a scale of the world belongs to the translation alone."
+        )
+    return "its rotation is rounded too much, write it with six digits."
 
 
 def _require_stated(view: View) -> None:

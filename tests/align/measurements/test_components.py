@@ -85,7 +85,7 @@ def test_a_part_that_cannot_be_aligned_keeps_its_number() -> None:
     first, second = align_components(replace(given, views=views), POINTLOOM)
     assert first is not None
     assert second is None
-    assert "given cameras" in next(n.text for n in first.report.notices if n.subject == "part 2")
+    assert "stated poses" in next(n.text for n in first.report.notices if n.subject == "part 2")
 
 
 def test_whole_or_not_at_all() -> None:
