@@ -91,7 +91,9 @@ def _intrinsics_faults(
 def _too_many_fixed(measurements: Measurements, verdict: PosesVerdict) -> str:
     """Return why so many wrong poses cannot stay, as a sentence; empty where they are few."""
     views = measurements.predictions.views
-    if _MANY * len(verdict.doubted) < sum(view.cam_from_world is not None for view in views):
+    if not verdict.doubted or _MANY * len(verdict.doubted) < sum(
+        view.cam_from_world is not None for view in views
+    ):
         return ""
     names = first_few([views[view].name for view in verdict.doubted])
     remarks = " ".join(dict.fromkeys(verdict.doubted.values()))

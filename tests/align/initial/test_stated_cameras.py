@@ -19,6 +19,7 @@ from align.measurements.known_cameras import PosePrior
 from align.presets import POINTLOOM, PRESETS, with_fixed_poses
 from masks.errors import StatedCamerasError
 from masks.notice import Level, Notice
+from masks.pixelmap import PixelMap
 from masks.progress import silent
 from pairs.prediction.predictions import PairEntry, Predictions
 
@@ -172,7 +173,7 @@ def test_it_is_named_before_poor_poses_too(kind: str) -> None:
 @pytest.mark.parametrize("order", [[1, 0, 2, 3, 5, 4], [5, 4, 3, 2, 1, 0], [1, 2, 3, 4, 5, 0]])
 def test_poses_in_another_order_are_named_as_such(order: list[int]) -> None:
     text = refusal(stated(WORLD[order]))
-    assert "another order" in text
+    assert "in different orders" in text
     assert f"that of {order.index(0)}.jpg belongs to 0.jpg" in text
     assert "read as" not in text
 
@@ -296,3 +297,19 @@ def test_a_wrong_K_of_a_new_view_is_named() -> None:
     K[5] = TRUE_K * [[8], [8], [1]]
     with pytest.raises(StatedCamerasError, match=r"the stated K of 5\.jpg"):
         register_views(scene, stated(K=K), POINTLOOM)
+
+
+def test_intrinsics_are_those_of_the_photo_whatever_the_grid() -> None:
+    def of_photos(K: np.ndarray) -> Predictions:
+        given = stated(K=K)
+        w, h = given.views[0].pixel_map.target_size
+        larger = PixelMap((4 * w, 4 * h), 1, (0, 0, 4 * w, 4 * h), (w, h))
+        return replace(given, views=tuple(replace(view, pixel_map=larger) for view in given.views))
+
+    photo_K = TRUE_K * [[4], [4], [1]]
+    photo_K[:2, 2] += 1.5  # pixel centres lie at integers
+    assert said(of_photos(photo_K)) == ()
+    text = refusal(of_photos(TRUE_K))
+    assert "its focal is 0.25 times theirs" in text
+    assert "It fits a picture of about 48x32 pixels" in text
+    assert "State K in pixels of the 192x128 picture: [[200, 0, 97.5]" in text

@@ -36,7 +36,8 @@ def test_sound_predictions_pass():
         (K, None),
         (changed(0, 1, 1e-6), None),  # what is left of rounding
         (changed(0, 2, -1e4), None),  # of a cut picture
-        (changed(0, 0, -50), "positive focals"),
+        (changed(0, 0, -50), "negative numbers on its diagonal"),
+        (K.T, "transposed"),
         (changed(1, 1, 0), "positive focals"),
         (changed(0, 0, np.nan), "finite"),
         (changed(1, 2, np.inf), "finite"),
@@ -72,7 +73,10 @@ def test_a_pose_is_a_rigid_motion(pose, good):
 
 @pytest.mark.parametrize(
     ("stated", "says"),
-    [({"K": -np.eye(3)}, "1.jpg: K needs"), ({"cam_from_world": 2 * np.eye(4)}, "1.jpg: cam_from_world")],
+    [
+        ({"K": -np.eye(3)}, "1.jpg: K has negative"),
+        ({"cam_from_world": 2 * np.eye(4)}, "1.jpg: cam_from_world"),
+    ],
 )
 def test_a_view_is_named_with_what_was_stated_of_it(stated, says):
     found = predictions()
