@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from PIL import ExifTags, Image
 
@@ -106,8 +107,17 @@ def columns(values: np.ndarray) -> np.ndarray:
     return np.repeat(np.repeat(values[None], 16, 0), 16, 1)
 
 
+_YCBCR_TIFF = pytest.param(
+    "YCbCr",
+    "tif",
+    marks=pytest.mark.skipif(
+        int(PIL.__version__.split(".")[0]) < 13, reason="Pillow cannot read what it writes before 13"
+    ),
+)
+
+
 @pytest.mark.parametrize(
-    ("mode", "ending"), [("CMYK", "tif"), ("CMYK", "jpg"), ("YCbCr", "tif"), ("YCbCr", "jpg"), ("LAB", "tif")]
+    ("mode", "ending"), [("CMYK", "tif"), ("CMYK", "jpg"), _YCBCR_TIFF, ("YCbCr", "jpg"), ("LAB", "tif")]
 )
 def test_other_colour_spaces_become_rgb(tmp_path: Path, mode: str, ending: str) -> None:
     path = tmp_path / f"a.{ending}"
