@@ -7,6 +7,7 @@ import signal
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
@@ -128,7 +129,11 @@ def test_matches_that_say_nothing_give_no_model() -> None:
     ids=["killed", "interrupted"],
 )
 def test_a_mapper_that_is_stopped_leaves_no_folder_and_no_process_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[BaseException]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    interruptible: None,
+    number: int,
+    error: type[BaseException],
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     task, found = job([0.0, 10, 20]), []
@@ -142,6 +147,14 @@ def test_a_mapper_that_is_stopped_leaves_no_folder_and_no_process_behind(
     assert len(found) == 1
     assert not Path(f"/proc/{found[0]}").exists()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Answer interrupts also where the tests were started in the background, which ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def stop_when_it_writes(folder: Path, number: int) -> list[int]:
