@@ -107,9 +107,11 @@ def judge_parts(
         return PosesVerdict(
             f"{text} Each part agrees within. Are all in one world? Else leave out those of one part."
         )
-    remark = f"It agrees when {read_as(reading)}" if reading is not None else "Check it."
-    sure = [int(k) for k in np.flatnonzero(parts.doubted) if _sure(evidence, poses, parts, int(k))]
-    return PosesVerdict(doubted={views[k]: remark for k in sure})
+    doubted = [int(k) for k in np.flatnonzero(parts.doubted)]
+    if reading is not None:
+        return PosesVerdict(doubted={views[k]: f"It agrees when {read_as(reading)}" for k in doubted})
+    sure = [k for k in doubted if _sure(evidence, poses, parts, k)]
+    return PosesVerdict(doubted={views[k]: "Check it." for k in sure})
 
 
 def _partly_changed(poses: Poses, part: np.ndarray) -> list[tuple[PoseReading, Poses]]:

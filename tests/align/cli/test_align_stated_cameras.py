@@ -12,6 +12,7 @@ import pytest
 from tilted_predictions import TRUE_K, TRUTH, stated
 
 from align.cli.main import main
+from align.export.cameras_json import read_cameras
 from align.scene_folder import load_scene
 from pairs.backends.precomputed import write_predictions
 
@@ -30,7 +31,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def aligned(whole: Path, tmp_path: Path, change: Callable[[dict, int], None], *options: str) -> int:
     """Align a copy of the folder with every entry of views.json changed."""
-    folder = Path(shutil.copytree(whole, tmp_path / "predictions"))
+    # Without the modes of the files, which may be read-only.
+    folder = Path(shutil.copytree(whole, tmp_path / "predictions", copy_function=shutil.copyfile))
+    folder.chmod(0o755)
     document = json.loads((folder / "views.json").read_text())
     for number, entry in enumerate(document):
         change(entry, number)
@@ -140,3 +143,23 @@ def test_the_case_of_a_K_of_the_photo(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "lies outside of the 80x60 picture" in said
     assert "its focal is 8 times theirs" in said
     assert "a picture of about 640x480 pixels" in said
+
+
+@pytest.mark.skipif(not CASE.is_dir(), reason="the users' cases (../shared/cases) are not here")
+def test_both_inverted_poses_of_the_case_are_named_though_one_has_but_one_pair_with_a_right_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    true = {camera.file: camera for camera in read_cameras(CASE / "cameras.json")}
+    to_grid = np.array([[1 / 8, 0, -7 / 16], [0, 1 / 8, -7 / 16], [0, 0, 1]])
+
+    def change(entry: dict, number: int) -> None:
+        camera, pose = true[entry["name"]], np.eye(4)
+        entry["K"] = (to_grid @ camera.K).tolist()
+        pose[:3, :3], pose[:3, 3] = camera.R_cam_from_world, camera.t_cam_from_world
+        entry["cam_from_world"] = (np.linalg.inv(pose) if number > 1 else pose).tolist()
+
+    assert aligned(CASE, tmp_path, change) == 0
+    said = capsys.readouterr().err
+    for name in ("002.png", "003.png"):
+        assert f"{name}: its given pose contradicts its pairs" in said
+    assert said.count("read as world_from_cam.") == 2
