@@ -18,7 +18,7 @@ class LowRank:
 
     num_coefficients: int = 64
     sharpness: float = 7.0
-    """How fast two anchors lose their likeness with the angle between them (gamma)."""
+    """How fast two anchors lose their affinity with the angle between them (gamma)."""
     least_norm: float = 5.0
     """Columns are scaled to at least this norm; 0 leaves them at 1."""
     normalized_cuts: bool = True

@@ -54,11 +54,11 @@ class InfoNCE:
         # Descriptors of zero length have no direction: they are like nothing, instead of making the whole
         # batch no number.
         similarity = torch.where(similarity.isnan(), 0, similarity)
-        likeness = (similarity / self.temperature).exp()
-        positive = likeness.diagonal(dim1=1, dim2=2)
+        sharpened = (similarity / self.temperature).exp()
+        positive = sharpened.diagonal(dim1=1, dim2=2)
         if self.mode == "all":
-            return -(positive / likeness.sum((1, 2))[:, None]).clamp(min=self.eps).log()
-        columns, rows = likeness.sum(1), likeness.sum(2)
+            return -(positive / sharpened.sum((1, 2))[:, None]).clamp(min=self.eps).log()
+        columns, rows = sharpened.sum(1), sharpened.sum(2)
         if self.mode == "proper":
             return -(
                 (positive / columns).clamp(min=self.eps).log() + (positive / rows).clamp(min=self.eps).log()

@@ -172,7 +172,7 @@ def _compared(matching: MatchingLoss, view: HeadOutput) -> Tensor:
 
 
 def _similarity(matching: MatchingLoss, desc_a: Tensor, desc_b: Tensor) -> Tensor:
-    """Return the likeness (B, N, M) of everything in a with everything in b."""
+    """Return the similarity (B, N, M) of everything in a with everything in b."""
     a, b = desc_a.to(matching.criterion.dtype), desc_b.to(matching.criterion.dtype)
     if not matching.use_pts3d:
         return torch.einsum("bnd,bmd->bnm", a, b)

@@ -1,4 +1,5 @@
-"""The whole road through the command line, on a small rendered turntable: right, resumable, and blind to the
+"""The whole pipeline through the command line, on a small rendered turntable: right, resumable, and blind to
+the
 background.
 """
 

@@ -1,4 +1,4 @@
-"""The whole road with tiny random networks: the result is meaningless, the plumbing is not."""
+"""The whole pipeline with tiny random networks: the result is meaningless, the plumbing is not."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def test_views_that_take_no_part_are_in_the_report(turntable: Path, tmp_path: Pa
     }
 
 
-def test_pairs_by_likeness_lead_to_a_scene(
+def test_pairs_by_similarity_lead_to_a_scene(
     turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     network = (

@@ -1,4 +1,4 @@
-"""VGGT's three roads through the command line, with a small random network: the result is meaningless, the
+"""VGGT's three modes through the command line, with a small random network: the result is meaningless, the
 plumbing is not.
 """
 
@@ -37,7 +37,7 @@ def weights(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "road",
+    "mode",
     [
         ("vggt",),
         ("vggt", "--max-frames", "4"),
@@ -46,11 +46,11 @@ def weights(tmp_path: Path) -> Path:
         ("vggt-pairs",),
     ],
 )
-def test_every_road_leads_to_a_scene_and_the_same_again(
-    turntable: Path, tmp_path: Path, weights: Path, road: tuple[str, ...]
+def test_every_mode_leads_to_a_scene_and_the_same_again(
+    turntable: Path, tmp_path: Path, weights: Path, mode: tuple[str, ...]
 ) -> None:
     for name in ("one", "two"):
-        assert main(arguments(turntable, tmp_path / name, "--weights", weights, "--backend", *road)) == 0
+        assert main(arguments(turntable, tmp_path / name, "--weights", weights, "--backend", *mode)) == 0
     scene = load_scene(tmp_path / "one")
     assert len(scene.views) == 6
     assert np.isfinite(scene.cameras.cam_from_world).all()
@@ -64,12 +64,12 @@ def test_every_road_leads_to_a_scene_and_the_same_again(
 
 def test_frozen_poses_are_those_of_the_network(turntable: Path, tmp_path: Path, weights: Path) -> None:
     scenes = []
-    for name, road in (
+    for name, mode in (
         ("group", ("vggt",)),
         ("frozen", ("vggt-tracks", "--poses", "frozen")),
         ("soft", ("vggt-tracks",)),
     ):
-        assert main(arguments(turntable, tmp_path / name, "--weights", weights, "--backend", *road)) == 0
+        assert main(arguments(turntable, tmp_path / name, "--weights", weights, "--backend", *mode)) == 0
         scenes.append(load_scene(tmp_path / name).cameras.cam_from_world)
     np.testing.assert_array_equal(scenes[0], scenes[1])
     assert not np.allclose(scenes[0], scenes[2])

@@ -1,4 +1,4 @@
-"""The sparse aligner's road: condensing, forward map, losses with gradients, trajectories and whole runs."""
+"""The sparse aligner step by step: condensing, forward map, losses, trajectories and whole runs."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def plain_score(query: dict[int, np.ndarray], image: dict[int, np.ndarray]) -> f
 
 @settings(deadline=None)  # the first call of a kind is slow
 @given(seed=st.integers(0, 50), channels=st.sampled_from([1, 31, 32, 40]), count=st.integers(1, 5))
-def test_the_vectorised_likeness_is_the_plain_one(seed, channels, count):
+def test_the_vectorised_similarity_is_the_plain_one(seed, channels, count):
     features, centroids = photos(seed, channels)
     found = similarity_matrix(features, centroids, Assignment(query=count))
     queries = [plain_words(image.double().numpy(), centroids.double().numpy(), count) for image in features]
@@ -48,7 +48,7 @@ def test_the_vectorised_likeness_is_the_plain_one(seed, channels, count):
     assert_close(found, expected)
 
 
-def test_the_likeness_of_two_images_does_not_depend_on_the_others():
+def test_the_similarity_of_two_images_does_not_depend_on_the_others():
     features, centroids = photos(1)
     alone = similarity_matrix([features[0], features[2]], centroids)
     assert torch.equal(similarity_matrix(features, centroids)[[0, 2]][:, [0, 2]], alone)

@@ -47,7 +47,7 @@ def test_a_batch_of_photos_is_as_good_as_one_by_one():
     assert np.array_equal(photo_similarity(model, [together]), photo_similarity(model, encoded))
 
 
-def test_a_graph_by_likeness_ties_neighbours_and_key_photos_together():
+def test_a_graph_by_similarity_ties_neighbours_and_key_photos_together():
     model, encoded = scenes(8)
     names = [f"{k}.jpg" for k in range(8)]
     graph = Retrieval(3, 3).with_similarity(photo_similarity(model, encoded))
