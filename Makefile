@@ -21,9 +21,10 @@ demo: .venv/ready
 test: .venv/ready
 	$(PYTEST) -m 'not photos and not slow'
 
-# Everything, with the share of lines that the tests run; notebooks too.
+# Everything, notebooks too; of the quick tests the share of lines that they run.
 test-all: .venv/ready
-	$(PYTEST) --cov --cov-report=term --nbmake tests notebooks
+	$(PYTEST) -m 'not photos and not slow' --cov --cov-report=term
+	$(PYTEST) -m 'photos or slow' --nbmake tests notebooks
 
 photos: .venv/ready
 	$(PYTEST) -m photos
