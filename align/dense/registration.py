@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import roma
 import torch
@@ -18,11 +18,18 @@ _AHEAD = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
-    """target = scale R source + t."""
+    """target = scale R source + t, in double precision."""
 
     scale: Tensor  # ()
     R: Tensor  # (3, 3)
     t: Tensor  # (3,)
+
+
+UNMOVED = Similarity(
+    torch.ones((), dtype=torch.float64),
+    torch.eye(3, dtype=torch.float64),
+    torch.zeros(3, dtype=torch.float64),
+)
 
 
 def register_points(source: Tensor, target: Tensor, weight: Tensor) -> Similarity | None:
@@ -38,24 +45,29 @@ def register_points(source: Tensor, target: Tensor, weight: Tensor) -> Similarit
         points = [each[chosen] for each in points]
     if len(points[2]) < _LEAST_POINTS:
         return None
-    R, t, scale = roma.rigid_points_registration(*points, compute_scaling=True)
+    R, t, scale = (x.double() for x in roma.rigid_points_registration(*points, compute_scaling=True))
     return Similarity(scale, R, t) if bool(scale.isfinite() & (scale > 0)) else None
 
 
-def register_cameras(source: Tensor, target: Tensor) -> Similarity:
-    """Return the similarity that carries poses world_from_cam (N, 4, 4) of one world onto those of another.
+def register_cameras(source: Tensor, target: Tensor) -> Similarity | None:
+    """Return the similarity that carries poses world_from_cam (N, 4, 4) of one world onto those of another:
+    centres, and points a little way along the optical axes, are registered.
 
-    Centres, and points a little way along the optical axes, are registered. Cameras all in one place, such as
-    a single one, leave the scale open: it stays, and the first camera goes where it belongs.
+    Cameras all in one place, such as a single one, leave the scale open: then there is none.
     """
+    source, target = source.double(), target.double()
     spacings = median_spacing(source), median_spacing(target)
-    if min(spacings) > 0:
-        points = [_marks(poses, _AHEAD * step) for poses, step in zip((source, target), spacings)]
-        found = register_points(*points, torch.ones_like(points[0][:, 0]))
-        if found is not None:
-            return found
-    R = target[0, :3, :3] @ source[0, :3, :3].mT
-    return Similarity(torch.ones_like(R[0, 0]), R, target[0, :3, 3] - R @ source[0, :3, 3])
+    if min(spacings) == 0:
+        return None
+    points = [_marks(poses, _AHEAD * step) for poses, step in zip((source, target), spacings)]
+    return register_points(*points, torch.ones_like(points[0][:, 0]))
+
+
+def move_camera(source: Tensor, target: Tensor) -> Similarity:
+    """Return the rigid move that carries one pose world_from_cam (4, 4) onto another."""
+    source, target = source.double(), target.double()
+    R = target[:3, :3] @ source[:3, :3].mT
+    return replace(UNMOVED, R=R, t=target[:3, 3] - R @ source[:3, 3])
 
 
 def carry_points(similarity: Similarity, points: Tensor) -> Tensor:
@@ -78,7 +90,9 @@ def rigid_part(similarity: Similarity) -> Tensor:
 
 
 def median_spacing(poses: Tensor) -> float:
-    """Return the median distance of two cameras, 0 for fewer; of two middle distances their mean."""
+    """Return the median distance between two of the cameras (N, 4, 4), 0 of fewer than two; of two middle
+    distances their mean.
+    """
     return torch.pdist(poses[:, :3, 3]).quantile(0.5).item() if len(poses) > 1 else 0.0
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from align.dense.options import DenseOptions
 from align.dense.pnp import place_camera
 from align.dense.problem import DenseProblem, DirectedPair, in_full, view_confidences
-from align.dense.registration import Similarity, carry_points, register_points, rigid_part
+from align.dense.registration import UNMOVED, Similarity, carry_points, register_points, rigid_part
 from align.initial.spanning_tree import strongest_edges
 from align.measurements.focal import masked_focal
 from masks.errors import GraphError
@@ -91,7 +91,7 @@ def grow_world(problem: DenseProblem, scores: Tensor) -> TreeWorld:
             # As published, whoever's map it is: that of the pair placed before is mostly another view's.
             focals[i] = _focal(last or pair)
         if last is None:
-            found = _UNMOVED
+            found = UNMOVED
         elif i in maps or j in maps:
             found = _registered(problem, edge, pair, (maps.get(i), maps.get(j)))
         else:
@@ -152,9 +152,6 @@ def register_pairs(problem: DenseProblem, world: TreeWorld) -> tuple[list[Simila
                 filled = torch.where(gaps[..., None], moved, maps[view].points)
                 maps[view] = PlacedMap(filled, maps[view].present | gaps)
     return found, maps
-
-
-_UNMOVED = Similarity(torch.ones(()), torch.eye(3), torch.zeros(3))
 
 
 def _tree(problem: DenseProblem, scores: Tensor) -> list[int]:

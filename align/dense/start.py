@@ -18,7 +18,7 @@ from align.dense.poses import (
     view_poses,
 )
 from align.dense.problem import DenseProblem
-from align.dense.registration import Similarity, after, register_cameras
+from align.dense.registration import UNMOVED, Similarity, after, move_camera, register_cameras
 from align.dense.spanning_tree import PlacedMap, complete_world, grow_world, pair_scores, register_pairs
 from align.pinhole import in_camera
 from masks.notice import Notice, first_few, warning
@@ -49,12 +49,12 @@ def start_from_tree(
     )
     known = sorted(frozen.poses)
     move = _world_from_tree(pairs, tree_poses[known], view_poses(given.poses[known]), options, frozen)
-    poses = [after(move, Similarity(torch.ones(()), pose[:3, :3], pose[:3, 3])) for pose in tree_poses]
+    poses = [after(move, replace(UNMOVED, R=pose[:3, :3], t=pose[:3, 3])) for pose in tree_poses.double()]
     parameters = DenseParameters(
-        pair_poses=pair_pose_values(*_stacked([after(move, pair) for pair in pairs])),
+        pair_poses=pair_pose_values(*stacked([after(move, pair) for pair in pairs])),
         pair_adaptors=given.pair_adaptors,
         log_depth=tuple(_log_depth(placed, pose, move.scale) for placed, pose in zip(maps, tree_poses)),
-        poses=pose_values(*_stacked(poses)[:2]),
+        poses=pose_values(*stacked(poses)[:2]),
         log_focals=_focal_rows(world.focals, given, options),
         principal_points=given.principal_points,
     )
@@ -97,14 +97,16 @@ def _world_from_tree(
     want it.
     """
     if not scale_is_normalised(frozen):
-        return register_cameras(tree.double(), known.double())
+        found = register_cameras(tree, known)
+        # Cameras in one place set no scale.
+        return move_camera(tree[0], known[0]) if found is None else found
     scale = options.base_scale / torch.stack([pair.scale for pair in pairs]).log().mean().exp()
-    at_home = Similarity(scale, torch.eye(3), torch.zeros(3))
+    resized = replace(UNMOVED, scale=scale)
     if not len(known):
-        return at_home
+        return resized
     tree = tree.clone()
-    tree[:, :3, 3] *= scale
-    return after(register_cameras(tree, known), at_home)
+    tree[0, :3, 3] *= scale
+    return after(move_camera(tree[0], known[0]), resized)
 
 
 def _log_depth(placed: PlacedMap, world_from_cam: Tensor, scale: Tensor) -> Tensor:
@@ -117,7 +119,7 @@ def _focal_rows(focals: Sequence[float | None], given: DenseParameters, options:
     return torch.where(found.isnan(), given.log_focals, focal_values(found, options))
 
 
-def _stacked(similarities: Sequence[Similarity]) -> tuple[Tensor, Tensor, Tensor]:
+def stacked(similarities: Sequence[Similarity]) -> tuple[Tensor, Tensor, Tensor]:
     """Return rotations, translations and scales, in single precision."""
     names = ("R", "t", "scale")
     stacked = (torch.stack([getattr(each, name) for each in similarities]).float() for name in names)

@@ -5,13 +5,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
+from dense_scene import dense_options, stored_problem
 from golden_case import Case
 from torch import Tensor
 
+from align.dense.known_poses import start_from_known_poses
 from align.dense.pnp import place_camera
+from align.dense.poses import (
+    focals,
+    pair_scales,
+    pair_similarities,
+    principal_points,
+    random_parameters,
+    scale_is_normalised,
+    view_poses,
+)
+from align.dense.presets import Presets, with_presets
+from align.dense.problem import DenseProblem
 from align.dense.registration import median_spacing, register_cameras, register_points
+from align.dense.spanning_tree import complete_world, grow_world, pair_scores
+from align.dense.start import DenseStart, start_from_tree
 from align.measurements.focal import estimate_focal
 from golden_kinds.dense_check import check
 
@@ -31,6 +47,7 @@ def registration(case: Case) -> dict[str, Tensor]:
 
 def align_poses(case: Case) -> dict[str, Tensor]:
     found = register_cameras(case.inputs["src"], case.inputs["target"])
+    assert found is not None
     return {
         "scale": found.scale,
         "R": found.R,
@@ -59,4 +76,62 @@ def pnp(case: Case) -> dict[str, Tensor]:
     return result
 
 
-HANDLERS = {"registration": registration, "align_poses": align_poses, "focal": focal, "pnp": pnp}
+def mst_init(case: Case) -> dict[str, Tensor]:
+    """Compare the tree's world before, and the parameters after, known cameras have their say."""
+    problem, options = stored_problem(case), dense_options(case.options)
+    scores = pair_scores(problem)
+    world = complete_world(grow_world(problem, scores), problem, scores, options)
+    result = {
+        "scores": scores,
+        "tree": torch.tensor([problem.edges[edge] for edge in world.order]),
+        "tree_focals": torch.tensor([math.nan if each is None else each for each in world.focals]),
+        "tree_poses": torch.stack([torch.eye(4) if each is None else each for each in world.world_from_cam]),
+    }
+    result |= {f"tree_pts3d.{view}": placed.points for view, placed in enumerate(world.maps)}
+    return result | _state(case, start_from_tree)
+
+
+def known_poses_init(case: Case) -> dict[str, Tensor]:
+    return _state(case, start_from_known_poses)
+
+
+def _state(case: Case, start: Callable[..., DenseStart]) -> dict[str, Tensor]:
+    """Return what a start leads to, by the stored names."""
+    problem, options = stored_problem(case), dense_options(case.options)
+    presets = _presets(case, problem)
+    given = with_presets(
+        random_parameters(problem.sizes, len(problem.edges), options), presets, problem, options
+    )
+    parameters = start(problem, options, given, presets.frozen).parameters
+    normalised = scale_is_normalised(presets.frozen)
+    result = {
+        "im_poses": view_poses(parameters.poses),
+        "focals": focals(parameters.log_focals, options),
+        "pp": principal_points(parameters.principal_points, problem.sizes),
+        "pw_poses": pair_similarities(parameters.pair_poses, options, normalised),
+        "pw_scale": pair_scales(parameters.pair_poses, options, normalised),
+    }
+    return result | {f"depth.{view}": depth.exp() for view, depth in enumerate(parameters.log_depth)}
+
+
+def _presets(case: Case, problem: DenseProblem) -> Presets:
+    """Return what is known in a case: values of all views, or of those that it lists."""
+    listed = case.options.get("presets", {})
+
+    def by_view(name: str) -> dict[int, Tensor]:
+        if name not in case.inputs:
+            return {}
+        views = listed.get(name)
+        return dict(zip(range(problem.num_views) if views is None else views, case.inputs[name]))
+
+    return Presets(by_view("preset_pose"), by_view("preset_focal"), by_view("preset_principal_point"))
+
+
+HANDLERS = {
+    "registration": registration,
+    "align_poses": align_poses,
+    "focal": focal,
+    "pnp": pnp,
+    "mst_init": mst_init,
+    "known_poses_init": known_poses_init,
+}
