@@ -73,6 +73,18 @@ def pair_maps(parameters: DenseParameters, options: DenseOptions, normalised: bo
     return similarities * torch.cat([factors, torch.ones_like(factors[:, :1])], 1)[:, None]
 
 
+def view_maps(parameters: DenseParameters, options: DenseOptions) -> Tensor:
+    """Return the matrices (V, 3, 4) that carry depth times (x, y, 1, 1 / depth) into the world, for pixels
+    (x, y) counted from the middle of the picture.
+    """
+    world_from_cam = view_poses(parameters.poses)[:, :3]
+    focal = focals(parameters.log_focals, options)
+    x_axis, y_axis = world_from_cam[..., 0] / focal[:, :1], world_from_cam[..., 1] / focal[:, -1:]
+    right, down = (_PP_UNIT * parameters.principal_points).split(1, dim=1)
+    z_axis = world_from_cam[..., 2] - right * x_axis - down * y_axis
+    return torch.stack([x_axis, y_axis, z_axis, world_from_cam[..., 3]], 2)
+
+
 def focals(log_focals: Tensor, options: DenseOptions) -> Tensor:
     """Return the focals in pixels, in the shape of their parameters."""
     return (log_focals / options.focal_break).exp()
@@ -80,7 +92,7 @@ def focals(log_focals: Tensor, options: DenseOptions) -> Tensor:
 
 def principal_points(values: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
     """Return the principal points (V, 2) as (x, y), in pixels."""
-    return _middles(sizes, values) + _PP_UNIT * values
+    return middles(sizes, values) + _PP_UNIT * values
 
 
 def intrinsics(
@@ -112,7 +124,12 @@ def focal_values(focal: Tensor, options: DenseOptions) -> Tensor:
 
 def principal_point_values(points: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
     """Return the parameters (V, 2) of principal points in pixels."""
-    return (points - _middles(sizes, points)) / _PP_UNIT
+    return (points - middles(sizes, points)) / _PP_UNIT
+
+
+def middles(sizes: Sequence[tuple[int, int]], like: Tensor) -> Tensor:
+    """Return (W / 2, H / 2) of the views: the published middle, half a pixel beyond that of the pixels."""
+    return torch.tensor([(width / 2, height / 2) for height, width in sizes]).to(like)
 
 
 def random_parameters(
@@ -145,11 +162,6 @@ def _rotations(values: Tensor) -> Tensor:
 def _rigid(R: Tensor, t: Tensor) -> Tensor:
     below = torch.tensor([0.0, 0, 0, 1]).to(R).expand(len(R), 1, 4)
     return torch.cat([torch.cat([R, t[..., None]], 2), below], 1)
-
-
-def _middles(sizes: Sequence[tuple[int, int]], like: Tensor) -> Tensor:
-    """Return (W / 2, H / 2) of the views: the published middle, half a pixel beyond that of the pixels."""
-    return torch.tensor([(width / 2, height / 2) for height, width in sizes]).to(like)
 
 
 def _log(value: float, like: Tensor) -> Tensor:
