@@ -13,6 +13,7 @@ from golden_case import Case
 from torch import Tensor
 
 from align.dense.known_poses import start_from_known_poses
+from align.dense.objective import loss
 from align.dense.pnp import place_camera
 from align.dense.poses import (
     focals,
@@ -28,6 +29,7 @@ from align.dense.problem import DenseProblem
 from align.dense.registration import median_spacing, register_cameras, register_points
 from align.dense.spanning_tree import complete_world, grow_world, pair_scores
 from align.dense.start import DenseStart, start_from_tree
+from align.dense.terms import gather_terms
 from align.measurements.focal import estimate_focal
 from golden_kinds.dense_check import check
 
@@ -104,7 +106,9 @@ def _state(case: Case, start: Callable[..., DenseStart]) -> dict[str, Tensor]:
     )
     parameters = start(problem, options, given, presets.frozen).parameters
     normalised = scale_is_normalised(presets.frozen)
+    terms = gather_terms(problem, options, torch.float32)
     result = {
+        "loss": torch.tensor(loss(terms, parameters, presets.frozen), dtype=torch.float64),
         "im_poses": view_poses(parameters.poses),
         "focals": focals(parameters.log_focals, options),
         "pp": principal_points(parameters.principal_points, problem.sizes),
