@@ -81,8 +81,8 @@ class _Memory:
     def step(self, parameters: DenseParameters, gradient: DenseParameters, rate: float) -> DenseParameters:
         """Return the moved parameters."""
         log_depth = tuple(
-            memory.step(*values, rate)
-            for memory, *values in zip(self.log_depth, parameters.log_depth, gradient.log_depth)
+            memory.step(depth, by_depth, rate)
+            for memory, depth, by_depth in zip(self.log_depth, parameters.log_depth, gradient.log_depth)
         )
         moved = {
             name: memory.step(getattr(parameters, name), getattr(gradient, name), rate)
