@@ -60,8 +60,8 @@ def register_cameras(source: Tensor, target: Tensor) -> Similarity | None:
     spacings = median_spacing(source), median_spacing(target)
     if min(spacings) == 0:
         return None
-    points = [_marks(poses, _AHEAD * step) for poses, step in zip((source, target), spacings)]
-    return register_points(*points, torch.ones_like(points[0][:, 0]))
+    marks, wanted = (_marks(poses, _AHEAD * step) for poses, step in zip((source, target), spacings))
+    return register_points(marks, wanted, torch.ones_like(marks[:, 0]))
 
 
 def move_camera(source: Tensor, target: Tensor) -> Similarity:
