@@ -1,5 +1,5 @@
 """How far photos placed in a known scene are from their true cameras, as published (arXiv:2312.14132,
-section 4.3; arXiv:2406.09756, section 4.4), and the files of poses that the localisation benchmarks take.
+section 4.1; arXiv:2406.09756, section 4.4), and the files of poses that the localisation benchmarks take.
 
 The scene's frame and scale are the truth's: nothing is aligned before errors are measured.
 """

@@ -1,4 +1,4 @@
-"""Scene points found in a photo by DUSt3R's pointmaps, as published (arXiv:2312.14132, section 4.3;
+"""Scene points found in a photo by DUSt3R's pointmaps, as published (arXiv:2312.14132, section 4.1;
 docs/localisation.md, "DUSt3R").
 """
 

@@ -1,4 +1,4 @@
-"""Poses of photos in a known scene, and how they are judged (arXiv:2312.14132, section 4.3)."""
+"""Poses of photos in a known scene, and how they are judged (arXiv:2312.14132, section 4.1)."""
 
 from __future__ import annotations
 
