@@ -134,8 +134,10 @@ def _fill(view: ViewTerms, row: int, points: Tensor, conf: Tensor, options: Dens
         # Half precision ends at 65504 and loses digits below 6e-5, wherever a network's unit of length lies.
         view.unit[row] = torch.exp2(largest.log2().ceil() - 15)
     view.points[row] = (points / view.unit[row]).T
-    # Selected, not multiplied: the logarithm of an absent confidence is infinite.
-    view.weight[row] = torch.where(absent, 0, CONF_TRANSFORMS[options.conf_transform](conf))
+    # Selected, not multiplied: the logarithm of an absent confidence is infinite. A weight beyond the end of
+    # half precision says no more than that.
+    weight = torch.where(absent, 0, CONF_TRANSFORMS[options.conf_transform](conf))
+    view.weight[row] = weight.clamp(max=torch.finfo(view.weight.dtype).max)
 
 
 def thinned(terms: DenseTerms, num_pixels: int) -> DenseTerms:

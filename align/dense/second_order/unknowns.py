@@ -88,8 +88,9 @@ def free_unknowns(terms: DenseTerms, unknowns: Unknowns) -> np.ndarray:
             free[here[6 : 6 + num_focals]] = k not in frozen.focals
             free[here[6 + num_focals :]] = k not in frozen.principal_points
     free[unknowns.of_pairs(said.nonzero()[:, 0])] = True
-    if not frozen.poses:
-        free[unknowns.of_view(0)[:6]] = False
+    seen = [k for k, view in enumerate(terms.views) if view.pixel.numel()]
+    if seen and not frozen.poses:
+        free[unknowns.of_view(seen[0])[:6]] = False
     if unknowns.normalised:
         free[unknowns.of_pairs(said.nonzero()[:1, 0])[:, SCALE]] = False
     return free

@@ -128,6 +128,20 @@ def test_the_gauge_stands_still_and_nothing_else() -> None:
     assert np.flatnonzero(~free).tolist() == [6, *range(7, 13), *range(14, 20)]
 
 
+def test_the_world_is_held_by_a_view_that_something_is_said_of() -> None:
+    problem = random_problem()
+    pairs = [
+        replace(pair, conf_i=pair.conf_i * (i > 0), conf_j=pair.conf_j * (j > 0))
+        for (i, j), pair in zip(EDGES, problem.pairs)
+    ]
+    terms = gather_terms(replace(problem, pairs=pairs), DenseOptions(), torch.float64)
+    unknowns = unknowns_of(terms, CENTRE, Frozen())
+    free = free_unknowns(terms, unknowns)
+    assert not free[unknowns.of_view(0)].any()
+    assert free[unknowns.of_view(1)].tolist() == [False] * 6 + [True]
+    assert free[unknowns.of_view(2)].all()
+
+
 def test_a_pair_that_says_nothing_stands_still() -> None:
     problem = random_problem()
     silent = replace(
