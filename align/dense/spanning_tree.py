@@ -89,7 +89,7 @@ def grow_world(problem: DenseProblem, scores: Tensor) -> TreeWorld:
         (i, j), pair = problem.edges[edge], problem.pairs[edge]
         if focals.get(i) is None:
             # As published, whoever's map it is: that of the pair placed before is mostly another view's.
-            focals[i] = _focal(last or pair)
+            focals[i] = own_focal(last or pair)
         if last is None:
             found = UNMOVED
         elif i in maps or j in maps:
@@ -121,7 +121,7 @@ def complete_world(
     for edge in scores.argsort(descending=True, stable=True).tolist():
         i, _ = problem.edges[edge]
         if focals[i] is None:
-            focals[i] = _focal(problem.pairs[edge])
+            focals[i] = own_focal(problem.pairs[edge])
     missing = [view for view, pose in enumerate(poses) if pose is None]
     confidences = view_confidences(problem) if missing else []
     for view in missing:
@@ -170,7 +170,7 @@ def _tree(problem: DenseProblem, scores: Tensor) -> list[int]:
     return [number_of[edge] for edge in sorted(edges, key=lambda edge: (matrix[edge], edge), reverse=True)]
 
 
-def _focal(pair: DirectedPair) -> float | None:
+def own_focal(pair: DirectedPair) -> float | None:
     """Return the focal of the first view's own map, for the published middle of the picture."""
     height, width = pair.conf_i.shape
     middle = torch.tensor([width / 2, height / 2])

@@ -25,12 +25,14 @@ from align.dense.poses import (
     view_poses,
 )
 from align.dense.presets import Presets, with_presets
-from align.dense.problem import DenseProblem
+from align.dense.problem import DenseProblem, view_confidences
 from align.dense.registration import median_spacing, register_cameras, register_points
 from align.dense.spanning_tree import complete_world, grow_world, pair_scores
 from align.dense.start import DenseStart, start_from_tree
 from align.dense.terms import gather_terms
+from align.dense.two_views import place_two_views
 from align.measurements.focal import estimate_focal
+from align.pinhole import backproject
 from golden_kinds.dense_check import check
 
 __all__ = ["FAMILY", "HANDLERS", "check"]
@@ -131,6 +133,26 @@ def _presets(case: Case, problem: DenseProblem) -> Presets:
     return Presets(by_view("preset_pose"), by_view("preset_focal"), by_view("preset_principal_point"))
 
 
+def pair_viewer(case: Case) -> dict[str, Tensor]:
+    problem, options = stored_problem(case), dense_options(case.options)
+    scene = place_two_views(problem, options)
+    result = {
+        "im_poses": scene.world_from_cam,
+        "focals": scene.K[:, 0, 0],
+        "pp": scene.K[:, :2, 2],
+        "intrinsics": scene.K,
+        "edge_conf": scene.scores,
+    }
+    for view, conf in enumerate(view_confidences(problem)):
+        points = backproject(scene.depth[view], scene.K[view], scene.world_from_cam[view])
+        result |= {
+            f"depth.{view}": scene.depth[view],
+            f"pts3d.{view}": points,
+            f"mask.{view}": conf > options.min_conf,
+        }
+    return result
+
+
 HANDLERS = {
     "registration": registration,
     "align_poses": align_poses,
@@ -138,4 +160,5 @@ HANDLERS = {
     "pnp": pnp,
     "mst_init": mst_init,
     "known_poses_init": known_poses_init,
+    "pair_viewer": pair_viewer,
 }
