@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from align.dense.options import DenseOptions
+from align.dense.options import TwoViewOptions
 from align.dense.pnp import place_camera
 from align.dense.problem import DenseProblem, DirectedPair, in_full, view_confidences
 from align.dense.spanning_tree import own_focal, pair_scores
@@ -33,7 +33,7 @@ class TwoViewScene:
     notices: tuple[Notice, ...] = ()
 
 
-def place_two_views(problem: DenseProblem, options: DenseOptions) -> TwoViewScene:
+def place_two_views(problem: DenseProblem, options: TwoViewOptions) -> TwoViewScene:
     """Return the scene of two views and the pairs of both directions. Raises `GraphError` for anything else,
     and where fewer than three pixels of a view are present.
     """
@@ -69,10 +69,10 @@ def place_two_views(problem: DenseProblem, options: DenseOptions) -> TwoViewScen
 
 
 def _intrinsics(problem: DenseProblem, view: int, pair: DirectedPair) -> Tensor:
-    focal = own_focal(pair)
+    height, width = problem.sizes[view]
+    focal = own_focal(pair, torch.tensor([width / 2, height / 2]))
     if focal is None:
         raise ReconstructionError(f"{problem.name(view)}: no focal fits its points. Check its mask.")
-    height, width = problem.sizes[view]
     return torch.tensor([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
 
 

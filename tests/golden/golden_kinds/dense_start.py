@@ -17,6 +17,7 @@ from align.dense.objective import loss
 from align.dense.pnp import place_camera
 from align.dense.poses import (
     focals,
+    middles,
     pair_scales,
     pair_similarities,
     principal_points,
@@ -84,7 +85,8 @@ def mst_init(case: Case) -> dict[str, Tensor]:
     """Compare the tree's world before, and the parameters after, known cameras have their say."""
     problem, options = stored_problem(case), dense_options(case.options)
     scores = pair_scores(problem)
-    world = complete_world(grow_world(problem, scores), problem, scores, options)
+    centres = middles(problem.sizes, torch.empty(0))
+    world = complete_world(grow_world(problem, scores, centres), problem, scores, centres, options)
     result = {
         "scores": scores,
         "tree": torch.tensor([problem.edges[edge] for edge in world.order]),
