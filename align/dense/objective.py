@@ -20,7 +20,7 @@ from align.dense.poses import pair_maps, scale_is_normalised, view_maps
 from align.dense.terms import DenseTerms, ViewTerms
 
 _PIECE = 2**17
-"""Pixels times sides of a piece: 5 MiB of buffers in single precision; half as many cost a sixth more time."""
+"""Pixels times sides of a piece: 5 MiB of buffers in single precision. Half of it costs a sixth more time."""
 
 
 def loss(terms: DenseTerms, parameters: DenseParameters, frozen: Frozen) -> float:
@@ -142,7 +142,7 @@ class Piece:
     lifted: Tensor  # (4, C): depth times x, y, 1; and 1
     world: Tensor  # (3, C), points of the view
     residual: Tensor  # (S, 3, C), world less moved predictions
-    distance: Tensor  # (S, C)
+    square: Tensor  # (S, C), of the residual
 
 
 def pieces(view: ViewTerms) -> Iterator[Piece]:
@@ -177,20 +177,17 @@ def _weigh(piece: Piece, distance: Distance) -> Tensor:
     """Return the sums (S,) of weighted distances, and turn the residuals into gradients by the world
     points.
     """
-    residual, length, weight = piece.residual, piece.distance, piece.weight
-    torch.mul(residual[:, 0], residual[:, 0], out=length)
-    length.addcmul_(residual[:, 1], residual[:, 1]).addcmul_(residual[:, 2], residual[:, 2])
-    if distance == "l2":
-        sums = torch.linalg.vecdot(weight, length)
-        residual.mul_(weight.mul_(2)[:, None])
-        return sums.double()
-    length.sqrt_()
-    sums = torch.linalg.vecdot(weight, length)
-    # Below the square root of the smallest number the square has underflown. Where points coincide the
-    # gradient is 0 then, as the published one.
-    weight.div_(length.clamp_(min=torch.finfo(length.dtype).tiny ** 0.5))
-    residual.mul_(weight[:, None])
-    return sums.double()
+    residual, square, weight = piece.residual, piece.square, piece.weight
+    # Where the square underflows, the smallest number keeps the root's inverse finite: at coinciding points
+    # the gradient is 0, as the published one.
+    least = square.new_tensor(torch.finfo(square.dtype).tiny)
+    torch.addcmul(least, residual[:, 0], residual[:, 0], out=square)
+    square.addcmul_(residual[:, 1], residual[:, 1]).addcmul_(residual[:, 2], residual[:, 2])
+    if distance == "l1":
+        weight.mul_(square.rsqrt())
+    sums = torch.linalg.vecdot(weight, square).double()
+    residual.mul_((weight if distance == "l1" else weight.mul_(2))[:, None])
+    return sums
 
 
 def _pull_back(piece: Piece, of_view: Tensor, by_view: Tensor, by_maps: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from align.dense.options import DenseOptions
 from align.dense.parameters import DenseParameters
+from align.dense.presets import Presets
 from align.dense.problem import DenseProblem, DirectedPair
 
 _OPTION_NAMES = {
@@ -76,6 +77,19 @@ def stored_problem(case: Case) -> DenseProblem:
     pairs = [DirectedPair(*(scene[f"{name}.{last[edge]}"] for name in names)) for edge in edges]
     sizes = [(height, width) for height, width in scene["shapes"].tolist()]
     return DenseProblem(tuple(sizes), tuple(edges), pairs)
+
+
+def stored_presets(case: Case, problem: DenseProblem) -> Presets:
+    """Return what is known in a case: values of all views, or of those that it lists."""
+    listed = case.options.get("presets", {})
+
+    def by_view(name: str) -> dict[int, Tensor]:
+        if name not in case.inputs:
+            return {}
+        views = listed.get(name)
+        return dict(zip(range(problem.num_views) if views is None else views, case.inputs[name]))
+
+    return Presets(by_view("preset_pose"), by_view("preset_focal"), by_view("preset_principal_point"))
 
 
 def stored_parameters(arrays: Mapping[str, Tensor], dtype: torch.dtype) -> DenseParameters:

@@ -138,7 +138,7 @@ def test_where_points_coincide_the_gradient_is_0() -> None:
         identity[None], zeros[:1], (zeros, zeros), identity[None, :7].repeat(2, 1), zeros[:, :1], zeros
     )
     value, gradient = loss_and_gradient(gather_terms(problem, options, torch.float64), parameters, Frozen())
-    assert value == 0
+    assert value < 1e-150
     assert all((leaf == 0).all() for leaf in _leaves(gradient))
 
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 
 import torch
-from dense_scene import dense_options, stored_problem
+from dense_scene import dense_options, stored_presets, stored_problem
 from golden_case import Case
 from torch import Tensor
 
@@ -25,8 +25,8 @@ from align.dense.poses import (
     scale_is_normalised,
     view_poses,
 )
-from align.dense.presets import Presets, with_presets
-from align.dense.problem import DenseProblem, view_confidences
+from align.dense.presets import with_presets
+from align.dense.problem import view_confidences
 from align.dense.registration import median_spacing, register_cameras, register_points
 from align.dense.spanning_tree import complete_world, grow_world, pair_scores
 from align.dense.start import DenseStart, start_from_tree
@@ -104,7 +104,7 @@ def known_poses_init(case: Case) -> dict[str, Tensor]:
 def _state(case: Case, start: Callable[..., DenseStart]) -> dict[str, Tensor]:
     """Return what a start leads to, by the stored names."""
     problem, options = stored_problem(case), dense_options(case.options)
-    presets = _presets(case, problem)
+    presets = stored_presets(case, problem)
     given = with_presets(
         random_parameters(problem.sizes, len(problem.edges), options), presets, problem, options
     )
@@ -120,19 +120,6 @@ def _state(case: Case, start: Callable[..., DenseStart]) -> dict[str, Tensor]:
         "pw_scale": pair_scales(parameters.pair_poses, options, normalised),
     }
     return result | {f"depth.{view}": depth.exp() for view, depth in enumerate(parameters.log_depth)}
-
-
-def _presets(case: Case, problem: DenseProblem) -> Presets:
-    """Return what is known in a case: values of all views, or of those that it lists."""
-    listed = case.options.get("presets", {})
-
-    def by_view(name: str) -> dict[int, Tensor]:
-        if name not in case.inputs:
-            return {}
-        views = listed.get(name)
-        return dict(zip(range(problem.num_views) if views is None else views, case.inputs[name]))
-
-    return Presets(by_view("preset_pose"), by_view("preset_focal"), by_view("preset_principal_point"))
 
 
 def pair_viewer(case: Case) -> dict[str, Tensor]:
