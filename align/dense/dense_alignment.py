@@ -37,7 +37,9 @@ from pairs.prediction.predictions import GroupPrediction
 from pairs.views.cameras import Cameras
 from pairs.views.view import grid_mask
 
-_DOUBTFUL_SHARE = 0.4
+_DOUBTFUL_SHARE = 0.2
+"""Of the matches, within 2 px. Right scenes of few, far views have 0.37: the losses measure distances in
+space, where a network's depths are worse than its matches."""
 
 
 def dense_align(
@@ -112,10 +114,15 @@ def _begin(
     group = measurements.predictions.group
     everything = replace(presets.frozen, focals=stays.focals, log_depth=stays.log_depth)
     if group is not None:
-        start = start_from_world(_world_of(group, options), problem, options, given, stays)
+        start = start_from_world(_world_of(group), problem, options, given, stays)
     elif len(presets.world_from_cam) == problem.num_views:
         # A focal that is not known is that of the view's own pointmaps.
         start = start_from_known_poses(problem, options, given, presets.frozen)
+        if not stays.poses:
+            # As published, a pair hangs on its two cameras alone. What is free may as well begin where the
+            # points agree.
+            world = _world_of_parameters(start.parameters, problem, options)
+            start = start_from_world(world, problem, options, given, everything)
     else:
         start = start_from_tree(problem, options, given, everything)
     if stays.poses or not everything.poses:
@@ -145,7 +152,19 @@ def _what_stays(options: DenseOptions, known: Known) -> Frozen:
     return Frozen(poses | fixed, frozenset(known.K) | whole, frozenset(known.K) | whole, whole)
 
 
-def _world_of(group: GroupPrediction, options: DenseOptions) -> TreeWorld:
+def _world_of_parameters(
+    parameters: DenseParameters, problem: DenseProblem, options: DenseOptions
+) -> TreeWorld:
+    poses, K = view_poses(parameters.poses), intrinsics(parameters, problem.sizes, options)
+    present = (conf > 0 for conf in view_confidences(problem))
+    maps = tuple(
+        PlacedMap(backproject(log_depth.exp(), *of), seen)
+        for log_depth, seen, *of in zip(parameters.log_depth, present, K, poses)
+    )
+    return TreeWorld(maps, tuple(poses), tuple(K[:, 0, 0].tolist()), ())
+
+
+def _world_of(group: GroupPrediction) -> TreeWorld:
     """Return a group's points and cameras as a world to start from."""
     poses = torch.from_numpy(group.cameras.world_from_cam).float()
     K = torch.from_numpy(group.cameras.K).float()

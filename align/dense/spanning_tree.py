@@ -125,9 +125,12 @@ def complete_world(
             focals[i] = own_focal(problem.pairs[edge], centres[i])
     missing = [view for view, pose in enumerate(poses) if pose is None]
     confidences = view_confidences(problem) if missing else []
+    # Confidence is on a scale of the network's own: if no pixel of any view is above the threshold, that
+    # tells nothing of the pixels.
+    least = options.min_conf if any(bool((conf > options.min_conf).any()) for conf in confidences) else 0
     for view in missing:
         placed = world.maps[view]
-        mask = (confidences[view] > options.min_conf) & placed.present
+        mask = (confidences[view] > least) & placed.present
         found = place_camera(placed.points, mask, focals[view], centres[view], options.pnp_iterations)
         if found is not None:
             focals[view], poses[view] = found.focal, found.world_from_cam

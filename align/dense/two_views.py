@@ -40,8 +40,8 @@ def place_two_views(problem: DenseProblem, options: TwoViewOptions) -> TwoViewSc
     pairs = dict(zip(problem.edges, problem.pairs))
     if problem.num_views != 2 or set(pairs) != {(0, 1), (1, 0)}:
         raise GraphError(
-            f"two views are placed by the pairs of both directions; given are {problem.num_views} views and "
-            f"pairs {sorted(pairs)}."
+            f"two views are placed by the predictions of both orders; given are {problem.num_views} views "
+            f"and {len(pairs)} predictions. Use `preset=dust3r` for more views."
         )
     of_edge = dict(zip(problem.edges, pair_scores(problem)))
     scores = torch.stack([of_edge[0, 1], of_edge[1, 0]])
