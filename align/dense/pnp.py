@@ -77,4 +77,4 @@ def _sample(
         return None
     cam_from_world = np.eye(4)
     cam_from_world[:3] = np.hstack([cv2.Rodrigues(turn)[0], t])
-    return len(agreeing), torch.from_numpy(np.linalg.inv(cam_from_world.astype(np.float32)))
+    return len(agreeing), torch.linalg.inv(torch.from_numpy(cam_from_world.astype(np.float32)))

@@ -66,6 +66,18 @@ def test_a_view_that_is_never_first_gets_its_depth_from_pairs_where_it_is_second
     assert value < 0.1
 
 
+def test_a_view_keeps_the_depth_of_pairs_where_it_is_first_however_confident_others_are() -> None:
+    problem, truth = seen(DIFFERENT)
+    pairs = [
+        replace(pair, points_j=pair.points_j * torch.tensor([1, 1, 1.5]), conf_j=10 * pair.conf_j)
+        if edge == (0, 1)
+        else pair
+        for edge, pair in zip(problem.edges, problem.pairs)
+    ]
+    start, _ = started(replace(problem, pairs=pairs), cameras(truth))
+    torch.testing.assert_close(start.parameters.log_depth[1].exp(), truth.depth[1], rtol=0.02, atol=0)
+
+
 def test_a_pair_that_does_not_find_its_second_camera_is_named_and_takes_the_scale_of_others() -> None:
     problem, truth = seen()
     lost = problem.edges.index((2, 3))
