@@ -13,7 +13,7 @@ from masks.progress import Progress
 ConfTransform = Literal["log", "sqrt", "m1", "id", "none"]
 Distance = Literal["l1", "l2"]
 Schedule = Literal["cosine", "linear"]
-Start = Literal["spanning-tree", "known-poses", "random"]
+Start = Literal["spanning-tree", "random"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class DenseOptions:
     mean: Literal["pixels", "pairs"] = "pixels"
     """Whether losses are divided by the area of all pairs, or averaged pair by pair (the modular variant)."""
     start: Start = "spanning-tree"  # init
+    """Where the descent starts unless cameras of all views are known."""
     pnp_iterations: int = 10  # niter_PnP
     solver: Literal["adam", "least-squares"] = "adam"
     num_iterations: int = 300  # niter

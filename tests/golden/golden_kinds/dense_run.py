@@ -20,7 +20,7 @@ from golden_kinds.dense_check import check
 __all__ = ["FAMILY", "HANDLERS", "check"]
 
 FAMILY = "dense"
-_STARTS = {"spanning-tree": start_from_tree, "known-poses": start_from_known_poses}
+_STARTS = {"mst": start_from_tree, "msp": start_from_tree, "known_poses": start_from_known_poses}
 
 
 def run(case: Case) -> dict[str, Tensor]:
@@ -31,8 +31,8 @@ def run(case: Case) -> dict[str, Tensor]:
     )
     frozen = presets.frozen
     start = (
-        _STARTS[options.start](problem, options, given, frozen).parameters
-        if options.start in _STARTS
+        _STARTS[init](problem, options, given, frozen).parameters
+        if (init := case.options.get("init")) in _STARTS
         else given
     )
     terms = gather_terms(problem, options, torch.float32)
