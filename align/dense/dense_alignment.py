@@ -14,16 +14,16 @@ from align.aligned import Aligned
 from align.dense.agreement import matches_agree
 from align.dense.descent import DenseDescent, descend
 from align.dense.from_predictions import dense_problem, require_memory
-from align.dense.known_poses import start_from_known_poses
+from align.dense.initial.known_poses import start_from_known_poses
+from align.dense.initial.presets import Presets, with_presets
+from align.dense.initial.registration import after, move_camera, register_cameras, rigid_part, similarity
+from align.dense.initial.spanning_tree import PlacedMap, TreeWorld
+from align.dense.initial.start import DenseStart, in_gauge, start_from_tree, start_from_world
 from align.dense.objective import loss
 from align.dense.options import DenseOptions, TwoViewOptions
 from align.dense.parameters import DenseParameters, Frozen
 from align.dense.poses import intrinsics, random_parameters, view_poses
-from align.dense.presets import Presets, with_presets
 from align.dense.problem import DenseProblem, view_confidences
-from align.dense.registration import after, move_camera, register_cameras, rigid_part, similarity
-from align.dense.spanning_tree import PlacedMap, TreeWorld
-from align.dense.start import DenseStart, in_gauge, start_from_tree, start_from_world
 from align.dense.terms import gather_terms
 from align.dense.two_views import place_two_views
 from align.depth_maps.dense_view import DenseView

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from align.dense.initial.pnp import place_camera
+from align.dense.initial.spanning_tree import own_focal, pair_scores
 from align.dense.options import TwoViewOptions
-from align.dense.pnp import place_camera
 from align.dense.problem import DenseProblem, DirectedPair, in_full, view_confidences
-from align.dense.spanning_tree import own_focal, pair_scores
 from align.pinhole import in_camera
 from masks.errors import GraphError, ReconstructionError
 from masks.notice import Notice, warning

@@ -12,9 +12,9 @@ from golden_case import Case
 from safetensors.torch import load_file
 from torch import Tensor
 
+from align.dense.initial.presets import Presets
 from align.dense.options import DenseOptions
 from align.dense.parameters import DenseParameters
-from align.dense.presets import Presets
 from align.dense.problem import DenseProblem, DirectedPair
 
 _OPTION_NAMES = {

@@ -8,12 +8,12 @@ from golden_case import Case
 from torch import Tensor
 
 from align.dense.descent import descend
-from align.dense.known_poses import start_from_known_poses
+from align.dense.initial.known_poses import start_from_known_poses
+from align.dense.initial.presets import with_presets
+from align.dense.initial.start import start_from_tree
 from align.dense.objective import loss
 from align.dense.poses import focals, pair_scales, random_parameters, scale_is_normalised, view_poses
-from align.dense.presets import with_presets
 from align.dense.problem import view_confidences
-from align.dense.start import start_from_tree
 from align.dense.terms import gather_terms
 from golden_kinds.dense_check import check
 

@@ -9,6 +9,22 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from align.dense.initial.registration import (
+    UNMOVED,
+    Similarity,
+    after,
+    move_camera,
+    register_cameras,
+    similarity,
+)
+from align.dense.initial.spanning_tree import (
+    PlacedMap,
+    TreeWorld,
+    complete_world,
+    grow_world,
+    pair_scores,
+    register_pairs,
+)
 from align.dense.options import DenseOptions
 from align.dense.parameters import DenseParameters, Frozen
 from align.dense.poses import (
@@ -20,15 +36,6 @@ from align.dense.poses import (
     view_poses,
 )
 from align.dense.problem import DenseProblem
-from align.dense.registration import UNMOVED, Similarity, after, move_camera, register_cameras, similarity
-from align.dense.spanning_tree import (
-    PlacedMap,
-    TreeWorld,
-    complete_world,
-    grow_world,
-    pair_scores,
-    register_pairs,
-)
 from align.pinhole import in_camera
 from masks.notice import Notice, first_few, warning
 

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from align.dense.initial.pnp import place_camera
+from align.dense.initial.registration import UNMOVED, Similarity, carry_points, register_points, rigid_part
 from align.dense.options import DenseOptions
-from align.dense.pnp import place_camera
 from align.dense.problem import DenseProblem, DirectedPair, in_full, view_confidences
-from align.dense.registration import UNMOVED, Similarity, carry_points, register_points, rigid_part
 from align.initial.spanning_tree import strongest_edges
 from align.measurements.focal import masked_focal
 from masks.errors import GraphError

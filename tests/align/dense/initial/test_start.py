@@ -8,6 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seen_dense import COMPLETE, SIZES, Truth, discs, masked, seen
 
+from align.dense.initial.presets import Presets, with_presets
+from align.dense.initial.registration import register_cameras
+from align.dense.initial.spanning_tree import pair_scores, parts
+from align.dense.initial.start import DenseStart, start_from_tree
 from align.dense.objective import loss
 from align.dense.options import DenseOptions
 from align.dense.parameters import DenseParameters, Frozen
@@ -17,11 +21,7 @@ from align.dense.poses import (
     random_parameters,
     view_poses,
 )
-from align.dense.presets import Presets, with_presets
 from align.dense.problem import DenseProblem
-from align.dense.registration import register_cameras
-from align.dense.spanning_tree import pair_scores, parts
-from align.dense.start import DenseStart, start_from_tree
 from align.dense.terms import gather_terms
 from masks.errors import GraphError
 
