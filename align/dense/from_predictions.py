@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from align.dense.initial.spanning_tree import LEAST_PIXELS
 from align.dense.problem import DenseProblem, DirectedPair
 from masks.errors import ReconstructionError
 from masks.free_memory import free_memory
@@ -27,12 +28,14 @@ def dense_problem(predictions: Predictions, known_depth: Mapping[int, Tensor]) -
     all others, as published.
 
     A pixel off the mask, or without a finite point or confidence, is absent; so is, of a view whose depth
-    (H, W) is known, one without a depth.
+    (H, W) is known, one without a depth. A prediction that shows hardly any point of one of its views is left
+    out: its scale would be anything.
     """
     masks = [grid_mask(view) for view in predictions.views]
     for view, depth in known_depth.items():
         masks[view] = masks[view] & (depth > 0).numpy()
-    runs = _Runs(predictions, tuple(masks), _directed(predictions))
+    listed = _Runs(predictions, tuple(masks), _directed(predictions))
+    runs = replace(listed, runs=tuple(run for run, pair in zip(listed.runs, listed) if _says_enough(pair)))
     sizes = tuple(mask.shape for mask in masks)
     names = tuple(view.name for view in predictions.views)
     return DenseProblem(sizes, tuple(runs.edge(run) for run in runs.runs), runs, names)
@@ -50,6 +53,10 @@ def require_memory(problem: DenseProblem, masks: Sequence[np.ndarray]) -> None:
             f"and {free / 1e9:.1f} GB are free. Use fewer pairs (`graph=window:3`), smaller grids, or "
             "`preset=pointloom`, which keeps one number a block."
         )
+
+
+def _says_enough(pair: DirectedPair) -> bool:
+    return all(int((conf > 0).sum()) >= LEAST_PIXELS for conf in (pair.conf_i, pair.conf_j))
 
 
 @dataclass(frozen=True, slots=True)

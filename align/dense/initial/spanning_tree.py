@@ -23,7 +23,7 @@ from align.measurements.focal import masked_focal
 from masks.errors import GraphError
 from masks.notice import first_few
 
-_LEAST_PIXELS = 3
+LEAST_PIXELS = 3
 """Fewer do not fix a similarity."""
 
 
@@ -60,7 +60,7 @@ def pair_scores(problem: DenseProblem) -> Tensor:
 def mean_confidence(conf: Tensor) -> float:
     """Return the mean over the pixels that are present, 0 of fewer than three."""
     present = int((conf > 0).sum())
-    return (in_full(conf).sum() / present).item() if present >= _LEAST_PIXELS else 0.0
+    return (in_full(conf).sum() / present).item() if present >= LEAST_PIXELS else 0.0
 
 
 def parts(problem: DenseProblem, scores: Tensor) -> list[list[int]]:

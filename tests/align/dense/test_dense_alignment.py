@@ -187,6 +187,15 @@ def test_pointmaps_tie_views_that_share_no_match() -> None:
     assert not any(notice.level is Level.WARNING for notice in scene.report.notices)
 
 
+def test_a_prediction_without_points_of_one_view_is_not_used() -> None:
+    blind = dict(ENTRIES)
+    run = blind[0, 1].ab
+    blind[0, 1] = replace(blind[0, 1], ab=replace(run, b_in_a=np.full_like(run.b_in_a, np.nan)))
+    scene = align_predictions(predictions(blind), SHORT)
+    assert rotation_errors(scene.cameras.cam_from_world, TRUTH).max() < 1
+    assert any("1.jpg" in notice.text for notice in scene.report.notices)
+
+
 def test_a_view_with_an_empty_mask_is_left_out_by_name() -> None:
     given = predictions(mask=disc())
     views = list(given.views)
