@@ -21,14 +21,16 @@ class DenseDescent:
 
     parameters: DenseParameters
     """After the last step; the last ones with a finite loss when it was stopped."""
-    losses: Tensor  # (I,), double, before each step
-    rates: Tensor  # (I,), double, learning rates
+    losses: Tensor
+    """(I,), double, before each step; of least squares at the start and the end."""
+    rates: Tensor
+    """(I,), double, learning rates; of least squares none."""
     stopped: str
     """Why it ended: "finished", or what went wrong and where."""
 
     @property
     def last_loss(self) -> float:
-        """The published result: the loss before the last step, infinite without steps."""
+        """The published result: Adam's loss before the last step, infinite without steps."""
         return float(self.losses[-1]) if len(self.losses) else math.inf
 
 
@@ -81,8 +83,8 @@ class _Memory:
     def step(self, parameters: DenseParameters, gradient: DenseParameters, rate: float) -> DenseParameters:
         """Return the moved parameters."""
         log_depth = tuple(
-            memory.step(*values, rate)
-            for memory, *values in zip(self.log_depth, parameters.log_depth, gradient.log_depth)
+            memory.step(depth, by_depth, rate)
+            for memory, depth, by_depth in zip(self.log_depth, parameters.log_depth, gradient.log_depth)
         )
         moved = {
             name: memory.step(getattr(parameters, name), getattr(gradient, name), rate)

@@ -113,21 +113,21 @@ def _sums(
     """Return the sums (E, 2), and add to the gradients if they are asked for."""
     sums = torch.zeros(len(terms.edges), 2, dtype=torch.float64)
     for k, view in enumerate(terms.views):
-        maps = of_pairs[view.pair]
+        of_view, maps = of_views[k].to(view.xy), of_pairs[view.pair].to(view.xy)
         maps[..., :3] *= view.unit[:, None, None]
-        depth = log_depth[k].detach().reshape(-1)[view.pixel].exp_()
+        depth = log_depth[k].detach().reshape(-1)[view.pixel].to(view.xy).exp_()
         totals, of_maps = sums.new_zeros(len(maps)), sums.new_zeros(maps.shape)
         by_depth = torch.empty_like(depth)
         for piece in pieces(view):
-            residuals(piece, of_views[k], maps, depth)
-            totals += _weigh(piece, terms.options.distance)
+            residuals(piece, of_view, maps, depth)
+            totals += weigh(piece, terms.options.distance)
             if gradients is not None:
-                by_depth[piece.window] = _pull_back(piece, of_views[k], gradients.of_views[k], of_maps)
+                by_depth[piece.window] = _pull_back(piece, of_view, gradients.of_views[k], of_maps)
         sums[view.pair, view.side] = totals
         if gradients is not None:
             of_maps[..., :3] *= view.unit[:, None, None]
             gradients.of_pairs.index_add_(0, view.pair, of_maps)
-            gradients.log_depth[k].view(-1)[view.pixel] = by_depth
+            gradients.log_depth[k].view(-1)[view.pixel] = by_depth.to(log_depth[k])
     return sums
 
 
@@ -173,14 +173,16 @@ def residuals(piece: Piece, of_view: Tensor, maps: Tensor, depth: Tensor) -> Non
     torch.baddbmm(piece.world.expand_as(piece.residual), maps, piece.points, alpha=-1, out=piece.residual)
 
 
-def _weigh(piece: Piece, distance: Distance) -> Tensor:
-    """Return the sums (S,) of weighted distances, and turn the residuals into gradients by the world
-    points.
+def weigh(piece: Piece, distance: Distance, floor: float = 0.0) -> Tensor:
+    """Return the sums (S,) of weighted distances, double. Turn the residuals r into gradients by the world
+    points, and the weights into the factors of r in these gradients.
+
+    With a floor the distance |r| is sqrt(|r|^2 + floor^2).
     """
     residual, square, weight = piece.residual, piece.square, piece.weight
     # Where the square underflows, the smallest number keeps the root's inverse finite: at coinciding points
     # the gradient is 0, as the published one.
-    least = square.new_tensor(torch.finfo(square.dtype).tiny)
+    least = square.new_tensor(max(floor**2, torch.finfo(square.dtype).tiny))
     torch.addcmul(least, residual[:, 0], residual[:, 0], out=square)
     square.addcmul_(residual[:, 1], residual[:, 1]).addcmul_(residual[:, 2], residual[:, 2])
     if distance == "l1":

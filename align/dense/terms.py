@@ -7,8 +7,9 @@ side, and reading it is a large part of the work.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -133,5 +134,33 @@ def _fill(view: ViewTerms, row: int, points: Tensor, conf: Tensor, options: Dens
         # Half precision ends at 65504 and loses digits below 6e-5, wherever a network's unit of length lies.
         view.unit[row] = torch.exp2(largest.log2().ceil() - 15)
     view.points[row] = (points / view.unit[row]).T
-    # Selected, not multiplied: the logarithm of an absent confidence is infinite.
-    view.weight[row] = torch.where(absent, 0, CONF_TRANSFORMS[options.conf_transform](conf))
+    # Selected, not multiplied: the logarithm of an absent confidence is infinite. A weight beyond the end of
+    # half precision says no more than that.
+    weight = torch.where(absent, 0, CONF_TRANSFORMS[options.conf_transform](conf))
+    view.weight[row] = weight.clamp(max=torch.finfo(view.weight.dtype).max)
+
+
+def thinned(terms: DenseTerms, num_pixels: int) -> DenseTerms:
+    """Return the terms of a grid of every k-th row and column, k such that about `num_pixels` of a view's
+    present pixels remain; losses stay comparable.
+    """
+    return replace(
+        terms,
+        views=tuple(_thinned(view, size[1], num_pixels) for view, size in zip(terms.views, terms.sizes)),
+    )
+
+
+def _thinned(view: ViewTerms, width: int, num_pixels: int) -> ViewTerms:
+    step = max(round(math.sqrt(len(view.pixel) / num_pixels)), 1)
+    if step == 1:
+        return view
+    x, y = view.pixel % width, view.pixel // width
+    kept = ((x % step == step // 2) & (y % step == step // 2)).nonzero()[:, 0]
+    return replace(
+        view,
+        pixel=view.pixel[kept],
+        xy=view.xy[:, kept],
+        points=view.points[:, :, kept],
+        weight=view.weight[:, kept],
+        share=view.share * (len(view.pixel) / max(len(kept), 1)),
+    )

@@ -86,6 +86,13 @@ def _single(values: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor | t
     return values.float() if isinstance(values, torch.Tensor) else tuple(each.float() for each in values)
 
 
+def test_a_huge_confidence_stays_finite_in_half_precision() -> None:
+    options, problem = DenseOptions(conf_transform="id"), random_problem()
+    confident = [replace(pair, conf_i=1e6 * pair.conf_i) for pair in problem.pairs]
+    terms = gather_terms(replace(problem, pairs=confident), options, torch.float32)
+    assert torch.isfinite(torch.tensor(loss(terms, random_start(options, torch.float32), Frozen())))
+
+
 def test_absent_pixels_say_nothing_whatever_they_hold() -> None:
     options, problem = DenseOptions(), random_problem()
     spoilt = [
