@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from align.dense.options import DenseOptions
-from align.dense.pnp import place_camera
+from align.dense.initial.pnp import place_camera
+from align.dense.initial.spanning_tree import own_focal, pair_scores
+from align.dense.options import TwoViewOptions
 from align.dense.problem import DenseProblem, DirectedPair, in_full, view_confidences
-from align.dense.spanning_tree import own_focal, pair_scores
 from align.pinhole import in_camera
 from masks.errors import GraphError, ReconstructionError
 from masks.notice import Notice, warning
@@ -33,15 +33,15 @@ class TwoViewScene:
     notices: tuple[Notice, ...] = ()
 
 
-def place_two_views(problem: DenseProblem, options: DenseOptions) -> TwoViewScene:
+def place_two_views(problem: DenseProblem, options: TwoViewOptions) -> TwoViewScene:
     """Return the scene of two views and the pairs of both directions. Raises `GraphError` for anything else,
     and where fewer than three pixels of a view are present.
     """
     pairs = dict(zip(problem.edges, problem.pairs))
     if problem.num_views != 2 or set(pairs) != {(0, 1), (1, 0)}:
         raise GraphError(
-            f"two views are placed by the pairs of both directions; given are {problem.num_views} views and "
-            f"pairs {sorted(pairs)}."
+            f"two views are placed by the predictions of both orders; given are {problem.num_views} views "
+            f"and {len(pairs)} predictions. Use `preset=dust3r` for more views."
         )
     of_edge = dict(zip(problem.edges, pair_scores(problem)))
     scores = torch.stack([of_edge[0, 1], of_edge[1, 0]])
@@ -69,10 +69,10 @@ def place_two_views(problem: DenseProblem, options: DenseOptions) -> TwoViewScen
 
 
 def _intrinsics(problem: DenseProblem, view: int, pair: DirectedPair) -> Tensor:
-    focal = own_focal(pair)
+    height, width = problem.sizes[view]
+    focal = own_focal(pair, torch.tensor([width / 2, height / 2]))
     if focal is None:
         raise ReconstructionError(f"{problem.name(view)}: no focal fits its points. Check its mask.")
-    height, width = problem.sizes[view]
     return torch.tensor([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
 
 

@@ -12,9 +12,9 @@ from golden_case import Case
 from safetensors.torch import load_file
 from torch import Tensor
 
+from align.dense.initial.presets import Presets
 from align.dense.options import DenseOptions
 from align.dense.parameters import DenseParameters
-from align.dense.presets import Presets
 from align.dense.problem import DenseProblem, DirectedPair
 
 _OPTION_NAMES = {
@@ -35,7 +35,6 @@ _OPTION_NAMES = {
     "schedule": "schedule",
     "seed": "seed",
 }
-_STARTS = {"mst": "spanning-tree", "msp": "spanning-tree", "known_poses": "known-poses", None: "random"}
 _MEANS = {"PointCloudOptimizer": "pixels", "ModularPointCloudOptimizer": "pairs"}
 _PARAMETERS = {
     "pw_poses": "pair_poses",
@@ -49,8 +48,6 @@ _PARAMETERS = {
 def dense_options(stored: Mapping[str, Any]) -> DenseOptions:
     """Return our options for the stored ones of a case."""
     given = {ours: stored[theirs] for theirs, ours in _OPTION_NAMES.items() if theirs in stored}
-    if "init" in stored:
-        given["start"] = _STARTS[stored["init"]]
     if "mode" in stored:
         given["mean"] = _MEANS[stored["mode"]]
     return DenseOptions(**given)

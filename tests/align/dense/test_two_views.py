@@ -55,7 +55,7 @@ def test_without_confident_pixels_both_cameras_stand_in_one_place_and_the_report
 def test_other_numbers_of_views_one_direction_and_an_empty_mask_are_errors() -> None:
     with pytest.raises(GraphError, match="4 views"):
         place_two_views(seen()[0], OPTIONS)
-    with pytest.raises(GraphError, match="both directions"):
+    with pytest.raises(GraphError, match="2 views and 1 predictions"):
         place_two_views(seen(SIZES[:2], BOTH[:1])[0], OPTIONS)
     problem, _ = seen(SIZES[:2], BOTH)
     masks = discs()

@@ -8,19 +8,19 @@ from golden_case import Case
 from torch import Tensor
 
 from align.dense.descent import descend
-from align.dense.known_poses import start_from_known_poses
+from align.dense.initial.known_poses import start_from_known_poses
+from align.dense.initial.presets import with_presets
+from align.dense.initial.start import start_from_tree
 from align.dense.objective import loss
 from align.dense.poses import focals, pair_scales, random_parameters, scale_is_normalised, view_poses
-from align.dense.presets import with_presets
 from align.dense.problem import view_confidences
-from align.dense.start import start_from_tree
 from align.dense.terms import gather_terms
 from golden_kinds.dense_check import check
 
 __all__ = ["FAMILY", "HANDLERS", "check"]
 
 FAMILY = "dense"
-_STARTS = {"spanning-tree": start_from_tree, "known-poses": start_from_known_poses}
+_STARTS = {"mst": start_from_tree, "msp": start_from_tree, "known_poses": start_from_known_poses}
 
 
 def run(case: Case) -> dict[str, Tensor]:
@@ -31,8 +31,8 @@ def run(case: Case) -> dict[str, Tensor]:
     )
     frozen = presets.frozen
     start = (
-        _STARTS[options.start](problem, options, given, frozen).parameters
-        if options.start in _STARTS
+        _STARTS[init](problem, options, given, frozen).parameters
+        if (init := case.options.get("init")) in _STARTS
         else given
     )
     terms = gather_terms(problem, options, torch.float32)

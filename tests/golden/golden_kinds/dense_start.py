@@ -12,11 +12,16 @@ from dense_scene import dense_options, stored_presets, stored_problem
 from golden_case import Case
 from torch import Tensor
 
-from align.dense.known_poses import start_from_known_poses
+from align.dense.initial.known_poses import start_from_known_poses
+from align.dense.initial.pnp import place_camera
+from align.dense.initial.presets import with_presets
+from align.dense.initial.registration import median_spacing, register_cameras, register_points
+from align.dense.initial.spanning_tree import complete_world, grow_world, pair_scores
+from align.dense.initial.start import DenseStart, start_from_tree
 from align.dense.objective import loss
-from align.dense.pnp import place_camera
 from align.dense.poses import (
     focals,
+    middles,
     pair_scales,
     pair_similarities,
     principal_points,
@@ -24,11 +29,7 @@ from align.dense.poses import (
     scale_is_normalised,
     view_poses,
 )
-from align.dense.presets import with_presets
 from align.dense.problem import view_confidences
-from align.dense.registration import median_spacing, register_cameras, register_points
-from align.dense.spanning_tree import complete_world, grow_world, pair_scores
-from align.dense.start import DenseStart, start_from_tree
 from align.dense.terms import gather_terms
 from align.dense.two_views import place_two_views
 from align.measurements.focal import estimate_focal
@@ -84,7 +85,8 @@ def mst_init(case: Case) -> dict[str, Tensor]:
     """Compare the tree's world before, and the parameters after, known cameras have their say."""
     problem, options = stored_problem(case), dense_options(case.options)
     scores = pair_scores(problem)
-    world = complete_world(grow_world(problem, scores), problem, scores, options)
+    centres = middles(problem.sizes, torch.empty(0))
+    world = complete_world(grow_world(problem, scores, centres), problem, scores, centres, options)
     result = {
         "scores": scores,
         "tree": torch.tensor([problem.edges[edge] for edge in world.order]),

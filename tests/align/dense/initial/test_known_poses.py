@@ -6,13 +6,13 @@ import pytest
 import torch
 from seen_dense import SIZES, Truth, discs, masked, seen
 
-from align.dense.known_poses import start_from_known_poses
+from align.dense.initial.known_poses import start_from_known_poses
+from align.dense.initial.presets import Presets, with_presets
+from align.dense.initial.start import DenseStart
 from align.dense.objective import loss
 from align.dense.options import DenseOptions
 from align.dense.poses import random_parameters, view_poses
-from align.dense.presets import Presets, with_presets
 from align.dense.problem import DenseProblem
-from align.dense.start import DenseStart
 from align.dense.terms import gather_terms
 from masks.errors import ReconstructionError, StatedCamerasError
 

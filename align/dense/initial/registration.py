@@ -83,6 +83,12 @@ def after(outer: Similarity, inner: Similarity) -> Similarity:
     return Similarity(outer.scale * inner.scale, outer.R @ inner.R, t)
 
 
+def similarity(pose: Tensor) -> Similarity:
+    """Return a pose (4, 4) as a similarity of scale 1."""
+    pose = pose.double()
+    return replace(UNMOVED, R=pose[:3, :3], t=pose[:3, 3])
+
+
 def rigid_part(similarity: Similarity) -> Tensor:
     """Return its rotation and translation (4, 4), without the scale."""
     matrix = torch.eye(4).to(similarity.R)

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from align.dense.initial.registration import (
+    UNMOVED,
+    Similarity,
+    after,
+    move_camera,
+    register_cameras,
+    similarity,
+)
+from align.dense.initial.spanning_tree import (
+    PlacedMap,
+    TreeWorld,
+    complete_world,
+    grow_world,
+    pair_scores,
+    register_pairs,
+)
 from align.dense.options import DenseOptions
 from align.dense.parameters import DenseParameters, Frozen
 from align.dense.poses import (
     focal_values,
     pair_pose_values,
     pose_values,
+    principal_points,
     scale_is_normalised,
     view_poses,
 )
 from align.dense.problem import DenseProblem
-from align.dense.registration import UNMOVED, Similarity, after, move_camera, register_cameras
-from align.dense.spanning_tree import PlacedMap, complete_world, grow_world, pair_scores, register_pairs
 from align.pinhole import in_camera
 from masks.notice import Notice, first_few, warning
 
@@ -42,14 +58,22 @@ def start_from_tree(
     not tie all views together.
     """
     scores = pair_scores(problem)
-    world = complete_world(grow_world(problem, scores), problem, scores, options)
+    centres = principal_points(given.principal_points, problem.sizes)
+    world = complete_world(grow_world(problem, scores, centres), problem, scores, centres, options)
+    return start_from_world(world, problem, options, given, frozen)
+
+
+def start_from_world(
+    world: TreeWorld, problem: DenseProblem, options: DenseOptions, given: DenseParameters, frozen: Frozen
+) -> DenseStart:
+    """Return the start from one world of all views: of the spanning tree, or of whoever has seen them all."""
     pairs, maps = register_pairs(problem, world)
     tree_poses = torch.stack(
         [torch.eye(4) if pose is None else pose.to(torch.float32) for pose in world.world_from_cam]
     )
     known = sorted(frozen.poses)
     move = _world_from_tree(pairs, tree_poses[known], view_poses(given.poses[known]), options, frozen)
-    poses = [after(move, replace(UNMOVED, R=pose[:3, :3], t=pose[:3, 3])) for pose in tree_poses.double()]
+    poses = [after(move, similarity(pose)) for pose in tree_poses]
     parameters = DenseParameters(
         pair_poses=pair_pose_values(*stacked([after(move, pair) for pair in pairs])),
         pair_adaptors=given.pair_adaptors,
@@ -60,6 +84,16 @@ def start_from_tree(
     )
     unplaced = [problem.name(view) for view, pose in enumerate(world.world_from_cam) if pose is None]
     return DenseStart(keep_frozen(parameters, given, frozen), _notices(unplaced))
+
+
+def in_gauge(start: DenseStart, options: DenseOptions) -> DenseStart:
+    """Return a start from known poses in the scale that pairs have where no poses are frozen."""
+    parameters = start.parameters
+    log_factor = math.log(options.base_scale) - parameters.pair_poses[:, 7].double().mean().item()
+    poses = view_poses(parameters.poses)
+    moved = pose_values(poses[:, :3, :3], poses[:, :3, 3] * math.exp(log_factor))
+    log_depth = tuple(depth + log_factor for depth in parameters.log_depth)
+    return replace(start, parameters=replace(parameters, poses=moved, log_depth=log_depth))
 
 
 def keep_frozen(parameters: DenseParameters, given: DenseParameters, frozen: Frozen) -> DenseParameters:

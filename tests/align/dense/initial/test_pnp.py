@@ -2,7 +2,7 @@ import pytest
 import torch
 from seen_dense import discs, seen
 
-from align.dense.pnp import place_camera
+from align.dense.initial.pnp import place_camera
 from align.pinhole import backproject
 
 

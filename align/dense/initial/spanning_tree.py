@@ -14,16 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from align.dense.initial.pnp import place_camera
+from align.dense.initial.registration import UNMOVED, Similarity, carry_points, register_points, rigid_part
 from align.dense.options import DenseOptions
-from align.dense.pnp import place_camera
 from align.dense.problem import DenseProblem, DirectedPair, in_full, view_confidences
-from align.dense.registration import UNMOVED, Similarity, carry_points, register_points, rigid_part
 from align.initial.spanning_tree import strongest_edges
 from align.measurements.focal import masked_focal
 from masks.errors import GraphError
 from masks.notice import first_few
 
-_LEAST_PIXELS = 3
+LEAST_PIXELS = 3
 """Fewer do not fix a similarity."""
 
 
@@ -60,7 +60,7 @@ def pair_scores(problem: DenseProblem) -> Tensor:
 def mean_confidence(conf: Tensor) -> float:
     """Return the mean over the pixels that are present, 0 of fewer than three."""
     present = int((conf > 0).sum())
-    return (in_full(conf).sum() / present).item() if present >= _LEAST_PIXELS else 0.0
+    return (in_full(conf).sum() / present).item() if present >= LEAST_PIXELS else 0.0
 
 
 def parts(problem: DenseProblem, scores: Tensor) -> list[list[int]]:
@@ -71,9 +71,9 @@ def parts(problem: DenseProblem, scores: Tensor) -> list[list[int]]:
     return sorted(map(sorted, networkx.connected_components(graph)), key=lambda part: (-len(part), part))
 
 
-def grow_world(problem: DenseProblem, scores: Tensor) -> TreeWorld:
+def grow_world(problem: DenseProblem, scores: Tensor, centres: Tensor) -> TreeWorld:
     """Return the world along the tree: every pair's points are registered, with their confidences, onto those
-    of the view that is placed already, and place the other view.
+    of the view that is placed already, and place the other view. `centres` are principal points (V, 2).
 
     Only views that are the first of a pair of the tree get a camera. Raises `GraphError` with the names of
     the parts when the pairs do not tie all views together.
@@ -84,12 +84,13 @@ def grow_world(problem: DenseProblem, scores: Tensor) -> TreeWorld:
     focals: dict[int, float | None] = {}
     order: list[int] = []
     last: DirectedPair | None = None
+    last_view = 0
     while waiting:
         edge = waiting.popleft()
         (i, j), pair = problem.edges[edge], problem.pairs[edge]
         if focals.get(i) is None:
             # As published, whoever's map it is: that of the pair placed before is mostly another view's.
-            focals[i] = own_focal(last or pair)
+            focals[i] = own_focal(last or pair, centres[last_view if last else i])
         if last is None:
             found = UNMOVED
         elif i in maps or j in maps:
@@ -101,7 +102,7 @@ def grow_world(problem: DenseProblem, scores: Tensor) -> TreeWorld:
             maps.setdefault(view, PlacedMap(carry_points(found, points), conf > 0))
         poses.setdefault(i, rigid_part(found))
         order.append(edge)
-        last = pair
+        last, last_view = pair, i
     views = range(problem.num_views)
     return TreeWorld(
         tuple(maps[view] for view in views),
@@ -112,7 +113,7 @@ def grow_world(problem: DenseProblem, scores: Tensor) -> TreeWorld:
 
 
 def complete_world(
-    world: TreeWorld, problem: DenseProblem, scores: Tensor, options: DenseOptions
+    world: TreeWorld, problem: DenseProblem, scores: Tensor, centres: Tensor, options: DenseOptions
 ) -> TreeWorld:
     """Return the world with focals of all views that are first in a pair, and the other cameras by
     perspective-n-point on the points of their confident pixels.
@@ -121,14 +122,16 @@ def complete_world(
     for edge in scores.argsort(descending=True, stable=True).tolist():
         i, _ = problem.edges[edge]
         if focals[i] is None:
-            focals[i] = own_focal(problem.pairs[edge])
+            focals[i] = own_focal(problem.pairs[edge], centres[i])
     missing = [view for view, pose in enumerate(poses) if pose is None]
     confidences = view_confidences(problem) if missing else []
+    # Confidence is on a scale of the network's own: if no pixel of any view is above the threshold, that
+    # tells nothing of the pixels.
+    least = options.min_conf if any(bool((conf > options.min_conf).any()) for conf in confidences) else 0
     for view in missing:
-        placed, (height, width) = world.maps[view], problem.sizes[view]
-        mask = (confidences[view] > options.min_conf) & placed.present
-        middle = torch.tensor([width / 2, height / 2])
-        found = place_camera(placed.points, mask, focals[view], middle, options.pnp_iterations)
+        placed = world.maps[view]
+        mask = (confidences[view] > least) & placed.present
+        found = place_camera(placed.points, mask, focals[view], centres[view], options.pnp_iterations)
         if found is not None:
             focals[view], poses[view] = found.focal, found.world_from_cam
     return replace(world, world_from_cam=tuple(poses), focals=tuple(focals))
@@ -170,11 +173,9 @@ def _tree(problem: DenseProblem, scores: Tensor) -> list[int]:
     return [number_of[edge] for edge in sorted(edges, key=lambda edge: (matrix[edge], edge), reverse=True)]
 
 
-def own_focal(pair: DirectedPair) -> float | None:
-    """Return the focal of the first view's own map, for the published middle of the picture."""
-    height, width = pair.conf_i.shape
-    middle = torch.tensor([width / 2, height / 2])
-    focal = masked_focal(in_full(pair.points_i), middle, pair.conf_i > 0, (0, math.inf)).item()
+def own_focal(pair: DirectedPair, centre: Tensor) -> float | None:
+    """Return the focal of the first view's own map, for a principal point (2,)."""
+    focal = masked_focal(in_full(pair.points_i), centre, pair.conf_i > 0, (0, math.inf)).item()
     return focal if 0 < focal < math.inf else None
 
 

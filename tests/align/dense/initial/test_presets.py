@@ -2,9 +2,9 @@ import pytest
 import torch
 from seen_dense import seen
 
+from align.dense.initial.presets import Presets, with_presets
 from align.dense.options import DenseOptions
 from align.dense.poses import focals, principal_points, random_parameters, view_poses
-from align.dense.presets import Presets, with_presets
 from masks.errors import StatedCamerasError
 
 OPTIONS = DenseOptions()

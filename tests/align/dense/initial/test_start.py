@@ -8,6 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seen_dense import COMPLETE, SIZES, Truth, discs, masked, seen
 
+from align.dense.initial.presets import Presets, with_presets
+from align.dense.initial.registration import register_cameras
+from align.dense.initial.spanning_tree import pair_scores, parts
+from align.dense.initial.start import DenseStart, start_from_tree
 from align.dense.objective import loss
 from align.dense.options import DenseOptions
 from align.dense.parameters import DenseParameters, Frozen
@@ -17,11 +21,7 @@ from align.dense.poses import (
     random_parameters,
     view_poses,
 )
-from align.dense.presets import Presets, with_presets
 from align.dense.problem import DenseProblem
-from align.dense.registration import register_cameras
-from align.dense.spanning_tree import pair_scores, parts
-from align.dense.start import DenseStart, start_from_tree
 from align.dense.terms import gather_terms
 from masks.errors import GraphError
 
@@ -153,9 +153,17 @@ def test_equal_confidences_choose_a_tree_all_the_same() -> None:
 
 def test_a_view_without_confident_pixels_starts_where_the_world_does_and_the_report_says_so() -> None:
     problem, _ = seen(SIZES[:2], [(1, 0)])
-    start = started(problem, options=replace(OPTIONS, min_conf=20.0))
+    pair = replace(problem.pairs[0], conf_i=problem.pairs[0].conf_i + 20)
+    start = started(replace(problem, pairs=[pair]), options=replace(OPTIONS, min_conf=20.0))
     torch.testing.assert_close(view_poses(start.parameters.poses)[0], torch.eye(4))
     assert "photo0.jpg" in start.notices[0].text
+
+
+def test_confidences_all_below_the_threshold_tell_nothing_of_the_pixels() -> None:
+    problem, _ = seen(SIZES[:2], [(1, 0)])
+    high, low = (started(problem, options=replace(OPTIONS, min_conf=least)) for least in (0.0, 20.0))
+    assert not low.notices
+    assert torch.equal(high.parameters.poses, low.parameters.poses)
 
 
 def test_a_pixel_that_one_pair_lacks_gets_the_point_of_another() -> None:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from align.dense.initial.pnp import place_camera
+from align.dense.initial.registration import Similarity, carry_points, register_cameras
+from align.dense.initial.spanning_tree import mean_confidence
+from align.dense.initial.start import DenseStart, keep_frozen, log_of_depth, stacked
 from align.dense.options import DenseOptions
 from align.dense.parameters import DenseParameters, Frozen
-from align.dense.pnp import place_camera
 from align.dense.poses import focals, pair_pose_values, principal_points, view_poses
 from align.dense.problem import DenseProblem, DirectedPair, in_full
-from align.dense.registration import Similarity, carry_points, register_cameras
-from align.dense.spanning_tree import mean_confidence
-from align.dense.start import DenseStart, keep_frozen, log_of_depth, stacked
 from align.pinhole import in_camera
 from masks.errors import ReconstructionError, StatedCamerasError
 from masks.notice import Notice, first_few, warning

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from align.dense.registration import (
+from align.dense.initial.registration import (
     Similarity,
     after,
     carry_points,
