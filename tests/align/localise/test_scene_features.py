@@ -1,0 +1,61 @@
+"""Features of a scene's views and the points that they lie on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from roof_scene import noise, roof_scene
+
+from align.localise.scene_features import scene_features
+from align.scene import Scene
+from masks.mask import holds
+from masks.progress import silent
+from pairs.backends.classical.options import SolveOptions
+from pairs.views.cameras import project
+
+OPTIONS = SolveOptions()
+
+
+def distance_from_roof(points: np.ndarray) -> np.ndarray:
+    """Return how far world points (N, 3) lie off the roof, z = 0.5 |x| / 0.9."""
+    slope = 0.5 / 0.9
+    return np.abs(points[:, 2] - slope * np.abs(points[:, 0])) / np.hypot(1, slope)
+
+
+def test_points_lie_on_the_surface_where_the_feature_is_seen() -> None:
+    scene = roof_scene()
+    for found in scene_features(scene, {}, OPTIONS, silent):
+        assert len(found.points) > 100
+        assert np.median(distance_from_roof(found.points)) < 1e-4
+        seen, _ = project(scene.cameras, found.points)
+        np.testing.assert_allclose(seen[found.view], found.features.xy, atol=1e-3)
+
+
+def with_depth(scene: Scene, change) -> Scene:
+    return replace(scene, views=tuple(replace(view, **change(view)) for view in scene.views))
+
+
+def test_no_point_is_read_across_an_edge_of_the_depth_or_without_confidence() -> None:
+    scene = roof_scene()
+    stepped = with_depth(scene, lambda v: {"depth": np.where(np.arange(320) < 160, v.depth, 2 * v.depth)})
+    for found in scene_features(stepped, {}, OPTIONS, silent):
+        assert np.abs(found.features.xy[:, 0] - 159.5).min() >= 1.5
+    unsure = with_depth(scene, lambda v: {"conf": np.where(np.arange(320) < 160, v.conf, 0)})
+    for found in scene_features(unsure, {}, OPTIONS, silent):
+        assert found.features.xy[:, 0].max() <= 159
+
+
+def test_features_lie_inside_the_mask_and_the_background_changes_none() -> None:
+    one, other = (scene_features(roof_scene(backdrop=noise(k)), {}, OPTIONS, silent) for k in (1, 2))
+    for a, b, view in zip(one, other, roof_scene().views):
+        np.testing.assert_array_equal(a.features.xy, b.features.xy)
+        np.testing.assert_array_equal(a.features.descriptors, b.features.descriptors)
+        assert holds(view.mask, a.features.xy).all()
+
+
+def test_a_view_without_depth_is_passed_over() -> None:
+    scene = roof_scene()
+    first = replace(scene.views[0], depth=np.zeros_like(scene.views[0].depth))
+    found = scene_features(replace(scene, views=(first, *scene.views[1:])), {}, OPTIONS, silent)
+    assert [each.view for each in found] == [1, 2, 3, 4, 5]
