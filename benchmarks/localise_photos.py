@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from align.export.cameras_json import read_cameras
-from align.localise.photos import localize
+from align.localise.by_features.photos import localize
 from align.rotations import angle_between, nearest_rotation
 from align.scene import Scene
 from align.scene_folder import load_scene

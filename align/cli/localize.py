@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
-from align.localise.photos import CANDIDATES, localize
+from align.localise.by_features.photos import CANDIDATES, localize
 from align.scene_folder import load_scene, remove_parts, save_scene
 from masks.errors import UserError
 from masks.load import Polarity

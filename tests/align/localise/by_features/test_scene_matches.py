@@ -9,7 +9,7 @@ from PIL import Image
 from roof_scene import before, noise
 from textured_roof import SIZE
 
-from align.localise.scene_matches import mirrored, photo_features
+from align.localise.by_features.scene_matches import mirrored, photo_features
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.features import comparable
 from pairs.backends.classical.sfm.matching import mutual_matches

@@ -12,7 +12,7 @@ from PIL import Image
 from roof_scene import SCENE_ANGLES, before, noise, roof_scene, write_photo
 from textured_roof import SIZE, K, turned
 
-from align.localise.photos import localize
+from align.localise.by_features.photos import localize
 from align.rotations import angle_between
 from align.scene import Scene
 from masks.errors import ImageError, MaskError, ReconstructionError

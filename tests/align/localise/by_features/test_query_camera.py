@@ -8,7 +8,7 @@ import numpy as np
 from roof_scene import roof_scene
 from textured_roof import SIZE, K
 
-from align.localise.query_camera import lens_guesses, mirrored_lens
+from align.localise.by_features.query_camera import lens_guesses, mirrored_lens
 from masks.pixelmap import identity
 from pairs.views.view import View
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from roof_scene import noise, roof_scene
 
-from align.localise.scene_features import scene_features
+from align.localise.by_features.scene_features import scene_features
 from align.scene import Scene
 from masks.mask import holds
 from masks.progress import silent

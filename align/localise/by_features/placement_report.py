@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from align.localise.placement import Placement
-from align.localise.scene_matches import SceneMatches
+from align.localise.by_features.placement import SURE_LOG10_ALARMS, Placement
+from align.localise.by_features.scene_matches import SceneMatches
 from masks.notice import Notice, info, left_out, warning
 from pairs.backends.classical.options import SolveOptions
 from pairs.views.view import View
@@ -51,6 +51,14 @@ def notices_of(each: Localised) -> list[Notice]:
                 name,
                 f"its focal, {focal:.1f} px, is not {_FOCAL_FROM[each.expected]}, with which far fewer "
                 "features agree. A zoomed photo looks so; a crop off the middle is not allowed for.",
+            )
+        )
+    if found.log10_alarms > SURE_LOG10_ALARMS:
+        told.append(
+            warning(
+                name,
+                f"only {found.agreeing} features hold its place, which may be some degrees off. Add photos "
+                "between it and the scene's, or give the scene's own photos (`scene_photos`).",
             )
         )
     if not found.pose.rotation_sd_deg <= _DOUBTFUL_DEG:

@@ -10,13 +10,25 @@ from pathlib import Path
 
 import numpy as np
 
+from align.localise.by_features.placement import placed
+from align.localise.by_features.placement_report import (
+    Localised,
+    figures_of,
+    mirror_refusal,
+    notices_of,
+    refusal,
+)
+from align.localise.by_features.queries import photos_of_scene, read_queries
+from align.localise.by_features.query_camera import lens_guesses, mirrored_lens
+from align.localise.by_features.scene_features import SceneFeatures, scene_features
+from align.localise.by_features.scene_matches import (
+    SceneMatches,
+    match_scene,
+    mirrored,
+    photo_features,
+    scene_vocabulary,
+)
 from align.localise.known_scene import extended
-from align.localise.placement import placed
-from align.localise.placement_report import Localised, figures_of, mirror_refusal, notices_of, refusal
-from align.localise.queries import photos_of_scene, read_queries
-from align.localise.query_camera import lens_guesses, mirrored_lens
-from align.localise.scene_features import SceneFeatures, scene_features
-from align.localise.scene_matches import SceneMatches, match_scene, mirrored, photo_features, scene_vocabulary
 from align.scene import Report, Scene, SceneView
 from masks.errors import ReconstructionError
 from masks.notice import Level, Notice, first_few

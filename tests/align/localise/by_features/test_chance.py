@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from align.localise.chance import log10_false_alarms
+from align.localise.by_features.chance import log10_false_alarms
 
 NUM, WIDTH, LARGEST = 300, 800, 4.0
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from align.localise.scene_features import SceneFeatures
+from align.localise.by_features.scene_features import SceneFeatures
 from align.scene import Scene
 from masks.pixelmap import to_source
 from pairs.backends.classical.options import SolveOptions
