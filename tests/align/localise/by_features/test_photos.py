@@ -231,3 +231,15 @@ def test_the_views_that_look_most_alike_are_compared(tmp_path: Path) -> None:
     grown = localize(roof_scene(), photo, "none", candidates=2)
     assert set(grown.edges) <= {(0, 6), (1, 6), (2, 6)}
     assert error_of(grown, "new.png", -13.0)[0] < 0.2
+
+
+def test_a_place_that_few_features_hold_is_doubted(tmp_path: Path) -> None:
+    scene = roof_scene((-35.0, -25.0))
+    near, far = (write_photo(tmp_path / f"{k}.png", angle) for k, angle in enumerate((0.0, 30.0)))
+    grown = localize(scene, [near, far], "none")
+    doubted = {
+        n.subject for n in grown.report.notices if n.level is Level.WARNING and "hold its place" in n.text
+    }
+    assert "0.png" not in doubted
+    # 55 degrees beside the nearest view: doubted if it is placed at all.
+    assert "1.png" in doubted | set(left_out(grown))
