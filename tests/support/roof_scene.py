@@ -42,10 +42,11 @@ def before(backdrop: np.ndarray | None, degrees: float) -> tuple[np.ndarray, np.
     return (photo if backdrop is None else np.where(mask[..., None], photo, backdrop)), mask
 
 
-def noise(seed: int) -> np.ndarray:
-    """Return a picture (H, W, 3) of random blocks, with as many features as the roof."""
-    blocks = np.random.default_rng(seed).integers(0, 256, (SIZE[1] // 8, SIZE[0] // 8, 3), dtype=np.uint8)
-    return np.kron(blocks, np.ones((8, 8, 1), np.uint8))
+def noise(seed: int, size_px: int = 8) -> np.ndarray:
+    """Return a picture (H, W, 3) of random blocks."""
+    shape = (SIZE[1] // size_px, SIZE[0] // size_px, 3)
+    blocks = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    return np.kron(blocks, np.ones((size_px, size_px, 1), np.uint8))
 
 
 def roof_scene(

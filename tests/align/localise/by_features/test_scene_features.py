@@ -9,7 +9,7 @@ from roof_scene import noise, roof_scene
 
 from align.localise.by_features.scene_features import scene_features
 from align.scene import Scene
-from masks.mask import holds
+from masks.mask import holds, shrunk
 from masks.progress import silent
 from pairs.backends.classical.options import SolveOptions
 from pairs.views.cameras import project
@@ -52,6 +52,19 @@ def test_features_lie_inside_the_mask_and_the_background_changes_none() -> None:
         np.testing.assert_array_equal(a.features.xy, b.features.xy)
         np.testing.assert_array_equal(a.features.descriptors, b.features.descriptors)
         assert holds(view.mask, a.features.xy).all()
+
+
+def test_the_rim_of_a_small_image_where_background_is_mixed_in_counts_no_more() -> None:
+    def stained(seed: int) -> Scene:
+        scene = roof_scene()
+        rims = [view.mask & ~shrunk(view.mask, 1) for view in scene.views]
+        images = [np.where(rim[..., None], noise(seed), view.image) for rim, view in zip(rims, scene.views)]
+        views = tuple(replace(view, image=image) for view, image in zip(scene.views, images))
+        return replace(scene, views=views)
+
+    for a, b in zip(*(scene_features(stained(k), {}, OPTIONS, silent) for k in (1, 2))):
+        np.testing.assert_array_equal(a.features.xy, b.features.xy)
+        np.testing.assert_array_equal(a.features.descriptors, b.features.descriptors)
 
 
 def test_a_view_without_depth_is_passed_over() -> None:
