@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,11 @@ def roof_depth(degrees: float) -> np.ndarray:
 
 def before(backdrop: np.ndarray | None, degrees: float) -> tuple[np.ndarray, np.ndarray]:
     """Return a photo (H, W, 3) before a picture (black: none), and the roof's mask."""
-    photo, mask = render(degrees)
+    photo, mask = _rendered(degrees)
     return (photo if backdrop is None else np.where(mask[..., None], photo, backdrop)), mask
+
+
+_rendered = cache(render)
 
 
 def noise(seed: int, size_px: int = 8) -> np.ndarray:

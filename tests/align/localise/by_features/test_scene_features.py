@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-from roof_scene import noise, roof_scene
+from roof_scene import SCENE_ANGLES, noise, roof_scene, write_photo
+from textured_roof import SIZE
 
 from align.localise.by_features.scene_features import scene_features
+from align.localise.by_features.scene_matches import photo_features
 from align.scene import Scene
-from masks.mask import holds, shrunk
+from masks.mask import Mask, holds, shrunk
+from masks.pixelmap import fit_longest, image_to_target, intrinsics_to_target, to_source
 from masks.progress import silent
 from pairs.backends.classical.options import SolveOptions
 from pairs.views.cameras import project
+from pairs.views.load import load_views
 
 OPTIONS = SolveOptions()
 
@@ -72,3 +77,27 @@ def test_a_view_without_depth_is_passed_over() -> None:
     first = replace(scene.views[0], depth=np.zeros_like(scene.views[0].depth))
     found = scene_features(replace(scene, views=(first, *scene.views[1:])), {}, OPTIONS, silent)
     assert [each.view for each in found] == [1, 2, 3, 4, 5]
+
+
+def test_features_of_a_photo_lie_on_the_smaller_grid_where_its_pixels_do(tmp_path: Path) -> None:
+    scene, small = roof_scene(), fit_longest(SIZE, 160)
+    views = tuple(
+        replace(
+            view,
+            pixel_map=small,
+            image=image_to_target(small, view.image),
+            # Of each block of four pixels one: this test asks for places alone.
+            **{name: getattr(view, name)[::2, ::2] for name in ("depth", "conf", "mask")},
+        )
+        for view in scene.views
+    )
+    K_small = intrinsics_to_target(small, scene.cameras.K)
+    half = replace(scene, views=views, cameras=replace(scene.cameras, K=K_small))
+    photos = {f"scene{k}.png": write_photo(tmp_path / f"scene{k}.png", a) for k, a in enumerate(SCENE_ANGLES)}
+    originals, _ = load_views(list(photos.values()), "none")
+    for found, original in zip(scene_features(half, photos, OPTIONS, silent), originals):
+        whole = photo_features(replace(original, mask=Mask(scene.views[found.view].mask, "drawn")), OPTIONS)
+        in_photo = to_source(small, found.features.xy)
+        apart = np.linalg.norm(in_photo[:, None] - whole.xy, axis=2).min(1)
+        # The scene's mask is coarser than the photo's own, and moves features at the rim only.
+        assert np.median(apart) < 1e-3
