@@ -1,4 +1,5 @@
 from .bundle.options import BundleOptions as BundleOptions
+from .dense.options import DenseOptions as DenseOptions
 from .evaluation.camera_errors import Evaluation as Evaluation
 from .evaluation.camera_errors import evaluate as evaluate
 from .global_alignment import align_components as align_components

@@ -2,9 +2,8 @@
 
 The estimator is COLMAP's LO-RANSAC with its bundle of one camera (pycolmap), the one road for every published
 mode. It is a dependency anyhow, its sampler takes a seed, it models distortion and can search the focal
-length. On 400 points with a fifth of outliers and half a pixel of noise it is nearer to the truth than
-OpenCV's SQPNP under RANSAC, which refines with nothing (0.0004 against 0.0011 in a pose's largest entry), and
-equal to PoseLib's.
+length. It is as exact as OpenCV's SQPNP under RANSAC and as PoseLib (docs/localisation.md, "The pose of one
+photo").
 """
 
 from __future__ import annotations

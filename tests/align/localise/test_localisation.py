@@ -20,6 +20,7 @@ from align.localise.data_set import open_maps, open_query
 from align.localise.localisation import LocalisationOptions, localise, some_of
 from align.localise.scene_points import Correspondences, MatchMaps
 from masks.errors import UserError
+from masks.fill import keep
 from masks.mask import Mask
 from pairs.backends.classical.backend import make_classical
 from pairs.matching.coarse_to_fine import FineOptions
@@ -92,9 +93,10 @@ def test_nothing_outside_a_mask_is_matched(coded: Written, way: str, masked: str
         query = replace(query, mask=Mask(half, "half"))
     else:
         photo = replace(photo, view=replace(photo.view, mask=Mask(half, "half")))
-    match: MatchMaps = functools.partial(match_by_pointmaps, NETWORK)
+    # Left as photographed, or the fill would hide from the network what the mask must keep out.
+    match: MatchMaps = functools.partial(match_by_pointmaps, NETWORK, fill=keep)
     if way != "pointmaps":
-        match = functools.partial(match_by_descriptors, NETWORK, options=BY_DESCRIPTORS[way])
+        match = functools.partial(match_by_descriptors, NETWORK, options=BY_DESCRIPTORS[way], fill=keep)
     (found,) = match(query, [photo])
     known = {tuple(point): xy for point, xy in zip(photo.seen.points, photo.seen.xy)}
     at_map = np.array([known[tuple(point)] for point in found.points])
