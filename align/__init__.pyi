@@ -6,6 +6,7 @@ from .global_alignment import align_components as align_components
 from .global_alignment import align_connected as align_connected
 from .global_alignment import align_predictions as align_predictions
 from .global_alignment import register_views as register_views
+from .localise.by_features.photos import localize as localize
 from .measurements.known_cameras import PosePrior as PosePrior
 from .pipeline import reconstruct as reconstruct
 from .points import PointCloud as PointCloud

@@ -37,8 +37,9 @@ def load_views(
     photos: Sequence[Path | str] | Path | str,
     masks: Path | str = "auto",
     options: LoadOptions | None = None,
+    fewest: int = 2,
 ) -> tuple[tuple[View, ...], tuple[Notice, ...]]:
-    """Read photos (a folder, or files) and their masks.
+    """Read photos (a folder, or files) and their masks; at least `fewest`: a scene needs two.
 
     `masks` is a folder of masks; "auto": those beside the photos or in their alpha channels, if there are
     any; "none": everything in the photos counts.
@@ -47,7 +48,7 @@ def load_views(
     """
     options = options or LoadOptions()
     paths = list_photos([Path(p) for p in ([photos] if isinstance(photos, (str, Path)) else photos)])
-    if len(paths) == 1:
+    if len(paths) < fewest:
         raise ImageError(
             f"{paths[0]}: one photo is not enough. Give at least two photos of the object from different "
             "sides."
@@ -57,7 +58,7 @@ def load_views(
     if masks != "none":
         found = _views_with_mask_files(facts, masks, options) or _views_with_alpha(facts, options)
     views, notices = found or _views_without_masks(facts, masks, options)
-    if len(views) < 2:
+    if len(views) < fewest:
         raise MaskError(
             f"{views[0].name}: only this view has a usable mask. Paint the object in at least two photos."
         )
