@@ -66,14 +66,14 @@ def reconstruct(
     if predictions.group is None:
         scene = align_predictions(predictions, preset, progress)
     else:
-        scene = group_scene(predictions, progress)
+        scene = group_scene(predictions, preset.depth, progress)
     report = Report((*notices, *scene.report.notices, *_not_heard(preset, predictions)), scene.report.figures)
     return replace(scene, inputs=tuple(path.name for path in paths), report=report)
 
 
 def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
     """Return a warning when a preset was chosen that could change nothing."""
-    if predictions.group is not None and preset != PRESETS["pointloom"]:
+    if predictions.group is not None and replace(preset, depth=None) != PRESETS["pointloom"]:
         return (
             warning(
                 "preset",

@@ -8,6 +8,9 @@ from typing import Any
 from align.aligned import Aligner
 from align.bundle.options import BundleOptions
 from align.depth_maps.clean import CleanOptions
+from align.depth_maps.matched_depth import MatchedDepth
+from align.depth_maps.signed_distance import SignedDistance
+from align.depth_maps.source import DepthSource
 from align.measurements.known_cameras import PosePrior
 from align.sparse.options import ALIGNER_FUNCTION, MAST3R, MAST3R_2024
 from masks.errors import UserError
@@ -25,6 +28,8 @@ class Preset:
     aligner."""
     clean: CleanOptions = field(default_factory=CleanOptions)
     """How points that other views contradict are found."""
+    depth: DepthSource | None = None
+    """Where depths come from once the cameras stand; none: they are the aligner's."""
 
 
 POINTLOOM = Preset(
@@ -51,6 +56,13 @@ PRESETS = {
 }
 """By the names that the command line takes: ours, the reference's demo, its aligner function's defaults, its
 first public version."""
+
+DEPTHS: dict[str, DepthSource | None] = {
+    "aligned": None,
+    "tsdf": SignedDistance(),
+    "matches": MatchedDepth(),
+}
+"""By the names that the command line takes: the aligner's, moved to where the views agree, from matches."""
 
 
 def has_option(preset: Preset, name: str) -> bool:

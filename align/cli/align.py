@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ import tyro
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.global_alignment import align_components, align_connected, align_predictions, register_views
 from align.measurements.known_cameras import PosePrior
-from align.presets import Preset, has_option, preset_named, presets_with, with_options
+from align.presets import DEPTHS, Preset, has_option, preset_named, presets_with, with_options
 from align.scene import Scene
 from align.scene_folder import load_scene, remove_parts, save_scene
 from masks.errors import StatedCamerasError, UserError
@@ -55,6 +55,10 @@ class Align:
     """Whether principal points that views.json does not state may leave the middle of the picture. For an
     object in the middle of all its pictures
     they can hardly be told from a turn of the camera."""
+    depth: Literal["aligned", "tsdf", "matches"] = "aligned"
+    """Where depths come from once the cameras stand. aligned: from the aligner; tsdf: the same, moved to
+    where the surfaces of all views agree;
+    matches: from triangulated matches, and no depth where there are none."""
     parts: Literal["each", "largest", "error"] = "each"
     """When no matches tie all views together. each: a scene of every part, further ones in SCENE/part-2, ...;
     largest: of that alone;
@@ -128,7 +132,7 @@ class Align:
             options["pose_prior"] = PosePrior(self.pose_sigma, self.place_sigma, self.poses == "frozen")
         if self._given("principal_point"):
             options["principal_point_sigma"] = _FREE_PRINCIPAL_POINT
-        return with_options(preset_named(self.preset), **options)
+        return replace(with_options(preset_named(self.preset), **options), depth=DEPTHS[self.depth])
 
     def _aligned(
         self, predictions: Predictions, preset: Preset, display: StageDisplay, known: Scene | None

@@ -10,7 +10,7 @@ import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.pipeline import reconstruct
-from align.presets import preset_named, with_fixed_poses
+from align.presets import DEPTHS, preset_named, with_fixed_poses
 from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
 from masks.errors import UserError
@@ -75,6 +75,10 @@ class Reconstruct:
     poses: Literal["soft", "frozen"] = "soft"
     """What the aligner does with camera poses of the backend, if it has any. soft: it improves them; frozen:
     they stay."""
+    depth: Literal["aligned", "tsdf", "matches"] = "aligned"
+    """Where depths come from once the cameras stand. aligned: from the aligner; tsdf: the same, moved to
+    where the surfaces of all views agree;
+    matches: from triangulated matches, and no depth where there are none."""
     longest: Annotated[int | None, tyro.conf.arg(metavar="PX")] = None
     """Longest side of the depth maps, 512 when not given; networks have grids of their own."""
     crop: bool = False
@@ -105,7 +109,7 @@ class Reconstruct:
             require_writable(self.store, "--store")
         display("opening the backend", 0, 1)
         backend = self._backend()
-        preset = preset_named(self.preset)
+        preset = replace(preset_named(self.preset), depth=DEPTHS[self.depth])
         grid = GridOptions(crop_to_object=self.crop)
         return reconstruct(
             self.images,

@@ -19,6 +19,7 @@ _ALIKE = {
     "backend",
     "batch",
     "crop",
+    "depth",
     "device",
     "engine",
     "fill",
