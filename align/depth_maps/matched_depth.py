@@ -62,6 +62,7 @@ class MatchedDepth:
                 dense.append(view)
                 continue
             matched = _pixel_depths(found, view.depth.shape, self.enough_share)
+            matched[view.depth.isnan()] = torch.nan
             depth = matched if self.block is None else _scaled(view.depth, matched, self.block)
             dense.append(at_depth(view, depth, posed.K[k], posed.cam_from_world[k]))
         figures = _figures(posed, ends, dense)

@@ -112,7 +112,7 @@ def _depth_map(view: DenseView) -> _DepthMap:
 
 def _measured_band(field: _Field) -> float:
     """Return the band that suits how far the views disagree; the widest where none sees another's points."""
-    found = []
+    found = [np.zeros(0)]  # a view alone has none to ask
     for view in range(len(field.maps)):
         y, x = (along[::_EVERY] for along in np.nonzero(field.maps[view].held))
         depth = field.maps[view].depth[1:-2, 1:-2][y, x]
