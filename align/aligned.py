@@ -16,7 +16,7 @@ from align.measurements.known_cameras import Known, PosePrior
 from align.scene import Report, Scene, SceneView
 from masks.notice import Notice
 from masks.progress import Progress
-from pairs.prediction.predictions import Predictions
+from pairs.prediction.predictions import Matches, Predictions
 from pairs.views.cameras import Cameras
 from pairs.views.view import View, grid_mask
 
@@ -78,7 +78,10 @@ def with_depths(
         tuple(_on_object(view, seen) for view, seen in zip(views, aligned.dense)),
         torch.from_numpy(aligned.cameras.K),
         torch.from_numpy(aligned.cameras.cam_from_world),
-        tuple(records),
+        {
+            (record.a, record.b): Matches(record.xy_a.numpy(), record.xy_b.numpy(), record.conf.numpy())
+            for record in records
+        },
     )
     found = source.depths(posed, progress)
     figures = {**aligned.figures, "depth": dict(found.figures)} if found.figures else aligned.figures

@@ -17,12 +17,11 @@ from torch.nn.functional import pad
 from align.depth_maps.dense_view import DenseView
 from align.depth_maps.source import Depths, Posed, at_depth
 from align.depth_maps.triangulation import triangulate
-from align.measurements.anchors import spread_blocks
-from align.measurements.gathered import PairRecord
 from align.pinhole import in_camera, project
 from masks.errors import UserError
 from masks.notice import Notice, info, warning
 from masks.progress import Progress
+from pairs.prediction.predictions import Matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +42,16 @@ class MatchedDepth:
 
     def depths(self, posed: Posed, progress: Progress) -> Depths:
         """Return the views with depths from their matches. Raises `UserError` where there are no pairs."""
-        if not posed.records:
+        if not posed.matches:
             raise UserError(
                 "`depth=matches`: this backend looks at all photos together and matches no pairs. Use "
                 "`depth=tsdf`, or another backend."
             )
         ends: list[list[_Ends]] = [[] for _ in posed.dense]
-        for done, record in enumerate(posed.records):
-            for view, found in zip((record.a, record.b), _sound_ends(record, posed, self)):
+        for done, (pair, matches) in enumerate(posed.matches.items()):
+            for view, found in zip(pair, _sound_ends(pair, matches, posed, self)):
                 ends[view].append(found)
-            progress("triangulating matches", done + 1, len(posed.records))
+            progress("triangulating matches", done + 1, len(posed.matches))
         dense, notices = [], []
         for k, (view, found) in enumerate(zip(posed.dense, ends)):
             count = sum(len(pair.depth) for pair in found)
@@ -82,17 +81,16 @@ class _Ends:
     conf: np.ndarray  # (M,)
 
 
-def _sound_ends(record: PairRecord, posed: Posed, options: MatchedDepth) -> list[_Ends]:
+def _sound_ends(pair: tuple[int, int], matches: Matches, posed: Posed, options: MatchedDepth) -> list[_Ends]:
     """Return both ends of a pair's matches, without those that are wrong or say nothing."""
-    pair = [record.a, record.b]
-    K, poses = posed.K[pair], posed.cam_from_world[pair]
-    xy = torch.stack([record.xy_a, record.xy_b])  # (2, M, 2)
+    K, poses = posed.K[list(pair)], posed.cam_from_world[list(pair)]
+    xy = torch.from_numpy(np.stack([matches.xy_a, matches.xy_b]))  # (2, M, 2)
     points = triangulate((K @ poses[:, :3])[None], xy[None])[0]
     in_cam = torch.stack([in_camera(points, pose) for pose in poses])  # (2, M, 3)
     error = torch.stack([project(seen, k.expand(len(seen), 3, 3)) for seen, k in zip(in_cam, K)]) - xy
     sound = (in_cam[..., 2] > 0).all(0) & (error.norm(dim=-1) <= options.most_error_px).all(0)
     sound &= _angle_deg(points, poses) >= options.least_angle_deg
-    conf = record.conf[sound].numpy()
+    conf = matches.conf[sound.numpy()]
     return [_Ends(xy[k, sound].numpy(), in_cam[k, sound, 2].numpy(), conf) for k in (0, 1)]
 
 
@@ -129,7 +127,8 @@ def _scaled(depth: Tensor, matched: Tensor, side: int) -> Tensor:
     ratio = pad(matched / depth, [0, -width % side, 0, -height % side], value=torch.nan)
     rows, columns = ratio.shape[0] // side, ratio.shape[1] // side
     blocks = ratio.reshape(rows, side, columns, side).transpose(1, 2).reshape(rows, columns, side * side)
-    return depth * spread_blocks(blocks.nanquantile(0.5, -1), side)[:height, :width]
+    scale = blocks.nanquantile(0.5, -1).repeat_interleave(side, 0).repeat_interleave(side, 1)
+    return depth * scale[:height, :width]
 
 
 def _figures(posed: Posed, ends: Sequence[Sequence[_Ends]], dense: Sequence[DenseView]) -> dict[str, Any]:
@@ -139,7 +138,7 @@ def _figures(posed: Posed, ends: Sequence[Sequence[_Ends]], dense: Sequence[Dens
     ]
     return {
         "source": "matches",
-        "matches": sum(len(record.conf) for record in posed.records),
+        "matches": sum(len(matches.conf) for matches in posed.matches.values()),
         "matches with a point": sum(len(pair.depth) for found in ends for pair in found) // 2,
         "share of pixels with depth by view": shares,
     }

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from align.depth_maps.dense_view import DenseView
-from align.measurements.gathered import PairRecord
 from align.pinhole import backproject
 from masks.notice import Notice
 from masks.progress import Progress
+from pairs.prediction.predictions import Matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Posed:
     """NaN where a pixel is off the object or has no depth."""
     K: Tensor  # (V, 3, 3), grid pixels
     cam_from_world: Tensor  # (V, 4, 4)
-    records: tuple[PairRecord, ...]
-    """Matches of pairs, both ends on the object; none from a backend that predicts no pairs."""
+    matches: Mapping[tuple[int, int], Matches]
+    """Of each pair of views, both ends on the object; no pairs from a backend that predicts none."""
 
 
 @dataclass(frozen=True, slots=True)

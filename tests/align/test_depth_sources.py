@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from posed_views import MASK, K, noisy, posed
-from small_predictions import DEPTHS, ENTRIES, POSES, TRUTH, predictions, small_view, true_cameras
+from small_predictions import DEPTHS, EDGES, ENTRIES, POSES, TRUTH, predictions, small_view, true_cameras
+from small_scene import pair_record
 
 from align.aligned import Aligned, with_depths
 from align.depth_maps.matched_depth import PUBLISHED_MATCHED_DEPTH
@@ -38,7 +39,7 @@ def test_what_the_aligner_says_off_the_object_changes_no_depth_on_it(
     source: DepthSource, junk: float
 ) -> None:
     views = [small_view(k, OBJECT) for k in range(5)]
-    records = posed().records
+    records = [pair_record(POSES, list(DEPTHS), *edge) for edge in EDGES]
     found = []
     for off in (1.0, junk):
         dense = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from small_predictions import DEPTHS, EDGES, NUM_VIEWS, POSES
-from small_scene import HEIGHT, WIDTH, intrinsics, pair_record
+from small_predictions import DEPTHS, ENTRIES, NUM_VIEWS, POSES
+from small_scene import HEIGHT, WIDTH, intrinsics
 from torch import Tensor
 
 from align.depth_maps.dense_view import DenseView
@@ -28,8 +28,8 @@ def posed(depths: Sequence[Tensor] = DEPTHS, scale: float = 1.0, mask: Tensor | 
         seen = torch.where(held, depth * scale, torch.nan)
         conf = 3 + torch.rand(HEIGHT, WIDTH, generator=torch.Generator().manual_seed(k)).double()
         views.append(DenseView(backproject(seen, K[k], torch.linalg.inv(poses[k])), seen, conf))
-    records = tuple(pair_record(POSES, list(DEPTHS), a, b) for a, b in EDGES)
-    return Posed(tuple(f"{k}.jpg" for k in range(NUM_VIEWS)), tuple(views), K, poses, records)
+    matches = {edge: entry.matches for edge, entry in ENTRIES.items() if entry.matches is not None}
+    return Posed(tuple(f"{k}.jpg" for k in range(NUM_VIEWS)), tuple(views), K, poses, matches)
 
 
 def noisy(share: float = 0.004, seed: int = 0) -> list[Tensor]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from posed_views import MASK, noisy, posed
@@ -13,6 +14,7 @@ from align.depth_maps.source import Posed
 from align.depth_maps.triangulation import matches_to_depth
 from masks.errors import UserError
 from masks.progress import silent
+from pairs.prediction.predictions import Matches, select_matches
 
 SPARSE = MatchedDepth(block=None)
 
@@ -41,17 +43,13 @@ def test_a_block_hangs_on_its_matches_by_the_aligners_shape():
 
 def test_a_block_without_a_match_has_no_depth():
     views = posed()
-    off = [
-        replace(r, **_kept(r, ((r.xy_a.round() >= 8).any(1)) & ((r.xy_b.round() >= 8).any(1))))
-        for r in views.records
-    ]
-    for view in MatchedDepth().depths(replace(views, records=tuple(off)), silent).dense:
+    off = {
+        pair: select_matches(m, ((m.xy_a.round() >= 8) & (m.xy_b.round() >= 8)).any(1))
+        for pair, m in views.matches.items()
+    }
+    for view in MatchedDepth().depths(replace(views, matches=off), silent).dense:
         assert view.depth[:8, :8].isnan().all()
         assert torch.isfinite(view.depth[8:24, 8:40]).any()
-
-
-def _kept(record, keep) -> dict[str, torch.Tensor]:
-    return {name: getattr(record, name)[keep] for name in ("xy_a", "xy_b", "conf")}
 
 
 def test_pixels_off_the_object_or_without_a_depth_get_none():
@@ -62,12 +60,12 @@ def test_pixels_off_the_object_or_without_a_depth_get_none():
 
 def test_wrong_matches_and_those_behind_a_camera_do_not_count():
     views = posed()
-    spoiled = []
-    for record in views.records:
-        xy_b = record.xy_b.clone()
+    spoiled = {}
+    for pair, matches in views.matches.items():
+        xy_b = matches.xy_b.copy()
         xy_b[::3, 1] += 9  # off the epipolar line
-        spoiled.append(replace(record, xy_b=xy_b))
-    result = SPARSE.depths(replace(views, records=tuple(spoiled)), silent)
+        spoiled[pair] = replace(matches, xy_b=xy_b)
+    result = SPARSE.depths(replace(views, matches=spoiled), silent)
     for view, true in zip(result.dense, DEPTHS):
         matched = torch.isfinite(view.depth)
         assert ((view.depth / true - 1)[matched].abs() < 0.02).all()
@@ -90,11 +88,11 @@ def test_rays_that_hardly_cross_give_no_depth():
 
 def test_a_view_with_few_matches_keeps_the_aligners_depths_and_is_named():
     views = posed(noisy())
-    few = [
-        replace(r, **_kept(r, torch.arange(len(r.conf)) < (3 if 4 in (r.a, r.b) else 10**6)))
-        for r in views.records
-    ]
-    result = MatchedDepth().depths(replace(views, records=tuple(few)), silent)
+    few = {
+        pair: select_matches(m, np.arange(len(m.conf)) < (3 if 4 in pair else 10**6))
+        for pair, m in views.matches.items()
+    }
+    result = MatchedDepth().depths(replace(views, matches=few), silent)
     assert torch.equal(result.dense[4].depth, views.dense[4].depth)
     assert [notice.subject for notice in result.notices] == ["depth", "4.jpg"]
     assert "keeps the aligner's depths" in result.notices[1].text
@@ -108,7 +106,7 @@ def test_the_unit_of_the_world_does_not_matter():
 
 def test_without_pairs_the_remedy_is_named():
     with pytest.raises(UserError, match="`depth=tsdf`"):
-        MatchedDepth().depths(replace(posed(), records=()), silent)
+        MatchedDepth().depths(replace(posed(), matches={}), silent)
 
 
 def test_the_published_depths_are_those_of_whole_maps_of_matches():
@@ -117,14 +115,12 @@ def test_the_published_depths_are_those_of_whole_maps_of_matches():
     for k in range(NUM_VIEWS):
         order = [k, *(other for other in range(NUM_VIEWS) if other != k)]
         maps = torch.full((1, NUM_VIEWS - 1, HEIGHT, WIDTH, 5), torch.nan, dtype=torch.float64)
-        for record in views.records:
-            for own, other, xy, there in (
-                (record.a, record.b, record.xy_a, record.xy_b),
-                (record.b, record.a, record.xy_b, record.xy_a),
-            ):
+        for (a, b), m in views.matches.items():
+            for own, other, xy, there in ((a, b, m.xy_a, m.xy_b), (b, a, m.xy_b, m.xy_a)):
                 if own == k:
-                    x, y = xy.long().unbind(1)
-                    maps[0, order.index(other) - 1, y, x] = torch.cat([xy, there, record.conf[:, None]], 1)
+                    x, y = xy.astype(int).T
+                    both = np.concatenate([xy, there, m.conf[:, None]], 1)
+                    maps[0, order.index(other) - 1, y, x] = torch.from_numpy(both)
         expected = matches_to_depth(views.K[order][None], views.cam_from_world[order][None], maps).depth[0]
         assert torch.isfinite(expected).any()
         torch.testing.assert_close(result.dense[k].depth, expected, rtol=1e-9, atol=0, equal_nan=True)
@@ -132,14 +128,10 @@ def test_the_published_depths_are_those_of_whole_maps_of_matches():
 
 def whole_pixels(views: Posed) -> Posed:
     """Return the views with matches of whole pixels, each pixel in one match of a pair."""
-    records = []
-    for record in views.records:
-        xy_a, xy_b = record.xy_a.round(), record.xy_b.round()
-        seen_a, seen_b, keep = set(), set(), []
-        for k, (one, other) in enumerate(zip(xy_a.tolist(), xy_b.tolist())):
-            if tuple(one) not in seen_a and tuple(other) not in seen_b:
-                keep.append(k)
-            seen_a.add(tuple(one))
-            seen_b.add(tuple(other))
-        records.append(replace(record, xy_a=xy_a[keep], xy_b=xy_b[keep], conf=record.conf[keep]))
-    return replace(views, records=tuple(records))
+    whole = {}
+    for pair, matches in views.matches.items():
+        xy_a, xy_b = matches.xy_a.round(), matches.xy_b.round()
+        first = [np.unique(xy, axis=0, return_index=True)[1] for xy in (xy_a, xy_b)]
+        keep = np.intersect1d(first[0], first[1])
+        whole[pair] = Matches(xy_a[keep], xy_b[keep], matches.conf[keep])
+    return replace(views, matches=whole)
