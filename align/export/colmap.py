@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from masks.errors import FormatError, OutputError
 from pairs.views.cameras import Cameras
+
+if TYPE_CHECKING:
+    import pycolmap
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +79,26 @@ def write_colmap(
         ) from error
 
 
+def open_model(folder: Path) -> pycolmap.Reconstruction:
+    """Return a COLMAP model, text or binary. Raises `FormatError` when there is none in the folder."""
+    import pycolmap
+
+    try:
+        return pycolmap.Reconstruction(folder)
+    except (ValueError, RuntimeError) as error:
+        raise FormatError(
+            f"{folder}: holds no COLMAP model ({str(error)[:120]}). Name the folder of its cameras, images "
+            "and points3D."
+        ) from error
+
+
 def read_colmap(folder: Path) -> tuple[Cameras, np.ndarray]:
     """Return the cameras (V) of a COLMAP model's images by their ids, and its points (P, 3): point id k is in
     row k - 1, and gaps stay zero.
 
     Raises `FormatError` when there is no model in the folder.
     """
-    import pycolmap
-
-    try:
-        model = pycolmap.Reconstruction(folder)
-    except (ValueError, RuntimeError) as error:
-        raise FormatError(
-            f"{folder}: holds no COLMAP model ({str(error)[:120]}). Name the folder of its cameras, images "
-            "and points3D."
-        ) from error
+    model = open_model(folder)
     images = [model.images[key] for key in sorted(model.images)]
     cam_from_world = np.tile(np.eye(4), (len(images), 1, 1))
     for v, image in enumerate(images):

@@ -96,7 +96,7 @@ def _views_with_mask_files(
     masks = [erode(mask, options.erode_px) for mask in loaded]
     usable, more = check_masks([path.name for path in paths], masks)
     views = [
-        _view(fact, open_image(fact.path), mask, options.grid)
+        view_of(fact, open_image(fact.path), mask, options.grid)
         for fact, mask, use in zip(facts, masks, usable)
         if use
     ]
@@ -114,7 +114,7 @@ def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions) -> _Fou
             continue
         varying = varying or bool(np.ptp(picture.alpha) > 0)
         masks.append(erode(mask_from_alpha(picture.alpha, fact.orientation), options.erode_px))
-        views.append(_view(fact, picture, masks[-1], options.grid))
+        views.append(view_of(fact, picture, masks[-1], options.grid))
     if not varying:
         return None
     if len(views) < len(facts):
@@ -129,7 +129,7 @@ def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions) -> _Fou
 
 
 def _views_without_masks(facts: Sequence[ImageFacts], masks_of: Path | str, options: LoadOptions) -> _Found:
-    views = [_view(fact, open_image(fact.path), None, options.grid) for fact in facts]
+    views = [view_of(fact, open_image(fact.path), None, options.grid) for fact in facts]
     text = "no masks: everything in the photos counts. An object on a turntable needs them (`masks` DIR)."
     return views, () if masks_of == "none" else (info("masks", text),)
 
@@ -144,7 +144,8 @@ def _require_all(paths: Sequence[Path], files: Sequence[Path | None], folder: Pa
         )
 
 
-def _view(fact: ImageFacts, picture: Picture, mask: Mask | None, grid: GridOptions) -> View:
+def view_of(fact: ImageFacts, picture: Picture, mask: Mask | None, grid: GridOptions) -> View:
+    """Return the view of one decoded photo with its mask, named after its file."""
     pixel_map = grid_map(str(fact.path), fact.size, fact.orientation, mask, grid)
     camera, focal = camera_id(fact), exif_focal(fact)
     content = digest(picture.content, fact.orientation, mask.bits if mask else "whole", camera, focal)

@@ -1,0 +1,38 @@
+"""What the dense aligner is given: directed pair predictions, pixel by pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class DirectedPair:
+    """What one run of a network says of a pair (i, j): points of both views in the frame of camera i.
+
+    A confidence of exactly 0 says that the pixel is absent: off the object, or without a finite point. It
+    then counts nowhere, and its point is 0. Networks' own confidences are above 0.
+    """
+
+    points_i: Tensor  # (H_i, W_i, 3)
+    points_j: Tensor  # (H_j, W_j, 3)
+    conf_i: Tensor  # (H_i, W_i)
+    conf_j: Tensor  # (H_j, W_j)
+
+
+@dataclass(frozen=True, slots=True)
+class DenseProblem:
+    """Views and directed pairs; entries of `pairs` belong to those of `edges`."""
+
+    sizes: tuple[tuple[int, int], ...]
+    """Height and width of every view."""
+    edges: tuple[tuple[int, int], ...]
+    """First and second view of every directed pair; both orders of a pair are two edges."""
+    pairs: Sequence[DirectedPair]
+    """May read from disk: whoever needs a pair twice asks twice. Half precision is allowed: users convert."""
+
+    @property
+    def num_views(self) -> int:
+        return len(self.sizes)
