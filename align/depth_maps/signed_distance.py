@@ -143,8 +143,7 @@ def _moves(field: _Field, view: int, band: float, rounds: int) -> tuple[np.ndarr
                 total += said * distance
                 heard[part] |= said > 0
             move[part] += np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
-    # A pixel that only its own view sees keeps its depth to the bit.
-    return np.where(heard, move, 0), heard
+    return move, heard
 
 
 def _lines(
