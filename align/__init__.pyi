@@ -1,4 +1,5 @@
 from .bundle.options import BundleOptions as BundleOptions
+from .dense.options import DenseOptions as DenseOptions
 from .depth_maps.matched_depth import MatchedDepth as MatchedDepth
 from .depth_maps.signed_distance import SignedDistance as SignedDistance
 from .evaluation.camera_errors import Evaluation as Evaluation

@@ -51,6 +51,10 @@ class Aligner(Protocol):
         """How far it believes poses that are known; none: it starts from no poses, and is given none."""
         ...
 
+    def with_fixed_poses(self) -> Aligner:
+        """Return the aligner that leaves known poses as they are; itself where it starts from none."""
+        ...
+
     def align(self, measurements: Measurements, known: Known, progress: Progress) -> Aligned:
         """Return cameras and depths of all views, which matches or known poses tie together.
 

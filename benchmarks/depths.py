@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from simulated import SIZE, Recipe, simulated
+from simulated import Recipe, simulated
 
 from align.demo.turntable import TurntableOptions, build_studio, render_turntable, render_view
 from align.depth_maps.source import Depths, DepthSource, Posed
@@ -38,6 +38,8 @@ from pairs.views.view import View
 
 PUBLISHED_SHARES = (0.005, 0.02)
 """Thresholds of the published refinement, which are in scene units, as shares of the median depth."""
+_SIZE = (224, 160)
+"""Width and height of the views of groups."""
 _BLOCK = 8
 """Side, in pixels, of the blocks within which a surface's roughness is measured."""
 
@@ -121,7 +123,7 @@ def group_rows(
     """Yield a line a source of what a simulated network says of a whole group."""
     import oracle
 
-    made = oracle.make_scene(shape, views=num_views, layout="ring", size=SIZE, backdrop="static", seed=seed)
+    made = oracle.make_scene(shape, views=num_views, layout="ring", size=_SIZE, backdrop="static", seed=seed)
     said = oracle.predict_group(made, noise=noise, seed=seed, masked=True)
     poses = np.tile(np.eye(4), (num_views, 1, 1))
     poses[:, :3] = said["w2c"]
@@ -131,7 +133,7 @@ def group_rows(
     depth = tuple(np.where(view.mask, z, 1).astype(np.float32) for view, z in zip(seen, said["depth"]))
     conf = tuple(np.where(view.mask, c, 1).astype(np.float32) for view, c in zip(seen, said["depth_conf"]))
     views = tuple(
-        View(f"{k:03d}", None, view.image, identity(SIZE), Mask(view.mask, "oracle"), f"{k}")
+        View(f"{k:03d}", None, view.image, identity(_SIZE), Mask(view.mask, "oracle"), f"{k}")
         for k, view in enumerate(seen)
     )
     predictions = Predictions(

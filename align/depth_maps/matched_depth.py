@@ -41,11 +41,11 @@ class MatchedDepth:
     """A view with fewer keeps the aligner's depths, and a warning names it."""
 
     def depths(self, posed: Posed, progress: Progress) -> Depths:
-        """Return the views with depths from their matches. Raises `UserError` where there are no pairs."""
-        if not posed.matches:
+        """Return the views with depths from their matches. Raises `UserError` where there are none."""
+        if not any(len(matches.conf) for matches in posed.matches.values()):
             raise UserError(
-                "`depth=matches`: this backend looks at all photos together and matches no pairs. Use "
-                "`depth=tsdf`, or another backend."
+                "`depth=matches`: no matches are known between the views; a backend that looks at all photos "
+                "together predicts none. Use `depth=tsdf`, or a backend that matches pairs."
             )
         ends: list[list[_Ends]] = [[] for _ in posed.dense]
         for done, (pair, matches) in enumerate(posed.matches.items()):

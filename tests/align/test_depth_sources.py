@@ -62,11 +62,11 @@ def test_what_the_aligner_says_off_the_object_changes_no_depth_on_it(
             )
 
 
-@pytest.mark.parametrize("preset", ["pointloom", "mast3r"])
+@pytest.mark.parametrize("preset", ["pointloom", "mast3r", "dust3r"])
 @pytest.mark.parametrize("depth", OTHERS)
 def test_cameras_stay_to_the_bit_and_the_report_tells_where_depths_come_from(preset: str, depth: str) -> None:
     chosen = PRESETS[preset]
-    if preset == "mast3r":
+    if preset != "pointloom":
         chosen = with_options(chosen, solver="least-squares")
     plain, other = (
         align_predictions(predictions(mask=OBJECT), replace(chosen, depth=source))

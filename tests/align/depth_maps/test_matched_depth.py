@@ -14,7 +14,7 @@ from align.depth_maps.source import Posed
 from align.depth_maps.triangulation import matches_to_depth
 from masks.errors import UserError
 from masks.progress import silent
-from pairs.prediction.predictions import Matches, select_matches
+from pairs.prediction.predictions import NO_MATCHES, Matches, select_matches
 
 SPARSE = MatchedDepth(block=None)
 
@@ -104,9 +104,10 @@ def test_the_unit_of_the_world_does_not_matter():
         torch.testing.assert_close(1000 * one.depth, other.depth, rtol=1e-9, atol=0, equal_nan=True)
 
 
-def test_without_pairs_the_remedy_is_named():
+@pytest.mark.parametrize("matches", [{}, {(0, 1): NO_MATCHES, (1, 2): NO_MATCHES}])
+def test_without_matches_the_remedy_is_named(matches):
     with pytest.raises(UserError, match="`depth=tsdf`"):
-        MatchedDepth().depths(replace(posed(), matches={}), silent)
+        MatchedDepth().depths(replace(posed(), matches=matches), silent)
 
 
 def test_the_published_depths_are_those_of_whole_maps_of_matches():
