@@ -54,17 +54,18 @@ PRESETS = {
     "mast3r": Preset(MAST3R),
     "mast3r-function": Preset(ALIGNER_FUNCTION),
     "mast3r-2024": Preset(MAST3R_2024),
+    "dense": Preset(DenseOptions(solver="least-squares", cut_out_motion=True)),
     "dust3r": Preset(DenseOptions()),
     "dust3r-demo": Preset(DenseOptions(schedule="linear")),
     "dust3r-modular": Preset(DenseOptions(mean="pairs")),
     "dust3r-pair": Preset(TwoViewOptions()),
 }
 """By the names that the command line takes: ours; MASt3R's demo, its aligner function's defaults, its first
-public version; DUSt3R's dense aligner with its own schedule and that of its demo, the modular one, and what
-its demo shows of two views."""
+public version; DUSt3R's losses by least squares; its aligner with its own schedule and that of its demo, the
+modular one, and what its demo shows of two views."""
 
 
-ALIGNERS = {"bundle": "pointloom", "sparse": "mast3r", "dense": "dust3r"}
+ALIGNERS = {"bundle": "pointloom", "sparse": "mast3r", "dense": "dense"}
 """The preset that stands for an aligner, by the aligner's name."""
 
 DEPTHS: dict[str, DepthSource | None] = {

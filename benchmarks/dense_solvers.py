@@ -15,13 +15,13 @@ from plain_dense import plain_descent, plain_pairs
 from simulated import Recipe, simulated
 
 from align.dense.descent import descend
+from align.dense.initial.start import start_from_tree
 from align.dense.objective import loss
 from align.dense.options import DenseOptions
 from align.dense.parameters import DenseParameters, Frozen
 from align.dense.poses import focals, random_parameters, view_poses
 from align.dense.problem import DenseProblem, DirectedPair
 from align.dense.second_order.least_squares import descend_by_least_squares
-from align.dense.start import start_from_tree
 from align.dense.terms import gather_terms
 from pairs.prediction.predictions import Predictions
 from pairs.views.view import grid_mask

@@ -60,8 +60,8 @@ class Align:
     """What aligns. bundle: ours (default); sparse: MASt3R's losses, of anchors and matches; dense: DUSt3R's,
     of all pixels of the pointmaps."""
     preset: str = "auto"
-    """Settings of the aligner. auto: pointloom, mast3r or dust3r, by --aligner; others are the published
-    ones: mast3r-function, mast3r-2024; dust3r-demo, dust3r-modular, dust3r-pair (two views)."""
+    """Settings of the aligner. auto: pointloom, mast3r or dense, by --aligner; others are the published
+    ones: mast3r-function, mast3r-2024; dust3r, dust3r-demo, dust3r-modular, dust3r-pair (two views)."""
     solver: Literal["preset", "adam", "least-squares"] = "preset"
     """How the published losses are minimised: adam, as published, or least-squares, far faster. The preset
     pointloom has its own."""

@@ -74,8 +74,8 @@ class Reconstruct:
     """What aligns. bundle: ours (default); sparse: MASt3R's losses, of anchors and matches; dense: DUSt3R's,
     of all pixels of the pointmaps."""
     preset: str = "auto"
-    """Settings of the aligner. auto: pointloom, mast3r or dust3r, by --aligner; others are the published
-    ones: mast3r-function, mast3r-2024; dust3r-demo, dust3r-modular, dust3r-pair (two photos)."""
+    """Settings of the aligner. auto: pointloom, mast3r or dense, by --aligner; others are the published
+    ones: mast3r-function, mast3r-2024; dust3r, dust3r-demo, dust3r-modular, dust3r-pair (two photos)."""
     poses: Literal["soft", "frozen"] = "soft"
     """What the aligner does with camera poses of the backend, if it has any. soft: it improves them; frozen:
     they stay."""

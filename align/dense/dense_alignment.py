@@ -24,6 +24,7 @@ from align.dense.options import DenseOptions, TwoViewOptions
 from align.dense.parameters import DenseParameters, Frozen
 from align.dense.poses import intrinsics, random_parameters, view_poses
 from align.dense.problem import DenseProblem, view_confidences
+from align.dense.second_order.least_squares import descend_by_least_squares
 from align.dense.terms import gather_terms
 from align.dense.two_views import place_two_views
 from align.depth_maps.dense_view import DenseView
@@ -56,7 +57,8 @@ def dense_align(
     beginning = _begin(problem, measurements, options, known)
     terms = gather_terms(problem, options, torch.float32)
     before = loss(terms, beginning.start.parameters, beginning.frozen)
-    descent = descend(terms, beginning.start.parameters, beginning.frozen, progress)
+    solver = descend if options.solver == "adam" else descend_by_least_squares
+    descent = solver(terms, beginning.start.parameters, beginning.frozen, progress)
     ended = loss(terms, descent.parameters, beginning.frozen)
     cameras, depth = _in_world(descent.parameters, problem, options, known, beginning)
     dense = _dense_views(depth, _confidences(problem, measurements, options), cameras)
@@ -69,7 +71,7 @@ def dense_align(
     )
     figures = {
         "solver": options.solver,
-        "steps": len(descent.losses),
+        "steps": descent.num_steps,
         "loss at the start": _finite(before),
         "final loss": _finite(ended),
         **agreement.figures(),
@@ -221,7 +223,7 @@ def _confidences(problem: DenseProblem, measurements: Measurements, options: Den
 def _verdict(descent: DenseDescent, before: float, after: float) -> Notice:
     figures = f"mean weighted distance {before:.4g} -> {after:.4g}"
     if descent.stopped == "finished":
-        return info("alignment", f"{figures} in {len(descent.losses)} steps.")
+        return info("alignment", f"{figures} in {descent.num_steps} steps.")
     return warning("alignment", f"the descent broke off ({descent.stopped}): {figures}.")
 
 

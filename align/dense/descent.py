@@ -25,6 +25,7 @@ class DenseDescent:
     """(I,), double, before each step; of least squares at the start and the end."""
     rates: Tensor
     """(I,), double, learning rates; of least squares none."""
+    num_steps: int
     stopped: str
     """Why it ended: "finished", or what went wrong and where."""
 
@@ -61,6 +62,7 @@ def descend(
         parameters,
         torch.tensor(losses, dtype=torch.float64),
         torch.tensor(rates, dtype=torch.float64),
+        len(losses),
         stopped,
     )
 

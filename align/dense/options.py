@@ -42,13 +42,15 @@ class DenseOptions:
     seed: int = 0
     poses: Literal["start", "fixed"] = "start"
     """What is done with poses that are known: they are where the descent starts, or they stay."""
+    cut_out_motion: bool = False
+    """Where no view has a mask, and an object turns before a still backdrop, align the object alone."""
     mask_sky: bool = False
     """Take all confidence from pixels that look like sky when all is done."""
 
     @property
     def reading(self) -> ReadingOptions:
-        """The pairs' pointmaps tie views together. As published, nothing is cut out that no mask says."""
-        return ReadingOptions(ties="pointmaps", cut_out_motion=False)
+        """The pairs' pointmaps tie views together."""
+        return ReadingOptions(ties="pointmaps", cut_out_motion=self.cut_out_motion)
 
     @property
     def pose_prior(self) -> PosePrior:

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from align.dense.descent import DenseDescent
+from align.dense.initial.start import keep_frozen
 from align.dense.objective import loss, pieces
 from align.dense.parameters import DenseParameters, Frozen
 from align.dense.poses import view_maps
 from align.dense.second_order.depth import follow
 from align.dense.second_order.equations import maps_at, reduced_equations, weighted
 from align.dense.second_order.unknowns import Unknowns, free_unknowns, moved, unknowns_of
-from align.dense.start import keep_frozen
 from align.dense.terms import DenseTerms, thinned
 from align.solver.least_squares import (
     LevenbergMarquardtOptions,
@@ -92,8 +92,10 @@ def descend_by_least_squares(
     ended = loss(terms, found, frozen)
     if not ended <= began:  # NaN is not
         stopped = f"no loss below that of the start, {began:.6g}, in {num_steps} steps"
-        return DenseDescent(start, torch.tensor([began, began], dtype=torch.float64), torch.empty(0), stopped)
-    return DenseDescent(found, torch.tensor([began, ended], dtype=torch.float64), torch.empty(0), "finished")
+        losses = torch.tensor([began, began], dtype=torch.float64)
+        return DenseDescent(start, losses, torch.empty(0), num_steps, stopped)
+    losses = torch.tensor([began, ended], dtype=torch.float64)
+    return DenseDescent(found, losses, torch.empty(0), num_steps, "finished")
 
 
 def _with_dtype(parameters: DenseParameters, dtype: torch.dtype) -> DenseParameters:

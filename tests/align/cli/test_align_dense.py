@@ -22,12 +22,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_dense_aligner_is_asked_for_by_its_name_or_by_a_preset(folder: Path, tmp_path: Path) -> None:
-    for name, options in (("a", ["--aligner", "dense"]), ("b", ["--preset", "dust3r"])):
+    for name, options in (("a", ["--aligner", "dense"]), ("b", ["--preset", "dense"])):
         assert main(["align", str(folder), "--out", str(tmp_path / name), *options]) == 0
     a, b = (load_scene(tmp_path / name) for name in "ab")
     assert pair_errors(a.cameras.cam_from_world, TRUTH)[0].max() < 0.3
     np.testing.assert_array_equal(a.cameras.cam_from_world, b.cameras.cam_from_world)
-    assert a.report.figures["solver"] == "adam"
+    assert a.report.figures["solver"] == "least-squares"
 
 
 @pytest.mark.parametrize("aligner", ["bundle", "dense"])
@@ -42,8 +42,8 @@ def test_an_alignment_starts_from_a_scene(folder: Path, tmp_path: Path, aligner:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--aligner", "dense", "--preset", "mast3r"], "Use --preset dust3r or dust3r-demo"),
-        (["--aligner", "dense", "--pose-sigma", "2"], "--pose-sigma: the preset dust3r has no such choice"),
+        (["--aligner", "dense", "--preset", "mast3r"], "Use --preset dense or dust3r or dust3r-demo"),
+        (["--aligner", "dense", "--pose-sigma", "2"], "--pose-sigma: the preset dense has no such choice"),
         (["--aligner", "dense", "--poses", "frozen"], "states no poses"),
         (["--preset", "dust3r-pair"], "given are 5 views"),
         (["--aligner", "dense", "--start", "nowhere"], "nowhere"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from small_predictions import ENTRIES, NUM_VIEWS, TRUTH, predictions, small_view
 from small_scene import HEIGHT, WIDTH, intrinsics
+from tilted_predictions import stated as tilted
 
 from align.dense import from_predictions
 from align.global_alignment import align_components, align_connected, align_predictions, register_views
@@ -55,7 +56,7 @@ def assert_same(a: Scene, b: Scene) -> None:
         np.testing.assert_array_equal(seen.conf, other.conf)
 
 
-@pytest.mark.parametrize("name", ["dust3r", "dust3r-demo", "dust3r-modular"])
+@pytest.mark.parametrize("name", ["dense", "dust3r", "dust3r-demo", "dust3r-modular"])
 def test_exact_predictions_give_the_true_cameras(name: str) -> None:
     scene = align_predictions(predictions(), with_options(PRESETS[name], num_iterations=100))
     assert rotation_errors(scene.cameras.cam_from_world, TRUTH).max() < 0.3
@@ -220,6 +221,12 @@ def test_equal_confidences_all_over_are_no_obstacle() -> None:
     assert rotation_errors(scene.cameras.cam_from_world, TRUTH).max() < 1
 
 
+def test_least_squares_end_lower_than_the_published_descent() -> None:
+    adam, second = (align_predictions(tilted(), PRESETS[name]) for name in ("dust3r", "dense"))
+    assert second.report.figures["final loss"] <= adam.report.figures["final loss"]
+    assert second.report.figures["solver"] == "least-squares"
+
+
 def test_sky_has_no_confidence() -> None:
     given = predictions()
     views = [replace(view, image=np.full_like(view.image, (90, 150, 240))) for view in given.views]
@@ -238,7 +245,7 @@ def test_too_little_memory_is_told_before_any_work(monkeypatch: pytest.MonkeyPat
 
 def test_an_aligner_and_a_preset_must_fit() -> None:
     assert preset_for(None, "auto") == "pointloom"
-    assert preset_for("dense", "auto") == "dust3r"
+    assert preset_for("dense", "auto") == "dense"
     assert preset_for("dense", "dust3r-demo") == "dust3r-demo"
-    with pytest.raises(UserError, match="dust3r or dust3r-demo"):
+    with pytest.raises(UserError, match="dense or dust3r or dust3r-demo"):
         preset_for("dense", "mast3r")
