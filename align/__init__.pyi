@@ -1,5 +1,7 @@
 from .bundle.options import BundleOptions as BundleOptions
 from .dense.options import DenseOptions as DenseOptions
+from .depth_maps.matched_depth import MatchedDepth as MatchedDepth
+from .depth_maps.signed_distance import SignedDistance as SignedDistance
 from .evaluation.camera_errors import Evaluation as Evaluation
 from .evaluation.camera_errors import evaluate as evaluate
 from .global_alignment import align_components as align_components
@@ -11,6 +13,7 @@ from .measurements.known_cameras import PosePrior as PosePrior
 from .pipeline import reconstruct as reconstruct
 from .points import PointCloud as PointCloud
 from .points import point_cloud as point_cloud
+from .presets import DEPTHS as DEPTHS
 from .presets import PRESETS as PRESETS
 from .presets import Preset as Preset
 from .scene import Report as Report

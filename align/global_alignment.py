@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from align.aligned import Aligner, scene_of
+from align.aligned import Aligner, scene_of, with_depths
 from align.initial.stated_cameras import check_scene_cameras, check_stated_cameras, check_stated_intrinsics
 from align.localise.known_scene import extended, require_same_grids, with_fixed_views, with_scene
 from align.measurements.components import (
@@ -203,6 +203,8 @@ def _solved(job: _Job, number: int, progress: Progress, fixed_scene: Scene | Non
         names = [view.name for view in job.measurements.predictions.views]
         notices = (*notices, *other_components(job.components, number, names))
     aligned = job.aligner.align(measurements, known, progress)
+    views = measurements.predictions.views
+    aligned = with_depths(aligned, views, measurements.records, job.preset.depth, progress)
     progress("cleaning", 0, 1)
     return replace(scene_of(measurements.predictions, aligned, notices, job.preset.clean), inputs=job.inputs)
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from align.aligned import Aligned, scene_of
+from align.aligned import Aligned, scene_of, with_depths
 from align.depth_maps.dense_view import DenseView
+from align.depth_maps.source import DepthSource
 from align.localise.known_scene import require_same_grids
 from align.presets import POINTLOOM
 from align.scene import Scene
@@ -23,12 +24,15 @@ from pairs.views.cameras import Cameras
 from pairs.views.view import grid_mask
 
 
-def group_scene(predictions: Predictions, progress: Progress = silent) -> Scene:
-    """Return the scene of predictions of a whole group.
+def group_scene(
+    predictions: Predictions, depth: DepthSource | None = None, progress: Progress = silent
+) -> Scene:
+    """Return the scene of predictions of a whole group, with depths of a source or the network's.
 
     A pixel off the object, or one that the network is not sure of at all, has neither depth nor confidence;
     confidence is taken from points that stand before what another view sees more surely. Views without any
-    such pixel are left out by name. Raises `ReconstructionError` when none is left.
+    such pixel are left out by name. Raises `ReconstructionError` when none is left, `UserError` when the
+    depths are to come from matches: a group has none.
     """
     group = predictions.group
     if group is None:
@@ -46,9 +50,9 @@ def group_scene(predictions: Predictions, progress: Progress = silent) -> Scene:
     without_depth = [left_out(name, text) for k, name in enumerate(names) if k not in kept]
     cameras = Cameras(group.cameras.K[kept], group.cameras.cam_from_world[kept])
     dense = tuple(_dense(group, k, known[k]) for k in kept)
-    progress("cleaning", 0, 1)
     part = replace(predictions, views=tuple(predictions.views[k] for k in kept), edges=())
-    aligned = Aligned(cameras, dense, (), {})
+    aligned = with_depths(Aligned(cameras, dense, (), {}), part.views, (), depth, progress)
+    progress("cleaning", 0, 1)
     scene = scene_of(part, aligned, (*predictions.notices, *without_depth), POINTLOOM.clean)
     return replace(scene, inputs=names)
 

@@ -64,7 +64,7 @@ def reconstruct(
     kept = PredictionStore(user_store_folder() if store is None else Path(store))
     predictions = backend.predict(views, _edges(graph, backend, views, kept, progress), kept, progress)
     if _leaves_nothing_to_align(predictions):
-        scene = group_scene(predictions, progress)
+        scene = group_scene(predictions, preset.depth, progress)
     else:
         scene = align_predictions(predictions, preset, progress)
     report = Report((*notices, *scene.report.notices, *_not_heard(preset, predictions)), scene.report.figures)
@@ -77,7 +77,7 @@ def _leaves_nothing_to_align(predictions: Predictions) -> bool:
 
 def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
     """Return a warning when a preset was chosen that could change nothing."""
-    if _leaves_nothing_to_align(predictions) and preset != PRESETS["pointloom"]:
+    if _leaves_nothing_to_align(predictions) and replace(preset, depth=None) != PRESETS["pointloom"]:
         return (
             warning(
                 "preset",

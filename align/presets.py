@@ -9,6 +9,9 @@ from align.aligned import Aligner
 from align.bundle.options import BundleOptions
 from align.dense.options import DenseOptions, TwoViewOptions
 from align.depth_maps.clean import CleanOptions
+from align.depth_maps.matched_depth import MatchedDepth
+from align.depth_maps.signed_distance import SignedDistance
+from align.depth_maps.source import DepthSource
 from align.measurements.known_cameras import PosePrior
 from align.sparse.options import ALIGNER_FUNCTION, MAST3R, MAST3R_2024
 from masks.errors import UserError
@@ -26,6 +29,8 @@ class Preset:
     aligner."""
     clean: CleanOptions = field(default_factory=CleanOptions)
     """How points that other views contradict are found."""
+    depth: DepthSource | None = None
+    """Where depths come from once the cameras stand; none: they are the aligner's."""
 
 
 POINTLOOM = Preset(
@@ -62,6 +67,13 @@ modular one, and what its demo shows of two views."""
 
 ALIGNERS = {"bundle": "pointloom", "sparse": "mast3r", "dense": "dense"}
 """The preset that stands for an aligner, by the aligner's name."""
+
+DEPTHS: dict[str, DepthSource | None] = {
+    "aligned": None,
+    "tsdf": SignedDistance(),
+    "matches": MatchedDepth(),
+}
+"""By the names that the command line takes: the aligner's, moved to where the views agree, from matches."""
 
 
 def has_option(preset: Preset, name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +15,7 @@ from align.global_alignment import align_components, align_connected, align_pred
 from align.group_scene import with_start
 from align.measurements.known_cameras import PosePrior
 from align.presets import (
+    DEPTHS,
     PRESETS,
     Preset,
     has_option,
@@ -75,6 +76,10 @@ class Align:
     """Whether principal points that views.json does not state may leave the middle of the picture. For an
     object in the middle of all its pictures
     they can hardly be told from a turn of the camera."""
+    depth: Literal["aligned", "tsdf", "matches"] = "aligned"
+    """Where depths come from once the cameras stand. aligned: from the aligner; tsdf: the same, moved to
+    where the surfaces of all views agree;
+    matches: from triangulated matches, and no depth where there are none."""
     parts: Literal["each", "largest", "error"] = "each"
     """When no matches tie all views together. each: a scene of every part, further ones in SCENE/part-2, ...;
     largest: of that alone;
@@ -159,7 +164,7 @@ class Align:
             options["pose_prior"] = PosePrior(self.pose_sigma, self.place_sigma)
         if self._given("principal_point"):
             options["principal_point_sigma"] = _FREE_PRINCIPAL_POINT
-        preset = with_options(preset, **options)
+        preset = replace(with_options(preset, **options), depth=DEPTHS[self.depth])
         return with_fixed_poses(preset) if self.poses == "frozen" else preset
 
     def _aligned(

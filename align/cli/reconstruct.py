@@ -10,7 +10,7 @@ import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.pipeline import reconstruct
-from align.presets import preset_for, preset_named, with_fixed_poses
+from align.presets import DEPTHS, preset_for, preset_named, with_fixed_poses
 from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
 from masks.errors import UserError
@@ -79,6 +79,10 @@ class Reconstruct:
     poses: Literal["soft", "frozen"] = "soft"
     """What the aligner does with camera poses of the backend, if it has any. soft: it improves them; frozen:
     they stay."""
+    depth: Literal["aligned", "tsdf", "matches"] = "aligned"
+    """Where depths come from once the cameras stand. aligned: from the aligner; tsdf: the same, moved to
+    where the surfaces of all views agree;
+    matches: from triangulated matches, and no depth where there are none."""
     longest: Annotated[int | None, tyro.conf.arg(metavar="PX")] = None
     """Longest side of the depth maps, 512 when not given; networks have grids of their own."""
     crop: bool = False
@@ -110,6 +114,7 @@ class Reconstruct:
         display("opening the backend", 0, 1)
         backend = self._backend()
         preset = preset_named(preset_for(self.aligner, self.preset))
+        preset = replace(preset, depth=DEPTHS[self.depth])
         grid = GridOptions(crop_to_object=self.crop)
         return reconstruct(
             self.images,

@@ -20,6 +20,7 @@ _ALIKE = {
     "backend",
     "batch",
     "crop",
+    "depth",
     "device",
     "engine",
     "fill",
