@@ -204,6 +204,8 @@ def main() -> None:
         sources = DEPTHS | published if arguments.published and seed == 0 else DEPTHS
         for preset in ("pointloom", "mast3r"):
             _print(f"vase 16, seed {seed}, {preset}", ring_rows(recipe, preset, arguments.folder, sources))
+    recipe = Recipe("vase", 8, 0, "complete")
+    _print("vase 8, dense", ring_rows(recipe, "dense", arguments.folder, DEPTHS))
     recipe = Recipe("vase", 64, 0, "ring")
     _print("vase 64, pointloom", ring_rows(recipe, "pointloom", arguments.folder, DEPTHS))
     for shape, seed, noise in (("vase", 0, "default"), ("house", 1, "default"), ("vase", 0, "high")):
