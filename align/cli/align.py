@@ -15,7 +15,7 @@ from align.global_alignment import align_components, align_connected, align_pred
 from align.measurements.known_cameras import PosePrior
 from align.presets import Preset, has_option, preset_named, presets_with, with_options
 from align.scene import Scene
-from align.scene_folder import load_scene, remove_parts, save_scene
+from align.scene_folder import load_scene, remove_parts, save_scenes
 from masks.errors import StatedCamerasError, UserError
 from pairs.backends.precomputed import read_predictions
 from pairs.prediction.predictions import Predictions
@@ -151,6 +151,5 @@ class Align:
 
     def _save(self, scenes: Mapping[Path, Scene]) -> None:
         """Write the scenes in the place of those of an earlier run."""
-        remove_parts(self.out)
-        for folder, scene in scenes.items():
-            save_scene(scene, folder)
+        save_scenes(scenes)
+        remove_parts(self.out, keep=scenes)

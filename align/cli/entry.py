@@ -16,6 +16,13 @@ def run() -> int:
     except KeyboardInterrupt:
         sys.stderr.write("pointloom: interrupted.\n")
         return 130
+    except (MemoryError, ImportError, OSError) as error:
+        from masks.memory import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        sys.stderr.write("pointloom: the memory does not suffice to begin. Close other programs.\n")
+        return 2
 
 
 def _run() -> int:

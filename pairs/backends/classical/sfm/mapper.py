@@ -7,8 +7,8 @@ and prints to standard error, and a crash inside it becomes an error there inste
 from __future__ import annotations
 
 import importlib.util
-import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from masks.errors import MissingExtraError
+from masks.temporary_folder import temporary_folder
 from pairs.backends.classical.sfm.matching import Pair
 from pairs.backends.classical.sfm.verification import VerifiedPair, shift_fundamental
 from pairs.engines.engines import Workers
@@ -105,8 +106,8 @@ def solve_apart(job: MapperJob, workers: Workers) -> MapperModel | None:
     `SolverError` with its last words.
     """
     # The folder belongs to this process: the other one is killed on Ctrl-C and could not clear it away.
-    with tempfile.TemporaryDirectory(prefix="pointloom-") as folder:
-        return workers.apart(run_mapper, (job, Path(folder)))
+    with temporary_folder() as folder:
+        return workers.apart(run_mapper, (job, folder))
 
 
 def run_mapper(task: tuple[MapperJob, Path]) -> MapperModel | None:
@@ -115,8 +116,8 @@ def run_mapper(task: tuple[MapperJob, Path]) -> MapperModel | None:
     """
     job, folder = task
     # Another machine of a cluster has not the caller's folder.
-    with tempfile.TemporaryDirectory(dir=folder if folder.exists() else None) as own:
-        return _run_in(Path(own), job)
+    with nullcontext(folder) if folder.exists() else temporary_folder() as own:
+        return _run_in(own, job)
 
 
 def _run_in(folder: Path, job: MapperJob) -> MapperModel | None:
