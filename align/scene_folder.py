@@ -33,6 +33,7 @@ from pairs.views.cameras import Cameras
 SCENE_FORMAT = 1
 """Version of the folder's layout; a newer one is refused."""
 _ARRAYS = "views.safetensors"
+_FILES = ("scene.json", _ARRAYS)
 _NEW_ARRAYS = re.compile(r"views\.([0-9a-f]{64})\.safetensors")
 """Name of arrays that are written and not yet in their place."""
 
@@ -112,8 +113,9 @@ def _settle(folder: Path) -> None:
     that is done, and if it cannot be, the folder can be read all the same.
     """
     with contextlib.suppress(OSError, ValueError):
-        document = folder / "scene.json"
-        digest = json.loads(document.read_text())["arrays_digest"] if document.exists() else None
+        stated = folder / "scene.json"
+        document = json.loads(stated.read_text()) if stated.exists() else None
+        digest = document.get("arrays_digest") if isinstance(document, dict) else None
         for path in folder.iterdir():
             if not (found := _NEW_ARRAYS.fullmatch(path.name)):
                 continue
@@ -130,15 +132,17 @@ def remove_parts(folder: Path, keep: Collection[Path] = ()) -> None:
     Raises `OutputError` when that cannot be.
     """
     for part in sorted(folder.iterdir()):
-        if re.fullmatch(r"part-\d+", part.name) and part not in keep and (part / "scene.json").is_file():
+        # What an interrupted removal has left is one, too.
+        holds_one = any((part / name).is_file() for name in _FILES)
+        if re.fullmatch(r"part-\d+", part.name) and part not in keep and holds_one:
             _remove_scene(part)
 
 
 def _remove_scene(folder: Path) -> None:
     """Remove a scene's files from a folder, and the folder if nothing else is in it."""
     try:
-        for path in (folder / "scene.json", folder / _ARRAYS):
-            path.unlink(missing_ok=True)
+        for name in _FILES:
+            (folder / name).unlink(missing_ok=True)
         _settle(folder)
         if not any(folder.iterdir()):
             folder.rmdir()
@@ -189,8 +193,10 @@ def _arrays(folder: Path, digest: str | None) -> Arrays:
         return read_arrays(folder / _ARRAYS)
     new = f"views.{digest}.safetensors"
     # Between the two renames of `save_scenes` they still have the name that they were written under.
-    unsettled = _NEW_ARRAYS.fullmatch(new) and (folder / new).exists()
-    return read_sealed(folder / (new if unsettled else _ARRAYS), digest=digest)
+    if _NEW_ARRAYS.fullmatch(new):
+        with contextlib.suppress(FileNotFoundError):
+            return read_sealed(folder / new, digest=digest)
+    return read_sealed(folder / _ARRAYS, digest=digest)
 
 
 def _parse(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Scene:
