@@ -25,6 +25,7 @@ from masks.whole_file import (
     require_folder,
     stage,
     sweep_temporary_files,
+    sync_folder,
     write_whole,
 )
 from pairs.prediction.sealed_arrays import Arrays, digest_of, read_arrays, read_sealed, seal
@@ -64,6 +65,8 @@ def save_scenes(scenes: Mapping[Path, Scene]) -> None:
             # The first last: further parts without it are no scene.
             while staged:
                 commit(staged.pop())
+            for folder in scenes:
+                sync_folder(folder)
         finally:
             for left in staged:
                 discard(left)

@@ -38,11 +38,13 @@ def write_whole(path: Path, content: bytes | bytearray) -> None:
     A killed run, a full disk or a power cut leave either the old file or the new one. A link is followed.
     Raises `OutputError` when the place cannot be written or is no file, such as a device or a pipe.
     """
-    commit(stage(path, content))
+    staged = stage(path, content)
+    commit(staged)
+    sync_folder(staged.path.parent)
 
 
 def stage(path: Path, content: bytes | bytearray) -> StagedFile:
-    """Do all of `write_whole` that can fail for want of space; `commit` or `discard` must follow."""
+    """Write a file and bring it to the disk, under a temporary name; `commit` or `discard` must follow."""
     with _refusal_told(path):
         place = _place(path)
         require_folder(place.parent)
@@ -66,7 +68,10 @@ def require_folder(folder: Path) -> None:
 
 
 def commit(staged: StagedFile) -> None:
-    """Put a staged file into its place. Raises `OutputError` when that cannot be, which discards it."""
+    """Put a staged file into its place. Raises `OutputError` when that cannot be, which discards it.
+
+    A power cut may undo it as long as `sync_folder` has not followed.
+    """
     with _refusal_told(staged.path):
         try:
             if os.name == "nt":
@@ -76,7 +81,16 @@ def commit(staged: StagedFile) -> None:
             discard(staged)
             raise
         staged.opened.close()
-        _sync_folder(staged.path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a rename to the disk, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def discard(staged: StagedFile) -> None:
@@ -129,16 +143,6 @@ def _write_all(opened: FileIO, content: bytes | bytearray) -> None:
     rest = memoryview(content)
     while len(rest):
         rest = rest[opened.write(rest) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring a rename to the disk, where the system can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from align.cli.export import Export
 from align.cli.info import Info
 from align.cli.match import Match
 from align.cli.reconstruct import Reconstruct
-from align.cli.terminal import TerminalLog
+from align.cli.terminal import TerminalLog, standard_output
 from masks.errors import PointloomError, UserError
 from masks.memory import is_out_of_memory
 from masks.temporary_folder import sweep_temporary_folders
@@ -72,12 +72,15 @@ def parse(arguments: Sequence[str]) -> Command:
         tyro.conf.EnumChoicesFromValues,
     )
     try:
-        return tyro.cli(_Any, prog="pointloom", description=_ABOUT, args=list(arguments), config=config)  # pyright: ignore[reportCallIssue,reportArgumentType]
+        with standard_output():
+            return tyro.cli(_Any, prog="pointloom", description=_ABOUT, args=list(arguments), config=config)  # pyright: ignore[reportCallIssue,reportArgumentType]
     except SystemExit:
         for name in arguments:
             if name.startswith("-") and Path(name).exists():
                 print_error(f"{name}: for a name that begins with a dash write ./{name}")
         raise
+    # Whoever reads the help has seen enough.
+    raise SystemExit(EXIT_OK)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,9 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, handlers=[TerminalLog()])
     _answer_signals()
     sweep_temporary_folders()
-    command = parse(sys.argv[1:] if arguments is None else arguments)
     try:
-        command.run()
+        parse(sys.argv[1:] if arguments is None else arguments).run()
     except UserError as error:
         print_error(str(error))
         return EXIT_USER

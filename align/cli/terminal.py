@@ -63,8 +63,10 @@ def standard_output() -> Iterator[TextIO]:
             with open(os.devnull, "w", encoding="utf-8") as nothing:
                 yield nothing
         else:
-            yield sys.stdout
-            sys.stdout.flush()
+            try:
+                yield sys.stdout
+            finally:
+                sys.stdout.flush()
     except BrokenPipeError:
         _into_nothing(sys.stdout)
     except OSError as error:

@@ -19,7 +19,7 @@ from typing import TypeVar
 import numpy as np
 
 from masks.errors import FormatError
-from masks.whole_file import sweep_temporary_files, write_whole
+from masks.whole_file import commit, stage, sweep_temporary_files
 from pairs.prediction.sealed_arrays import Arrays, read_sealed, seal
 
 _log = logging.getLogger(__name__)
@@ -99,7 +99,9 @@ class PredictionStore:
 
     def put(self, kind: str, key: str, arrays: Arrays) -> None:
         """Write an entry atomically. Raises `OutputError` when the disk refuses."""
-        write_whole(self.path(kind, key), seal(arrays, _seal_name(kind, key)))
+        # The folder is not brought to the disk, which would take as long again: an entry that disappears in a
+        # power cut is made again.
+        commit(stage(self.path(kind, key), seal(arrays, _seal_name(kind, key))))
 
     def sweep(self) -> None:
         """Remove the half-written files that killed runs left; no entry is touched."""

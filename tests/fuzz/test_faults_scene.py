@@ -8,45 +8,24 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import faulty_disk
 import numpy as np
 import pytest
+from flat_scene import flat_scene
 from safetensors.numpy import save
 
-from align.scene import Report, Scene, SceneView
+from align.scene import Scene
 from align.scene_folder import load_scene, remove_parts, save_scene, save_scenes
 from masks.errors import FormatError, OutputError
-from masks.pixelmap import identity
 from pairs.prediction.sealed_arrays import read_sealed
-from pairs.views.cameras import Cameras
 
 OLD, NEW = 1.0, 2.0
 
 
-def scene(depth: float) -> Scene:
-    """Return a scene that its depth tells from others."""
-    view = SceneView(
-        "a.png",
-        "one",
-        identity((4, 3)),
-        np.full((3, 4), depth, np.float32),
-        np.ones((3, 4), np.float32),
-        np.zeros((3, 4, 3), np.uint8),
-        np.ones((3, 4), bool),
-    )
-    cameras = Cameras(np.array([[[5.0, 0, 2], [0, 5, 1], [0, 0, 1]]]), np.eye(4)[None])
-    return Scene((view, replace(view, name="b.png")), _twice(cameras), ("a.png",), ((0, 1),), Report())
-
-
-def _twice(cameras: Cameras) -> Cameras:
-    return Cameras(*(np.repeat(array, 2, 0) for array in (cameras.K, cameras.cam_from_world)))
-
-
 def scenes(folder: Path, depth: float) -> dict[Path, Scene]:
-    return {folder: scene(depth), folder / "part-2": scene(10 * depth)}
+    return {folder: flat_scene(depth), folder / "part-2": flat_scene(10 * depth)}
 
 
 def depth_in(folder: Path) -> float:
@@ -127,7 +106,7 @@ print(faulty_disk.die_at_every_call(work))
 def test_a_kill_at_any_call_leaves_the_older_scene_or_the_new_one(tmp_path: Path, before: str) -> None:
     template = written_before(tmp_path / "before", before)
     if before == "old":
-        save_scene(scene(30 * OLD), template / "part-3")
+        save_scene(flat_scene(30 * OLD), template / "part-3")
     for k in range(100):
         shutil.copytree(template, tmp_path / str(k))
     path = (*filter(None, sys.path), str(Path(__file__).parent))
@@ -156,14 +135,14 @@ def test_a_kill_at_any_call_leaves_the_older_scene_or_the_new_one(tmp_path: Path
 def test_a_file_of_a_similar_name_is_left_alone(tmp_path: Path) -> None:
     mine = tmp_path / "views.backup.safetensors"
     mine.write_bytes(b"mine")
-    save_scene(scene(OLD), tmp_path)
-    save_scene(scene(NEW), tmp_path)
+    save_scene(flat_scene(OLD), tmp_path)
+    save_scene(flat_scene(NEW), tmp_path)
     assert mine.read_bytes() == b"mine"
     assert tree(tmp_path) == SCENE | {mine.name}
 
 
 def test_every_flipped_bit_of_a_scenes_arrays_is_seen(tmp_path: Path) -> None:
-    save_scene(scene(OLD), tmp_path)
+    save_scene(flat_scene(OLD), tmp_path)
     path = tmp_path / "views.safetensors"
     whole = path.read_bytes()
     for bit in np.random.default_rng(0).integers(8 * len(whole), size=40).tolist():
@@ -175,21 +154,21 @@ def test_every_flipped_bit_of_a_scenes_arrays_is_seen(tmp_path: Path) -> None:
 
 
 def test_arrays_of_another_scene_are_not_taken_for_this_ones(tmp_path: Path) -> None:
-    save_scene(scene(OLD), tmp_path / "a")
-    save_scene(scene(NEW), tmp_path / "b")
+    save_scene(flat_scene(OLD), tmp_path / "a")
+    save_scene(flat_scene(NEW), tmp_path / "b")
     (tmp_path / "b" / "views.safetensors").rename(tmp_path / "a" / "views.safetensors")
     with pytest.raises(FormatError, match="belongs to another result"):
         load_scene(tmp_path / "a")
 
 
 def test_a_scene_that_states_no_digest_is_read(tmp_path: Path) -> None:
-    write_as_before(scene(OLD), tmp_path)
+    write_as_before(flat_scene(OLD), tmp_path)
     assert depth_in(tmp_path) == OLD
 
 
 @pytest.mark.parametrize("digest", ["../../x", 5, ["0"], "0" * 64])
 def test_a_digest_that_is_none_is_a_damaged_scene(tmp_path: Path, digest: object) -> None:
-    save_scene(scene(OLD), tmp_path)
+    save_scene(flat_scene(OLD), tmp_path)
     document: Mapping[str, object] = json.loads((tmp_path / "scene.json").read_text())
     (tmp_path / "scene.json").write_text(json.dumps({**document, "arrays_digest": digest}))
     with pytest.raises(FormatError, match="damaged"):
