@@ -6,6 +6,7 @@ import os
 import sys
 
 from masks.errors import UserError
+from masks.memory import is_out_of_memory
 
 
 def run() -> int:
@@ -24,8 +25,6 @@ def run() -> int:
         sys.stderr.write(f"pointloom: {error}\n")
         return 2
     except (MemoryError, ImportError, OSError) as error:
-        from masks.memory import is_out_of_memory
-
         if not is_out_of_memory(error):
             raise
         sys.stderr.write("pointloom: the memory does not suffice to begin. Close other programs.\n")

@@ -138,7 +138,7 @@ def test_a_signal_in_the_scene_solve_leaves_nothing_in_the_temporary_folder(
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in said
-    assert list(temporary.iterdir()) == []
+    assert list(temporary.glob("pointloom-*")) == []
     assert not list(out.rglob("*.tmp"))
     assert main(arguments(photos, out)) == 0
     assert contents(out) == contents(undisturbed)
@@ -155,11 +155,11 @@ def test_what_a_kill_leaves_is_swept_at_the_next_start(
         time.sleep(0.001)
     process.kill()
     process.communicate(timeout=60)
-    assert list(temporary.iterdir()) != []
+    assert list(temporary.glob("pointloom-*")) != []
     again = start(photos, out, temporary)
     again.communicate(timeout=60)
     assert again.returncode == 0
-    assert list(temporary.iterdir()) == []
+    assert list(temporary.glob("pointloom-*")) == []
     assert contents(out) == contents(undisturbed)
 
 
@@ -200,6 +200,25 @@ def test_runs_into_one_folder_at_once_leave_the_same_scene(
         run.communicate(timeout=120)
         assert run.returncode == 0
     assert contents(out) == contents(undisturbed)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_store_that_is_only_read_serves_as_long_as_it_holds_every_step(
+    photos: Path, undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = shutil.copytree(undisturbed / "store", tmp_path / "store")
+    folders = [store, *store.iterdir()]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        assert main(arguments(photos, tmp_path / "scene", "--store", str(store))) == 0
+        for name in SCENE_FILES:
+            assert (tmp_path / "scene" / name).read_bytes() == (undisturbed / name).read_bytes()
+        assert main(arguments(photos, tmp_path / "scene", "--store", str(store), "--seed", "1")) == 2
+        assert "cannot be written (Permission denied)" in capsys.readouterr().err
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
 
 
 def test_a_folder_that_is_removed_while_it_runs_is_made_again(
