@@ -14,7 +14,7 @@ from align.dense.initial.spanning_tree import LEAST_PIXELS
 from align.dense.options import DenseOptions
 from align.dense.problem import DenseProblem, DirectedPair
 from masks.errors import ReconstructionError
-from masks.free_memory import free_memory
+from masks.memory import free_memory
 from pairs.prediction.predictions import PairPrediction, Predictions
 from pairs.views.view import grid_mask
 
