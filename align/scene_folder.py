@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 
-from align.scene import Report, Scene, SceneView
+from align.scene import Scene
+from align.scene_document import parse_scene
 from masks.errors import FormatError, OutputError
-from masks.notice import Level, Notice
-from masks.pixelmap import PixelMap
+from masks.reading import read_array_file, read_json, reading, shown
 from masks.whole_file import write_whole
-from pairs.views.cameras import Cameras
 
 SCENE_FORMAT = 1
 """Version of the folder's layout; a newer one is refused."""
@@ -93,42 +89,12 @@ def load_scene(folder: Path) -> Scene:
             f"{folder}: no scene here (scene.json is missing). Give a folder that pointloom reconstruct or "
             "align has written."
         )
-    try:
-        document = json.loads(path.read_text())
+    remedy = "The scene is damaged: reconstruct it again."
+    document = read_json(path, remedy)
+    with reading(folder, "Reconstruct it again.", "the scene is damaged"):
         if document["format"] > SCENE_FORMAT:
             raise FormatError(
-                f"{path}: format {document['format']} is newer than this program's {SCENE_FORMAT}. Update "
-                "pointloom."
+                f"{path}: format {shown(document['format'])} is newer than this program's {SCENE_FORMAT}. "
+                "Update pointloom."
             )
-        arrays = load_file(folder / "views.safetensors")
-        return _parse(document, arrays)
-    except (KeyError, TypeError, ValueError, OSError, SafetensorError) as error:
-        raise FormatError(
-            f"{folder}: the scene is damaged ({type(error).__name__}: {error}). Reconstruct it again."
-        ) from error
-
-
-def _parse(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Scene:
-    views = []
-    for k, entry in enumerate(document["views"]):
-        stored = entry["pixel_map"]
-        pixel_map = PixelMap(
-            source_size=tuple(stored["source_size"]),
-            orientation=stored["orientation"],
-            crop=tuple(stored["crop"]),
-            scaled_size=tuple(stored["scaled_size"]),
-            pad=tuple(stored["pad"]),
-            trim=tuple(stored.get("trim", (0, 0, 0, 0))),
-        )
-        depth, conf, image, mask = (arrays[f"{name}/{k}"] for name in ("depth", "conf", "image", "mask"))
-        views.append(
-            SceneView(entry["name"], entry["camera"], pixel_map, depth, conf, image, mask.astype(bool))
-        )
-    cameras = Cameras(
-        np.array([entry["K"] for entry in document["views"]], float).reshape(-1, 3, 3),
-        np.array([entry["cam_from_world"] for entry in document["views"]], float).reshape(-1, 4, 4),
-    )
-    report = document["report"]
-    notices = tuple(Notice(Level(n["level"]), n["subject"], n["text"]) for n in report["notices"])
-    edges = tuple((int(a), int(b)) for a, b in document["edges"])
-    return Scene(tuple(views), cameras, tuple(document["inputs"]), edges, Report(notices, report["figures"]))
+        return parse_scene(document, read_array_file(folder / "views.safetensors", remedy))
