@@ -112,7 +112,7 @@ def _run(
 
 def _matches(arrays: Mapping[str, np.ndarray], path: Path) -> Matches:
     xy_a, xy_b, conf = (_array(arrays, f"matches/{name}", path) for name in ("xy_a", "xy_b", "conf"))
-    if xy_a.shape != (len(conf), 2) or xy_b.shape != (len(conf), 2) or conf.ndim != 1:
+    if conf.ndim != 1 or xy_a.shape != (len(conf), 2) or xy_b.shape != (len(conf), 2):
         raise FormatError(
             f"{path}: matches have the shapes {xy_a.shape}, {xy_b.shape}, {conf.shape}; they should be (M, "
             "2), (M, 2), (M,): write one row a match."

@@ -10,7 +10,8 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from align.export.frustum import CAMERA_COLOURS, DrawnCameras, automatic_camera_size, frusta, scene_transform
-from align.export.glb import glb_scene, read_glb, write_glb
+from align.export.glb import glb_scene, write_glb
+from align.export.glb_points import read_glb
 from align.export.pointmap_mesh import mesh_from_pointmap
 from align.points import PointCloud
 from masks.errors import FormatError, OutputError
