@@ -55,6 +55,8 @@ def reason(error: BaseException) -> str:
     """Return what an error says as one short line, with its type where it says little."""
     text = " ".join(str(error)[: 4 * _LONGEST_REASON].split())
     text = "".join(c if c.isprintable() else "?" for c in text)[:_LONGEST_REASON]
+    if isinstance(error, KeyError):
+        return f"{text} is missing"
     if text and isinstance(error, ValueError | TypeError | OSError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -72,11 +74,11 @@ def shown(value: object) -> str:
     return IN_WORDS.get(type(value), f"a {type(value).__name__}")
 
 
-def read_json(path: Path, remedy: str) -> Any:
+def read_json(path: Path, remedy: str, what: str = "is not JSON") -> Any:
     """Return what a JSON file (UTF-8) holds. Raises `FormatError` when it is missing, too large, nested too
     deeply or no JSON.
     """
-    with reading(path, remedy, "is not JSON"):
+    with reading(path, remedy, what):
         if path.stat().st_size > _MOST_JSON_BYTES:
             raise FormatError(f"{path}: {path.stat().st_size} bytes are too many for JSON. {remedy}")
         return json.loads(path.read_bytes().decode("utf-8-sig"), parse_int=_whole)
