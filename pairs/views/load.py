@@ -150,7 +150,8 @@ def _view(fact: ImageFacts, picture: Picture, mask: Mask | None, grid: GridOptio
     content = digest(picture.content, fact.orientation, mask.bits if mask else "whole", camera, focal)
     return View(
         name=fact.path.name,
-        path=fact.path,
+        # A caller may change the current folder while it works.
+        path=fact.path.absolute(),
         image=image_to_target(pixel_map, picture.pixels),
         pixel_map=pixel_map,
         mask=mask,
