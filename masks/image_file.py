@@ -75,14 +75,13 @@ def probe_image(path: Path) -> ImageFacts:
     image, data = _open(path)
     with _decoding(path):
         exif = _exif(image, data)
-        orientation, facts = _orientation(exif), _camera_facts(exif)
-    return ImageFacts(
-        path=path,
-        size=image.size,
-        orientation=orientation,
-        has_alpha=_has_alpha(image),
-        exif=facts,
-    )
+        return ImageFacts(
+            path=path,
+            size=image.size,
+            orientation=_orientation(exif),
+            has_alpha=_has_alpha(image),
+            exif=_camera_facts(exif),
+        )
 
 
 def open_image(path: Path) -> Picture:
