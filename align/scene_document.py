@@ -48,7 +48,7 @@ def parse_scene(document: Any, arrays: Mapping[str, np.ndarray]) -> Scene:
 
 def _view(entry: Mapping[str, Any], k: int, arrays: Mapping[str, np.ndarray]) -> SceneView:
     name = _text(entry["name"], f"the name of view {k}")
-    if not name or "/" in name or "\0" in name:
+    if not 0 < len(name) < 256 or "/" in name or "\0" in name:
         # Names become names of files.
         raise ValueError(f"{shown(name)}, of view {k}, is no name of a photo's file")
     pixel_map = _pixel_map(_of(dict, entry["pixel_map"], f"the pixel map of {name}"), name)

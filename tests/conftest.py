@@ -20,7 +20,7 @@ NOT_YET = "not yet: "
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the folder of golden cases, and how many damaged files each reader gets."""
     parser.addoption(
-        "--fuzz-count", type=int, default=400, help="damaged files for each reader (default: 400)"
+        "--fuzz-count", type=int, default=200, help="damaged files for each reader (default: 200)"
     )
     parser.addoption(
         "--fuzz-seed", type=int, default=0, help="another number gives other damage (default: 0)"

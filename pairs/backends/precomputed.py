@@ -114,7 +114,7 @@ def _name(entry: object, where: str) -> str:
     if not isinstance(entry, dict) or not {"name", "width", "height"} <= set(entry):
         raise FormatError(f"{where}: needs a name, a width and a height. Write them.")
     name, size = entry["name"], (entry["width"], entry["height"])
-    if not isinstance(name, str) or not name or any(c in name for c in "/\\\0"):
+    if not isinstance(name, str) or not 0 < len(name) < 256 or any(c in name for c in "/\\\0"):
         raise FormatError(f"{where}: {shown(name)} is no name. A name is a file name without folders.")
     if not all(type(side) is int for side in size):
         raise FormatError(

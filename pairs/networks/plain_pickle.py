@@ -1,7 +1,8 @@
 """A pickle's instructions under guard: what a stranger's file may make a reader do with them.
 
-The library's reader asks a key for its hash when it fills a dictionary. Of tuples that hold one another twice
-over, forty deep, that takes years and cannot be interrupted; torch's weights-only reader does the same.
+The library's reader asks a key for its hash when it fills a dictionary, and writes out in an error's text
+what cannot be called. Of tuples that hold one another twice over, forty deep, either takes years and cannot
+be interrupted; torch's weights-only reader does the same.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ _FLAT = (str, bytes, int, float, type(None))
 
 
 def require_plain(data: bytes) -> None:
-    """Raise an error of any type for a pickle with keys that are no text and no number, with sets, or that is
-    damaged. Nothing that it names is looked up.
+    """Raise an error of any type for a pickle with keys that are no text and no number, with sets, that calls
+    what has no name or refers to what is no storage, or that is damaged. Nothing that it names is looked up.
     """
     _NothingUnpickler(io.BytesIO(data), encoding="latin1").load()
 
@@ -44,8 +45,22 @@ def _flat(key: object) -> object:
     return key
 
 
-def _refuse_set(reader: Any) -> None:
-    raise pickle.UnpicklingError("a set")
+def _refuse(reader: Any) -> None:
+    raise pickle.UnpicklingError("an instruction that no file of numbers needs")
+
+
+def _load_reduce(reader: Any) -> None:
+    arguments, called = reader.stack.pop(), reader.stack[-1]
+    if not callable(called) or type(arguments) is not tuple:
+        raise pickle.UnpicklingError("a call of something that is no function")
+    reader.stack[-1] = called(*arguments)
+
+
+def _load_newobj(reader: Any) -> None:
+    arguments, kind = reader.stack.pop(), reader.stack.pop()
+    if not isinstance(kind, type) or type(arguments) is not tuple:
+        raise pickle.UnpicklingError("an object of something that is no class")
+    reader.append(kind.__new__(kind, *arguments))
 
 
 def _load_bytes(reader: Any) -> None:
@@ -71,9 +86,12 @@ class GuardedUnpickler(pickle._Unpickler):
         pickle.SETITEM[0]: _load_setitem,
         pickle.SETITEMS[0]: _load_setitems,
         pickle.DICT[0]: _load_dict,
-        pickle.EMPTY_SET[0]: _refuse_set,
-        pickle.ADDITEMS[0]: _refuse_set,
-        pickle.FROZENSET[0]: _refuse_set,
+        pickle.REDUCE[0]: _load_reduce,
+        pickle.NEWOBJ[0]: _load_newobj,
+        pickle.NEWOBJ_EX[0]: _refuse,
+        pickle.EMPTY_SET[0]: _refuse,
+        pickle.ADDITEMS[0]: _refuse,
+        pickle.FROZENSET[0]: _refuse,
         pickle.BYTEARRAY8[0]: _load_bytes,
     }
 
@@ -106,4 +124,6 @@ class _NothingUnpickler(GuardedUnpickler):
         return _Nothing
 
     def persistent_load(self, pid: object) -> Any:
+        if type(pid) is not tuple or not all(isinstance(part, _FLAT) or part is _Nothing for part in pid):
+            raise pickle.UnpicklingError("a reference to something that is no storage")
         return _Nothing()

@@ -14,6 +14,7 @@ import torch
 from PIL import ExifTags, Image
 from small_predictions import predictions
 from small_vggt import write_pt
+from stored_scene import small_scene
 from tiny_networks import tiny_network, write_folder, write_pth
 from tiny_retrieval import write_head
 from vggt_folder import small_folder
@@ -26,13 +27,11 @@ from align.export.colmap_reader import read_colmap
 from align.export.formats import EXPORTERS, ExportOptions, photo_cameras
 from align.export.glb_points import read_glb
 from align.export.ply import read_ply
-from align.scene import Report, Scene, SceneView
+from align.scene import Scene
 from align.scene_folder import load_scene, save_scene
 from masks.errors import PointloomError, UserError
 from masks.image_file import open_image, open_levels, probe_image
 from masks.load import PhotoShape, Polarity, load_masks
-from masks.notice import warning
-from masks.pixelmap import PixelMap
 from pairs.backends.precomputed import read_predictions, write_predictions
 from pairs.graph.scene_graphs import FromFile, parse_graph
 from pairs.networks.describe import describe_checkpoint, describe_vggt
@@ -41,7 +40,6 @@ from pairs.networks.vggt.load import inspect_vggt, load_vggt
 from pairs.prediction.checks import require_sound
 from pairs.prediction.store import PredictionStore
 from pairs.retrieval.files import read_codebook, read_retrieval
-from pairs.views.cameras import Cameras
 
 NAMES = tuple(f"{k}.png" for k in range(8))
 SURE = ExportOptions(min_conf=0.1)
@@ -209,23 +207,6 @@ def read_all_predictions(root: Path, _path: Path) -> None:
     found = read_predictions(root)
     require_sound(found)
     all_of(*(partial(found.load, k) for k in range(len(found.edges))))
-
-
-def small_scene() -> Scene:
-    rng = np.random.default_rng(3)
-    views = []
-    for k in range(3):
-        mask = rng.random((8, 12)) < 0.6
-        depth = rng.uniform(1, 2, (8, 12)).astype(np.float32)
-        conf = (rng.uniform(0, 5, (8, 12)) * mask).astype(np.float32)
-        image = rng.integers(0, 255, (8, 12, 3), np.uint8)
-        pixel_map = PixelMap((24, 17), 1, (0, 0, 24, 16), (12, 8))
-        views.append(SceneView(f"{k}.jpg", "one", pixel_map, depth, conf, image, mask))
-    poses = np.tile(np.eye(4), (3, 1, 1))
-    poses[:, 0, 3] = [0, 0.1, -1 / 3]
-    cameras = Cameras(np.tile([[10.0, 0, 5.5], [0, 10.0, 3.5], [0, 0, 1]], (3, 1, 1)), poses)
-    report = Report((warning("1.jpg", "odd"),), {"steps": 3, "placements": []})
-    return Scene(tuple(views), cameras, ("0.jpg", "1.jpg", "2.jpg", "3.jpg"), ((0, 1), (1, 2)), report)
 
 
 def scene_folder(folder: Path) -> list[Path]:

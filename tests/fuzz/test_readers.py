@@ -27,6 +27,7 @@ def _torch_is_imported_once() -> None:
         forkserver.ensure_running()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", list(READERS))
 def test_a_damaged_file_is_refused_or_read(
     reader: str, tmp_path: Path, request: pytest.FixtureRequest, record_property
