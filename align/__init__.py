@@ -8,9 +8,10 @@
 
 `reconstruct` goes from photos and masks to a `Scene` in one call. `align_predictions` starts from the
 predictions of any network (`pairs.read_predictions`, or a backend of `pairs`); `align_components` keeps every
-component of views that matches tie together, `align_connected` insists on one, and `register_views` places
-further views in a finished scene. `PRESETS` holds the named settings; `BundleOptions` (ours) and
-`SparseOptions` (MASt3R's sparse global alignment) are what a `Preset` is made of. `save_scene` and
+component of views that matches tie together, `align_connected` insists on one. In a finished scene `localize`
+places new photos, and `register_views` further views of predictions. `PRESETS` holds the named settings;
+`BundleOptions` (ours), `SparseOptions` (MASt3R's sparse global alignment) and `DenseOptions` (DUSt3R's dense
+one) are what a `Preset` is made of, and `DEPTHS` where its depths may come from. `save_scene` and
 `load_scene` keep a scene as a folder, `point_cloud` gives its coloured points, `evaluate` compares its
 cameras with the truth.
 

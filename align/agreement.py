@@ -36,6 +36,11 @@ class Agreement:
     """The same for each view's own points, seen by the others. NaN for a view without matches."""
 
     @property
+    def checked(self) -> bool:
+        """Whether there are matches at all."""
+        return bool(np.isfinite(self.near_share))
+
+    @property
     def usual_share(self) -> float:
         """Median of the views' shares; NaN without matches."""
         known = self.view_near_share[np.isfinite(self.view_near_share)]

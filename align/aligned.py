@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import Field, dataclass
+from dataclasses import Field, dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import torch
 
 from align.depth_maps.clean import CleanOptions, clean
 from align.depth_maps.dense_view import DenseView
-from align.measurements.gathered import Measurements, ReadingOptions
+from align.depth_maps.source import DepthSource, Posed
+from align.measurements.gathered import Measurements, PairRecord, ReadingOptions
 from align.measurements.known_cameras import Known, PosePrior
 from align.scene import Report, Scene, SceneView
 from masks.notice import Notice
 from masks.progress import Progress
-from pairs.prediction.predictions import Predictions
+from pairs.prediction.predictions import Matches, Predictions
 from pairs.views.cameras import Cameras
 from pairs.views.view import View, grid_mask
 
@@ -50,6 +51,10 @@ class Aligner(Protocol):
         """How far it believes poses that are known; none: it starts from no poses, and is given none."""
         ...
 
+    def with_fixed_poses(self) -> Aligner:
+        """Return the aligner that leaves known poses as they are; itself where it starts from none."""
+        ...
+
     def align(self, measurements: Measurements, known: Known, progress: Progress) -> Aligned:
         """Return cameras and depths of all views, which matches or known poses tie together.
 
@@ -57,6 +62,47 @@ class Aligner(Protocol):
         known poses set the world and are believed as far as the prior says.
         """
         ...
+
+
+def with_depths(
+    aligned: Aligned,
+    views: Sequence[View],
+    records: Sequence[PairRecord],
+    source: DepthSource | None,
+    progress: Progress,
+) -> Aligned:
+    """Return what the aligner handed on with the depths of a source; without one, as it is.
+
+    What a pixel off the object has for a depth, or one behind the camera, is kept from the source.
+    """
+    if source is None:
+        return aligned
+    posed = Posed(
+        tuple(view.name for view in views),
+        tuple(_on_object(view, seen) for view, seen in zip(views, aligned.dense)),
+        torch.from_numpy(aligned.cameras.K),
+        torch.from_numpy(aligned.cameras.cam_from_world),
+        {
+            (record.a, record.b): Matches(record.xy_a.numpy(), record.xy_b.numpy(), record.conf.numpy())
+            for record in records
+        },
+    )
+    found = source.depths(posed, progress)
+    figures = {**aligned.figures, "depth": dict(found.figures)} if found.figures else aligned.figures
+    return replace(aligned, dense=found.dense, notices=(*aligned.notices, *found.notices), figures=figures)
+
+
+def _on_object(view: View, seen: DenseView) -> DenseView:
+    """Return a view's pixels with a depth on the object, without the margin of the solver's grid."""
+    mask = torch.from_numpy(grid_mask(view))
+    height, width = mask.shape
+    depth, points = seen.depth[:height, :width], seen.points[:height, :width]
+    known = mask & (depth > 0) & torch.isfinite(depth)
+    return DenseView(
+        torch.where(known[..., None], points, torch.nan),
+        torch.where(known, depth, torch.nan),
+        seen.conf[:height, :width],
+    )
 
 
 def scene_of(

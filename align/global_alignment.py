@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from align.aligned import Aligner, scene_of
+from align.aligned import Aligner, scene_of, with_depths
 from align.initial.stated_cameras import check_scene_cameras, check_stated_cameras, check_stated_intrinsics
 from align.localise.known_scene import extended, require_same_grids, with_fixed_views, with_scene
 from align.measurements.components import (
@@ -13,10 +13,10 @@ from align.measurements.components import (
     all_together,
     connected_components,
     other_components,
-    require_matches,
+    require_ties,
 )
 from align.measurements.gather import gather
-from align.measurements.gathered import Measurements, keep_views
+from align.measurements.gathered import Measurements, Ties, keep_views
 from align.measurements.known_cameras import known_cameras, states_poses, with_shared_K
 from align.measurements.motion_masks import masked_by_motion
 from align.presets import Preset
@@ -138,7 +138,7 @@ def _prepared(predictions: Predictions, preset: Preset, progress: Progress) -> _
     aligner = _aligner_for(predictions, preset)
     predictions = _as_heard(predictions, aligner)
     measurements, notices = _measured(predictions, aligner, progress)
-    components = _components(measurements)
+    components = _components(measurements, aligner.reading.ties)
     notices = (*predictions.notices, *notices, *components.notices)
     return _Job(inputs, measurements, components, aligner, preset, notices)
 
@@ -161,7 +161,7 @@ def _as_heard(predictions: Predictions, aligner: Aligner) -> Predictions:
         return heard
     text = "the stated ones are not used: this preset starts without. Use `preset=pointloom`."
     unheard = (warning("poses", text),) if states_poses(predictions) else ()
-    return replace(heard, cameras=None, notices=(*heard.notices, *unheard))
+    return replace(heard, cameras=None, group=None, notices=(*heard.notices, *unheard))
 
 
 def _measured(
@@ -171,7 +171,7 @@ def _measured(
     alone, for which they are read again.
     """
     measurements = gather(predictions, aligner.reading, progress)
-    if aligner.reading.average != "object":  # as published, which knows no masks
+    if not aligner.reading.cut_out_motion:
         return measurements, measurements.notices
     masked, cut_out = masked_by_motion(measurements.predictions, measurements.samples)
     if not cut_out:
@@ -180,13 +180,13 @@ def _measured(
     return of_object, (*measurements.notices, *cut_out, *of_object.notices)
 
 
-def _components(measurements: Measurements) -> Components:
-    """Return which views become a scene together. Raises `GraphError` when no matches tie any."""
+def _components(measurements: Measurements, ties: Ties) -> Components:
+    """Return which views become a scene together. Raises `GraphError` when nothing ties any."""
     predictions = measurements.predictions
     if predictions.cameras is None or states_poses(predictions):
-        return connected_components(measurements)
+        return connected_components(measurements, ties)
     # The backend's poses hold views without matches, too; but poses alone are no alignment.
-    require_matches(measurements)
+    require_ties(measurements, ties)
     return all_together(measurements)
 
 
@@ -203,6 +203,8 @@ def _solved(job: _Job, number: int, progress: Progress, fixed_scene: Scene | Non
         names = [view.name for view in job.measurements.predictions.views]
         notices = (*notices, *other_components(job.components, number, names))
     aligned = job.aligner.align(measurements, known, progress)
+    views = measurements.predictions.views
+    aligned = with_depths(aligned, views, measurements.records, job.preset.depth, progress)
     progress("cleaning", 0, 1)
     return replace(scene_of(measurements.predictions, aligned, notices, job.preset.clean), inputs=job.inputs)
 

@@ -1,5 +1,5 @@
 """A scene from a group of views that needs no alignment: cameras as they were predicted, points from depth
-and cameras.
+and cameras. And the reverse: a scene as what a group says, for an alignment to start from.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from align.aligned import Aligned, scene_of
+from align.aligned import Aligned, scene_of, with_depths
 from align.depth_maps.dense_view import DenseView
+from align.depth_maps.source import DepthSource
+from align.localise.known_scene import require_same_grids
 from align.presets import POINTLOOM
 from align.scene import Scene
-from masks.errors import ReconstructionError
-from masks.notice import left_out
+from masks.errors import ReconstructionError, UserError
+from masks.notice import first_few, left_out
 from masks.progress import Progress, silent
 from pairs.prediction.from_group import pointmap
 from pairs.prediction.predictions import GroupPrediction, Predictions
@@ -22,12 +24,15 @@ from pairs.views.cameras import Cameras
 from pairs.views.view import grid_mask
 
 
-def group_scene(predictions: Predictions, progress: Progress = silent) -> Scene:
-    """Return the scene of predictions of a whole group.
+def group_scene(
+    predictions: Predictions, depth: DepthSource | None = None, progress: Progress = silent
+) -> Scene:
+    """Return the scene of predictions of a whole group, with depths of a source or the network's.
 
     A pixel off the object, or one that the network is not sure of at all, has neither depth nor confidence;
     confidence is taken from points that stand before what another view sees more surely. Views without any
-    such pixel are left out by name. Raises `ReconstructionError` when none is left.
+    such pixel are left out by name. Raises `ReconstructionError` when none is left, `UserError` when the
+    depths are to come from matches: a group has none.
     """
     group = predictions.group
     if group is None:
@@ -45,11 +50,31 @@ def group_scene(predictions: Predictions, progress: Progress = silent) -> Scene:
     without_depth = [left_out(name, text) for k, name in enumerate(names) if k not in kept]
     cameras = Cameras(group.cameras.K[kept], group.cameras.cam_from_world[kept])
     dense = tuple(_dense(group, k, known[k]) for k in kept)
-    progress("cleaning", 0, 1)
     part = replace(predictions, views=tuple(predictions.views[k] for k in kept), edges=())
-    aligned = Aligned(cameras, dense, (), {})
+    aligned = with_depths(Aligned(cameras, dense, (), {}), part.views, (), depth, progress)
+    progress("cleaning", 0, 1)
     scene = scene_of(part, aligned, (*predictions.notices, *without_depth), POINTLOOM.clean)
     return replace(scene, inputs=names)
+
+
+def with_start(predictions: Predictions, scene: Scene) -> Predictions:
+    """Return predictions of pairs with a scene's cameras and depths to start from, as a group's would be.
+
+    Raises `UserError` where a view of the predictions is not in the scene, or on another grid there.
+    """
+    require_same_grids(scene, predictions.views)
+    position = {view.name: k for k, view in enumerate(scene.views)}
+    missing = [view.name for view in predictions.views if view.name not in position]
+    if missing:
+        raise UserError(
+            f"the scene to start from does not hold {first_few(missing)}. Start from one of all views, or "
+            "place these with `align.register_views`."
+        )
+    chosen = [position[view.name] for view in predictions.views]
+    cameras = Cameras(scene.cameras.K[chosen], scene.cameras.cam_from_world[chosen])
+    depth = tuple(scene.views[k].depth for k in chosen)
+    group = GroupPrediction(cameras, depth, tuple(scene.views[k].conf for k in chosen))
+    return replace(predictions, cameras=cameras, camera_source="network", group=group)
 
 
 def _dense(group: GroupPrediction, view: int, known: np.ndarray) -> DenseView:

@@ -63,17 +63,21 @@ def reconstruct(
     views, notices = load_views(paths, masks, load)
     kept = PredictionStore(user_store_folder() if store is None else Path(store))
     predictions = backend.predict(views, _edges(graph, backend, views, kept, progress), kept, progress)
-    if predictions.group is None:
-        scene = align_predictions(predictions, preset, progress)
+    if _leaves_nothing_to_align(predictions):
+        scene = group_scene(predictions, preset.depth, progress)
     else:
-        scene = group_scene(predictions, progress)
+        scene = align_predictions(predictions, preset, progress)
     report = Report((*notices, *scene.report.notices, *_not_heard(preset, predictions)), scene.report.figures)
     return replace(scene, inputs=tuple(path.name for path in paths), report=report)
 
 
+def _leaves_nothing_to_align(predictions: Predictions) -> bool:
+    return predictions.group is not None and not predictions.edges
+
+
 def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
     """Return a warning when a preset was chosen that could change nothing."""
-    if predictions.group is not None and preset != PRESETS["pointloom"]:
+    if _leaves_nothing_to_align(predictions) and replace(preset, depth=None) != PRESETS["pointloom"]:
         return (
             warning(
                 "preset",
@@ -84,7 +88,7 @@ def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
             ),
         )
     prior = preset.aligner.pose_prior
-    if prior is not None and prior.fixed and predictions.group is None and predictions.cameras is None:
+    if prior is not None and prior.fixed and predictions.cameras is None:
         return (
             warning(
                 "poses",

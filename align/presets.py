@@ -7,7 +7,11 @@ from typing import Any
 
 from align.aligned import Aligner
 from align.bundle.options import BundleOptions
+from align.dense.options import DenseOptions, TwoViewOptions
 from align.depth_maps.clean import CleanOptions
+from align.depth_maps.matched_depth import MatchedDepth
+from align.depth_maps.signed_distance import SignedDistance
+from align.depth_maps.source import DepthSource
 from align.measurements.known_cameras import PosePrior
 from align.sparse.options import ALIGNER_FUNCTION, MAST3R, MAST3R_2024
 from masks.errors import UserError
@@ -25,6 +29,8 @@ class Preset:
     aligner."""
     clean: CleanOptions = field(default_factory=CleanOptions)
     """How points that other views contradict are found."""
+    depth: DepthSource | None = None
+    """Where depths come from once the cameras stand; none: they are the aligner's."""
 
 
 POINTLOOM = Preset(
@@ -48,9 +54,26 @@ PRESETS = {
     "mast3r": Preset(MAST3R),
     "mast3r-function": Preset(ALIGNER_FUNCTION),
     "mast3r-2024": Preset(MAST3R_2024),
+    "dense": Preset(DenseOptions(solver="least-squares", cut_out_motion=True)),
+    "dust3r": Preset(DenseOptions()),
+    "dust3r-demo": Preset(DenseOptions(schedule="linear")),
+    "dust3r-modular": Preset(DenseOptions(mean="pairs")),
+    "dust3r-pair": Preset(TwoViewOptions()),
 }
-"""By the names that the command line takes: ours, the reference's demo, its aligner function's defaults, its
-first public version."""
+"""By the names that the command line takes: ours; MASt3R's demo, its aligner function's defaults, its first
+public version; DUSt3R's losses by least squares; its aligner with its own schedule and that of its demo, the
+modular one, and what its demo shows of two views."""
+
+
+ALIGNERS = {"bundle": "pointloom", "sparse": "mast3r", "dense": "dense"}
+"""The preset that stands for an aligner, by the aligner's name."""
+
+DEPTHS: dict[str, DepthSource | None] = {
+    "aligned": None,
+    "tsdf": SignedDistance(),
+    "matches": MatchedDepth(),
+}
+"""By the names that the command line takes: the aligner's, moved to where the views agree, from matches."""
 
 
 def has_option(preset: Preset, name: str) -> bool:
@@ -82,21 +105,16 @@ def with_fixed_poses(preset: Preset) -> Preset:
     where the aligner starts from none.
     """
     if preset.aligner.pose_prior is None:
+        hearing = " or ".join(name for name, each in PRESETS.items() if each.aligner.pose_prior is not None)
         raise UserError(
-            "`poses=frozen`: the aligner of this preset starts without poses. Use "
-            f"`preset={presets_with('pose_prior')}`."
+            f"`poses=frozen`: the aligner of this preset starts without poses. Use `preset={hearing}`."
         )
     estimated = preset.from_estimated
     return replace(
         preset,
-        aligner=_with_fixed_poses(preset.aligner),
-        from_estimated=None if estimated is None else _with_fixed_poses(estimated),
+        aligner=preset.aligner.with_fixed_poses(),
+        from_estimated=None if estimated is None else estimated.with_fixed_poses(),
     )
-
-
-def _with_fixed_poses(aligner: Aligner) -> Aligner:
-    prior = aligner.pose_prior
-    return aligner if prior is None else replace(aligner, pose_prior=replace(prior, fixed=True))
 
 
 def preset_named(name: str) -> Preset:
@@ -104,3 +122,18 @@ def preset_named(name: str) -> Preset:
     if name not in PRESETS:
         raise UserError(f"`preset={name}`: unknown. Choose one of {', '.join(PRESETS)}.")
     return PRESETS[name]
+
+
+def preset_for(aligner: str | None, name: str) -> str:
+    """Return the name of the preset that an aligner and a preset, or "auto", together ask for. Raises
+    `UserError` where the preset is another aligner's.
+    """
+    if aligner is None:
+        return "pointloom" if name == "auto" else name
+    if name == "auto":
+        return ALIGNERS[aligner]
+    own = type(PRESETS[ALIGNERS[aligner]].aligner)
+    if not isinstance(preset_named(name).aligner, own):
+        fitting = " or ".join(each for each, preset in PRESETS.items() if isinstance(preset.aligner, own))
+        raise UserError(f"`preset={name}`: is not of the aligner {aligner}. Use `preset={fitting}`.")
+    return name

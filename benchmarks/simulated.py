@@ -19,7 +19,6 @@ from pairs.backends.precomputed import read_predictions, write_predictions
 from pairs.prediction.predictions import Matches, PairEntry, PairPrediction, Predictions
 from pairs.views.view import View
 
-SIZE = (224, 160)
 WINDOW = 3
 """In a ring, each view is paired with so many next ones."""
 
@@ -34,12 +33,15 @@ class Recipe:
     graph: Literal["complete", "ring"] = "complete"
     noise: str = "default"
     masked: bool = True
+    size: tuple[int, int] = (224, 160)
+    """Width and height of the views."""
 
     @property
     def name(self) -> str:
         """Name of the folder."""
         masked = "masked" if self.masked else "unmasked"
-        return f"{self.shape}-{self.num_views}-{self.graph}-seed{self.seed}-{self.noise}-{masked}"
+        size = "x".join(map(str, self.size))
+        return f"{self.shape}-{self.num_views}-{self.graph}-seed{self.seed}-{self.noise}-{masked}-{size}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,12 @@ def _make(recipe: Recipe, place: Path) -> None:
     import oracle
 
     scene = oracle.make_scene(
-        recipe.shape, views=recipe.num_views, layout="ring", size=SIZE, backdrop="static", seed=recipe.seed
+        recipe.shape,
+        views=recipe.num_views,
+        layout="ring",
+        size=recipe.size,
+        backdrop="static",
+        seed=recipe.seed,
     )
     edges = tuple(
         oracle.scene_graph(recipe.num_views, "window" if recipe.graph == "ring" else "complete", WINDOW)
@@ -84,7 +91,7 @@ def _make(recipe: Recipe, place: Path) -> None:
             f"{k:03d}",
             None,
             view.image,
-            identity(SIZE),
+            identity(recipe.size),
             Mask(view.mask, "oracle") if recipe.masked else None,
             f"{k}",
             camera="one",

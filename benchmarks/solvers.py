@@ -6,8 +6,6 @@ depths; only what lies between is timed.
 
 from __future__ import annotations
 
-import ctypes
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -15,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from memory import forget_peak, memory_mb
 from per_pair import flat_parameters, plain_descent, plain_parameters, plain_problem
 from simulated import Recipe, Simulated, simulated
 
@@ -111,10 +110,10 @@ def measure(recipe: Recipe, solver: str, folder: Path, pace: Pace) -> Cost:
     began = time.process_time()
     measurements = gather(scene.predictions, preset.aligner.reading, silent)
     gathering = time.process_time() - began
-    _forget_peak()
-    held = _memory_mb("VmRSS")
+    forget_peak()
+    held = memory_mb("VmRSS")
     run = solve(measurements, pace)
-    peak = _memory_mb("VmHWM") - held
+    peak = memory_mb("VmHWM") - held
     solved = (
         _of_blocks(measurements, run.result)
         if isinstance(run.result, BundleSolution)
@@ -288,23 +287,6 @@ def _pixel_loss(problem: Problem, placement: Placement, chain: CameraChain) -> f
         if terms is not None
         else float("nan")
     )
-
-
-def _memory_mb(field: str) -> float:
-    """Return a figure of this process's memory as the Linux kernel tells it; NaN elsewhere."""
-    status = Path("/proc/self/status")
-    found = re.search(rf"{field}:\s+(\d+)", status.read_text()) if status.is_file() else None
-    return int(found.group(1)) / 1024 if found else float("nan")
-
-
-def _forget_peak() -> None:
-    """Hand freed memory back, and make the kernel count the largest resident memory from here on. Does
-    nothing but on Linux.
-    """
-    if Path("/proc/self/clear_refs").exists():
-        # What gathering has freed would hide what the solver takes.
-        ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")
 
 
 def true_share(scene: Simulated, solved: Solved) -> float:

@@ -40,8 +40,9 @@ def check_masks(names: Sequence[str], masks: Sequence[Mask]) -> tuple[tuple[bool
     """
     usable = tuple(bool(mask.pixels.any()) for mask in masks)
     if masks and not any(usable):
+        others = f", and so are the {len(masks) - 1} others" if len(masks) > 1 else ""
         raise MaskError(
-            f"{masks[0].source}: every mask is empty, and so are the {len(masks) - 1} others. "
+            f"{masks[0].source}: every mask is empty{others}. "
             "Check that they were exported, and their polarity (`polarity=white` or black)."
         )
     notices: list[Notice] = []

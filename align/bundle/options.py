@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from align.aligned import Aligned
 from align.measurements.gathered import Measurements, ReadingOptions
@@ -49,6 +49,10 @@ class BundleOptions:
     def reading(self) -> ReadingOptions:
         """Over the object's pixels alone, matches between pixels as they are."""
         return ReadingOptions()
+
+    def with_fixed_poses(self) -> BundleOptions:
+        """Return the options under which known poses stay."""
+        return replace(self, pose_prior=replace(self.pose_prior, fixed=True))
 
     def align(self, measurements: Measurements, known: Known, progress: Progress) -> Aligned:
         """Return cameras and depths in which all pairs agree best; see `bundle_align`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,8 +12,18 @@ import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.global_alignment import align_components, align_connected, align_predictions, register_views
+from align.group_scene import with_start
 from align.measurements.known_cameras import PosePrior
-from align.presets import Preset, has_option, preset_named, presets_with, with_options
+from align.presets import (
+    DEPTHS,
+    PRESETS,
+    Preset,
+    has_option,
+    preset_for,
+    preset_named,
+    with_fixed_poses,
+    with_options,
+)
 from align.scene import Scene
 from align.scene_folder import load_scene, remove_parts, save_scene
 from masks.errors import StatedCamerasError, UserError
@@ -25,10 +35,17 @@ _FREE_PRINCIPAL_POINT = 0.02
 _OF_POSES = ("poses", "pose_sigma", "place_sigma")
 _SETS = {
     "solver": "solver",
-    **dict.fromkeys(_OF_POSES, "pose_prior"),
+    **dict.fromkeys(_OF_POSES[1:], "pose_prior"),
     "principal_point": "principal_point_sigma",
 }
 """Which option of an aligner each of the command's sets."""
+
+
+def _hears(preset: Preset, name: str) -> bool:
+    """Tell whether one of the command's options can change what a preset does."""
+    if name == "poses":
+        return preset.aligner.pose_prior is not None
+    return has_option(preset, _SETS[name])
 
 
 @dataclass(frozen=True)
@@ -39,11 +56,15 @@ class Align:
     """The folder of predictions."""
     out: Annotated[Path, tyro.conf.arg(metavar="SCENE")]
     """Folder of the scene to write."""
-    preset: str = "pointloom"
-    """Settings of the aligner: pointloom, or the reference's (mast3r, ...)."""
+    aligner: Literal["bundle", "sparse", "dense"] | None = None
+    """What aligns. bundle: ours (default); sparse: MASt3R's losses, of anchors and matches; dense: DUSt3R's,
+    of all pixels of the pointmaps."""
+    preset: str = "auto"
+    """Settings of the aligner. auto: pointloom, mast3r or dense, by --aligner; others are the published
+    ones: mast3r-function, mast3r-2024; dust3r, dust3r-demo, dust3r-modular, dust3r-pair (two views)."""
     solver: Literal["preset", "adam", "least-squares"] = "preset"
-    """How the reference's losses are minimised: adam, as the reference does, or least-squares, far faster.
-    The preset pointloom has its own."""
+    """How the published losses are minimised: adam, as published, or least-squares, far faster. The preset
+    pointloom has its own."""
     poses: Literal["soft", "frozen"] = "soft"
     """What is done with the poses that views.json states, of all views or of some. soft: believed as far as
     the next two say; frozen: they stay."""
@@ -55,10 +76,16 @@ class Align:
     """Whether principal points that views.json does not state may leave the middle of the picture. For an
     object in the middle of all its pictures
     they can hardly be told from a turn of the camera."""
+    depth: Literal["aligned", "tsdf", "matches"] = "aligned"
+    """Where depths come from once the cameras stand. aligned: from the aligner; tsdf: the same, moved to
+    where the surfaces of all views agree;
+    matches: from triangulated matches, and no depth where there are none."""
     parts: Literal["each", "largest", "error"] = "each"
     """When no matches tie all views together. each: a scene of every part, further ones in SCENE/part-2, ...;
     largest: of that alone;
     error: stop, also for a single view."""
+    start: Annotated[Path | None, tyro.conf.arg(metavar="SCENE")] = None
+    """A scene of the same views to start from: its cameras, and for --aligner dense its depths."""
     onto: Annotated[Path | None, tyro.conf.arg(metavar="SCENE")] = None
     """A finished scene to place the folder's other views in: its views, known by their names, stay as they
     are."""
@@ -72,7 +99,9 @@ class Align:
         with StageDisplay() as display:
             display("reading predictions", 0, 1)
             predictions = read_predictions(self.folder)
-            if (
+            if self.start is not None:
+                predictions = with_start(predictions, load_scene(self.start))
+            elif (
                 known is None
                 and self._given(*_OF_POSES)
                 and all(view.cam_from_world is None for view in predictions.views)
@@ -99,13 +128,19 @@ class Align:
 
     def _refuse_unheard(self) -> None:
         """Raise `UserError` for options that would change nothing."""
-        preset = preset_named(self.preset)
-        unheard = [name for name, option in _SETS.items() if not has_option(preset, option)]
+        name = preset_for(self.aligner, self.preset)
+        unheard = [each for each in ("poses", *_SETS) if not _hears(preset_named(name), each)]
         if given := self._given(*unheard):
-            others = presets_with(*(_SETS[name] for name in unheard if self._given(name)))
+            wanted = [each for each in unheard if self._given(each)]
+            others = [
+                each for each, preset in PRESETS.items() if all(_hears(preset, option) for option in wanted)
+            ]
             raise UserError(
-                f"{given}: the preset {self.preset} has no such choice. Those that have: --preset {others}."
+                f"{given}: the preset {name} has no such choice. Those that have: --preset "
+                f"{' or '.join(others)}."
             )
+        if self.start is not None and self.onto is not None:
+            raise UserError("--start: with --onto the scene's own cameras are the start. Omit it.")
         if self.onto is not None and (given := self._given(*_OF_POSES, "parts")):
             raise UserError(
                 f"{given}: with --onto the scene's own poses stay, and one scene comes out. Omit it."
@@ -121,14 +156,16 @@ class Align:
                 "--pose-sigma and --place-sigma must be above 0 and finite. To hold stated poses use "
                 "--poses frozen."
             )
+        preset = preset_named(preset_for(self.aligner, self.preset))
         options: dict[str, Any] = {}
         if self._given("solver"):
             options["solver"] = self.solver
-        if self._given(*_OF_POSES):
-            options["pose_prior"] = PosePrior(self.pose_sigma, self.place_sigma, self.poses == "frozen")
+        if self._given(*_OF_POSES[1:]):
+            options["pose_prior"] = PosePrior(self.pose_sigma, self.place_sigma)
         if self._given("principal_point"):
             options["principal_point_sigma"] = _FREE_PRINCIPAL_POINT
-        return with_options(preset_named(self.preset), **options)
+        preset = replace(with_options(preset, **options), depth=DEPTHS[self.depth])
+        return with_fixed_poses(preset) if self.poses == "frozen" else preset
 
     def _aligned(
         self, predictions: Predictions, preset: Preset, display: StageDisplay, known: Scene | None

@@ -18,6 +18,7 @@ from align.cli.demo import Demo
 from align.cli.evaluate import Evaluate
 from align.cli.export import Export
 from align.cli.info import Info
+from align.cli.localize import Localize
 from align.cli.match import Match
 from align.cli.reconstruct import Reconstruct
 from masks.errors import PointloomError, UserError
@@ -26,6 +27,7 @@ _ABOUT = """Photos of an object and its masks go in; cameras and a dense, clean 
 
 First steps:  pointloom demo                                            a rendered turntable, start to end
               pointloom reconstruct PHOTOS --masks MASKS --out SCENE    your own photos
+              pointloom localize SCENE PHOTOS --out SCENE2              more photos of the same object
               pointloom export SCENE --format glb --out object.glb      a file to look at
 """
 
@@ -48,6 +50,7 @@ class Command(Protocol):
 _Any = (
     Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")]
     | Annotated[Align, tyro.conf.subcommand("align")]
+    | Annotated[Localize, tyro.conf.subcommand("localize")]
     | Annotated[Match, tyro.conf.subcommand("match")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]

@@ -10,7 +10,7 @@ import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.pipeline import reconstruct
-from align.presets import preset_named, with_fixed_poses
+from align.presets import DEPTHS, preset_for, preset_named, with_fixed_poses
 from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
 from masks.errors import UserError
@@ -70,11 +70,19 @@ class Reconstruct:
     engine: str | None = None
     """Where the work runs: process (processes of this machine, a network in this one; default), or ray
     (workers on Ray; extra distributed; on the cluster that RAY_ADDRESS names, or on this machine)."""
-    preset: str = "pointloom"
-    """Settings of the aligner: pointloom, or the reference's (mast3r, ...)."""
+    aligner: Literal["bundle", "sparse", "dense"] | None = None
+    """What aligns. bundle: ours (default); sparse: MASt3R's losses, of anchors and matches; dense: DUSt3R's,
+    of all pixels of the pointmaps."""
+    preset: str = "auto"
+    """Settings of the aligner. auto: pointloom, mast3r or dense, by --aligner; others are the published
+    ones: mast3r-function, mast3r-2024; dust3r, dust3r-demo, dust3r-modular, dust3r-pair (two photos)."""
     poses: Literal["soft", "frozen"] = "soft"
     """What the aligner does with camera poses of the backend, if it has any. soft: it improves them; frozen:
     they stay."""
+    depth: Literal["aligned", "tsdf", "matches"] = "aligned"
+    """Where depths come from once the cameras stand. aligned: from the aligner; tsdf: the same, moved to
+    where the surfaces of all views agree;
+    matches: from triangulated matches, and no depth where there are none."""
     longest: Annotated[int | None, tyro.conf.arg(metavar="PX")] = None
     """Longest side of the depth maps, 512 when not given; networks have grids of their own."""
     crop: bool = False
@@ -105,7 +113,8 @@ class Reconstruct:
             require_writable(self.store, "--store")
         display("opening the backend", 0, 1)
         backend = self._backend()
-        preset = preset_named(self.preset)
+        preset = preset_named(preset_for(self.aligner, self.preset))
+        preset = replace(preset, depth=DEPTHS[self.depth])
         grid = GridOptions(crop_to_object=self.crop)
         return reconstruct(
             self.images,

@@ -13,12 +13,14 @@ _OTHERWISE = {
     "erode_px": "--mask-erode",
     "max_frames": "--max-frames",
     "min_conf": "--min-conf",
+    "scene_photos": "--scene-photos",
 }
 """Options that are not called as their argument."""
 _ALIKE = {
     "backend",
     "batch",
     "crop",
+    "depth",
     "device",
     "engine",
     "fill",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -32,7 +33,28 @@ class DenseProblem:
     """First and second view of every directed pair; both orders of a pair are two edges."""
     pairs: Sequence[DirectedPair]
     """May read from disk: whoever needs a pair twice asks twice. Half precision is allowed: users convert."""
+    names: tuple[str, ...] = ()
+    """Of the views, for messages; without them views go by their numbers."""
 
     @property
     def num_views(self) -> int:
         return len(self.sizes)
+
+    def name(self, view: int) -> str:
+        return self.names[view] if self.names else f"view {view}"
+
+
+def in_full(x: Tensor) -> Tensor:
+    """Return half-precision values in single precision, others as they are."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def view_confidences(problem: DenseProblem) -> list[Tensor]:
+    """Return every view's confidence (H, W): each pixel's highest of all pairs, 0 where it is absent in
+    all.
+    """
+    result = [torch.zeros(size) for size in problem.sizes]
+    for (i, j), pair in zip(problem.edges, problem.pairs):
+        for view, conf in ((i, pair.conf_i), (j, pair.conf_j)):
+            result[view] = torch.maximum(result[view], conf)
+    return result

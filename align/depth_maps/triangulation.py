@@ -1,10 +1,12 @@
 """Points from matched pixels and known cameras (docs/sparse_alignment.md, "Triangulation").
 
-For parity with the published depth from matches; no command uses it.
+`matches_to_depth` is for parity with the published depth from whole maps of matches; scenes have sparse ones
+(align/depth_maps/matched_depth.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +16,7 @@ _NO_CONF = 1e-5  # a sum of confidences up to this divides by 1, as published
 
 
 @dataclass(frozen=True, slots=True)
-class MatchedDepth:
+class MatchedPoints:
     """Depth of a reference view from its matches with the others."""
 
     points: Tensor  # (B, H, W, 3), world; NaN where too few pairs gave one
@@ -28,23 +30,35 @@ def triangulate(projections: Tensor, xy: Tensor) -> Tensor:
     Least squares of the inhomogeneous linear equations. A point with a pixel that isn't finite becomes NaN,
     the others are as without it.
     """
-    P = projections[:, :, None]  # (B, C, 1, 3, 4)
-    rows = torch.cat(
-        [P[..., 0, :] - xy[..., :1] * P[..., 2, :], P[..., 1, :] - xy[..., 1:] * P[..., 2, :]], 1
-    )  # (B, 2 C, N, 4)
-    rows = rows.transpose(1, 2)  # (B, N, 2 C, 4)
-    finite = torch.isfinite(rows).all(-1).all(-1)  # (B, N)
-    # The solver of LAPACK refuses NaN, so these systems are replaced by one that has a solution, and their
-    # result is dropped.
-    harmless = torch.eye(rows.shape[-2], 4).to(rows)
-    rows = torch.where(finite[..., None, None], rows, harmless)
-    points = torch.linalg.lstsq(rows[..., :3], -rows[..., 3:]).solution[..., 0]
-    return torch.where(finite[..., None], points, torch.nan)
+    P = projections.movedim(1, 0)[:, :, None]  # (C, B, 1, 3, 4)
+    u, v = xy.movedim(1, 0)[..., None].unbind(-2)  # (C, B, N, 1)
+    rows = torch.cat([P[..., 0, :] - u * P[..., 2, :], P[..., 1, :] - v * P[..., 2, :]])  # (2 C, B, N, 4)
+    return _least_squares(rows.unbind(-1))
+
+
+def _least_squares(columns: Sequence[Tensor]) -> Tensor:
+    """Return the x (..., 3) with the least |A x + b| by the columns (R, ...) of A and b.
+
+    Modified Gram-Schmidt with b as a fourth column is as stable as reflections, and works element by element:
+    batched solvers answer equal input with other last bits, as the memory happens to lie, and refuse NaN.
+    """
+    left, factors, right = list(columns), [], []
+    for k in range(3):
+        norm = left[k].square().sum(0).sqrt()
+        unit = left[k] / norm
+        shares = [(unit * column).sum(0) for column in left[k + 1 :]]
+        left[k + 1 :] = [column - share * unit for column, share in zip(left[k + 1 :], shares)]
+        factors.append((norm, *shares[:-1]))
+        right.append(-shares[-1])
+    z = right[2] / factors[2][0]
+    y = (right[1] - factors[1][1] * z) / factors[1][0]
+    x = (right[0] - factors[0][1] * y - factors[0][2] * z) / factors[0][0]
+    return torch.stack([x, y, z], -1)
 
 
 def matches_to_depth(
     K: Tensor, cam_from_world: Tensor, matches: Tensor, enough_share: float = 0.3
-) -> MatchedDepth:
+) -> MatchedPoints:
     """Return the depth of view 0 from its matches with views 1 to V, each pair triangulated alone, then
     averaged by confidence.
 
@@ -69,4 +83,4 @@ def matches_to_depth(
     enough = finite.sum(1) > int(enough_share * num_pairs)
     mean = torch.where(enough[..., None], mean, torch.nan)
     in_cam = mean @ cam_from_world[:, 0, None, :3, :3].mT + cam_from_world[:, 0, None, None, :3, 3]
-    return MatchedDepth(mean, in_cam[..., 2], total)
+    return MatchedPoints(mean, in_cam[..., 2], total)

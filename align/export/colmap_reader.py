@@ -40,20 +40,75 @@ _MODELS = {
     16: ("EUCM", 6, 2),
 }
 _BY_NAME = {name: (count, focals) for name, count, focals in _MODELS.values()}
+_MOST_SIDE = 1_000_000
 # Ids of points that were merged or filtered leave gaps, tenfold at most in models that were seen; rows are by
 # ids, and a damaged one must not take memory for a billion of them.
 _MOST_GAPS, _ALWAYS_ROWS = 64, 1_000_000
+_KEYPOINT = np.dtype([("xy", "<f8", 2), ("point", "<i8")])
 
 
 @dataclass(frozen=True, slots=True)
-class _Model:
-    """What a folder says, by COLMAP's ids."""
+class ColmapCamera:
+    """A lens; COLMAP's pixel centres, at halves."""
 
-    K: Mapping[int, np.ndarray]  # (3, 3) of each camera
-    cam_from_world: Mapping[int, np.ndarray]  # (4, 4) of each image
-    camera: Mapping[int, int]
-    """Of each image."""
+    model: str
+    size: tuple[int, int]
+    """(width, height)."""
+    params: tuple[float, ...]
+
+    @property
+    def num_pinhole(self) -> int:
+        """How many parameters come before those of the distortion."""
+        return _BY_NAME[self.model][1] + 2
+
+    @property
+    def K(self) -> np.ndarray:
+        """(3, 3)."""
+        focals = _BY_NAME[self.model][1]
+        (fx, fy), (cx, cy) = (self.params[0], self.params[focals - 1]), self.params[focals : focals + 2]
+        return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+
+
+@dataclass(frozen=True, slots=True)
+class ColmapImage:
+    """A placed photo with its keypoints."""
+
+    name: str
+    camera: int
+    """Id of its lens."""
+    cam_from_world: np.ndarray  # (4, 4)
+    xy: np.ndarray  # (N, 2), COLMAP's pixels
+    point: np.ndarray  # (N,) int64, id of the point that each shows, -1 for none
+
+
+@dataclass(frozen=True, slots=True)
+class ColmapModel:
+    """What a folder holds, by COLMAP's ids."""
+
+    cameras: Mapping[int, ColmapCamera]
+    images: Mapping[int, ColmapImage]
     points: Mapping[int, tuple[float, float, float]]
+    """World positions."""
+
+
+def read_model(folder: Path) -> ColmapModel:
+    """Return the model of a folder; rigs and frames, which say the same in other words, are not looked at.
+
+    Raises `FormatError` when there is none, or a damaged one.
+    """
+    remedy = "Name the folder of its cameras, images and points3D."
+    if not any((folder / name).is_file() for name in ("cameras.bin", "cameras.txt")):
+        raise FormatError(f"{folder}: holds no COLMAP model. {remedy}")
+    with reading(folder, remedy, "holds a damaged COLMAP model"):
+        model = _binary_model(folder) if (folder / "cameras.bin").is_file() else _text_model(folder)
+        for image in model.images.values():
+            if image.camera not in model.cameras:
+                raise ValueError("an image of a camera that is not there")
+            if not (np.isfinite(image.cam_from_world).all() and np.isfinite(image.xy).all()):
+                raise ValueError("an image with numbers that are not finite")
+        if not np.isfinite(np.array(list(model.points.values()))).all() or min(model.points, default=1) < 1:
+            raise ValueError("points with numbers that cannot be")
+        return model
 
 
 def read_colmap(folder: Path) -> tuple[Cameras, np.ndarray]:
@@ -62,65 +117,73 @@ def read_colmap(folder: Path) -> tuple[Cameras, np.ndarray]:
 
     Lens distortion is not told. Raises `FormatError` when there is no model in the folder.
     """
-    remedy = "Name the folder of its cameras, images and points3D."
-    if not any((folder / name).is_file() for name in ("cameras.bin", "cameras.txt")):
-        raise FormatError(f"{folder}: holds no COLMAP model. {remedy}")
-    with reading(folder, remedy, "holds a damaged COLMAP model"):
-        model = _binary_model(folder) if (folder / "cameras.bin").is_file() else _text_model(folder)
-        images = sorted(model.cam_from_world)
-        last = max(model.points, default=0)
-        if min(model.points, default=1) < 1 or last > max(_ALWAYS_ROWS, _MOST_GAPS * len(model.points)):
-            raise ValueError("ids of points that cannot be")
-        points = np.zeros((last, 3))
-        for key, xyz in model.points.items():
-            points[key - 1] = xyz
-        K = np.array([model.K[model.camera[image]] for image in images]).reshape(-1, 3, 3)
-        cam_from_world = np.array([model.cam_from_world[image] for image in images]).reshape(-1, 4, 4)
-        if not all(np.isfinite(array).all() for array in (K, cam_from_world, points)):
-            raise ValueError("numbers that are not finite")
-        return Cameras(K, cam_from_world), points
+    model = read_model(folder)
+    images = [model.images[key] for key in sorted(model.images)]
+    last = max(model.points, default=0)
+    if last > max(_ALWAYS_ROWS, _MOST_GAPS * len(model.points)):
+        raise FormatError(
+            f"{folder}: holds a point number {last} among {len(model.points)}. The model is damaged: write "
+            "it again."
+        )
+    points = np.zeros((last, 3))
+    for key, xyz in model.points.items():
+        points[key - 1] = xyz
+    return Cameras(
+        np.array([model.cameras[image.camera].K for image in images]).reshape(-1, 3, 3),
+        np.array([image.cam_from_world for image in images]).reshape(-1, 4, 4),
+    ), points
 
 
-def _binary_model(folder: Path) -> _Model:
-    K, cam_from_world, camera, points = {}, {}, {}, {}
+def colmap_camera(model: str, size: tuple[int, int], params: tuple[float, ...]) -> ColmapCamera:
+    """Return a lens of that model. Raises `ValueError` when it cannot be."""
+    if model not in _BY_NAME or len(params) != _BY_NAME[model][0]:
+        raise ValueError(f"{len(params)} parameters of a camera {model}")
+    focals = params[: _BY_NAME[model][1]]
+    if not np.isfinite(params).all() or min(focals) <= 0 or not 0 < min(size) <= max(size) <= _MOST_SIDE:
+        raise ValueError(f"sizes or parameters of a camera {model} that cannot be")
+    return ColmapCamera(model, size, params)
+
+
+def _binary_model(folder: Path) -> ColmapModel:
+    cameras, images, points = {}, {}, {}
     file = _Bytes((folder / "cameras.bin").read_bytes())
     for _ in range(file.count()):
-        key, model, _width, _height = file.take("<IiQQ")
-        _name, count, focals = _MODELS[model]
-        K[key] = _calibration(file.take(f"<{count}d"), focals)
+        key, model, width, height = file.take("<IiQQ")
+        name, count, _focals = _MODELS[model]
+        cameras[key] = colmap_camera(name, (width, height), file.take(f"<{count}d"))
     file = _Bytes((folder / "images.bin").read_bytes())
     for _ in range(file.count()):
-        key, *pose, camera_id = file.take("<I7dI")
-        cam_from_world[key], camera[key] = _pose(pose), camera_id
-        file.skip_text()
-        file.skip(24 * file.count())
+        key, *pose, camera = file.take("<I7dI")
+        name = file.text()
+        seen = np.frombuffer(file.skip(_KEYPOINT.itemsize * file.count()), _KEYPOINT)
+        images[key] = ColmapImage(name, camera, _pose(pose), seen["xy"], seen["point"])
     file = _Bytes((folder / "points3D.bin").read_bytes())
     for _ in range(file.count()):
         key, x, y, z = file.take("<Q3d")
         points[key] = (x, y, z)
-        file.skip(3 + 8)
+        file.skip(3 + 8)  # colour and error
         file.skip(8 * file.count())
-    return _Model(K, cam_from_world, camera, points)
+    return ColmapModel(cameras, images, points)
 
 
-def _text_model(folder: Path) -> _Model:
-    K, cam_from_world, camera, points = {}, {}, {}, {}
+def _text_model(folder: Path) -> ColmapModel:
+    cameras, images, points = {}, {}, {}
     for line in _lines(folder / "cameras.txt"):
-        key, name, _width, _height, *params = line.split()
-        count, focals = _BY_NAME[name]
-        if len(params) != count:
-            raise ValueError(f"{len(params)} parameters of a {name} camera")
-        K[int(key)] = _calibration(tuple(map(float, params)), focals)
+        key, name, width, height, *params = line.split()
+        cameras[int(key)] = colmap_camera(name, (int(width), int(height)), tuple(map(float, params)))
     # The second line of an image lists its keypoints, and may be empty.
-    for line in list(_lines(folder / "images.txt", keep_empty=True))[::2]:
+    lines = list(_lines(folder / "images.txt", keep_empty=True))
+    for line, keypoints in zip(lines[::2], [*lines[1::2], ""]):
         if not line:
             continue
-        key, *pose, camera_id, _name = line.split(maxsplit=9)
-        cam_from_world[int(key)], camera[int(key)] = _pose([float(number) for number in pose]), int(camera_id)
+        key, *pose, camera, name = line.split(maxsplit=9)
+        seen = np.array(keypoints.split(), float).reshape(-1, 3)
+        place = _pose([float(number) for number in pose])
+        images[int(key)] = ColmapImage(name, int(camera), place, seen[:, :2], seen[:, 2].astype(np.int64))
     for line in _lines(folder / "points3D.txt"):
         key, x, y, z, *_rest = line.split()
         points[int(key)] = (float(x), float(y), float(z))
-    return _Model(K, cam_from_world, camera, points)
+    return ColmapModel(cameras, images, points)
 
 
 def _lines(path: Path, keep_empty: bool = False) -> Iterator[str]:
@@ -149,22 +212,17 @@ class _Bytes:
             raise ValueError(f"{number} entries in {len(self._data)} bytes")
         return number
 
-    def skip(self, size: int) -> None:
-        """Go on behind so many bytes."""
+    def skip(self, size: int) -> bytes:
+        """Return so many bytes, and go on behind them."""
         if size > len(self._data) - self._at:
             raise ValueError("cut short")
         self._at += size
+        return self._data[self._at - size : self._at]
 
-    def skip_text(self) -> None:
-        """Go on behind a text, which ends with a zero."""
-        self._at = self._data.index(b"\0", self._at) + 1
-
-
-def _calibration(params: tuple[float, ...], focals: int) -> np.ndarray:
-    (fx, fy), (cx, cy) = (params[0], params[focals - 1]), params[focals : focals + 2]
-    if min(fx, fy) <= 0:
-        raise ValueError("a focal that is not positive")
-    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+    def text(self) -> str:
+        """Return the text that comes next, which ends with a zero."""
+        start, self._at = self._at, self._data.index(b"\0", self._at) + 1
+        return self._data[start : self._at - 1].decode()
 
 
 def _pose(numbers: list[float]) -> np.ndarray:

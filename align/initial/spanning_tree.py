@@ -52,6 +52,23 @@ def build_tree(scores: np.ndarray, sizes: np.ndarray, mode: str = "hclust-ward",
 
 def maximum_spanning_tree(scores: np.ndarray) -> Tree:
     """Return the tree of the best-matched pairs; among equals the first in row-major order wins."""
+    edges = strongest_edges(scores)
+    if len(edges) != len(scores) - 1:
+        parts = len(scores) - len(edges)
+        raise GraphError(
+            f"the matched pairs leave the views in {parts} separate parts. Add pairs between them, or "
+            "align each part alone."
+        )
+    return rooted(len(scores), edges)
+
+
+def strongest_edges(scores: np.ndarray) -> list[tuple[int, int]]:
+    """Return the edges of a maximum spanning tree, of a forest where the graph falls apart, the strongest
+    first.
+
+    An entry (row, column) that is not 0 is an edge in that direction; of both directions the better one
+    counts, and among equals the first in row-major order.
+    """
     rows, columns = np.nonzero(scores)
     order = np.argsort(-scores[rows, columns], kind="stable")
     trees = UnionFind(range(len(scores)))
@@ -60,13 +77,7 @@ def maximum_spanning_tree(scores: np.ndarray) -> Tree:
         if trees[row] != trees[column]:
             trees.union(row, column)
             edges.append((row, column))
-    if len(edges) != len(scores) - 1:
-        parts = len(scores) - len(edges)
-        raise GraphError(
-            f"the matched pairs leave the views in {parts} separate parts. Add pairs between them, or "
-            "align each part alone."
-        )
-    return rooted(len(scores), edges)
+    return edges
 
 
 def clustered_tree(scores: np.ndarray, sizes: np.ndarray, method: str = "ward", subsample: int = 8) -> Tree:

@@ -96,8 +96,9 @@ def with_fixed_views(scene: Scene, measurements: Measurements, known: Known) -> 
     held = {view.name: view for view in scene.views}
     names = [view.name for view in measurements.predictions.views]
     fixed = [k for k, name in enumerate(names) if name in held]
-    depths = {k: _anchor_depths(held[names[k]], measurements.views[k]) for k in fixed}
-    return replace(known, anchor_depth=depths, fixed=dict.fromkeys(fixed, 1.0))
+    anchors = {k: _anchor_depths(held[names[k]], measurements.views[k]) for k in fixed}
+    depths = {k: torch.from_numpy(held[names[k]].depth) for k in fixed}
+    return replace(known, anchor_depth=anchors, depth=depths, fixed=dict.fromkeys(fixed, 1.0))
 
 
 def extended(scene: Scene, solved: Scene) -> Scene:

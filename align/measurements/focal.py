@@ -12,7 +12,7 @@ from align.pinhole import pixel_grid
 FocalEstimator = Literal["weiszfeld", "median"]
 
 _WEISZFELD_ROUNDS = 10  # as published
-_CLOSEST_PX = 1e-8  # a residual below this no longer gains weight
+_CLOSEST = 1e-8  # a residual below this no longer gains weight
 
 
 def estimate_focal(
@@ -58,18 +58,23 @@ def median_focal(points: Tensor, pixels: Tensor) -> Tensor:
 
 
 def weiszfeld_focal(points: Tensor, pixels: Tensor) -> Tensor:
-    """Return the focal (B,) with the least sum of pixel distances, by ten reweighted least squares. Shapes as
-    in `median_focal`.
-    """
+    """Return the focal (B,) with the least sum of pixel distances. Shapes as in `median_focal`."""
     # A point without depth has no direction: its ray counts as the optical axis, as in the reference.
     rays = (points[..., :2] / points[..., 2:]).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
-    along, square = (rays * pixels).sum(-1), (rays * rays).sum(-1)  # (B, N)
-    focal = along.mean(1) / square.mean(1)
+    return weiszfeld_scale(rays, pixels)
+
+
+def weiszfeld_scale(source: Tensor, target: Tensor) -> Tensor:
+    """Return the factor (B,) of vectors (B, N, D) with the least sum of distances to others, by ten
+    reweighted least squares.
+    """
+    along, square = (source * target).sum(-1), (source * source).sum(-1)  # (B, N)
+    factor = along.mean(1) / square.mean(1)
     for _ in range(_WEISZFELD_ROUNDS):
-        distance = (pixels - focal[:, None, None] * rays).norm(dim=-1)
-        weight = 1 / distance.clamp(min=_CLOSEST_PX)
-        focal = (weight * along).mean(1) / (weight * square).mean(1)
-    return focal
+        distance = (target - factor[:, None, None] * source).norm(dim=-1)
+        weight = 1 / distance.clamp(min=_CLOSEST)
+        factor = (weight * along).mean(1) / (weight * square).mean(1)
+    return factor
 
 
 def limit_focal(focal: Tensor, size: tuple[int, int], limits: tuple[float, float]) -> Tensor:

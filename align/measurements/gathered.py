@@ -11,7 +11,7 @@ from torch import Tensor
 
 from align.measurements.canonical import AverageMode, CanonicalView
 from masks.notice import Notice
-from pairs.prediction.predictions import Predictions
+from pairs.prediction.predictions import GroupPrediction, Predictions
 from pairs.views.cameras import Cameras
 
 
@@ -41,6 +41,8 @@ class PairRecord:
     """How many entries of a directed list of pairs this record stands for."""
 
 
+Ties = Literal["matches", "pointmaps"]
+
 POSE_STRIDE = 8
 """Every so many pixels, both ways, give a point to a pair's similarity. Strides of 4, 8 and 16 give starts
 0.72, 0.69 and 0.83 degrees off, in 0.44, 0.15 (8 rounds each) and 0.04 seconds (5 rounds) of 32 views."""
@@ -56,6 +58,10 @@ class ReadingOptions:
     """Pixels from anchor to anchor."""
     whole_pixels: bool = False
     """Round matches to pixels and drop doubles."""
+    ties: Ties = "matches"
+    """What of a pair ties its views together."""
+    cut_out_motion: bool = True
+    """Where no view has a mask, and an object turns before a still backdrop, read the object alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +109,20 @@ def _kept_pairs(
     """
     position = {view: k for k, view in enumerate(part)}
     kept = [k for k, (a, b) in enumerate(predictions.edges) if a in position and b in position]
-    cameras = predictions.cameras
+    cameras, group = predictions.cameras, predictions.group
     smaller = replace(
         predictions,
         views=tuple(predictions.views[k] for k in part),
         edges=tuple((position[a], position[b]) for a, b in (predictions.edges[k] for k in kept)),
         load=lambda k: predictions.load(kept[k]),
-        cameras=Cameras(cameras.K[list(part)], cameras.cam_from_world[list(part)])
-        if cameras is not None
-        else None,
+        cameras=None if cameras is None else _of_views(cameras, part),
+        group=None
+        if group is None
+        else GroupPrediction(
+            _of_views(group.cameras, part),
+            tuple(group.depth[view] for view in part),
+            tuple(group.conf[view] for view in part),
+        ),
     )
     return (
         smaller,
@@ -126,6 +137,10 @@ def _kept_pairs(
             if s.target in position and s.source in position
         ),
     )
+
+
+def _of_views(cameras: Cameras, part: Sequence[int]) -> Cameras:
+    return Cameras(cameras.K[list(part)], cameras.cam_from_world[list(part)])
 
 
 def coarse_grid(array: np.ndarray | Tensor) -> np.ndarray | Tensor:

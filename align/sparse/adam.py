@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from align.measurements.known_cameras import Known
+from align.solver.adam import Moments, learning_rate
 from align.sparse.camera_chain import CameraChain, Parameters, Placement, place
 from align.sparse.losses import (
     FallbackTerms,
@@ -27,9 +28,6 @@ from align.sparse.options import SparseOptions, Stage
 from align.sparse.problem import Problem
 from align.sparse.robust import at_progress
 from masks.progress import Progress, silent
-
-_BETA = 0.9  # of both moments, as published; Adam's usual second one is 0.999
-_EPSILON = 1e-8  # Adam's usual
 
 StageLoss = Callable[[Parameters, Placement, float], Tensor]
 """Loss at parameters and their placement, when a share (0 to 1) of the stage is done."""
@@ -101,7 +99,7 @@ def run_stage(
 ) -> Descent:
     """Lower the loss of a task by Adam, in the stage's number of steps."""
     names = [field.name for field in fields(start) if bool(getattr(task.free, field.name).any())]
-    moments = {name: _Moments.zero(getattr(start, name)) for name in names}
+    moments = {name: Moments.zero(getattr(start, name)) for name in names}
     sound, parameters, placement, stopped = start, start, place(start, chain), "finished"
     losses, rates = [], []
     for step in range(stage.steps):
@@ -109,7 +107,7 @@ def run_stage(
         at_leaves = replace(parameters, **leaves)
         tried = place(at_leaves, chain)
         loss = task.loss(at_leaves, tried, step / stage.steps)
-        rate = learning_rate(stage, step / stage.steps)
+        rate = learning_rate(stage.schedule, stage.rate, stage.final_rate, step / stage.steps)
         value = float(loss.detach())
         losses.append(value)
         rates.append(rate)
@@ -125,40 +123,10 @@ def run_stage(
     return Descent(_detached(placement), parameters, like.new_tensor(losses), like.new_tensor(rates), stopped)
 
 
-def learning_rate(stage: Stage, progress: float) -> float:
-    """Return the learning rate when a share `progress` of the stage is done."""
-    if stage.schedule == "linear":
-        return (1 - progress) * stage.rate + progress * stage.final_rate
-    return stage.final_rate + (stage.rate - stage.final_rate) * (1 + math.cos(math.pi * progress)) / 2
-
-
-@dataclass(slots=True)
-class _Moments:
-    """Adam's memory of one parameter."""
-
-    first: Tensor
-    second: Tensor
-    count: int
-
-    @staticmethod
-    def zero(like: Tensor) -> _Moments:
-        return _Moments(torch.zeros_like(like), torch.zeros_like(like), 0)
-
-    def step(self, value: Tensor, gradient: Tensor, rate: float) -> Tensor:
-        """Return the moved value. An entry that never had a gradient stays where it is, to the bit."""
-        self.count += 1
-        self.first.mul_(_BETA).add_(gradient, alpha=1 - _BETA)
-        self.second.mul_(_BETA).addcmul_(gradient, gradient, value=1 - _BETA)
-        bias = 1 - _BETA**self.count
-        return value.addcdiv(
-            self.first, (self.second.sqrt() / math.sqrt(bias)).add_(_EPSILON), value=-rate / bias
-        )
-
-
 def _stepped(
     parameters: Parameters,
     task: StageTask,
-    moments: dict[str, _Moments],
+    moments: dict[str, Moments],
     gradients: dict[str, Tensor | None],
     rate: float,
 ) -> Parameters:

@@ -113,13 +113,20 @@ class SparseOptions:
 
     @property
     def reading(self) -> ReadingOptions:
-        """Matches are rounded to pixels and doubles dropped, as MASt3R hands them on."""
-        return ReadingOptions(self.average, self.subsample, whole_pixels=True)
+        """Matches are rounded to pixels and doubles dropped, as MASt3R hands them on. As published, nothing
+        is cut out that no mask says.
+        """
+        cut_out = self.average == "object"
+        return ReadingOptions(self.average, self.subsample, whole_pixels=True, cut_out_motion=cut_out)
 
     @property
     def pose_prior(self) -> None:
         """None: as published it starts from pairs alone."""
         return None
+
+    def with_fixed_poses(self) -> SparseOptions:
+        """Return the same options: no poses are known to it."""
+        return self
 
     def align(self, measurements: Measurements, known: Known, progress: Progress) -> Aligned:
         """Return where the published descent ends; see `sparse_align`."""

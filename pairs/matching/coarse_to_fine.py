@@ -6,7 +6,7 @@ What matches two crops is a callable: a network in a program, anything in a test
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,16 +49,31 @@ def coarse_to_fine(
     one that two windows found stands twice, as published. Raises `ImageError` for a photo that is smaller
     than a crop: there is nothing finer in it.
     """
-    options = options or FineOptions()
+    found = []
+    for crops in crop_batches(a, b, coarse, options or FineOptions()):
+        found += [_to_photos(pair, matches) for pair, matches in zip(crops, match_crops(crops), strict=True)]
+    return join_matches(found)
+
+
+def crop_batches(
+    a: FullPhoto, b: FullPhoto, coarse: Matches, options: FineOptions
+) -> Iterator[list[CropPair]]:
+    """Yield the pairs of crops that the coarse matches lead to, best first, as many at once as are matched
+    at once.
+
+    Raises `ImageError` for a photo that is smaller than a crop.
+    """
     longest = options.windows.longest
     resolutions = (_resolution(a, longest), _resolution(b, longest))
     chosen = choose_windows((coarse.xy_a, coarse.xy_b), (a.size, b.size), resolutions, options.windows)
-    found = []
     for start in range(0, len(chosen), options.batch):
         rows = range(start, min(start + options.batch, len(chosen)))
-        crops = [(options.cut(a, chosen.a[k]), options.cut(b, chosen.b[k])) for k in rows]
-        found += [_to_photos(pair, matches) for pair, matches in zip(crops, match_crops(crops), strict=True)]
-    return join_matches(found)
+        yield [(options.cut(a, chosen.a[k]), options.cut(b, chosen.b[k])) for k in rows]
+
+
+def holds_a_crop(photo: FullPhoto, longest: int) -> bool:
+    """Tell whether a photo is at least as large as a crop of it."""
+    return bool((np.array(photo.size) >= best_resolution(photo.size, longest)).all())
 
 
 def in_photos(matches: Matches, photo_to_grid_a: PixelMap, photo_to_grid_b: PixelMap) -> Matches:
@@ -73,7 +88,7 @@ def in_photos(matches: Matches, photo_to_grid_a: PixelMap, photo_to_grid_b: Pixe
 def _resolution(photo: FullPhoto, longest: int) -> tuple[int, int]:
     resolution = best_resolution(photo.size, longest)
     (height, width), (least_h, least_w) = photo.size, resolution
-    if height < least_h or width < least_w:
+    if not holds_a_crop(photo, longest):
         raise ImageError(
             f"{photo.name}: {width}x{height} pixels are fewer than one crop of {least_w}x{least_h}. Match "
             "this pair without the fine stage, or use "
@@ -86,10 +101,11 @@ def _to_photos(crops: CropPair, matches: Matches) -> Matches:
     """Return a crop pair's matches in the photos' pixels, without those outside a mask."""
     a, b = crops
     kept = select_matches(matches, holds(a.inside, matches.xy_a) & holds(b.inside, matches.xy_b))
-    return Matches(_carried(a.photo_from_crop, kept.xy_a), _carried(b.photo_from_crop, kept.xy_b), kept.conf)
+    return Matches(from_crop(a, kept.xy_a), from_crop(b, kept.xy_b), kept.conf)
 
 
-def _carried(matrix: np.ndarray, xy: np.ndarray) -> np.ndarray:
+def from_crop(crop: Crop, xy: np.ndarray) -> np.ndarray:
+    """Return positions (N, 2) in a crop as positions in its photo."""
     # A turned crop is a homography away from its photo, a plain one a shift: the divisor is 1 there.
-    ahead = np.concatenate([xy, np.ones((len(xy), 1))], 1) @ matrix.T
+    ahead = np.concatenate([xy, np.ones((len(xy), 1))], 1) @ crop.photo_from_crop.T
     return ahead[:, :2] / ahead[:, 2:]

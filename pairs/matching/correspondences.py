@@ -59,10 +59,7 @@ def single_run_matches(
     With a tolerance the grid's pixels themselves are matched, if one round trip brings them back closer than
     it. For parity with published localisation; no command uses it.
     """
-    pairs = _from_both_sides(prepare_search(a, b, make_finder), subsample, tolerance_px)
-    # The smaller one, as published where there is a single decode.
-    conf = torch.minimum(_conf_at(a, pairs[:, 0]), _conf_at(b, pairs[:, 1]))
-    return _merged(pairs, conf, (a, b))
+    return _of_one_run(_from_both_sides(prepare_search(a, b, make_finder), subsample, tolerance_px), (a, b))
 
 
 def seeded_matches(
@@ -77,9 +74,17 @@ def seeded_matches(
 
     Confidence: the smaller of both descriptors'. For parity with published localisation; no command uses it.
     """
-    pairs = reciprocal_from_seeds(prepare_search(a, b, make_finder), seeds, tolerance_px)
-    conf = torch.minimum(_conf_at(a, pairs[:, 0]), _conf_at(b, pairs[:, 1]))
-    return _merged(pairs, conf, (a, b))
+    return _of_one_run(reciprocal_from_seeds(prepare_search(a, b, make_finder), seeds, tolerance_px), (a, b))
+
+
+def grid_matches(
+    a: DescriptorMap, b: DescriptorMap, subsample: int = 8, make_finder: MakeFinder = by_dot_product
+) -> DescriptorMatches:
+    """Return the matches of one decode that walks from a grid in a settle on; confidence as that of seeds.
+
+    For parity with published localisation; no command uses it.
+    """
+    return _of_one_run(reciprocal_from_grid(prepare_search(a, b, make_finder), subsample), (a, b))
 
 
 def pair_score(confs: Sequence[Tensor], matches: DescriptorMatches) -> tuple[float, float, int]:
@@ -114,6 +119,14 @@ def _conf_at(descriptors: DescriptorMap, pixels: Tensor) -> Tensor:
     if descriptors.conf is None:
         return torch.ones(len(pixels), dtype=descriptors.desc.dtype, device=pixels.device)
     return descriptors.conf.flatten()[pixels]
+
+
+def _of_one_run(pairs: Tensor, run: Run) -> DescriptorMatches:
+    """Return pairs of flat pixels (K, 2) with the smaller confidence of both, as published where there is a
+    single decode.
+    """
+    conf = torch.minimum(_conf_at(run[0], pairs[:, 0]), _conf_at(run[1], pairs[:, 1]))
+    return _merged(pairs, conf, run)
 
 
 def _merged(pairs: Tensor, conf: Tensor, run: Run) -> DescriptorMatches:

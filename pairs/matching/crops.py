@@ -24,6 +24,8 @@ class FullPhoto:
     image: np.ndarray  # (H, W, 3) uint8
     inside: np.ndarray  # (H, W) bool: matches lie here only
     K: np.ndarray | None = None  # (3, 3), pixels of this photo
+    marks: np.ndarray | None = None  # (H, W) int32
+    """What is known at each pixel, by its number, 0: nothing. Crops carry it along."""
 
     def __post_init__(self) -> None:
         if (
@@ -52,6 +54,8 @@ class Crop:
     image: np.ndarray  # (h, w, 3) uint8
     inside: np.ndarray  # (h, w) bool
     photo_from_crop: np.ndarray  # (3, 3), homogeneous pixels
+    marks: np.ndarray | None = None  # (h, w) int32
+    """Of the photo, where it has some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ def plain_crop(photo: FullPhoto, window: np.ndarray) -> Crop:
     left, top, right, bottom = (int(side) for side in window)
     shift = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]], float)
     part = np.s_[top:bottom, left:right]
-    return Crop(window_tag(photo.name, window), photo.image[part], photo.inside[part], shift)
+    marks = None if photo.marks is None else photo.marks[part]
+    return Crop(window_tag(photo.name, window), photo.image[part], photo.inside[part], shift, marks)
 
 
 def facing_crop(photo: FullPhoto, window: np.ndarray) -> Crop:
@@ -89,10 +94,13 @@ def facing_crop(photo: FullPhoto, window: np.ndarray) -> Crop:
             "use plain crops."
         )
     facing = facing_camera(photo.K, window)
-    image, inside = (
-        warp_image(picture, facing.size, facing.photo_from_crop) for picture in (photo.image, photo.inside)
-    )
-    return Crop(window_tag(photo.name, window), image, inside, facing.photo_from_crop)
+
+    def turned(picture: np.ndarray) -> np.ndarray:
+        return warp_image(picture, facing.size, facing.photo_from_crop)
+
+    marks = None if photo.marks is None else turned(photo.marks)
+    tag = window_tag(photo.name, window)
+    return Crop(tag, turned(photo.image), turned(photo.inside), facing.photo_from_crop, marks)
 
 
 def facing_camera(K: np.ndarray, window: np.ndarray, target: tuple[int, int] | None = None) -> Facing:
@@ -120,8 +128,8 @@ def facing_camera(K: np.ndarray, window: np.ndarray, target: tuple[int, int] | N
 def warp_image(picture: np.ndarray, size: tuple[int, int], photo_from_crop: np.ndarray) -> np.ndarray:
     """Return a picture as seen through a homography, (width, height); what lies outside is 0 or false.
 
-    Colours (H, W, 3) uint8 are bicubic. A boolean map (H, W) and each channel of a float map (H, W, C) take
-    the nearest pixel's value.
+    Colours (H, W, 3) uint8 are bicubic. A map (H, W) of booleans or int32 and each channel of a float map
+    (H, W, C) take the nearest pixel's value.
     """
     # Pillow applies the matrix at half-integers, while positions are carried with pixel centres at integers:
     # published so, and kept.
@@ -137,6 +145,8 @@ def warp_image(picture: np.ndarray, size: tuple[int, int], photo_from_crop: np.n
             )
             > 0
         )
+    if picture.dtype == np.int32:
+        return np.asarray(_perspective(Image.fromarray(picture), size, data, Image.Resampling.NEAREST))
     channels = [
         Image.fromarray(np.ascontiguousarray(channel, np.float32)) for channel in np.moveaxis(picture, -1, 0)
     ]

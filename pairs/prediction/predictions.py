@@ -66,8 +66,8 @@ class GroupPrediction:
 
     cameras: Cameras
     """K in grid pixels."""
-    depth: tuple[np.ndarray, ...]  # per view (H, W), > 0 and finite everywhere
-    conf: tuple[np.ndarray, ...]  # per view (H, W), >= 1
+    depth: tuple[np.ndarray, ...]  # per view (H, W), finite; 0 where nothing is known
+    conf: tuple[np.ndarray, ...]  # per view (H, W), >= 1 where something is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ class Predictions:
     """Whether the backend has fitted its cameras to matches, or a network has estimated them: to a degree or
     two, and a tenth of the focal."""
     group: GroupPrediction | None = None
-    """Of all views, from a backend that looked at them together and leaves nothing to align: there are no
-    edges then."""
+    """Of all views, from whoever looked at them together. Without edges there is nothing to align; with some
+    it is where the dense aligner starts."""
 
 
 NO_MATCHES = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))

@@ -37,8 +37,9 @@ def load_views(
     photos: Sequence[Path | str] | Path | str,
     masks: Path | str = "auto",
     options: LoadOptions | None = None,
+    fewest: int = 2,
 ) -> tuple[tuple[View, ...], tuple[Notice, ...]]:
-    """Read photos (a folder, or files) and their masks.
+    """Read photos (a folder, or files) and their masks; at least `fewest`: a scene needs two.
 
     `masks` is a folder of masks; "auto": those beside the photos or in their alpha channels, if there are
     any; "none": everything in the photos counts.
@@ -47,7 +48,7 @@ def load_views(
     """
     options = options or LoadOptions()
     paths = list_photos([Path(p) for p in ([photos] if isinstance(photos, (str, Path)) else photos)])
-    if len(paths) == 1:
+    if len(paths) < fewest:
         raise ImageError(
             f"{paths[0]}: one photo is not enough. Give at least two photos of the object from different "
             "sides."
@@ -57,7 +58,7 @@ def load_views(
     if masks != "none":
         found = _views_with_mask_files(facts, masks, options) or _views_with_alpha(facts, options)
     views, notices = found or _views_without_masks(facts, masks, options)
-    if len(views) < 2:
+    if len(views) < fewest:
         raise MaskError(
             f"{views[0].name}: only this view has a usable mask. Paint the object in at least two photos."
         )
@@ -96,7 +97,7 @@ def _views_with_mask_files(
     masks = [erode(mask, options.erode_px) for mask in loaded]
     usable, more = check_masks([path.name for path in paths], masks)
     views = [
-        _view(fact, open_image(fact.path), mask, options.grid)
+        view_of(fact, open_image(fact.path), mask, options.grid)
         for fact, mask, use in zip(facts, masks, usable)
         if use
     ]
@@ -114,7 +115,7 @@ def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions) -> _Fou
             continue
         varying = varying or bool(np.ptp(picture.alpha) > 0)
         masks.append(erode(mask_from_alpha(picture.alpha, fact.orientation), options.erode_px))
-        views.append(_view(fact, picture, masks[-1], options.grid))
+        views.append(view_of(fact, picture, masks[-1], options.grid))
     if not varying:
         return None
     if len(views) < len(facts):
@@ -129,7 +130,7 @@ def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions) -> _Fou
 
 
 def _views_without_masks(facts: Sequence[ImageFacts], masks_of: Path | str, options: LoadOptions) -> _Found:
-    views = [_view(fact, open_image(fact.path), None, options.grid) for fact in facts]
+    views = [view_of(fact, open_image(fact.path), None, options.grid) for fact in facts]
     text = "no masks: everything in the photos counts. An object on a turntable needs them (`masks` DIR)."
     return views, () if masks_of == "none" else (info("masks", text),)
 
@@ -144,7 +145,8 @@ def _require_all(paths: Sequence[Path], files: Sequence[Path | None], folder: Pa
         )
 
 
-def _view(fact: ImageFacts, picture: Picture, mask: Mask | None, grid: GridOptions) -> View:
+def view_of(fact: ImageFacts, picture: Picture, mask: Mask | None, grid: GridOptions) -> View:
+    """Return the view of one decoded photo with its mask, named after its file."""
     pixel_map = grid_map(str(fact.path), fact.size, fact.orientation, mask, grid)
     camera, focal = camera_id(fact), exif_focal(fact)
     content = digest(picture.content, fact.orientation, mask.bits if mask else "whole", camera, focal)

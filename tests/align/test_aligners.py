@@ -14,6 +14,7 @@ from small_predictions import IN_ONE_UNIT, TRUTH, predictions, small_view, true_
 import align
 from align.aligned import Aligned, Aligner
 from align.bundle.options import BundleOptions
+from align.dense.options import DenseOptions
 from align.depth_maps.dense_view import DenseView
 from align.global_alignment import align_components, align_connected, align_predictions, register_views
 from align.measurements.gathered import Measurements, ReadingOptions
@@ -37,6 +38,9 @@ class AtKnownPoses:
     @property
     def reading(self) -> ReadingOptions:
         return ReadingOptions(subsample=4)
+
+    def with_fixed_poses(self) -> AtKnownPoses:
+        return self if self.pose_prior is None else replace(self, pose_prior=PosePrior(fixed=True))
 
     def align(self, measurements: Measurements, known: Known, progress: Progress) -> Aligned:
         progress("standing still", 1, 1)
@@ -63,7 +67,9 @@ def given() -> Predictions:
 
 
 @pytest.mark.parametrize(
-    "aligner", [BundleOptions(), SparseOptions(), AtKnownPoses()], ids=lambda a: type(a).__name__
+    "aligner",
+    [BundleOptions(), SparseOptions(), DenseOptions(), AtKnownPoses()],
+    ids=lambda a: type(a).__name__,
 )
 def test_every_aligner_says_how_it_reads_and_whether_it_takes_poses(aligner: Aligner) -> None:
     assert isinstance(aligner.reading, ReadingOptions)
@@ -113,7 +119,9 @@ def test_one_that_takes_no_poses_is_given_none_and_the_report_says_so() -> None:
 
 def test_presets_are_found_by_what_they_can_be_told() -> None:
     assert presets_with("pose_prior") == "pointloom"
-    assert presets_with("solver").split(" or ") == [name for name in PRESETS if name != "pointloom"]
+    assert presets_with("solver").split(" or ") == [
+        name for name in PRESETS if name not in ("pointloom", "dust3r-pair")
+    ]
     assert presets_with("solver", "pose_prior") == "none"
 
 

@@ -97,7 +97,7 @@ def test_no_match_at_all_is_no_alignment() -> None:
 
 
 def test_the_references_presets_ignore_estimates_and_cannot_freeze() -> None:
-    with pytest.raises(UserError, match="Use `preset=pointloom`"):
+    with pytest.raises(UserError, match="Use `preset=pointloom or dense or"):
         with_fixed_poses(PRESETS["mast3r"])
 
 

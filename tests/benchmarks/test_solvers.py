@@ -7,38 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from simulated import Recipe, simulated
-from small_predictions import DEPTHS, NUM_VIEWS, TRUTH, predictions
-from small_scene import FOCAL, HEIGHT, WIDTH
+from small_predictions import TRUTH
 from solvers import SOLVERS, Pace, measure, true_share
 
 from align.evaluation.camera_errors import pair_errors
-from pairs.backends.precomputed import write_predictions
-
-RECIPE = Recipe("bump", NUM_VIEWS, 0)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the small exact scene, as if it had been simulated."""
-    folder = tmp_path_factory.mktemp("scenes")
-    mask = np.ones((HEIGHT, WIDTH), bool)
-    write_predictions(predictions(mask=mask), folder / RECIPE.name)
-    depth, masks = np.stack([depth.numpy() for depth in DEPTHS]), np.tile(mask, (NUM_VIEWS, 1, 1))
-    np.savez(folder / RECIPE.name / "truth.npz", cam_from_world=TRUTH, focal=FOCAL, depth=depth, mask=masks)
-    return folder
-
-
-def test_the_default_solver_is_told_to_be_right(folder: Path) -> None:
-    cost = measure(RECIPE, "default", folder, Pace(repeats=2))
+def test_the_default_solver_is_told_to_be_right(recipe: Recipe, folder: Path) -> None:
+    cost = measure(recipe, "default", folder, Pace(repeats=2))
     assert pair_errors(cost.solved.cam_from_world, TRUTH)[0].max() < 0.2
-    assert true_share(simulated(RECIPE, folder), cost.solved) < 0.002
+    assert true_share(simulated(recipe, folder), cost.solved) < 0.002
     assert cost.solved.pixel_loss < 0.05
     assert cost.num_pairs == 10
     assert 0 < cost.stages[0].seconds < cost.seconds
 
 
-def test_the_loop_over_pairs_can_be_run_in_part(folder: Path) -> None:
-    cost = measure(RECIPE, "adam, a loop over pairs", folder, Pace(plain_steps=2))
+def test_the_loop_over_pairs_can_be_run_in_part(recipe: Recipe, folder: Path) -> None:
+    cost = measure(recipe, "adam, a loop over pairs", folder, Pace(plain_steps=2))
     assert not cost.whole
     assert [stage.steps for stage in cost.stages] == [300, 300]
     assert cost.seconds > sum(stage.seconds for stage in cost.stages)
@@ -48,8 +33,8 @@ def test_the_loop_over_pairs_can_be_run_in_part(folder: Path) -> None:
 @pytest.mark.parametrize(
     "solver", [name for name in SOLVERS if name not in ("default", "adam, a loop over pairs")]
 )
-def test_every_other_solver_runs(folder: Path, solver: str) -> None:
-    cost = measure(RECIPE, solver, folder, Pace())
+def test_every_other_solver_runs(recipe: Recipe, folder: Path, solver: str) -> None:
+    cost = measure(recipe, solver, folder, Pace())
     assert cost.whole
     assert np.isfinite(cost.solved.pixel_loss)
     assert np.isfinite(cost.solved.cam_from_world).all()

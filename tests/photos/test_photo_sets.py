@@ -16,8 +16,10 @@ from photo_sets import start_of
 
 from align.evaluation.camera_errors import Evaluation, evaluate, rotation_errors_deg
 from align.export.cameras_json import read_cameras
+from align.localise.by_features.photos import localize
 from align.scene import Scene
 from align.scene_folder import load_scene
+from masks.errors import ReconstructionError
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 pytestmark = [
@@ -168,6 +170,22 @@ def test_the_turntable_turns_by_ten_degrees(reconstructed, name: str) -> None:
     steps = turning_steps_deg(reconstructed(Photos(name, masked=True)).scene)
     assert abs(steps.mean() - 10) <= 0.02
     assert steps.std() <= 0.08
+
+
+@pytest.mark.xdist_group(str(Photos("oxford_dino", True, 0, 2)))
+def test_the_photos_between_find_their_places_in_the_scene_of_every_second_one(reconstructed) -> None:
+    found = reconstructed(Photos("oxford_dino", masked=True, first=0, step=2))
+    root = DATA / "oxford_dino"
+    others = sorted((root / "images").iterdir())[1::2]
+    grown = localize(found.scene, others, root / "masks")
+    judged = evaluate(grown, read_cameras(root / "cameras.json"))
+    assert judged.registered == 36
+    # As of the whole set's reconstruction.
+    assert judged.rotation_error_deg["median"] <= 0.4
+    assert judged.rotation_error_deg["max"] <= 0.9
+    strangers = sorted((DATA / "templeSparseRing" / "images").iterdir())[::4]
+    with pytest.raises(ReconstructionError, match="no photo could be placed"):
+        localize(found.scene, strangers, DATA / "templeSparseRing" / "masks")
 
 
 @pytest.mark.xdist_group(str(Photos("oxford_dino", True, 0, 2)))

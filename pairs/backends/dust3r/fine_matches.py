@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ from pairs.prediction.predictions import Matches
 from pairs.views.photos import filled_photo
 from pairs.views.view import View
 
+T = TypeVar("T")
+
 
 def fine_matches(network: PairNetwork, a: View, b: View, coarse: Matches, fill: Fill = mean) -> Matches:
     """Return matches in pixels of the upright photos, inside both masks, from coarse ones on the views'
@@ -33,11 +36,7 @@ def fine_matches(network: PairNetwork, a: View, b: View, coarse: Matches, fill: 
     few coarse matches: none. Raises `UserError` for a network without descriptors, `ImageError` for a photo
     that is smaller than a crop.
     """
-    if network.config.outputs.desc_dim == 0:
-        raise UserError(
-            f"fine matches need descriptors, and {network.config.kind} has none. Choose a MASt3R "
-            "checkpoint, or do without."
-        )
+    require_descriptors(network)
     photos = (full_photo(a, fill), full_photo(b, fill))
     options = FineOptions(
         windows=WindowOptions(longest=max(network.config.image_size)),
@@ -51,24 +50,38 @@ def fine_matches(network: PairNetwork, a: View, b: View, coarse: Matches, fill: 
     )
 
 
+def require_descriptors(network: PairNetwork) -> None:
+    """Raise `UserError` for a network without descriptors."""
+    if network.config.outputs.desc_dim == 0:
+        raise UserError(
+            f"matches by descriptors: {network.config.kind} has none. Choose a MASt3R checkpoint, or do "
+            "without them."
+        )
+
+
 def full_photo(view: View, fill: Fill = mean) -> FullPhoto:
     """Return the upright photo of a view as crops are cut from it: its background filled, its mask at full
     resolution.
     """
     image = filled_photo(view, fill)
-    return FullPhoto(
-        view.name, image, np.ones(image.shape[:2], bool) if view.mask is None else view.mask.pixels
-    )
+    inside = np.ones(image.shape[:2], bool) if view.mask is None else view.mask.pixels
+    return FullPhoto(view.name, image, inside, view.K)
 
 
 def match_crops(network: PairNetwork, pairs: Sequence[CropPair]) -> list[Matches]:
     """Return the matches of every pair of crops, in their pixels and inside their masks, from both orders of
     decoding.
 
-    All first crops have one size, and so have all second ones. A batch that the memory does not suffice for
-    is halved. Raises `UserError` when it does not suffice for one pair.
+    All first crops have one size, and so have all second ones.
     """
-    found = within_memory(lambda: _matched(network, pairs))
+    return in_parts_that_fit(functools.partial(_matched, network), pairs)
+
+
+def in_parts_that_fit(match: Callable[[Sequence[CropPair]], list[T]], pairs: Sequence[CropPair]) -> list[T]:
+    """Return what a matcher finds for every pair of crops; a batch that the memory does not suffice for is
+    halved. Raises `UserError` when it does not suffice for one pair.
+    """
+    found = within_memory(lambda: match(pairs))
     if found is not None:
         return found
     if len(pairs) == 1:
@@ -77,13 +90,13 @@ def match_crops(network: PairNetwork, pairs: Sequence[CropPair]) -> list[Matches
             "Match without the fine stage."
         )
     half = len(pairs) // 2
-    return [*match_crops(network, pairs[:half]), *match_crops(network, pairs[half:])]
+    return [*in_parts_that_fit(match, pairs[:half]), *in_parts_that_fit(match, pairs[half:])]
 
 
 def _matched(network: PairNetwork, pairs: Sequence[CropPair]) -> list[Matches]:
     with torch.inference_mode():
         # Encoded anew: what the store remembers is of whole photos.
-        a, b = (_encoded(network, crops) for crops in zip(*pairs))
+        a, b = (encoded_crops(network, crops) for crops in zip(*pairs))
         ab, ba = network.decode(a, b), network.decode(b, a)
         runs = [
             descriptor_runs(ab, ba, [crop.inside for crop in pair], row) for row, pair in enumerate(pairs)
@@ -91,5 +104,6 @@ def _matched(network: PairNetwork, pairs: Sequence[CropPair]) -> list[Matches]:
         return [as_matches(symmetric_matches(run, SUBSAMPLE)) for run in runs if run is not None]
 
 
-def _encoded(network: PairNetwork, crops: Sequence[Crop]) -> Encoded:
+def encoded_crops(network: PairNetwork, crops: Sequence[Crop]) -> Encoded:
+    """Return a batch of crops of one size as the decoders take it."""
     return network.encode(torch.cat([normalised(crop.image) for crop in crops]).to(network.device))

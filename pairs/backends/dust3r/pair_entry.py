@@ -59,14 +59,15 @@ def descriptor_runs(
     W); none without descriptors.
     """
     in_order = ((ab[0], inside[0]), (ab[1], inside[1]), (ba[1], inside[0]), (ba[0], inside[1]))
-    maps = [_descriptor_map(output, mask, row) for output, mask in in_order]
+    maps = [descriptor_map(output, mask, row) for output, mask in in_order]
     if any(each is None for each in maps):
         return None
     a_first, b_second, a_second, b_first = (each for each in maps if each is not None)
     return (a_first, b_second), (a_second, b_first)
 
 
-def _descriptor_map(output: HeadOutput, inside: np.ndarray, row: int) -> DescriptorMap | None:
+def descriptor_map(output: HeadOutput, inside: np.ndarray, row: int = 0) -> DescriptorMap | None:
+    """Return one side of a decoded pair, to be searched inside a mask (H, W); none without descriptors."""
     if output.desc is None or output.desc_conf is None:
         return None
     return DescriptorMap(

@@ -188,7 +188,7 @@ class VggtTracks:
         edges, notices = with_loose_views(found, edges)
         load = functools.partial(_cut_out, found.group, edges, matches)
         return Predictions(
-            found.views, edges, load, found.group.cameras, (*found.notices, *notices), "network"
+            found.views, edges, load, found.group.cameras, (*found.notices, *notices), "network", found.group
         )
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
+from masks.free_memory import free_memory
 from pairs.networks.vggt.config import DenseHeadConfig, VggtConfig
 from pairs.networks.vggt.network import Vggt
 
@@ -107,37 +106,13 @@ def in_words(cost: PassCost, frames: int, device: torch.device) -> str:
     return f"about {cost.gigabytes(frames):.1f} GB{time}"
 
 
-def free_memory(device: torch.device) -> float | None:
+def device_memory(device: torch.device) -> float | None:
     """Return the bytes that can still be taken on a device; none where nobody tells."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     if device.type == "mps":
         return float(torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory())
-    known = [bytes_ for bytes_ in (_of_machine(), container_memory()) if bytes_ is not None]
-    return min(known, default=None)
-
-
-def _of_machine() -> float | None:
-    """Return what the machine has left, caches that it can drop included."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(
-            (1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), None
-        )
-    except OSError:
-        # Elsewhere only the memory of the whole machine is told, of which half may be taken.
-        return (
-            os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2 if hasattr(os, "sysconf") else None
-        )
-
-
-def container_memory(folder: Path = Path("/sys/fs/cgroup")) -> float | None:
-    """Return what a container has left of its limit; none without one."""
-    try:
-        limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
-    except OSError:
-        return None
-    return float(limit) - float(used) if limit.isdigit() else None
+    return free_memory()
 
 
 def _feature_size(head: DenseHeadConfig, pixels: int) -> float:

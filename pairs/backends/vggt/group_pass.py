@@ -16,7 +16,7 @@ from masks.errors import UserError
 from masks.fill import fill_named
 from masks.notice import Notice, info
 from pairs.backends.jobs import is_out_of_memory
-from pairs.backends.vggt.cost import PassCost, free_memory, in_words, pass_cost
+from pairs.backends.vggt.cost import PassCost, device_memory, in_words, pass_cost
 from pairs.backends.vggt.group import group_prediction
 from pairs.backends.vggt.images import on_vggt_grid, vggt_input
 from pairs.backends.vggt.model_spec import GROUP_HEADS, VggtSpec, grid_for, open_vggt
@@ -87,7 +87,7 @@ def predict_group(
     device = torch.device(spec.device)
     height, width = placed[0].image.shape[:2]
     cost = pass_cost(spec.with_heads(heads), (height, width), spec.frames_at_once)
-    windows, notices = choose_windows(len(placed), cost, free_memory(device), max_frames)
+    windows, notices = choose_windows(len(placed), cost, device_memory(device), max_frames)
     # Said before it is run: whoever has not so much memory or time can still stop here.
     work.progress(
         f"looking at {len(windows[0])} photos together ({in_words(cost, len(windows[0]), device)})",

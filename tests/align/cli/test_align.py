@@ -180,3 +180,24 @@ def test_a_view_is_placed_in_a_finished_scene(folder: Path, tmp_path: Path) -> N
     before, after = (load_scene(tmp_path / name).cameras.cam_from_world for name in ("scene", "grown"))
     np.testing.assert_array_equal(after[:4], before)
     assert pair_errors(after, TRUTH)[0].max() < 0.3
+
+
+@pytest.mark.parametrize("depth", ["tsdf", "matches"])
+def test_depths_come_from_where_they_are_asked_for(
+    folder: Path, tmp_path: Path, depth: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, chosen in (("plain", "aligned"), ("other", depth)):
+        assert main(["align", str(folder), "--out", str(tmp_path / name), "--depth", chosen]) == 0
+    assert "depth: " in capsys.readouterr().err
+    plain, other = (load_scene(tmp_path / name) for name in ("plain", "other"))
+    np.testing.assert_array_equal(plain.cameras.cam_from_world, other.cameras.cam_from_world)
+    assert other.report.figures["depth"]["source"] == depth
+    assert not any(np.array_equal(a.depth, b.depth) for a, b in zip(plain.views, other.views))
+
+
+def test_depths_from_nowhere_are_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["align", str(folder), "--out", str(tmp_path / "scene"), "--depth", "stereo"])
+    assert "'tsdf', 'matches'" in capsys.readouterr().err

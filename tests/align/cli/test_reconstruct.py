@@ -78,6 +78,23 @@ def test_background_pixels_never_move_a_pose(turntable: Path, scene: Path, tmp_p
         np.testing.assert_array_equal(ours.depth, theirs.depth)
 
 
+@pytest.mark.parametrize("depth", ["tsdf", "matches"])
+def test_other_depths_need_nothing_again_and_leave_the_cameras(
+    turntable: Path, scene: Path, tmp_path: Path, depth: str
+) -> None:
+    finished = entries(scene / "store")
+    more = ("--store", str(scene / "store"), "--depth", depth)
+    assert main(arguments(turntable, tmp_path / "scene", *more)) == 0
+    assert entries(scene / "store") == finished
+    other, plain = load_scene(tmp_path / "scene"), load_scene(scene)
+    np.testing.assert_array_equal(other.cameras.cam_from_world, plain.cameras.cam_from_world)
+    assert other.report.figures["depth"]["source"] == depth
+    for ours, theirs in zip(other.views, plain.views):
+        both = (ours.conf > 0) & (theirs.conf > 0)
+        assert both.sum() > 0.4 * (theirs.conf > 0).sum()
+        assert np.median(abs(ours.depth[both] / theirs.depth[both] - 1)) < 0.005
+
+
 def entries(store: Path) -> dict[Path, int]:
     """Return the finished entries of a store and when each was written."""
     return {p: p.stat().st_mtime_ns for p in store.rglob("*.safetensors") if not p.name.startswith(".")}

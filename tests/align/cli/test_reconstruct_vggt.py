@@ -41,6 +41,7 @@ def weights(tmp_path: Path) -> Path:
     [
         ("vggt",),
         ("vggt", "--max-frames", "4"),
+        ("vggt", "--depth", "tsdf"),
         ("vggt-tracks",),
         ("vggt-tracks", "--poses", "frozen"),
         ("vggt-pairs",),
@@ -97,6 +98,7 @@ def test_what_cannot_be_is_said(
     assert "--poses frozen" in fails(
         capsys, arguments(turntable, out, *network, "--poses", "frozen", "--preset", "mast3r")
     )
+    assert "Use --depth tsdf" in fails(capsys, arguments(turntable, out, *network, "--depth", "matches"))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "model.pt").write_text("no weights")
     assert "model.pt" in fails(

@@ -9,7 +9,6 @@ from small_scene import CHAIN, HEIGHT, VIEWS, WIDTH, intrinsics, random_state, s
 from align.depth_maps.clean import CleanOptions, clean
 from align.depth_maps.dense_view import DenseView
 from align.depth_maps.triangulation import matches_to_depth, triangulate
-from align.depth_maps.tsdf import Field, draw_noise, query, refine_depths
 from align.measurements.canonical import anchor_at
 from align.measurements.known_cameras import Known
 from align.pinhole import backproject
@@ -87,41 +86,6 @@ def test_pixels_without_a_point_neither_contradict_nor_are_contradicted(true_sta
         holes, clean(holes, placement.K, placement.cam_from_world, CleanOptions(tolerance=0.02))
     ):
         assert torch.equal(before.conf, after.conf)
-
-
-def test_signed_distance_is_positive_in_front_and_cut_off_behind(true_state):
-    dense, placement = true_state
-    field = Field(dense, placement.K, placement.cam_from_world, 0.1)
-    ray = dense[2].points[16, 24] - placement.centre[2]
-    along = placement.centre[2] + ray * torch.tensor([[0.95], [1.0], [1.02], [1.5]])
-    value, seen = query(field, along)
-    assert value[0] > 0.1
-    assert abs(value[1]) < 0.02
-    assert -0.1 <= value[2] < -0.02
-    assert seen.tolist() == [True, True, True, False]
-    assert value[3] == 0
-
-
-def test_refinement_brings_noisy_depths_closer_to_the_truth(true_state):
-    dense, placement = true_state
-    generator = torch.Generator().manual_seed(1)
-    rough = []
-    for k, view in enumerate(dense):
-        depth = view.depth + 0.02 * torch.randn(view.depth.shape, generator=generator, dtype=torch.float64)
-        rough.append(
-            DenseView(backproject(depth, placement.K[k], placement.world_from_cam[k]), depth, view.conf)
-        )
-    field = Field(rough, placement.K, placement.cam_from_world, 0.05)
-    refined = refine_depths(field, draw_noise(rough, 40))
-    inside = slice(8, -8)
-    before, after = (
-        torch.stack(
-            [(part.depth - true.depth).abs()[inside, inside].mean() for part, true in zip(views, dense)]
-        ).mean()
-        for views in (rough, refined)
-    )
-    assert after < 0.8 * before
-    assert all(torch.equal(one, two) for one, two in zip(draw_noise(rough, 3), draw_noise(rough, 3)))
 
 
 def test_triangulation_finds_exact_points_and_leaves_unseen_ones_out():

@@ -82,14 +82,8 @@ def tsdf(case: Case) -> dict[str, Tensor]:
     field = Field(dense, K, cam_from_world, options["TSDF_thresh"])
     value, valid = query(field, case.inputs["query"])
     noise = [case.inputs[f"noise/{v}"] for v in range(len(dense))]
-    for iteration in range(options["niter"]):
-        field = Field(
-            refine_depths(field, noise, (options["niter"] - iteration) * options["TSDF_thresh"]),
-            K,
-            cam_from_world,
-            field.threshold,
-        )
-    return _named(list(field.dense)) | {"query_value": value, "query_valid": valid}
+    refined = refine_depths(field, lambda view, row: noise[view][row], options["niter"])
+    return _named(refined) | {"query_value": value, "query_valid": valid}
 
 
 def triangulated(case: Case) -> dict[str, Tensor]:

@@ -15,9 +15,8 @@ from align.initial.spanning_tree import build_tree
 from align.measurements.anchors import anchored_ratio
 from align.measurements.canonical import average_points, relative_depth
 from align.measurements.focal import estimate_focal
-from align.sparse.adam import learning_rate
+from align.solver.adam import learning_rate
 from align.sparse.low_rank import LowRank, affinity, anchor_positions, depth_basis, graph_spectrum
-from align.sparse.options import Stage
 from align.sparse.robust import Gamma, SquareRoot, robust_value
 from masks.errors import GraphError, SolverError
 
@@ -76,7 +75,7 @@ def lossfn(case: Case) -> dict[str, Tensor]:
     for alpha in case.options["meta_alphas"]:
         result[f"meta/{alpha}"] = robust_value(Gamma(alpha), distance)
     rows = [
-        [learning_rate(Stage(rate, 1, Gamma(1), schedule, final), alpha) for schedule in ("linear", "cosine")]
+        [learning_rate(schedule, rate, final, alpha) for schedule in ("linear", "cosine")]
         for alpha in case.options["schedule_alphas"]
         for rate, final in case.options["schedule_lr"]
     ]

@@ -10,6 +10,7 @@ from random_maps import related_maps, unit_map
 
 from pairs.matching.correspondences import (
     as_matches,
+    grid_matches,
     pair_score,
     seeded_matches,
     single_run_matches,
@@ -60,6 +61,16 @@ def test_with_a_tolerance_the_grids_own_pixels_are_matched():
     from_a = seeded_matches(a, b, grid_pixels(a.size, 4), 3)
     assert {ya * 24 + xa for xa, ya, *_ in listed(from_a)} <= seeds
     assert set(listed(from_a)) <= set(listed(matches))
+
+
+def test_from_a_grid_in_one_picture_walks_go_one_way():
+    a, b = related_maps(4)
+    matches = grid_matches(a, b, 4)
+    found = reciprocal_from_grid(prepare_search(a, b), 4).tolist()
+    assert [[ya * 24 + xa, yb * 24 + xb] for xa, ya, xb, yb in listed(matches)] == found
+    assert matches.conf.tolist() == [
+        min(a.conf[ya, xa], b.conf[yb, xb]).item() for xa, ya, xb, yb in listed(matches)
+    ]
 
 
 def test_no_match_starts_or_ends_outside_the_masks():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -64,6 +66,22 @@ def test_outside_of_the_photo_nothing_is_valid():
     away = np.array([[1.0, 0, 600], [0, 1, 0], [0, 0, 1]])
     assert not warp_image(np.ones_like(source.inside), (100, 100), away)[:, 41:].any()
     assert (warp_image(np.ones((480, 640, 3), np.float32), (100, 100), away)[:, 41:] == 0).all()
+
+
+def test_crops_carry_along_what_is_known_at_their_pixels():
+    marked = replace(photo(), marks=np.arange(480 * 640, dtype=np.int32).reshape(480, 640))
+    window = np.array([500, 300, 620, 420])
+    plain, facing = plain_crop(marked, window), facing_crop(marked, window)
+    np.testing.assert_array_equal(plain.marks, marked.marks[300:420, 500:620])
+    # Numbers beyond what a float32 holds exactly would come back as others.
+    large = replace(marked, marks=marked.marks + (2**30 + 1))
+    np.testing.assert_array_equal(
+        facing_crop(large, window).marks[facing.marks > 0], facing.marks[facing.marks > 0] + 2**30 + 1
+    )
+    y, x = np.divmod(facing.marks[60, 60], 640)
+    at = facing.photo_from_crop @ [60.5, 60.5, 1]
+    np.testing.assert_array_equal(np.floor(at[:2] / at[2]), [x, y])
+    assert plain_crop(photo(), window).marks is None
 
 
 def test_a_facing_crop_needs_intrinsics():

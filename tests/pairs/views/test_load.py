@@ -62,6 +62,12 @@ def test_one_photo_is_not_enough(tmp_path: Path) -> None:
         load_views(photos(tmp_path / "images", count=1))
 
 
+def test_one_photo_is_enough_where_a_scene_is_there_already(tmp_path: Path) -> None:
+    views, _ = load_views(photos(tmp_path / "images", count=1), masks(tmp_path / "masks", count=1), fewest=1)
+    assert [view.name for view in views] == ["0.png"]
+    assert views[0].mask is not None
+
+
 def test_alpha_channels_serve_as_masks_unless_refused(tmp_path: Path) -> None:
     folder = tmp_path / "images"
     folder.mkdir()

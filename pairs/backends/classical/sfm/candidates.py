@@ -33,7 +33,7 @@ def promising_pairs(
     Without masks, features that stand still do not count: the stationary backdrop would decide otherwise.
     """
     num_views = len(features)
-    largest = [_largest(f) for f in features]
+    largest = [largest_features(f) for f in features]
     tried = _worth_a_try([descriptors for _, descriptors in largest], _TRIED_OF_CHOSEN * options.partners)
     counts = np.zeros((num_views, num_views), int)
     for number, (a, b) in enumerate(tried):
@@ -72,7 +72,10 @@ def distance_in_order(pair: Pair, num_views: int) -> int:
     return min(apart, num_views - apart)
 
 
-def _largest(features: Features) -> tuple[np.ndarray, np.ndarray]:
+def largest_features(features: Features) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions (N, 2) and comparable descriptors (N, 128) of the features of largest scale, which say
+    most cheaply what a view shows.
+    """
     order = np.argsort(-features.size, kind="stable")[:_PREMATCH_FEATURES]
     return features.xy[order], comparable(features.descriptors[order])
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 import torch
 from small_vggt import small_config, small_vggt
 
-from pairs.backends.vggt.cost import PassCost, container_memory, free_memory, in_words, num_weights, pass_cost
+from pairs.backends.vggt.cost import PassCost, device_memory, in_words, num_weights, pass_cost
 from pairs.networks.vggt.config import VGGT_1B, with_heads
 
 
@@ -44,15 +43,6 @@ def test_the_time_is_said_where_one_core_works() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "sysconf"), reason="nobody tells this machine's memory")
 def test_free_memory_is_within_that_of_the_machine() -> None:
-    free = free_memory(torch.device("cpu"))
+    free = device_memory(torch.device("cpu"))
     assert free is not None
     assert 1e6 < free < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def test_a_container_has_what_its_limit_leaves(tmp_path: Path) -> None:
-    (tmp_path / "memory.max").write_text("1000\n")
-    (tmp_path / "memory.current").write_text("400\n")
-    assert container_memory(tmp_path) == 600
-    (tmp_path / "memory.max").write_text("max\n")
-    assert container_memory(tmp_path) is None
-    assert container_memory(tmp_path / "gone") is None

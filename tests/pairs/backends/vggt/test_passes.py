@@ -182,7 +182,7 @@ def test_too_little_memory_is_said_before_the_run_with_the_number_that_fits(
 ) -> None:
     views = photos(tmp_path, 8)
     need = group_pass_module.pass_cost(larger_config(), (42, 56), 2)
-    monkeypatch.setattr(group_pass_module, "free_memory", lambda device: 1e9 * need.gigabytes(5) / 0.9)
+    monkeypatch.setattr(group_pass_module, "device_memory", lambda device: 1e9 * need.gigabytes(5) / 0.9)
     monkeypatch.setattr(group_pass_module, "pass_cost", lambda *_: need)
     found = predict(backend(tmp_path), views, tmp_path / "store")
     assert any("overlapping groups of 5" in notice.text for notice in found.notices)
@@ -190,7 +190,7 @@ def test_too_little_memory_is_said_before_the_run_with_the_number_that_fits(
     for asked in ("all", "7"):
         with pytest.raises(UserError, match=r"5 photos fit\. Pass `max_frames=5`"):
             predict(backend(tmp_path, max_frames=asked), views, tmp_path / "other")
-    monkeypatch.setattr(group_pass_module, "free_memory", lambda device: 1e9 * need.gigabytes(1))
+    monkeypatch.setattr(group_pass_module, "device_memory", lambda device: 1e9 * need.gigabytes(1))
     with pytest.raises(UserError, match="not even 3 photos fit"):
         predict(backend(tmp_path), views, tmp_path / "other")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pairs.backends.classical.sfm.features import comparable
-from pairs.backends.classical.sfm.word_similarity import word_similarity
+from pairs.backends.classical.sfm.word_similarity import similarity_to, vocabulary, word_similarity
 
 
 def descriptors(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -47,3 +47,14 @@ def test_a_view_without_features_is_like_none() -> None:
 
 def test_without_any_features_nothing_is_similar() -> None:
     assert (word_similarity([np.zeros((0, 128), np.float32)] * 3) == 0).all()
+
+
+def test_a_further_view_is_compared_as_the_views_are_with_one_another() -> None:
+    rng = np.random.default_rng(0)
+    places = descriptors(rng, 300)
+    views = [comparable(seen_again(rng, places[25 * k : 25 * k + 100])) for k in range(8)]
+    known = vocabulary(views)
+    np.testing.assert_array_equal(similarity_to(known, views[3]), word_similarity(views)[3])
+    further = similarity_to(known, comparable(seen_again(rng, places[75:175])))
+    assert further.argmax() == 3
+    assert (similarity_to(known, np.zeros((0, 128), np.float32)) == 0).all()

@@ -1,0 +1,1 @@
+"""New photos placed by their features, without weights."""

@@ -1,0 +1,35 @@
+"""How much memory the machine has left, asked before large arrays are made."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def free_memory() -> float | None:
+    """Return the bytes that can still be taken; none where nobody tells."""
+    known = [bytes_ for bytes_ in (_of_machine(), container_memory()) if bytes_ is not None]
+    return min(known, default=None)
+
+
+def _of_machine() -> float | None:
+    """Return what the machine has left, caches that it can drop included."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(
+            (1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), None
+        )
+    except OSError:
+        # Elsewhere only the memory of the whole machine is told, of which half may be taken.
+        return (
+            os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2 if hasattr(os, "sysconf") else None
+        )
+
+
+def container_memory(folder: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """Return what a container has left of its limit; none without one."""
+    try:
+        limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
+    except OSError:
+        return None
+    return float(limit) - float(used) if limit.isdigit() else None
