@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated, Protocol
 
-import cv2
 import torch
 import tyro
 
@@ -30,11 +29,6 @@ First steps:  pointloom demo                                            a render
               pointloom localize SCENE PHOTOS --out SCENE2              more photos of the same object
               pointloom export SCENE --format glb --out object.glb      a file to look at
 """
-
-_NO_MEMORY = (
-    "there is not enough memory. Close other programs, export the photos and masks at a smaller size, or "
-    "give fewer of them. What was finished is kept: run the same command again to go on from there."
-)
 
 EXIT_OK, EXIT_FAILURE, EXIT_USER, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -88,23 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PointloomError as error:
         print_error(str(error))
         return EXIT_FAILURE
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        print_error(_NO_MEMORY)
-        return EXIT_USER
     except KeyboardInterrupt:
         print_error("interrupted. What was finished is kept: run the same command again to go on from there.")
         return EXIT_INTERRUPTED
     return EXIT_OK
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether an error of Python, OpenCV or torch says that memory ran out."""
-    if isinstance(error, cv2.error):
-        return "Insufficient memory" in str(error)
-    torchs = isinstance(error, RuntimeError) and "allocate memory" in str(error)
-    return torchs or isinstance(error, MemoryError | torch.OutOfMemoryError)
 
 
 def _interrupt(number: int, frame: object) -> None:

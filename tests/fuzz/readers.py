@@ -27,6 +27,7 @@ from align.export.colmap_reader import read_colmap
 from align.export.formats import EXPORTERS, ExportOptions, photo_cameras
 from align.export.glb_points import read_glb
 from align.export.ply import read_ply
+from align.localise.data_set import read_candidates, read_map, read_queries, read_true_poses, seen_points
 from align.scene import Scene
 from align.scene_folder import load_scene, save_scene
 from masks.errors import PointloomError, UserError
@@ -285,6 +286,13 @@ def colmap_models(folder: Path) -> list[Path]:
     return [*(folder / "binary" / f"{name}.bin" for name in names), *(text / f"{name}.txt" for name in names)]
 
 
+def use_colmap(_root: Path, path: Path) -> None:
+    read_colmap(path.parent)
+    scene = read_map(path.parent)
+    for name in scene.image_id:
+        seen_points(scene, name)
+
+
 def codebooks(folder: Path) -> list[Path]:
     words = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32)
     paths = [folder / f"protocol{protocol}.pkl" for protocol in (0, 2, 4, 5)]
@@ -348,6 +356,21 @@ def pair_lists(folder: Path) -> list[Path]:
     return [folder / "pairs.txt"]
 
 
+def localisation_lists(folder: Path) -> list[Path]:
+    lists = {
+        "queries.txt": "# \na.jpg PINHOLE 64 48 70 71 32 24\nb.jpg OPENCV 64 48 70 71 32 24 .1 .2 .3 .4\n",
+        "pairs.txt": "# query_image, map_image, score\nq, a, 0.5\nq, b, 0.9\n",
+        "poses.txt": "a.jpg 1 0 0 0 0 0 1\nb.jpg .5 .5 .5 .5 1 2 3\n",
+    }
+    for name, text in lists.items():
+        (folder / name).write_text(text)
+    return [folder / name for name in lists]
+
+
+def use_localisation_list(_root: Path, path: Path) -> None:
+    {"queries.txt": read_queries, "pairs.txt": read_candidates, "poses.txt": read_true_poses}[path.name](path)
+
+
 def graph_names(folder: Path) -> list[Path]:
     names = "complete ring window:3 window:3:open logwindow:4 logwindow:4:open star:0 retrieval:20,10"
     paths = []
@@ -388,13 +411,14 @@ READERS: dict[str, Reader] = {
     "cameras.json": Reader(cameras_file, use_cameras),
     "PLY": Reader(plys, lambda _root, path: read_ply(path)),
     "GLB": Reader(glbs, lambda _root, path: read_glb(path)),
-    "COLMAP": Reader(colmap_models, lambda _root, path: read_colmap(path.parent)),
+    "COLMAP": Reader(colmap_models, use_colmap),
     "codebook": Reader(codebooks, lambda _root, path: read_codebook(path, 8)),
     "retrieval head": Reader(retrieval_files, lambda root, _path: read_retrieval(next(root.glob("*.pth")))),
     "checkpoint record": Reader(torch_records, describe_pair_network),
     "pair network": Reader(pair_networks, use_pair_network),
     "VGGT": Reader(vggt_files, use_vggt),
     "pair list": Reader(pair_lists, lambda _root, path: FromFile(path).edges(NAMES)),
+    "localisation lists": Reader(localisation_lists, use_localisation_list),
     "graph name": Reader(graph_names, use_graph_name),
     "store entry": Reader(store_entries, use_store),
 }

@@ -6,12 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from align.cli.main import is_out_of_memory, main
+from align.cli.main import main
 
 
 def photos(folder: Path, count: int = 3, size: tuple[int, int] = (96, 64), plain: bool = False) -> Path:
@@ -143,17 +142,3 @@ def test_memory_that_runs_out_has_a_remedy(tmp_path: Path) -> None:
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert "big.png: there is not enough memory to read it. Close other programs" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("raised", "expected"),
-    [
-        (MemoryError(), True),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True),
-        (RuntimeError("another"), False),
-        (cv2.error("error: (-4:Insufficient memory) Failed to allocate"), True),
-        (cv2.error("error: (-215:Assertion failed)"), False),
-    ],
-)
-def test_errors_of_memory_are_known(raised: Exception, expected: bool) -> None:
-    assert is_out_of_memory(raised) is expected
