@@ -14,6 +14,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -108,24 +109,24 @@ def damaged_json(data: bytes, rng: Random) -> bytes:
 def _with_odd_entry(document: Any, rng: Random) -> Any:
     places = list(_places(document))
     if not places or rng.random() < 0.02:
-        return rng.choice(ODD)
+        return deepcopy(rng.choice(ODD))
     holder, key = rng.choice(places)
     match rng.randrange(8):
         case 0:
             del holder[key]
         case 1 if isinstance(holder, list):
-            holder.insert(key, holder[key])
+            holder.insert(key, deepcopy(holder[key]))
         case 1 if isinstance(holder, dict):
             holder[f"{key}x"] = holder.pop(key)
         case 2:
             other, there = rng.choice(places)
             if there in other if isinstance(other, dict) else there < len(other):
-                # By way of text: an entry must not come to hold itself.
-                holder[key] = json.loads(json.dumps(other[there]))
+                holder[key] = deepcopy(other[there])
         case 3 if type(holder[key]) in (int, float):
             holder[key] = holder[key] * rng.choice((-1, 0, 1e-9, 1.001, 2, 1e9)) + rng.choice((0, 1))
         case _:
-            holder[key] = rng.choice(ODD)
+            # A copy: it may be changed next.
+            holder[key] = deepcopy(rng.choice(ODD))
     return document
 
 
