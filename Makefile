@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
 
-.PHONY: demo test test-all photos check lower-bounds clean
+.PHONY: demo test test-all photos fuzz check lower-bounds clean
 .DEFAULT_GOAL := demo
 
 .venv/ready: pyproject.toml constraints.txt
@@ -28,6 +28,12 @@ test-all: .venv/ready
 
 photos: .venv/ready
 	$(PYTEST) -m photos
+
+# Damaged files to every reader, as many as one likes; another SEED gives other damage. CI runs 200 each.
+FILES ?= 5000
+SEED ?= 1
+fuzz: .venv/ready
+	$(PYTEST) tests/fuzz/test_readers.py --fuzz-count $(FILES) --fuzz-seed $(SEED)
 
 check: .venv/ready
 	$(BIN)/ruff check .

@@ -124,6 +124,7 @@ def _scene_view(view: View, seen: DenseView) -> SceneView:
     mask = grid_mask(view)
     height, width = mask.shape  # the solver's grid may have a margin that makes its blocks whole
     depth, conf = seen.depth[:height, :width], seen.conf[:height, :width]
-    known = torch.from_numpy(mask) & (depth > 0)  # NaN is not
-    depth, conf = (torch.where(known, x, 0).float().numpy() for x in (depth, conf))
+    depth, conf = depth.float(), conf.float()  # which makes an infinity of what is too far
+    known = torch.from_numpy(mask) & (depth > 0) & depth.isfinite() & conf.isfinite()
+    depth, conf = (torch.where(known, x, 0).numpy() for x in (depth, conf))
     return SceneView(view.name, view.camera, view.pixel_map, depth, conf, view.image, mask)

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from align.scene import Report, Scene, SceneView
+from align.scene import Scene
+from align.scene_document import parse_scene
 from masks.errors import FormatError, OutputError
 from masks.locks import one_at_a_time
-from masks.notice import Level, Notice
-from masks.pixelmap import PixelMap
+from masks.reading import read_json, reading, shown
 from masks.whole_file import (
     StagedFile,
     commit,
@@ -29,7 +29,6 @@ from masks.whole_file import (
     write_whole,
 )
 from pairs.prediction.sealed_arrays import Arrays, digest_of, read_arrays, read_sealed, seal
-from pairs.views.cameras import Cameras
 
 SCENE_FORMAT = 1
 """Version of the folder's layout; a newer one is refused."""
@@ -164,65 +163,37 @@ def load_scene(folder: Path) -> Scene:
             f"{folder}: no scene here (scene.json is missing). Give a folder that pointloom reconstruct or "
             "align has written."
         )
-    try:
-        return _parse(*_document_and_arrays(folder))
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise FormatError(
-            f"{folder}: the scene is damaged ({type(error).__name__}: {error}). Reconstruct it again."
-        ) from error
+    with reading(folder, "Reconstruct it again.", "the scene is damaged"):
+        return parse_scene(*_document_and_arrays(folder))
 
 
 def _document_and_arrays(folder: Path) -> tuple[dict[str, Any], Arrays]:
     """Return both files of a scene."""
     path = folder / "scene.json"
     while True:
-        text = path.read_text()
-        document = json.loads(text)
+        text = path.read_bytes()
+        document = read_json(path, "The scene is damaged: reconstruct it again.")
         if document["format"] > SCENE_FORMAT:
             raise FormatError(
-                f"{path}: format {document['format']} is newer than this program's {SCENE_FORMAT}. Update "
-                "pointloom."
+                f"{path}: format {shown(document['format'])} is newer than this program's {SCENE_FORMAT}. "
+                "Update pointloom."
             )
         try:
             return document, _arrays(folder, document.get("arrays_digest"))
         except (ValueError, OSError):
             # Unless another run has written a scene in the meantime, they do not belong together.
-            if path.read_text() == text:
+            if path.read_bytes() == text:
                 raise
 
 
-def _arrays(folder: Path, digest: str | None) -> Arrays:
+def _arrays(folder: Path, digest: Any) -> Arrays:
     if digest is None:  # written before scenes named it
         return read_arrays(folder / _ARRAYS)
+    if not isinstance(digest, str):
+        raise ValueError("arrays_digest is no text")
     new = f"views.{digest}.safetensors"
     # Between the two renames of `save_scenes` they still have the name that they were written under.
     if _NEW_ARRAYS.fullmatch(new):
         with contextlib.suppress(FileNotFoundError):
             return read_sealed(folder / new, digest=digest)
     return read_sealed(folder / _ARRAYS, digest=digest)
-
-
-def _parse(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Scene:
-    views = []
-    for k, entry in enumerate(document["views"]):
-        stored = entry["pixel_map"]
-        pixel_map = PixelMap(
-            source_size=tuple(stored["source_size"]),
-            orientation=stored["orientation"],
-            crop=tuple(stored["crop"]),
-            scaled_size=tuple(stored["scaled_size"]),
-            pad=tuple(stored["pad"]),
-            trim=tuple(stored.get("trim", (0, 0, 0, 0))),
-        )
-        depth, conf, image, mask = (arrays[f"{name}/{k}"] for name in ("depth", "conf", "image", "mask"))
-        views.append(
-            SceneView(entry["name"], entry["camera"], pixel_map, depth, conf, image, mask.astype(bool))
-        )
-    cameras = Cameras(
-        np.array([entry["K"] for entry in document["views"]], float).reshape(-1, 3, 3),
-        np.array([entry["cam_from_world"] for entry in document["views"]], float).reshape(-1, 4, 4),
-    )
-    report = document["report"]
-    notices = tuple(Notice(Level(n["level"]), n["subject"], n["text"]) for n in report["notices"])
-    edges = tuple((int(a), int(b)) for a, b in document["edges"])
-    return Scene(tuple(views), cameras, tuple(document["inputs"]), edges, Report(notices, report["figures"]))

@@ -18,7 +18,13 @@ NOT_YET = "not yet: "
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the folder of golden cases."""
+    """Add the folder of golden cases, and how many damaged files each reader gets."""
+    parser.addoption(
+        "--fuzz-count", type=int, default=200, help="damaged files for each reader (default: 200)"
+    )
+    parser.addoption(
+        "--fuzz-seed", type=int, default=0, help="another number gives other damage (default: 0)"
+    )
     parser.addoption(
         "--golden",
         type=Path,
@@ -30,7 +36,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    """Count the golden cases that nothing was compared with."""
+    """Count the golden cases that nothing was compared with, and tell what came of damaged files."""
+    tallies = [
+        tally
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, [])
+        for name, tally in report.user_properties
+        if name == "fuzz"
+    ]
+    if tallies:
+        terminalreporter.write_line(f"{'damaged files':<26}{'tried':>8}{'clean':>8}{'accepted':>10}")
+    for reader, tried, clean, accepted in tallies:
+        terminalreporter.write_line(f"{reader:<26}{tried:>8}{clean:>8}{accepted:>10}")
     reasons = [
         report.longrepr[2]
         for report in terminalreporter.stats.get("skipped", [])

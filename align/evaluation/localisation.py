@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from align.rotations import angle_between
 from masks.errors import FormatError
+from masks.reading import reading
 from masks.whole_file import write_whole
 from pairs.views.cameras import camera_centres
 
@@ -81,8 +82,10 @@ def read_poses(path: Path) -> dict[str, np.ndarray]:
     """Return the cam_from_world (4, 4) of each name in a file that is written so. Raises `FormatError` naming
     the line.
     """
+    with reading(path, "Check the path.", "cannot be read as a list of poses"):
+        lines = path.read_text(encoding="utf-8").splitlines()
     poses = {}
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         name, *rest = re.split(r"\s+", line.strip())

@@ -1,12 +1,12 @@
 from .cameras_json import PhotoCamera as PhotoCamera
 from .cameras_json import read_cameras as read_cameras
 from .cameras_json import write_cameras as write_cameras
-from .colmap import read_colmap as read_colmap
 from .colmap import write_colmap as write_colmap
+from .colmap_reader import read_colmap as read_colmap
 from .formats import EXPORTERS as EXPORTERS
 from .formats import ExportOptions as ExportOptions
 from .formats import photo_cameras as photo_cameras
-from .glb import read_glb as read_glb
 from .glb import write_glb as write_glb
+from .glb_points import read_glb as read_glb
 from .ply import read_ply as read_ply
 from .ply import write_ply as write_ply

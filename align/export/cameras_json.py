@@ -15,9 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from masks.errors import FormatError
+from masks.reading import read_json, shown
 from masks.whole_file import write_whole
 
 _ROTATION_TOLERANCE = 1e-6  # largest entry of R R^T - 1: room for files written with seven digits
+# Numbers outside are no photo's, and no figure could be computed with them.
+_MOST_SIDE, _LEAST_FOCAL, _LARGEST = 1_000_000, 1e-6, 1e30
 _KEYS = ("file", "width", "height", "K", "R", "t")
 
 
@@ -56,7 +59,7 @@ def write_cameras(path: Path, cameras: Sequence[PhotoCamera]) -> None:
                 "t": np.asarray(camera.t_cam_from_world, np.float64).tolist(),
             },
             allow_nan=False,
-            ensure_ascii=False,
+            ensure_ascii=not _is_text(camera.file),
         )
         for camera in cameras
     ]
@@ -67,20 +70,11 @@ def read_cameras(path: Path) -> tuple[PhotoCamera, ...]:
     """Read and check cameras. Raises `FormatError` naming the file, the entry, what is wrong with it and what
     is right.
     """
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FormatError(
-            f"{path}: cannot be read ({error.strerror}). Give the cameras.json of a reconstruction."
-        ) from error
-    except ValueError as error:
-        raise FormatError(
-            f"{path}: is not JSON ({error}). Write it again, or give another cameras.json."
-        ) from error
+    entries = read_json(path, "Give the cameras.json of a reconstruction.")
     if not isinstance(entries, list):
         raise FormatError(
-            f"{path}: holds {type(entries).__name__}, not a list. cameras.json is a list with one entry "
-            "per photo."
+            f"{path}: holds {shown(entries)}, not a list. cameras.json is a list with one entry per photo: "
+            "give one that pointloom export has written."
         )
     cameras = tuple(_camera(entry, f"{path}: entry {k}") for k, entry in enumerate(entries))
     seen: set[str] = set()
@@ -93,6 +87,11 @@ def read_cameras(path: Path) -> tuple[PhotoCamera, ...]:
     return cameras
 
 
+def _is_text(name: str) -> bool:
+    """Tell whether a name can be written as UTF-8: names of files need not be text, and are escaped then."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 def _camera(entry: object, where: str) -> PhotoCamera:
     if not isinstance(entry, dict):
         raise FormatError(f"{where} is not an object. Each entry needs the keys {', '.join(_KEYS)}.")
@@ -102,19 +101,20 @@ def _camera(entry: object, where: str) -> PhotoCamera:
             f"{where} lacks {', '.join(missing)}. Each entry needs the keys {', '.join(_KEYS)}."
         )
     if not isinstance(entry["file"], str) or not entry["file"]:
-        raise FormatError(f"{where}: file is {entry['file']!r}. Give the name of the photo's file.")
-    where = f"{where} ({entry['file']})"
+        raise FormatError(f"{where}: file is {shown(entry['file'])}. Give the name of the photo's file.")
+    where = f"{where} ({entry['file'][:80]})"
     width, height = entry["width"], entry["height"]
-    if not all(type(size) is int and size > 0 for size in (width, height)):
+    if not all(type(size) is int and 0 < size <= _MOST_SIDE for size in (width, height)):
         raise FormatError(
-            f"{where}: width and height are {width!r} and {height!r}. Give the photo's size in whole pixels."
+            f"{where}: width and height are {shown(width)} and {shown(height)}. Give the photo's size in "
+            "whole pixels."
         )
     K, R, t = (
         _array(entry, "K", (3, 3), where),
         _array(entry, "R", (3, 3), where),
         _array(entry, "t", (3,), where),
     )
-    if min(K[0, 0], K[1, 1]) <= 0 or K[1, 0] != 0 or (K[2] != (0, 0, 1)).any():
+    if min(K[0, 0], K[1, 1]) < _LEAST_FOCAL or K[1, 0] != 0 or (K[2] != (0, 0, 1)).any():
         raise FormatError(
             f"{where}: K is not a pinhole's. Give [[fx, s, cx], [0, fy, cy], [0, 0, 1]] in pixels, fx and "
             "fy positive."
@@ -131,12 +131,13 @@ def _array(entry: dict[str, object], key: str, shape: tuple[int, ...], where: st
     wanted = "x".join(map(str, shape))
     try:
         value = np.array(entry[key], np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise FormatError(f"{where}: {key} does not hold numbers alone. Give {wanted} numbers.") from error
     if value.shape != shape:
         raise FormatError(f"{where}: {key} has shape {value.shape}. Give {wanted} numbers.")
-    if not np.isfinite(value).all():
+    if not (np.abs(value) < _LARGEST).all():
         raise FormatError(
-            f"{where}: {key} holds a number that is not finite. Leave out photos whose camera is unknown."
+            f"{where}: {key} holds a number that is not finite, or far too large. Leave out photos whose "
+            "camera is unknown."
         )
     return value

@@ -1,19 +1,15 @@
-"""COLMAP models: cameras, images and points with their tracks. A library's service; no command uses it."""
+"""Writing COLMAP models: cameras, images, points and tracks. A library's service; no command uses it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
-from masks.errors import FormatError, OutputError
-from pairs.views.cameras import Cameras
-
-if TYPE_CHECKING:
-    import pycolmap
+from masks.errors import OutputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,38 +73,3 @@ def write_colmap(
             f"{folder}: the COLMAP model cannot be written ({error.strerror or error}). Choose another "
             "folder."
         ) from error
-
-
-def open_model(folder: Path) -> pycolmap.Reconstruction:
-    """Return a COLMAP model, text or binary. Raises `FormatError` when there is none in the folder."""
-    import pycolmap
-
-    try:
-        return pycolmap.Reconstruction(folder)
-    except (ValueError, RuntimeError) as error:
-        raise FormatError(
-            f"{folder}: holds no COLMAP model ({str(error)[:120]}). Name the folder of its cameras, images "
-            "and points3D."
-        ) from error
-
-
-def read_colmap(folder: Path) -> tuple[Cameras, np.ndarray]:
-    """Return the cameras (V) of a COLMAP model's images by their ids, and its points (P, 3): point id k is in
-    row k - 1, and gaps stay zero.
-
-    Raises `FormatError` when there is no model in the folder.
-    """
-    model = open_model(folder)
-    images = [model.images[key] for key in sorted(model.images)]
-    cam_from_world = np.tile(np.eye(4), (len(images), 1, 1))
-    for v, image in enumerate(images):
-        cam_from_world[v, :3] = image.cam_from_world().matrix()
-    points = np.zeros((max(model.points3D, default=0), 3))
-    for key, point in model.points3D.items():
-        points[key - 1] = point.xyz
-    K = (
-        np.stack([model.cameras[image.camera_id].calibration_matrix() for image in images])
-        if images
-        else np.zeros((0, 3, 3))
-    )
-    return Cameras(K, cam_from_world), points

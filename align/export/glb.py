@@ -7,7 +7,6 @@ Geometry is stored in world coordinates; one transform above it puts camera 0 at
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ from trimesh.visual.texture import TextureVisuals
 from align.export.frustum import IMAGE_FACES, IMAGE_UV, DrawnCameras, Frustum, frusta, scene_transform
 from align.export.pointmap_mesh import PointmapMesh
 from align.points import PointCloud, finite_part
-from masks.errors import FormatError
 from masks.whole_file import write_whole
 from pairs.views.cameras import Cameras
 
@@ -58,24 +56,6 @@ def glb_scene(
     if len(drawn.sizes):
         scene.apply_transform(scene_transform(drawn.cameras.world_from_cam[0]))
     return scene
-
-
-def read_glb(path: Path) -> PointCloud:
-    """Read the points of a GLB that `write_glb` made from a cloud, in world coordinates. Raises `FormatError`
-    for other files.
-    """
-    try:
-        scene = trimesh.load_scene(BytesIO(path.read_bytes()), file_type="glb", process=False)
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise FormatError(f"{path}: is not a readable GLB ({error}). Export the scene again.") from error
-    cloud = scene.geometry.get("object")
-    if not isinstance(cloud, trimesh.PointCloud):
-        raise FormatError(
-            f"{path}: holds no cloud named 'object'. Give a GLB that pointloom wrote from points."
-        )
-    return PointCloud(
-        np.asarray(cloud.vertices, np.float64), np.asarray(cloud.colors)[:, :3].astype(np.uint8)
-    )
 
 
 def _drawable(geometry: PointCloud | PointmapMesh | trimesh.Trimesh) -> trimesh.PointCloud | trimesh.Trimesh:

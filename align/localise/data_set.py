@@ -10,24 +10,21 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from align.evaluation.localisation import read_poses
-from align.export.colmap import open_model
-from align.localise.absolute_pose import QueryCamera, require_pycolmap
+from align.export.colmap_reader import ColmapCamera, ColmapModel, colmap_camera, read_model
+from align.localise.absolute_pose import QueryCamera
 from align.localise.scene_points import MapPhoto, SeenPoints
 from masks.errors import FormatError, MaskError
 from masks.image_file import open_image, probe_image
 from masks.load import PhotoShape, Polarity, load_masks
 from masks.mask import Mask
+from masks.reading import reading
 from pairs.views.grid import GridOptions
 from pairs.views.load import view_of
 from pairs.views.view import View
-
-if TYPE_CHECKING:
-    import pycolmap
 
 _HALF = 0.5
 """COLMAP's first pixel centre; ours is 0."""
@@ -39,7 +36,7 @@ _MODELS = ("SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV")
 class SceneMap:
     """A COLMAP model whose images are found by their names."""
 
-    model: pycolmap.Reconstruction
+    model: ColmapModel
     image_id: dict[str, int]
 
 
@@ -60,62 +57,53 @@ class LocalisationSet:
 
 def read_map(folder: Path) -> SceneMap:
     """Read a COLMAP model, text or binary. Raises `FormatError` when the folder holds none."""
-    require_pycolmap()
-    model = open_model(folder)
+    model = read_model(folder)
     return SceneMap(model, {image.name: key for key, image in sorted(model.images.items())})
 
 
 def map_camera(scene: SceneMap, name: str) -> QueryCamera:
     """Return the camera of a map photo."""
-    return camera_of(scene.model.cameras[scene.model.images[scene.image_id[name]].camera_id], name)
+    return camera_of(scene.model.cameras[scene.model.images[scene.image_id[name]].camera], name)
 
 
 def seen_points(scene: SceneMap, name: str) -> SeenPoints:
     """Return the scene points that the map says a photo sees."""
-    places = [place for place in scene.model.images[scene.image_id[name]].points2D if place.has_point3D()]
-    xy = np.array([place.xy for place in places]).reshape(-1, 2) - _HALF
-    points = np.array([scene.model.points3D[place.point3D_id].xyz for place in places]).reshape(-1, 3)
-    return SeenPoints(xy, points)
+    image = scene.model.images[scene.image_id[name]]
+    shows = np.array([key in scene.model.points for key in image.point.tolist()], bool)
+    points = np.array([scene.model.points[key] for key in image.point[shows].tolist()]).reshape(-1, 3)
+    return SeenPoints(image.xy[shows] - _HALF, points)
 
 
-def camera_of(camera: pycolmap.Camera, name: str) -> QueryCamera:
+def camera_of(camera: ColmapCamera, name: str) -> QueryCamera:
     """Return a COLMAP camera with pixel centres at integers. Raises `FormatError` for a lens other than the
     published ones.
     """
-    if camera.model.name not in _MODELS:
+    if camera.model not in _MODELS:
         raise FormatError(
-            f"{name}: its camera is a {camera.model.name}. Undistort the photos, or fit one of "
+            f"{name}: its camera is a {camera.model}. Undistort the photos, or fit one of "
             f"{', '.join(_MODELS)}."
         )
-    K = camera.calibration_matrix()
+    K = camera.K
     K[:2, 2] -= _HALF
-    further = [float(x) for x in np.array(camera.params)[list(camera.extra_params_idxs())]]
+    further = list(camera.params[camera.num_pinhole :])
     k1, k2, p1, p2 = further + [0.0] * (4 - len(further))
-    return QueryCamera(K, (camera.width, camera.height), (k1, k2, p1, p2) if any(further) else None)
+    return QueryCamera(K, camera.size, (k1, k2, p1, p2) if any(further) else None)
 
 
 def read_queries(*paths: Path) -> dict[str, QueryCamera]:
     """Return the cameras of lists with lines `name MODEL width height parameters...`, as COLMAP writes
     cameras. Raises `FormatError` naming the line.
     """
-    require_pycolmap()
-    import pycolmap
-
     queries = {}
     for path, number, parts in _lines(paths):
         try:
             name, model, width, height, *params = parts
-            camera = pycolmap.Camera(
-                model=model, width=int(width), height=int(height), params=[float(x) for x in params]
-            )
-            sound = camera.verify_params() and np.isfinite(camera.params).all() and min(camera.params[:1]) > 0
-        except (ValueError, RuntimeError, TypeError, IndexError):
-            sound = False
-        if not sound:
+            camera = colmap_camera(model, (int(width), int(height)), tuple(float(x) for x in params))
+        except ValueError:
             raise FormatError(
                 f"{path}, line {number}: a query is NAME MODEL WIDTH HEIGHT PARAMETERS, as in 'night/1.jpg "
                 "SIMPLE_RADIAL 1600 1200 1500 800 600 0.01'. Mend this line."
-            )
+            ) from None
         queries[name] = camera_of(camera, f"{path}, line {number}")
     return queries
 
@@ -145,11 +133,7 @@ def read_true_poses(path: Path) -> dict[str, np.ndarray]:
     """Return the cam_from_world (4, 4) by name of a COLMAP model (a folder) or of a file of poses."""
     if not path.is_dir():
         return read_poses(path)
-    scene, poses = read_map(path), {}
-    for name, key in scene.image_id.items():
-        poses[name] = np.eye(4)
-        poses[name][:3] = scene.model.images[key].cam_from_world().matrix()
-    return poses
+    return {image.name: image.cam_from_world for _, image in sorted(read_model(path).images.items())}
 
 
 def open_query(data: LocalisationSet, name: str) -> View:
@@ -197,10 +181,8 @@ def _mask(folder: Path | None, name: str, size: tuple[int, int]) -> Mask | None:
 
 def _lines(paths: Sequence[Path]) -> Iterator[tuple[Path, int, list[str]]]:
     for path in paths:
-        try:
-            text = path.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise FormatError(f"{path}: cannot be read as a list ({error}). Check the path.") from error
+        with reading(path, "Check the path.", "cannot be read as a list"):
+            text = path.read_text(encoding="utf-8")
         for number, line in enumerate(text.splitlines(), 1):
             if line.strip() and not line.startswith("#"):
                 yield path, number, re.split(r"\s*,\s*|\s+", line.strip())

@@ -1,8 +1,9 @@
 """Tasks on Ray, on this machine or on a cluster.
 
-Without an address Ray starts on this machine, with room for as many workers as processes would have, and ends
-with the work. The environment variable RAY_ADDRESS, or a program that is connected already, names a cluster;
-then photos, weights and the store must lie under the same paths on all its machines.
+Without an address Ray starts on this machine, where no other can reach it, with room for as many workers as
+processes would have, and ends with the work. The environment variable RAY_ADDRESS, or a program that is
+connected already, names a cluster; then photos, weights and the store must lie under the same paths on all
+its machines.
 """
 
 from __future__ import annotations
@@ -173,6 +174,10 @@ def _pickled(thing: object) -> bytes:
 
 
 def _ray() -> ModuleType:
+    if "RAY_ADDRESS" not in os.environ and "ray" not in sys.modules:
+        # Ray listens on all addresses of the machine otherwise, and asks nobody for a password. This variable
+        # of its own, read at the import, is what keeps its six ports to the loopback address (2.60).
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
     except ImportError as error:

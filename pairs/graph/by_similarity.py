@@ -14,6 +14,9 @@ import numpy as np
 from masks.errors import GraphError
 from pairs.graph.farthest_points import farthest_points
 
+MOST_DIGITS = 9
+"""Of a number in a graph's name: there are never so many views."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SimilarityGraph:
@@ -84,7 +87,9 @@ def parse_retrieval(fields: str) -> Retrieval | None:
     otherwise.
     """
     numbers = fields.split(",") if fields else []
-    if len(numbers) not in (0, 2) or not all(number.isascii() and number.isdigit() for number in numbers):
+    if len(numbers) not in (0, 2) or not all(
+        number.isascii() and number.isdigit() and len(number) <= MOST_DIGITS for number in numbers
+    ):
         return None
     return Retrieval(*map(int, numbers))
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from masks.errors import GraphError
+from masks.reading import shown
 from pairs.graph.by_similarity import retrieval_pairs
 
 Pairs = list[tuple[int, int]]
@@ -38,10 +39,12 @@ def reference_pairs(
         pairs = [(a, b) for a in range(num_views) for b in range(a)]
     elif text.startswith("swin"):
         size, cyclic = _window(text)
-        pairs = _windowed(num_views, range(1, size + 1), cyclic)
+        # Offsets that reach around bring nothing new.
+        pairs = _windowed(num_views, range(1, min(size, num_views) + 1), cyclic)
     elif text.startswith("logwin"):
         size, cyclic = _window(text)
-        powers = [2**k for k in range(size)]
+        # Nor do powers of two, modulo the number of views, after as many steps as there are views.
+        powers = [2**k for k in range(min(size, num_views + num_views.bit_length()))]
         pairs = [
             pair
             for pair in _windowed(num_views, [*powers, *(-power for power in powers)], cyclic)
@@ -54,8 +57,8 @@ def reference_pairs(
         pairs = _retrieved(text, similarity, first_anchor)
     else:
         raise GraphError(
-            f"{text!r} is not a scene graph of the reference. It knows complete, swin, logwin, oneref and "
-            "retrieval."
+            f"{shown(text)} is not a scene graph of the reference. It knows complete, swin, logwin, oneref "
+            "and retrieval."
         )
     if symmetrize:
         pairs = pairs + [(b, a) for a, b in pairs]
@@ -87,7 +90,7 @@ def _retrieved(text: str, similarity: np.ndarray | None, first_anchor: int) -> P
     fields = text.split("-")
     if len(fields) != 3 or similarity is None:
         raise GraphError(
-            f"{text!r}: retrieval is written retrieval-KEYS-NEIGHBOURS and needs a similarity matrix."
+            f"{shown(text)}: retrieval is written retrieval-KEYS-NEIGHBOURS and needs a similarity matrix."
         )
     return retrieval_pairs(similarity, _integer(text, 1), _integer(text, 2), first_anchor)
 
@@ -99,7 +102,7 @@ def _integer(text: str, position: int) -> int:
         return int(field)
     except ValueError:
         raise GraphError(
-            f"{text!r}: {field!r} is not a number. Write it as in oneref-2 or retrieval-20-10."
+            f"{shown(text)}: {shown(field)} is not a number. Write it as in oneref-2 or retrieval-20-10."
         ) from None
 
 
@@ -108,13 +111,19 @@ def _filtered(pairs: Pairs, prefilter: str) -> Pairs:
     kind, rest = prefilter[:3], prefilter[3:]
     if kind not in ("seq", "cyc"):
         return pairs
+    try:
+        farthest = int(rest)
+    except ValueError:
+        raise GraphError(
+            f"the prefilter {shown(prefilter)} has no distance. Write it as in seq5 or cyc5."
+        ) from None
     # Modulo the largest index that occurs, as published. The number of images is larger where the last ones
     # have no pair.
     around = 1 + max((max(pair) for pair in pairs), default=0)
     kept = []
     for a, b in pairs:
         apart = min(abs(a - b), abs(a + around - b), abs(a - around - b)) if kind == "cyc" else abs(a - b)
-        if apart <= int(rest):
+        if apart <= farthest:
             kept.append((a, b))
     if not kept:
         raise GraphError(f"the prefilter {prefilter!r} leaves no pair. Allow a larger distance.")

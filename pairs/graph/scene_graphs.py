@@ -14,7 +14,8 @@ from typing import Protocol
 import networkx
 
 from masks.errors import GraphError
-from pairs.graph.by_similarity import parse_retrieval
+from masks.reading import reading, shown
+from pairs.graph.by_similarity import MOST_DIGITS, parse_retrieval
 
 Edges = tuple[tuple[int, int], ...]
 """Pairs of positions (a, b), a < b, ascending."""
@@ -52,7 +53,9 @@ class Window:
 
     def edges(self, names: Sequence[str]) -> networkx.Graph:
         """Return the pairs of views at most `size` apart."""
-        return _graph(len(names), _offsets(len(names), range(1, self.size + 1), self.cyclic))
+        # Offsets that reach around bring nothing new.
+        offsets = range(1, min(self.size, len(names)) + 1)
+        return _graph(len(names), _offsets(len(names), offsets, self.cyclic))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,12 @@ class LogWindow:
 
     def edges(self, names: Sequence[str]) -> networkx.Graph:
         """Return the pairs of views a power of two apart."""
-        return _graph(len(names), _offsets(len(names), (2**k for k in range(self.size)), self.cyclic))
+        num_views = len(names)
+        # Around the end, powers of two repeat after as many steps as there are views at most, and a few that
+        # lead into the cycle; without it, they are beyond the last view sooner.
+        steps = min(self.size, num_views + num_views.bit_length())
+        offsets = (pow(2, k, num_views) if self.cyclic else 2**k for k in range(steps))
+        return _graph(num_views, _offsets(num_views, offsets, self.cyclic))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +134,9 @@ class FromFile:
         """Return the listed pairs. Raises `GraphError`, naming file and line, for a line that isn't two
         known, different names.
         """
-        try:
+        remedy = "Give a text file with two view names a line."
+        with reading(self.path, remedy, "cannot read the list of pairs", GraphError):
             lines = self.path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise GraphError(
-                f"{self.path}: cannot read the list of pairs ({error}). Give a text file with two view "
-                "names a line."
-            ) from error
         number = {name: k for k, name in enumerate(names)}
         pairs = [
             self._pair(line, k + 1, number)
@@ -155,12 +159,12 @@ class FromFile:
             if name not in number:
                 known = ", ".join(list(number)[:5]) + (", ..." if len(number) > 5 else "")
                 raise GraphError(
-                    f"{where}: there is no view {name!r}. The views are {known}; correct the line or "
+                    f"{where}: there is no view {shown(name)}. The views are {known}; correct the line or "
                     "delete it."
                 )
         if fields[0] == fields[1]:
             raise GraphError(
-                f"{where}: view {fields[0]!r} is paired with itself. Correct the line or delete it."
+                f"{where}: view {shown(fields[0])} is paired with itself. Correct the line or delete it."
             )
         return number[fields[0]], number[fields[1]]
 
@@ -192,7 +196,7 @@ def parse_graph(text: str) -> SceneGraph:
     }
     graph = readers.get(kind, lambda fields: None)(rest.split(":") if rest else [])
     if graph is None:
-        raise GraphError(f"{text!r} is not a scene graph. Choose one of: {GRAPH_CHOICES}.")
+        raise GraphError(f"{shown(text)} is not a scene graph. Choose one of: {GRAPH_CHOICES}.")
     return graph
 
 
@@ -213,8 +217,9 @@ def _window(make: type[Window] | type[LogWindow], fields: list[str]) -> SceneGra
 
 
 def _numeric(fields: list[str]) -> bool:
-    # isdigit alone lets superscripts and other scripts pass, which int() refuses with an error of its own.
-    return all(field.isascii() and field.isdigit() for field in fields)
+    # isdigit alone lets superscripts and other scripts pass, which int() refuses with an error of its own, as
+    # it does thousands of digits.
+    return all(field.isascii() and field.isdigit() and len(field) <= MOST_DIGITS for field in fields)
 
 
 def _offsets(num_views: int, offsets: Iterable[int], cyclic: bool) -> Iterable[tuple[int, int]]:

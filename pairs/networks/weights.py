@@ -8,7 +8,6 @@ import argparse
 import os
 import pickle
 import re
-import struct
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,28 +16,13 @@ from types import ModuleType
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from masks.errors import FormatError, MissingExtraError, UserError
 from masks.notice import first_few
-
-# The restricted unpickler rebuilds tensors from whatever a damaged file says of them, and every operation in
-# it can be the one that fails.
-_DAMAGE = (
-    RuntimeError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    AssertionError,
-    EOFError,
-    OSError,
-)
-_DAMAGE += (struct.error, zipfile.BadZipFile)
-
+from masks.reading import reading, shown
+from pairs.networks.plain_pickle import require_plain
 
 MODELS_VARIABLE = "POINTLOOM_MODELS"
 """Environment variable that names the folder of checkpoints."""
@@ -51,36 +35,46 @@ def read_pickled(path: Path) -> Any:
 
     Tensors are mapped from the file, not copied. Raises `FormatError` for anything else.
     """
-    try:
+    with reading(path, "Download it again.", "the checkpoint is damaged"):
         if not zipfile.is_zipfile(path):
             size = path.stat().st_size
             raise FormatError(
                 f"{path}: is no torch checkpoint, or was cut off while it was downloaded ({size} bytes). "
                 "Download it again."
             )
-        # Published files hold their program's arguments in it: a record of plain values that runs nothing
-        # when it is made.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"the object {named[1]}" if named else "something other than weights"
-        raise FormatError(
-            f"{path}: holds {what}, and is not read because that could run a program. Use a published "
-            "checkpoint."
-        ) from error
-    except _DAMAGE as error:
-        raise FormatError(
-            f"{path}: the checkpoint is damaged ({str(error)[:120]}). Download it again."
-        ) from error
+        require_plain(_pickle_of(path))
+        try:
+            # Published files hold their program's arguments in it: a record of plain values that runs nothing
+            # when it is made.
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except pickle.UnpicklingError as error:
+            named = re.search(r"GLOBAL (\S+)", str(error))
+            what = f"the object {named[1]}" if named else "something other than weights"
+            raise FormatError(
+                f"{path}: holds {what}, and is not read because that could run a program. Use a published "
+                "checkpoint."
+            ) from error
+
+
+def _pickle_of(path: Path) -> bytes:
+    """Return the pickle of a torch file. Raises `FormatError` for a file with packed entries: torch writes
+    none, and a megabyte may unfold to a thousand.
+    """
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        held = sum(entry.file_size for entry in entries)
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or held > path.stat().st_size:
+            raise FormatError(
+                f"{path}: its entries are compressed, which no torch checkpoint's are. Use a published one."
+            )
+        return archive.read(next(e for e in entries if e.filename.endswith("/data.pkl")))
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a safetensors file. Raises `FormatError` when it is damaged."""
-    try:
+    with reading(path, "Download the file again.", "the weights are damaged"):
         return load_file(path)
-    except (SafetensorError, ValueError) as error:
-        raise FormatError(f"{path}: the weights are damaged ({error}). Download the file again.") from error
 
 
 def plain_tensors(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
@@ -88,7 +82,7 @@ def plain_tensors(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
     numbers.
     """
     wrong = [
-        str(name) for name, tensor in state.items() if not isinstance(name, str) or not _is_plain(tensor)
+        shown(name) for name, tensor in state.items() if not isinstance(name, str) or not _is_plain(tensor)
     ]
     if wrong:
         raise FormatError(
@@ -96,6 +90,22 @@ def plain_tensors(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
             "checkpoint."
         )
     return dict(state)
+
+
+def require_finite(state: Mapping[str, Tensor], path: Path | str) -> None:
+    """Raise `FormatError` when a tensor holds a number that is not finite."""
+    damaged = [name for name, tensor in state.items() if not _is_finite(tensor)]
+    if damaged:
+        raise FormatError(
+            f"{path}: {len(damaged)} tensors hold no finite numbers: {first_few(damaged)}. Download it again."
+        )
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Tell whether all numbers are finite. A sum shows any that is not, and takes a twentieth of the time of
+    looking at each.
+    """
+    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
 
 
 def _is_plain(value: object) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from masks.errors import FormatError
+from masks.notice import first_few
 from pairs.prediction.predictions import Matches, PairEntry, PairPrediction
 
 
@@ -56,8 +57,8 @@ def entry_from_arrays(
     runs = {name.split("/")[0] for name in arrays}
     if not runs & {"ab", "ba"}:
         raise FormatError(
-            f"{path}: holds no run of the pair (neither ab/... nor ba/...). See the file layout in the "
-            "documentation."
+            f"{path}: holds no run of the pair (neither ab/... nor ba/...). Write the arrays by the names in "
+            "docs/formats.md."
         )
     entry = PairEntry(
         ab=_run(arrays, "ab", ("a_in_a", "b_in_a", "a_conf", "b_conf"), (size_a, size_b), path)
@@ -72,8 +73,8 @@ def entry_from_arrays(
         for name, xy, size in (("xy_a", entry.matches.xy_a, size_a), ("xy_b", entry.matches.xy_b, size_b)):
             if len(xy) and ((xy < -0.5).any() or (xy > np.array(size) - 0.5).any()):
                 raise FormatError(
-                    f"{path}: matches/{name} leaves the {size[0]}x{size[1]} grid. Positions are (x, y) in "
-                    "the grid's pixels."
+                    f"{path}: matches/{name} leaves the {size[0]}x{size[1]} grid. Write positions as (x, y) "
+                    "in the grid's pixels."
                 )
     return entry
 
@@ -96,7 +97,7 @@ def _run(
         if array.shape != (h, w, *shape):
             raise FormatError(
                 f"{path}: {run}/{name} has the shape {array.shape}, but views.json says {w}x{h}, so it "
-                f"should be {(h, w, *shape)}."
+                f"should be {(h, w, *shape)}. Write it on the view's grid, or correct the size there."
             )
         found.append(array)
     for name, conf in zip(names[2:], found[2:]):
@@ -111,11 +112,13 @@ def _run(
 
 def _matches(arrays: Mapping[str, np.ndarray], path: Path) -> Matches:
     xy_a, xy_b, conf = (_array(arrays, f"matches/{name}", path) for name in ("xy_a", "xy_b", "conf"))
-    if xy_a.shape != (len(conf), 2) or xy_b.shape != (len(conf), 2) or conf.ndim != 1:
+    if conf.ndim != 1 or xy_a.shape != (len(conf), 2) or xy_b.shape != (len(conf), 2):
         raise FormatError(
             f"{path}: matches have the shapes {xy_a.shape}, {xy_b.shape}, {conf.shape}; they should be (M, "
-            "2), (M, 2), (M,)."
+            "2), (M, 2), (M,): write one row a match."
         )
+    if any(array.dtype.kind not in "fiu" for array in (xy_a, xy_b, conf)):
+        raise FormatError(f"{path}: matches are no numbers. Write float32.")
     if not (np.isfinite(xy_a).all() and np.isfinite(xy_b).all() and np.isfinite(conf).all()):
         raise FormatError(f"{path}: matches hold NaN or infinite values. Leave such matches out.")
     if not (conf > 0).all():
@@ -125,5 +128,7 @@ def _matches(arrays: Mapping[str, np.ndarray], path: Path) -> Matches:
 
 def _array(arrays: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarray:
     if name not in arrays:
-        raise FormatError(f"{path}: the array {name} is missing. It holds: {', '.join(sorted(arrays))}.")
+        raise FormatError(
+            f"{path}: the array {name} is missing. It holds: {first_few(sorted(arrays))}. Write it as well."
+        )
     return arrays[name]

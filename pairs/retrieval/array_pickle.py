@@ -11,38 +11,25 @@ from __future__ import annotations
 import io
 import math
 import pickle
-import struct
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from masks.errors import FormatError
+from masks.reading import reading, shown
+from pairs.networks.plain_pickle import GuardedUnpickler
 
 _TYPES = ("f2", "f4", "f8", "i4", "i8")
-_DAMAGE = (
-    pickle.UnpicklingError,
-    struct.error,
-    EOFError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-)
-"""What reading a damaged pickle may raise."""
+_MOST_AXES = 4
 
 
 def read_arrays(data: bytes, name: str) -> Any:
     """Return what a pickle holds. Raises `FormatError`, naming the file, when it is damaged or holds anything
     but plain arrays.
     """
-    try:
-        return _plain(_ArrayUnpickler(io.BytesIO(data)).load())
-    except _DAMAGE as error:
-        remedy = "Nothing in it was run. Get the file again from where it was published."
-        raise FormatError(f"{name}: not a pickle of plain arrays ({error}). {remedy}") from error
+    remedy = "Nothing in it was run. Get the file again from where it was published."
+    with reading(name, remedy, "not a pickle of plain arrays"):
+        return _plain(_ArrayUnpickler(io.BytesIO(data)).load(), {})
 
 
 class _Dtype:
@@ -50,12 +37,12 @@ class _Dtype:
 
     def __init__(self, code: str, align: bool = False, copy: bool = True) -> None:
         if code not in _TYPES:
-            raise pickle.UnpicklingError(f"numbers of type {code!r}; known are {', '.join(_TYPES)}")
+            raise pickle.UnpicklingError(f"numbers of type {shown(code)}; known are {', '.join(_TYPES)}")
         self._code, self._order = code, "<"
 
     def __setstate__(self, state: tuple) -> None:
         if state[1] not in ("<", ">"):
-            raise pickle.UnpicklingError(f"byte order {state[1]!r}")
+            raise pickle.UnpicklingError(f"byte order {shown(state[1])}")
         self._order = state[1]
 
     def numpy(self) -> np.dtype:
@@ -89,7 +76,7 @@ def _from_buffer(data: object, dtype: object, shape: object, order: object) -> _
 def _encode(text: object, encoding: object) -> bytes:
     """Return bytes as protocol 2 writes them: as a text of their numbers."""
     if not isinstance(text, str) or encoding != "latin1":
-        raise pickle.UnpicklingError(f"a text in {encoding!r}")
+        raise pickle.UnpicklingError(f"a text in {shown(encoding)}")
     return text.encode("latin1")
 
 
@@ -104,11 +91,13 @@ def _array(data: object, dtype: object, shape: object, order: object) -> np.ndar
         and order in ("C", "F")
     ):
         raise pickle.UnpicklingError("an array without type, shape or bytes")
-    if not all(isinstance(side, int) and side >= 0 for side in shape) or math.prod(
-        shape
-    ) * dtype.numpy().itemsize != len(data):
+    sides = [side for side in shape if isinstance(side, int) and 0 <= side <= len(data)]
+    if len(sides) != len(shape) or len(shape) > _MOST_AXES:
+        raise pickle.UnpicklingError("an array of a shape that cannot be")
+    if math.prod(sides) * dtype.numpy().itemsize != len(data):
         raise pickle.UnpicklingError(f"{len(data)} bytes for an array of shape {shape}")
-    return np.frombuffer(data, dtype.numpy()).reshape(shape, order="F" if order == "F" else "C").copy()
+    # Not a copy: a file may name the same bytes for a thousand arrays.
+    return np.frombuffer(data, dtype.numpy()).reshape(shape, order="F" if order == "F" else "C")
 
 
 def _ndarray(*_arguments: object) -> object:
@@ -140,23 +129,8 @@ _NAMES: Mapping[tuple[str, str], _Name] = {
 }
 
 
-def _load_bytes(reader: Any) -> None:
-    """Put bytes on the stack that can be changed; the library's own version takes memory for them before it
-    looks whether they are there.
-    """
-    (size,) = struct.unpack("<Q", reader.read(8))
-    data = reader.read(size)
-    if len(data) != size:
-        raise pickle.UnpicklingError("the file ends too early")
-    reader.append(bytearray(data))
-
-
-# The reader in plain Python: the fast one takes memory for as many remembered objects as a damaged file
-# claims to have.
-class _ArrayUnpickler(pickle._Unpickler):
+class _ArrayUnpickler(GuardedUnpickler):
     """Finds the names of arrays, and no others."""
-
-    dispatch: ClassVar = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: _load_bytes}
 
     def find_class(self, module: str, name: str) -> Any:
         """Return what stands for a name. Raises `UnpicklingError` for all that is no part of an array."""
@@ -165,8 +139,13 @@ class _ArrayUnpickler(pickle._Unpickler):
         return _NAMES[module, name]
 
 
-def _plain(value: Any) -> Any:
-    """Return dictionaries with their records turned into arrays."""
+def _plain(value: Any, done: dict[int, Any]) -> Any:
+    """Return dictionaries with their records turned into arrays; `done` are those that are, by identity."""
+    # A dictionary that is in two places stays one: unfolded, forty that hold one another twice over would be
+    # a million million.
     if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
+        if id(value) not in done:
+            done[id(value)] = plain = {}
+            plain |= {key: _plain(entry, done) for key, entry in value.items()}
+        return done[id(value)]
     return value.values if isinstance(value, _Array) else value

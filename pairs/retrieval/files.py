@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ import torch
 from torch import Tensor
 
 from masks.errors import FormatError
-from pairs.networks.weights import plain_tensors, read_pickled
+from masks.reading import reading, shown
+from pairs.networks.weights import plain_tensors, read_pickled, require_finite
 from pairs.retrieval.array_pickle import read_arrays
 from pairs.retrieval.head import HeadOptions, RetrievalHead
 
-_MULTIPLES = {"k": 1024, "M": 1024**2}
+_MULTIPLES = {"": 1, "k": 1024, "M": 1024**2}
+_MOST_CHANNELS = 1 << 16
 _MOST_BYTES = 1 << 32  # of a codebook; 65536 centroids of 1024 channels take a sixteenth of it
 
 
@@ -55,51 +58,34 @@ def codebook_path(head_path: Path) -> Path:
 
 def read_codebook(path: Path, num_words: int) -> Tensor:
     """Return the centroids (K, C) float32 of a codebook of so many words. Nothing in the file is ever run."""
-    try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= _MOST_BYTES else b""
-    except OSError as error:
-        raise FormatError(
-            f"{path}: cannot read the codebook ({error}). Put it beside the retrieval head, as it was "
-            "published."
-        ) from error
-    if size > _MOST_BYTES:
-        raise FormatError(
-            f"{path}: {size} bytes are no codebook. Get the file again from where it was published."
-        )
+    remedy = "Get the file again from where it was published."
+    with reading(path, "Put the codebook beside the retrieval head, as it was published."):
+        if path.stat().st_size > _MOST_BYTES:
+            raise FormatError(f"{path}: {path.stat().st_size} bytes are no codebook. {remedy}")
+        data = path.read_bytes()
     content = read_arrays(data, str(path))
-    try:
+    with reading(path, remedy, "not a codebook"):
         kind, stated, centroids = content["type"], content["params"]["size"], content["state"]["centroids"]
-    except (TypeError, KeyError) as error:
-        raise FormatError(
-            f"{path}: not a codebook ({error} is missing). Get the file again from where it was published."
-        ) from error
-    if kind != "Codebook" or not isinstance(centroids, np.ndarray) or centroids.ndim != 2:
-        raise FormatError(
-            f"{path}: no table of centroids in it. Get the file again from where it was published."
-        )
+    if not isinstance(kind, str) or kind != "Codebook" or getattr(centroids, "ndim", None) != 2:
+        raise FormatError(f"{path}: no table of centroids in it. {remedy}")
     if number_of_words(stated, path) != num_words or len(centroids) != num_words:
         raise FormatError(
-            f"{path}: {len(centroids)} words ({stated} stated), but the head was made for {num_words}. Put "
-            "the codebook made for it there."
+            f"{path}: {len(centroids)} words ({shown(stated)} stated), but the head was made for "
+            f"{num_words}. Put the codebook made for it there."
         )
-    return torch.from_numpy(centroids.astype(np.float32))
+    with np.errstate(over="ignore"):
+        table = torch.from_numpy(centroids.astype(np.float32))
+    require_finite({"centroids": table}, path)
+    return table
 
 
 def number_of_words(stated: object, path: Path) -> int:
     """Return the number that an int or a text such as "64k" (65536) states."""
-    if (
-        isinstance(stated, str)
-        and stated[-1:] in _MULTIPLES
-        and stated[:-1].isascii()
-        and stated[:-1].isdigit()
-    ):
-        return int(stated[:-1]) * _MULTIPLES[stated[-1]]
-    if isinstance(stated, str) and stated.isascii() and stated.isdigit():
-        return int(stated)
+    if isinstance(stated, str) and (found := re.fullmatch(r"([0-9]{1,9})([kM]?)", stated)):
+        return int(found[1]) * _MULTIPLES[found[2]]
     if isinstance(stated, int) and not isinstance(stated, bool):
         return stated
-    raise FormatError(f"{path}: {stated!r} is no number of words. It is written as 65536 or 64k.")
+    raise FormatError(f"{path}: {shown(stated)} is no number of words. It is written as 65536 or 64k.")
 
 
 def _read_head_file(path: Path) -> tuple[Namespace, Mapping[str, Tensor]]:
@@ -127,24 +113,22 @@ def _head(args: Namespace, state: Mapping[str, Tensor], dim_words: int, path: Pa
     """Return the head with its weights; the shapes are checked before memory is taken."""
     if (weights := getattr(args, "featweights", "l2norm")) != "l2norm":
         raise FormatError(
-            f"{path}: features weighed by {weights!r}, but only l2norm is known. Use a published head."
+            f"{path}: features weighed by {shown(weights)}, but only l2norm is known. Use a published head."
         )
     # Files may hold whitening in float32; the products must not run in it.
     tensors = {name: value.double() if "whiten" in name else value.float() for name, value in state.items()}
-    try:
+    require_finite(tensors, path)
+    with reading(path, "Use a published head.", "weights and args do not fit"):
         with torch.device("meta"):
             head = RetrievalHead(_options(args, tensors, dim_words))
         head.load_state_dict(tensors, assign=True)
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise FormatError(
-            f"{path}: weights and args do not fit ({' '.join(str(error).split())[:300]}). Use a published "
-            "head."
-        ) from error
     return head.eval().requires_grad_(False)
 
 
 def _options(args: Namespace, tensors: Mapping[str, Tensor], dim_words: int) -> HeadOptions:
     hidden = tuple(int(width) for width in args.hdims.split("_")) if args.hdims else ()
+    if max(hidden, default=0) > _MOST_CHANNELS or not isinstance(args.nfeat, int | float):
+        raise ValueError("widths or a number of features that cannot be")
     # Without any weight the head hands the tokens on, and their channels are those of the words.
     first = next(
         (

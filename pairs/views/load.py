@@ -152,7 +152,8 @@ def view_of(fact: ImageFacts, picture: Picture, mask: Mask | None, grid: GridOpt
     content = digest(picture.content, fact.orientation, mask.bits if mask else "whole", camera, focal)
     return View(
         name=fact.path.name,
-        path=fact.path.absolute(),  # it is read again, and a caller may change its folder in the meantime
+        # A caller may change the current folder while it works.
+        path=fact.path.absolute(),
         image=image_to_target(pixel_map, picture.pixels),
         pixel_map=pixel_map,
         mask=mask,

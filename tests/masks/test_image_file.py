@@ -278,3 +278,44 @@ def test_a_heic_photo_without_the_extra_names_it(tmp_path: Path, monkeypatch: py
     for read in (probe_image, open_image, open_levels):
         with pytest.raises(MissingExtraError, match=r"a\.heic: .*pip install 'pointloom\[heic\]'"):
             read(tmp_path / "a.heic")
+
+
+@pytest.mark.parametrize("form", ["PPM", "TGA", "DDS", "ICO", "PCX", "EPS"])
+def test_formats_that_are_not_documented_are_no_pictures(tmp_path: Path, form: str) -> None:
+    Image.fromarray(columns(COLOURS)).save(tmp_path / "a.jpg", format=form)
+    for read in (probe_image, open_image, open_levels):
+        with pytest.raises(ImageError, match=r"a\.jpg: cannot be decoded .* no picture"):
+            read(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_photo_of_floats_holds_finite_numbers(tmp_path: Path, value: float) -> None:
+    levels = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    Image.fromarray(levels).save(tmp_path / "a.tif")
+    assert open_image(tmp_path / "a.tif").pixels[-1, -1].tolist() == [255, 255, 255]
+    levels[3, 4] = value
+    Image.fromarray(levels).save(tmp_path / "a.tif")
+    with pytest.raises(ImageError, match=r"a\.tif: 1 pixels are no finite numbers\. Export it again"):
+        open_image(tmp_path / "a.tif")
+
+
+def test_a_header_that_its_bytes_cannot_fill_takes_no_memory(tmp_path: Path) -> None:
+    path = header_of(tmp_path / "a.png", 16320, 12240)
+    for read in (open_image, open_levels):
+        with pytest.raises(ImageError, match="57 bytes cannot hold the 16320x12240 pixels"):
+            read(path)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA", "1", "CMYK", "I;16", "F"])
+def test_strips_give_the_whole_picture(tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (37, 40, 4), np.uint8), "RGBA")
+    path = tmp_path / ("a.tif" if mode in ("CMYK", "F") else "a.png")
+    (noise if mode == "RGBA" else noise.convert("L" if mode in ("I;16", "LA") else "RGB").convert(mode)).save(
+        path
+    )
+    whole = open_image(path), open_levels(path)
+    monkeypatch.setattr("masks.image_file._STRIP_PIXELS", 40 * 7)
+    strips = open_image(path), open_levels(path)
+    np.testing.assert_array_equal(strips[0].pixels, whole[0].pixels)
+    np.testing.assert_array_equal(strips[0].alpha, whole[0].alpha)
+    np.testing.assert_array_equal(strips[1], whole[1])

@@ -8,7 +8,6 @@ configuration.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Mapping
@@ -20,10 +19,19 @@ from torch import Tensor
 
 from masks.errors import FormatError
 from masks.notice import first_few
+from masks.reading import read_json, reading
 from pairs.networks.dust3r.config import DptWidths, NetworkConfig
 from pairs.networks.dust3r.constructor import config_from_json, config_from_string, loaded_form
 from pairs.networks.dust3r.network import PairNetwork
-from pairs.networks.weights import Fit, fit_state, misfit, plain_tensors, read_pickled, read_safetensors
+from pairs.networks.weights import (
+    Fit,
+    fit_state,
+    misfit,
+    plain_tensors,
+    read_pickled,
+    read_safetensors,
+    require_finite,
+)
 
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
 """The two files of a Hugging Face folder."""
@@ -65,8 +73,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def fit(checkpoint: Checkpoint) -> Fit:
     """Compare a checkpoint with the network that its configuration asks for, without taking memory for it."""
+    with reading(checkpoint.path, "Use a published checkpoint.", "describes no network that can be"):
+        network = _empty_network(checkpoint.config)
     # The mask token serves pretraining only, and some files are without it.
-    return fit_state(_empty_network(checkpoint.config), checkpoint.state, optional=frozenset({"mask_token"}))
+    return fit_state(network, checkpoint.state, optional=frozenset({"mask_token"}))
 
 
 def require_fit(checkpoint: Checkpoint) -> Fit:
@@ -94,12 +104,7 @@ def build_network(checkpoint: Checkpoint, precision: torch.dtype = torch.float32
         _log.warning("%s: not used: %s.", checkpoint.path, first_few(unexpected))
     network = _empty_network(checkpoint.config, precision)
     state = {name: tensor.float() for name, tensor in checkpoint.state.items() if name not in unexpected}
-    damaged = [name for name, tensor in state.items() if not _is_finite(tensor)]
-    if damaged:
-        raise FormatError(
-            f"{checkpoint.path}: {len(damaged)} tensors hold no finite numbers: {first_few(damaged)}. "
-            "Download it again."
-        )
+    require_finite(state, checkpoint.path)
     state.setdefault("mask_token", torch.zeros(1, 1, checkpoint.config.decoder.dim))
     # Assigned, not copied: the weights stay the pages of the mapped file, so opening takes no second 2.7 GB.
     network.load_state_dict(state, assign=True)
@@ -110,13 +115,6 @@ def _empty_network(config: NetworkConfig, precision: torch.dtype = torch.float32
     # Shapes without memory: a file that lies about its sizes is found out before it can ask for any.
     with torch.device("meta"):
         return PairNetwork(config, precision)
-
-
-def _is_finite(tensor: Tensor) -> bool:
-    """Tell whether all numbers are finite. A sum shows any that is not, and takes a twentieth of the time of
-    looking at each.
-    """
-    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
 
 
 def _read_pth(path: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
@@ -148,10 +146,7 @@ def _read_folder(folder: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
             f"{path}: is {path.stat().st_size} bytes long: this is no configuration of a network. Download "
             "the folder again."
         )
-    try:
-        arguments = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path}: is not JSON ({error}). Download the folder again.") from error
+    arguments = read_json(path, "Download the folder again.")
     return config_from_json(arguments, str(path)), plain_tensors(
         read_safetensors(folder / WEIGHTS_NAME), folder
     )

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from masks.errors import FormatError
 from masks.notice import first_few
+from masks.reading import reading, shown
 from pairs.networks.constructor_call import (
     UnfitError,
     choice,
@@ -64,7 +65,8 @@ _HEADS: Mapping[str, tuple[HeadType, Kind]] = {
 _PATCHES = {"PatchEmbedDust3R": False, "ManyAR_PatchEmbed": True}
 # Published strings have a few hundred characters. A much longer one could exhaust the parser, a deeper or
 # wider network the memory.
-_MOST_CHARACTERS, _MOST_DEPTH, _MOST_CHANNELS = 10_000, 200, 16_384
+_MOST_CHARACTERS, _MOST_DEPTH, _MOST_CHANNELS, _MOST_SIDE = 10_000, 200, 16_384, 16_384
+_REMEDY = "Use a published checkpoint."
 
 
 def config_from_string(text: str, source: str) -> NetworkConfig:
@@ -74,13 +76,18 @@ def config_from_string(text: str, source: str) -> NetworkConfig:
     `source` is the file that messages name. Raises `FormatError` for anything but one call of a known class
     with literal keyword arguments.
     """
+    with reading(source, _REMEDY, "holds no network that can be"):
+        return _config_from_string(text, source)
+
+
+def _config_from_string(text: str, source: str) -> NetworkConfig:
     try:
         call = constructor_call(parse_expression(text, _MOST_CHARACTERS))
         if call is None or call.positional:
             raise UnfitError("no constructor with keyword arguments")
     except UnfitError as error:
         raise FormatError(
-            f"{source}: its model string ({text[:80]!r}) is {error}. Use a published checkpoint."
+            f"{source}: its model string ({shown(text)}) is {error}. Use a published checkpoint."
         ) from None
     if call.name not in _KINDS:
         raise FormatError(
@@ -102,10 +109,11 @@ def config_from_json(given: object, source: str) -> NetworkConfig:
         raise FormatError(
             f"{source}: should hold one object with the network's arguments. Download the folder again."
         )
-    described = "desc" in str(given.get("output_mode"))
-    return _config(
-        "mast3r" if described else "dust3r", {str(name): value for name, value in given.items()}, source
-    )
+    with reading(source, _REMEDY, "holds no network that can be"):
+        described = "desc" in str(given.get("output_mode"))
+        return _config(
+            "mast3r" if described else "dust3r", {str(name): value for name, value in given.items()}, source
+        )
 
 
 def loaded_form(config: NetworkConfig) -> NetworkConfig:
@@ -124,7 +132,7 @@ class _Arguments:
 
     def refuse(self, name: str, why: str) -> FormatError:
         return FormatError(
-            f"{self.source}: {name}={self.values[name]!r}: {why}. Use a published DUSt3R or MASt3R "
+            f"{self.source}: {name}={shown(self.values[name])}: {why}. Use a published DUSt3R or MASt3R "
             "checkpoint."
         )
 
@@ -216,15 +224,15 @@ def _outputs(kind: Kind, arguments: _Arguments) -> OutputModes:
 
 def _image_size(arguments: _Arguments) -> tuple[int, int]:
     match arguments.values["img_size"]:
-        case int(side) if side > 0:
+        case int(side) if 0 < side <= _MOST_SIDE:
             return side, side
-        case [int(first), int(second)] if min(first, second) > 0:
+        case [int(first), int(second)] if 0 < min(first, second) <= max(first, second) <= _MOST_SIDE:
             return first, second
-    raise arguments.refuse("img_size", "should be one or two whole numbers")
+    raise arguments.refuse("img_size", f"should be one or two whole numbers up to {_MOST_SIDE}")
 
 
 def _rope_base(arguments: _Arguments) -> float:
-    found = re.fullmatch(r"RoPE(\d+(?:\.\d+)?)", str(arguments.values["pos_embed"]))
+    found = re.fullmatch(r"RoPE(\d{1,9}(?:\.\d{1,9})?)", str(arguments.values["pos_embed"]))
     if found is None or float(found[1]) <= 0:
         raise arguments.refuse(
             "pos_embed", "a pair network has rotary positions (RoPE100); others exist in pretraining only"

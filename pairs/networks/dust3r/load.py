@@ -47,14 +47,16 @@ def load_network(
 
 
 def find_checkpoint(name_or_path: str | Path) -> Path:
-    """Return where a checkpoint lies: the path itself, or of a published name the file in the models folder,
-    else the one from the hub.
+    """Return where a checkpoint lies: of a published name the file in the models folder, else the one from
+    the hub; else the path itself.
     """
-    path = Path(name_or_path).expanduser()
-    if path.exists():
-        return path
     name = SHORT_NAMES.get(str(name_or_path), str(name_or_path).removeprefix(f"{_HUB_OWNER}/"))
-    if name not in PUBLISHED:
+    # A published name is a name, also where a folder is called so: users of a paper's program have its clone,
+    # `mast3r`, beside their photos. `./mast3r` is that folder.
+    if name not in PUBLISHED or isinstance(name_or_path, Path):
+        path = Path(name_or_path).expanduser()
+        if path.exists():
+            return path
         known = ", ".join((*SHORT_NAMES, *PUBLISHED))
         raise UserError(
             f"{name_or_path}: no such file, and no published network of that name. Give a .pth file, a "

@@ -7,19 +7,21 @@ null does not exist, and what is left out is as in the published network.
 
 from __future__ import annotations
 
-import json
 import types
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from masks.errors import FormatError
+from masks.reading import read_json, reading, shown
 from pairs.networks.vggt.config import VggtConfig
 
 CONFIG_NAME = "config.json"
 """Its name beside the weights."""
 
 _MOST_BYTES, _MOST = 1_000_000, 16_384
+# Each is a block that is built, or run, so often.
+_REPEATED, _MOST_REPEATED = (".depth.", ".iterations.", ".levels.", ".radius."), 200
 
 
 def read_config(path: Path) -> VggtConfig | None:
@@ -28,24 +30,16 @@ def read_config(path: Path) -> VggtConfig | None:
 
     Raises `FormatError` naming the entry that cannot be.
     """
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise FormatError(
-                f"{path}: too large for a configuration. Remove it, or write what the network is built from."
-            )
-        stored = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise FormatError(
-            f"{path}: cannot be read as JSON ({error}). Remove it for a published network, or write it again."
-        ) from error
+    remedy = "Remove it for a published network, or write it again."
+    if path.is_file() and path.stat().st_size > _MOST_BYTES:
+        raise FormatError(f"{path}: too large for a configuration. {remedy}")
+    stored = read_json(path, remedy, "cannot be read as JSON")
     if not isinstance(stored, dict) or "aggregator" not in stored:
         return None
-    try:
+    with reading(
+        path, f"Its entries are the fields of a configuration of VGGT. {remedy}", "describes no VGGT"
+    ):
         return _built(VggtConfig, stored, "")
-    except (TypeError, ValueError) as error:
-        raise FormatError(
-            f"{path}: {error}. Its entries are the fields of a configuration of VGGT."
-        ) from error
 
 
 def _built(kind: Any, stored: Any, place: str) -> Any:
@@ -66,13 +60,14 @@ def _built(kind: Any, stored: Any, place: str) -> Any:
         return tuple(_built(each, value, place) for each, value in zip(kinds, stored))
     if origin is Literal:
         return _plain(stored, stored in get_args(kind), place)
+    # A stranger's file must not ask for a network that no machine could build.
     if kind is float:
-        return float(_plain(stored, isinstance(stored, int | float) and not isinstance(stored, bool), place))
+        good = isinstance(stored, int | float) and not isinstance(stored, bool) and abs(stored) <= _MOST
+        return float(_plain(stored, good, place))
     if kind is int:
-        # A stranger's file must not ask for a network that no machine could build.
-        return _plain(
-            stored, isinstance(stored, int) and not isinstance(stored, bool) and 0 <= stored <= _MOST, place
-        )
+        most = _MOST_REPEATED if place.endswith(_REPEATED) else _MOST
+        good = isinstance(stored, int) and not isinstance(stored, bool) and 0 <= stored <= most
+        return _plain(stored, good, place)
     return _plain(stored, isinstance(stored, kind), place)
 
 
@@ -89,5 +84,5 @@ def _record(kind: Any, stored: Any, place: str) -> Any:
 
 def _plain(value: Any, good: bool, place: str) -> Any:
     if not good:
-        raise TypeError(f"{place.rstrip('.')} cannot be {value!r}")
+        raise TypeError(f"{place.rstrip('.')} cannot be {shown(value)}")
     return value

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from masks.errors import FormatError, UserError
 from masks.notice import first_few
+from masks.reading import reading
 from pairs.networks.vggt.config import VGGT_1B, VGGT_TRACKER_FIXED, Head, VggtConfig, with_heads
 from pairs.networks.vggt.config_file import CONFIG_NAME, read_config
 from pairs.networks.vggt.network import Vggt
@@ -27,6 +28,7 @@ from pairs.networks.weights import (
     plain_tensors,
     read_pickled,
     read_safetensors,
+    require_finite,
 )
 
 ALL_HEADS: frozenset[Head] = frozenset(get_args(Head))
@@ -108,9 +110,7 @@ def build_vggt(state: Mapping[str, Tensor], config: VggtConfig, options: VggtOpt
         if skipped
         else dict(state)
     )
-    with torch.device("meta"):
-        network = Vggt(built, options.precision)
-    found = fit_state(network, wanted)
+    found = fit_state(network := _empty_network(built, source, options.precision), wanted)
     if not found.good:
         raise FormatError(
             f"{source}: {misfit(found)} These are the weights of another network. Use a published "
@@ -118,9 +118,9 @@ def build_vggt(state: Mapping[str, Tensor], config: VggtConfig, options: VggtOpt
         )
     if found.unexpected:
         _log.warning("%s: not used: %s.", source, first_few(found.unexpected))
-    network.load_state_dict(
-        {name: tensor.float() for name, tensor in wanted.items() if name not in found.unexpected}, assign=True
-    )
+    used = {name: tensor.float() for name, tensor in wanted.items() if name not in found.unexpected}
+    require_finite(used, source)
+    network.load_state_dict(used, assign=True)
     return network.eval().requires_grad_(False)
 
 
@@ -143,9 +143,16 @@ def inspect_vggt(path: Path) -> tuple[VggtConfig, Fit]:
         config_of(found),
         frozenset(head for head, part in _PARTS.items() if any(name.startswith(part) for name in state)),
     )
-    with torch.device("meta"):
-        network = Vggt(config)
-    return config, fit_state(network, state)
+    return config, fit_state(_empty_network(config, str(found)), state)
+
+
+def _empty_network(config: VggtConfig, source: str, precision: torch.dtype = torch.float32) -> Vggt:
+    """Return the network without memory for its weights. Raises `FormatError` when there is none of that
+    configuration.
+    """
+    remedy = "Use a published checkpoint."
+    with reading(source, remedy, "describes no network that can be"), torch.device("meta"):
+        return Vggt(config, precision)
 
 
 def config_of(path: Path) -> VggtConfig:
@@ -185,13 +192,15 @@ def find_vggt(name_or_path: str | Path) -> Path:
     """Return the file of a checkpoint: the path itself or what lies in it, or of a published name the one in
     the models folder, else the hub's.
     """
-    path = Path(name_or_path).expanduser()
-    if path.is_dir():
-        return _in_folder(path)
-    if path.exists():
-        return path
     name = str(name_or_path).removeprefix(f"{_OWNER}/")
-    if name not in PUBLISHED:
+    # A published name is a name, also where a folder is called so: users of a paper's program have its clone
+    # beside their photos. A path with a dot before it is a path.
+    if name not in PUBLISHED or isinstance(name_or_path, Path):
+        path = Path(name_or_path).expanduser()
+        if path.is_dir():
+            return _in_folder(path)
+        if path.exists():
+            return path
         known = ", ".join(PUBLISHED)
         raise UserError(
             f"{name_or_path}: no such file, and no published VGGT of that name. Give a .pt or .safetensors "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +125,20 @@ def test_a_missing_scene(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_missing_folder_of_predictions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "views.json" in fails(capsys, "align", tmp_path / "nothing", "--out", tmp_path / "s")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of the address space are Linux's")
+def test_memory_that_runs_out_has_a_remedy(tmp_path: Path) -> None:
+    Image.new("L", (15000, 12000)).save(tmp_path / "big.png")
+    photos(tmp_path, 2)
+    limited = (
+        "import resource, sys; from align.cli.main import main;"
+        "used = 1024 * int(open('/proc/self/status').read().partition('VmSize:')[2].split()[0]);"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (300 << 20),) * 2); sys.exit(main())"
+    )
+    arguments = ["reconstruct", tmp_path, "--out", tmp_path / "s"]
+    run = [sys.executable, "-c", limited, *arguments]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "big.png: there is not enough memory to read it. Close other programs" in done.stderr

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +14,8 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from align.export.frustum import CAMERA_COLOURS, DrawnCameras, automatic_camera_size, frusta, scene_transform
-from align.export.glb import glb_scene, read_glb, write_glb
+from align.export.glb import glb_scene, write_glb
+from align.export.glb_points import read_glb
 from align.export.pointmap_mesh import mesh_from_pointmap
 from align.points import PointCloud
 from masks.errors import FormatError, OutputError
@@ -119,3 +124,46 @@ def test_a_place_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path: Path
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="another place"):
         write_glb(tmp_path / "file" / "scene.glb", cloud(), cameras(1), images(1))
+
+
+def rewritten(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """Change the document of a GLB."""
+    data = path.read_bytes()
+    (length,) = struct.unpack_from("<I", data, 12)
+    document = json.loads(data[20 : 20 + length])
+    change(document)
+    text = json.dumps(document).encode()
+    text += b" " * (-len(text) % 4)
+    head = struct.pack("<4sIIII", b"glTF", 2, 20 + len(text) + len(data) - 20 - length, len(text), 0x4E4F534A)
+    path.write_bytes(head + text + data[20 + length :])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d["accessors"][0].update(count=10**9), "numbers outside of the file"),
+        (lambda d: d["accessors"][0].pop("bufferView"), "'bufferView' is missing"),
+        (lambda d: d["accessors"][0].update(sparse={}), "numbers outside of the file"),
+        (lambda d: d["bufferViews"][0].update(byteLength=10**9), "numbers outside of the file"),
+        (lambda d: d["images"][0].update(uri="/etc/hostname"), "no PNG inside the file"),
+        (lambda d: d["images"][0].update(bufferView=0), "no PNG inside the file"),
+        (lambda d: d["buffers"][0].update(uri="x.bin"), "parts outside of the file"),
+        (lambda d: d.update(extensionsRequired=["KHR_draco_mesh_compression"]), "parts outside of the file"),
+    ],
+)
+def test_what_a_file_of_ours_has_not_is_refused(tmp_path: Path, change, said: str) -> None:
+    write_glb(tmp_path / "scene.glb", cloud(), cameras(1), images(1))
+    assert len(read_glb(rewritten(tmp_path / "scene.glb", lambda document: None)).points) == 30
+    with pytest.raises(FormatError, match=f"scene.glb: .*{said}"):
+        read_glb(rewritten(tmp_path / "scene.glb", change))
+
+
+def test_points_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    write_glb(tmp_path / "scene.glb", cloud(), cameras(1), images(1))
+    data = bytearray((tmp_path / "scene.glb").read_bytes())
+    at = data.index(cloud().points[0].astype("<f4").tobytes())
+    data[at : at + 4] = struct.pack("<f", np.nan)
+    (tmp_path / "scene.glb").write_bytes(data)
+    with pytest.raises(FormatError, match="not finite"):
+        read_glb(tmp_path / "scene.glb")

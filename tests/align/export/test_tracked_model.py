@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from align.export.colmap import read_colmap, write_colmap
+from align.export.colmap import write_colmap
+from align.export.colmap_reader import read_colmap
 from align.export.tracked_model import FoundTracks, ModelOptions, at_photo_size, tracked_model
 from masks.errors import FormatError, OutputError, ReconstructionError
 from pairs.backends.vggt.images import SquareFrame
@@ -123,7 +124,6 @@ def test_a_model_comes_back_as_arrays(tmp_path):
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):
-    pytest.importorskip("pycolmap")
     with pytest.raises(FormatError, match="holds no COLMAP model"):
         read_colmap(tmp_path)
 

@@ -9,9 +9,9 @@ from PIL import Image
 
 pytest.importorskip("pycolmap", reason="no wheel of pycolmap for this platform")
 
-import pycolmap
 from localisation_set import SIZE, K, Written, write_set
 
+from align.export.colmap_reader import colmap_camera
 from align.localise.data_set import (
     camera_of,
     map_camera,
@@ -90,9 +90,7 @@ def test_a_damaged_line_of_queries_is_named(tmp_path: Path, line: str) -> None:
 
 
 def test_other_lenses_are_refused_by_name() -> None:
-    fisheye = pycolmap.Camera(
-        model="OPENCV_FISHEYE", width=640, height=480, params=[700, 700, 320, 240, 0, 0, 0, 0]
-    )
+    fisheye = colmap_camera("OPENCV_FISHEYE", (640, 480), (700, 700, 320, 240, 0, 0, 0, 0))
     with pytest.raises(FormatError, match=r"map/1.png.*OPENCV_FISHEYE"):
         camera_of(fisheye, "map/1.png")
 

@@ -131,3 +131,24 @@ def test_stated_cameras_are_in_the_views(tmp_path: Path) -> None:
     found = read_predictions(write(tmp_path / "p", views)).views[1]
     np.testing.assert_array_equal(found.K, np.diag([9.0, 9.0, 1.0]))
     np.testing.assert_array_equal(found.cam_from_world, np.eye(4))
+
+
+def test_a_grid_without_points_takes_no_memory(tmp_path: Path) -> None:
+    views = [{"name": name, "width": 20000, "height": 20000} for name in ("x.jpg", "y.jpg")]
+    with pytest.raises(FormatError, match=r"x\.jpg.*20000x20000 cannot be, and no pair file holds so many"):
+        read_predictions(write(tmp_path / "p", views))
+
+
+def test_a_pair_file_that_may_be_of_several_pairs_is_refused(tmp_path: Path) -> None:
+    names = ("a", "a--b", "b", "b--b")
+    views = [{"name": name, "width": SIZE[0], "height": SIZE[1]} for name in names]
+    folder = write(tmp_path / "p", views)
+    (folder / "pairs" / "x.jpg--y.jpg.safetensors").rename(folder / "pairs" / "a--b--b.safetensors")
+    with pytest.raises(FormatError, match=r"a--b--b.*fits several pairs.*Rename"):
+        read_predictions(folder)
+
+
+def test_a_path_with_a_NUL_is_refused(tmp_path: Path) -> None:
+    views = [{"name": n, "width": SIZE[0], "height": SIZE[1], "image": "a\0.png"} for n in ("x.jpg", "y.jpg")]
+    with pytest.raises(FormatError, match=r"views\.json: .*is no path"):
+        read_predictions(write(tmp_path / "p", views))

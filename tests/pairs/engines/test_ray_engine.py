@@ -120,6 +120,30 @@ def test_without_an_address_ray_starts_here_and_nothing_of_the_current_folder_is
     assert (done.stdout, done.stderr) == ("[1, 2, 3]\n2.0\nFalse\n", "")
 
 
+_LISTENING = """
+from pathlib import Path
+from pairs.engines.ray_engine import Ray
+
+def listening():
+    tables = [Path("/proc/net", name).read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    return {line.split()[1] for table in tables for line in table if line.split()[3] == "0A"}
+
+before = listening()
+with Ray(workers=1).start() as workers:
+    list(workers.map(abs, [1]))
+    print(*{address.partition(":")[0] for address in listening() - before})
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="sockets are listed by Linux's /proc")
+def test_without_an_address_no_other_machine_can_reach_ray(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="ray is not installed (pip install pointloom[distributed])")
+    run = [sys.executable, "-c", _LISTENING]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=120, check=True)
+    # 127.0.0.1, as /proc writes it, plain and in IPv6.
+    assert set(done.stdout.split()) <= {"0100007F", "0000000000000000FFFF00000100007F"}, done.stdout
+
+
 def test_sigterm_does_what_the_program_wants_of_it(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="ray is not installed (pip install pointloom[distributed])")
     script = tmp_path / "script.py"

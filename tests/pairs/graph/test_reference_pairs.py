@@ -52,3 +52,13 @@ def test_key_pairs_of_a_retrieval_come_in_the_order_of_their_selection():
         (2, 1),
         (0, 1),
     ]
+
+
+def test_absurd_widths_end_at_once() -> None:
+    assert reference_pairs("swin-999999999", 5) == reference_pairs("swin-5", 5)
+    assert reference_pairs("logwin-999999999", 5) == reference_pairs("logwin-9", 5)
+
+
+def test_a_prefilter_without_a_distance_is_named() -> None:
+    with pytest.raises(GraphError, match="'seqx' has no distance"):
+        reference_pairs("complete", 5, prefilter="seqx")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import networkx
 import numpy as np
 import pytest
@@ -167,3 +169,33 @@ def test_retrieval_pairs_every_view_and_is_the_same_for_the_same_seed(seed, num_
 def test_retrieval_refuses_similarities_of_other_views():
     with pytest.raises(GraphError, match="4 views"):
         SimilarityGraph(np.eye(3)).edges(named(4))
+
+
+@given(num_views=st.integers(1, 30), size=st.integers(1, 70), cyclic=st.booleans())
+def test_windows_end_where_nothing_new_comes(num_views: int, size: int, cyclic: bool) -> None:
+    def plain(offsets: Iterable[int]) -> set[tuple[int, int]]:
+        pairs = ((view, view + offset) for offset in offsets for view in range(num_views))
+        kept = ((a, b % num_views) for a, b in pairs if cyclic or b < num_views)
+        return {(min(pair), max(pair)) for pair in kept if pair[0] != pair[1]}
+
+    names = named(num_views)
+    assert set(Window(size, cyclic).edges(names).edges) == plain(range(1, size + 1))
+    assert set(LogWindow(size, cyclic).edges(names).edges) == plain(2**k for k in range(size))
+
+
+@pytest.mark.parametrize("text", ["window:999999999", "logwindow:999999999", "logwindow:999999999:open"])
+def test_an_absurd_width_ends_at_once(text: str) -> None:
+    assert parse_graph(text).edges(named(8)).number_of_edges() <= 28
+
+
+@pytest.mark.parametrize("text", ["window:" + "9" * 5000, "retrieval:" + "9" * 5000 + ",1", "x" * 5000])
+def test_a_long_name_is_refused_shortly(text: str) -> None:
+    with pytest.raises(GraphError, match="is not a scene graph") as refused:
+        parse_graph(text)
+    assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_a_path_that_cannot_be_is_refused(name: str) -> None:
+    with pytest.raises(GraphError, match=r"cannot read the list of pairs .* two view names a line"):
+        parse_graph(f"file:{name}").edges(["a", "b"])

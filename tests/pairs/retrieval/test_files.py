@@ -182,6 +182,12 @@ def test_a_damaged_codebook_is_read_or_refused_and_nothing_else(changes, protoco
         (codebook(size=9), "9 stated"),
         (codebook(CENTROIDS[:7]), "7 words"),
         (codebook(size="many"), "no number of words"),
+        (codebook(size="9" * 5000), "no number of words"),
+        (codebook(size=10**5000), "a number of too many digits stated"),
+        (codebook(np.full((8, 6), np.nan, np.float32)), "no finite numbers"),
+        (codebook(np.full((8, 6), 1e300)), "no finite numbers"),
+        (np.ones(3), "not a codebook"),
+        ({"type": "Codebook", "params": np.ones(3)}, "not a codebook"),
     ],
 )
 def test_a_wrong_codebook_is_named(tmp_path, content, message):
@@ -190,6 +196,24 @@ def test_a_wrong_codebook_is_named(tmp_path, content, message):
     with pytest.raises(FormatError, match=message) as error:
         read_codebook(path, 8)
     assert str(path) in str(error.value)
+
+
+def test_dictionaries_that_hold_one_another_are_looked_at_once():
+    shared = {}
+    for _ in range(60):
+        shared = {"a": shared, "b": shared}
+    found = read_arrays(pickle.dumps(shared), "book")
+    assert found["a"] is found["b"]
+    assert found["a"]["b"]["a"]["b"]
+
+
+def test_one_array_named_a_thousand_times_takes_the_memory_of_one():
+    array = np.zeros(1000, np.float32)
+    once = pickle.dumps([array], 4)
+    at = once.index(array.tobytes()[:16])
+    assert at > 0
+    found = read_arrays(pickle.dumps({str(k): array for k in range(1000)}, 4), "book")
+    assert len({entry.ctypes.data for entry in found.values()}) == 1
 
 
 def test_a_missing_codebook_and_a_missing_head_are_named(tmp_path):
@@ -206,6 +230,8 @@ def test_a_missing_codebook_and_a_missing_head_are_named(tmp_path):
     [
         ({"hdims": "5_7"}, "do not fit"),
         ({"hdims": "x"}, "do not fit"),
+        ({"hdims": 5}, "do not fit"),
+        ({"nfeat": "many"}, "do not fit"),
         ({"postwhiten": -1}, "do not fit"),
         ({"residual": True, "hdims": ""}, "do not fit"),
         ({"featweights": "softmax"}, "softmax"),

@@ -240,6 +240,12 @@ def test_a_folder_without_one_of_its_files_says_which(tmp_path, name):
         ("config.json", b"[" * 100_000, "not JSON"),
         ("config.json", b"\xff\xfe", "not JSON"),
         ("config.json", b" " * 2_000_000, "2000000 bytes"),
+        (
+            "config.json",
+            b'{"img_size": 1000000000, "pos_embed": "RoPE100"}',
+            "img_size=1000000000: should be",
+        ),
+        ("config.json", b'{"mlp_ratio": 1e999, "pos_embed": "RoPE100"}', "mlp_ratio=inf: should be"),
         ("model.safetensors", b"", "damaged"),
         ("model.safetensors", b"\xff" * 100, "damaged"),
     ],

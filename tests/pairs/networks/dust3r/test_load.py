@@ -37,6 +37,15 @@ def test_a_published_name_is_found_in_the_models_folder(models, name):
     assert find_checkpoint(name) == path
 
 
+def test_a_name_is_a_name_also_where_a_folder_is_called_so(models, monkeypatch):
+    path = write_pth(models / f"{NAME}.pth", tiny_network())
+    (models / "here" / "mast3r").mkdir(parents=True)
+    monkeypatch.chdir(models / "here")
+    assert find_checkpoint("mast3r") == path
+    assert find_checkpoint("./mast3r") == Path("mast3r")
+    assert find_checkpoint(Path("mast3r")) == Path("mast3r")
+
+
 def test_a_folder_of_a_published_name_will_do(models):
     folder = write_folder(models / NAME, tiny_network())
     assert find_checkpoint(NAME) == folder

@@ -114,6 +114,22 @@ def test_a_published_name_is_found_in_the_models_folder(models):
     assert find_vggt("facebook/VGGT-1B") == find_vggt("VGGT-1B") == path
 
 
+def test_a_name_is_a_name_also_where_a_folder_is_called_so(models, monkeypatch):
+    path = write_pt(models / "VGGT-1B.pt", small_vggt())
+    (models / "here" / "VGGT-1B").mkdir(parents=True)
+    own = write_pt(models / "here" / "VGGT-1B" / "model.pt", small_vggt())
+    monkeypatch.chdir(models / "here")
+    assert find_vggt("VGGT-1B") == path
+    assert find_vggt("./VGGT-1B").resolve() == own.resolve()
+
+
+def test_weights_that_are_not_finite_are_named(tmp_path):
+    network = small_vggt()
+    network.camera_head.token_norm.bias[0] = float("nan")
+    with pytest.raises(FormatError, match=r"net\.pt: 1 tensors hold no finite numbers: camera_head"):
+        load_vggt(write_pt(tmp_path / "net.pt", network), options=OPTIONS)
+
+
 def test_an_unknown_name_lists_the_published_ones(models):
     with pytest.raises(UserError, match=r"no such file.*VGGT-1B.*VGGT_tracker_fixed"):
         load_vggt("vggt-2")
