@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-from masks.errors import UserError
-from masks.memory import is_out_of_memory
-
 
 def run() -> int:
     """Run the command line and return its exit code, also when Ctrl-C comes while the libraries are still
@@ -21,14 +18,25 @@ def run() -> int:
     except KeyboardInterrupt:
         sys.stderr.write("pointloom: interrupted.\n")
         return 130
-    except UserError as error:
-        sys.stderr.write(f"pointloom: {error}\n")
-        return 2
-    except (MemoryError, ImportError, OSError) as error:
-        if not is_out_of_memory(error):
+    except Exception as error:
+        message = _told(error)
+        if message is None:
             raise
-        sys.stderr.write("pointloom: the memory does not suffice to begin. Close other programs.\n")
+        sys.stderr.write(f"pointloom: {message}\n")
         return 2
+
+
+def _told(error: Exception) -> str | None:
+    """Return what to tell of an error from before the command line could tell it, none if it is our fault."""
+    # Here: another distribution may have overwritten these, which is told without them.
+    from masks.errors import UserError
+    from masks.memory import is_out_of_memory
+
+    if isinstance(error, UserError):
+        return str(error)
+    if is_out_of_memory(error):
+        return "the memory does not suffice to begin. Close other programs."
+    return None
 
 
 def _open_standard_streams() -> None:
