@@ -56,12 +56,17 @@ def reconstruct(
     preset = preset_named(preset) if isinstance(preset, str) else preset
     graph = parse_graph(graph) if isinstance(graph, str) else graph
     load = load or LoadOptions()
+    # Before anybody is called who may change the current folder: photos are read and results kept until the
+    # end.
+    given = [Path(path).absolute() for path in ([photos] if isinstance(photos, (str, Path)) else photos)]
+    masks = masks if masks in ("auto", "none") else Path(masks).absolute()
+    kept = PredictionStore(user_store_folder() if store is None else Path(store))
+    kept.sweep()
     if backend.fixed_grid is not None and load.grid != GridOptions():
         raise UserError(f"`grid={load.grid}`: this backend predicts on {backend.fixed_grid}. Omit it.")
     progress("reading photos and masks", 0, 1)
-    paths = list_photos([Path(p) for p in ([photos] if isinstance(photos, (str, Path)) else photos)])
+    paths = list_photos(given)
     views, notices = load_views(paths, masks, load)
-    kept = PredictionStore(user_store_folder() if store is None else Path(store))
     predictions = backend.predict(views, _edges(graph, backend, views, kept, progress), kept, progress)
     if _leaves_nothing_to_align(predictions):
         scene = group_scene(predictions, preset.depth, progress)

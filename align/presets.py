@@ -33,6 +33,11 @@ class Preset:
     """Where depths come from once the cameras stand; none: they are the aligner's."""
 
 
+# Of a ring of 256 simulated views, points right within 1 % and wrong by more than 5 % that are kept: 57
+# and 16 % with 64 views well spread, 21 and 14 % with all, 27 and 85 % with the 64 nearest
+# (benchmarks/many_views.py). Sets of up to 65 views are compared wholly.
+_CLEAN = CleanOptions(tolerance=0.01, most_views=64)
+
 POINTLOOM = Preset(
     aligner=BundleOptions(),
     # Networks of groups see cameras to a degree or two and focals to a tenth: belief in them must not
@@ -42,10 +47,7 @@ POINTLOOM = Preset(
         log_focal_sigma=0.1,
         fixed_poses_log_focal_sigma=0.1,
     ),
-    # Of a ring of 256 simulated views, points right within 1 % and wrong by more than 5 % that are kept: 57
-    # and 16 % with 64 views well spread, 21 and 14 % with all, 27 and 85 % with the 64 nearest
-    # (benchmarks/many_views.py). Sets of up to 65 views are compared wholly.
-    clean=CleanOptions(tolerance=0.01, most_views=64),
+    clean=_CLEAN,
 )
 """Ours: from averaged pair poses by least squares, or from known cameras; principal point fixed."""
 
@@ -54,7 +56,7 @@ PRESETS = {
     "mast3r": Preset(MAST3R),
     "mast3r-function": Preset(ALIGNER_FUNCTION),
     "mast3r-2024": Preset(MAST3R_2024),
-    "dense": Preset(DenseOptions(solver="least-squares", cut_out_motion=True)),
+    "dense": Preset(DenseOptions(solver="least-squares", cut_out_motion=True), clean=_CLEAN),
     "dust3r": Preset(DenseOptions()),
     "dust3r-demo": Preset(DenseOptions(schedule="linear")),
     "dust3r-modular": Preset(DenseOptions(mean="pairs")),

@@ -8,7 +8,8 @@ scenes are made once and kept:
 Every solver runs in a process of its own, on one thread, from the same start, the spanning tree. `plain` is
 the loop over pairs as one would write it down, its gradients by autograd. CPU seconds begin when predictions
 are read and the start is there. MiB are the most resident while it worked, and how much of that is neither
-libraries nor code: the loop holds the predictions, the others read them from disk into half precision.
+libraries nor code: the loop holds the predictions, the others read them from disk, points into half
+precision.
 """
 
 from __future__ import annotations

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 import torch
@@ -15,54 +13,16 @@ from plain_dense import plain_descent, plain_pairs
 from simulated import Recipe, simulated
 
 from align.dense.descent import descend
+from align.dense.from_predictions import dense_problem
 from align.dense.initial.start import start_from_tree
 from align.dense.objective import loss
 from align.dense.options import DenseOptions
 from align.dense.parameters import DenseParameters, Frozen
 from align.dense.poses import focals, random_parameters, view_poses
-from align.dense.problem import DenseProblem, DirectedPair
 from align.dense.second_order.least_squares import descend_by_least_squares
 from align.dense.terms import gather_terms
-from pairs.prediction.predictions import Predictions
-from pairs.views.view import grid_mask
 
 SOLVERS = ("plain", "adam", "least-squares")
-
-
-@dataclass(frozen=True, slots=True)
-class PredictedPairs(Sequence[DirectedPair]):
-    """Both runs of every pair, read when asked for; pixels off the object are absent."""
-
-    predictions: Predictions
-
-    def __len__(self) -> int:
-        return 2 * len(self.predictions.edges)
-
-    @overload
-    def __getitem__(self, k: int) -> DirectedPair: ...
-    @overload
-    def __getitem__(self, k: slice) -> Sequence[DirectedPair]: ...
-    def __getitem__(self, k: int | slice) -> DirectedPair | Sequence[DirectedPair]:
-        if isinstance(k, slice):
-            return [self[each] for each in range(len(self))[k]]
-        if not 0 <= k < len(self):
-            raise IndexError(k)
-        entry, (i, j) = self.predictions.load(k // 2), self.predictions.edges[k // 2]
-        run, (i, j) = (entry.ba, (j, i)) if k % 2 else (entry.ab, (i, j))
-        assert run is not None
-        confs = (
-            np.where(grid_mask(self.predictions.views[view]), conf, 0)
-            for view, conf in ((i, run.a_conf), (j, run.b_conf))
-        )
-        arrays = (run.a_in_a, run.b_in_a, *confs)
-        return DirectedPair(*(torch.from_numpy(np.array(array, np.float32)) for array in arrays))
-
-
-def problem_of(predictions: Predictions) -> DenseProblem:
-    """Return the problem of predictions whose pairs were all run in both orders."""
-    sizes = tuple(grid_mask(view).shape for view in predictions.views)
-    edges = tuple(edge for a, b in predictions.edges for edge in ((a, b), (b, a)))
-    return DenseProblem(sizes, edges, PredictedPairs(predictions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +44,7 @@ def measure(recipe: Recipe, solver: str, options: DenseOptions, folder: Path) ->
     """Run one solver. Meant for a process of its own: memory of others would count."""
     torch.set_num_threads(1)
     libraries = memory_mb("VmRSS")
-    problem, frozen = problem_of(simulated(recipe, folder).predictions), Frozen()
+    problem, frozen = dense_problem(simulated(recipe, folder).predictions, {}), Frozen()
     drawn = random_parameters(problem.sizes, len(problem.edges), options)
     start = start_from_tree(problem, options, drawn, frozen).parameters
     if solver == "plain":

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Protocol, runtime_checkable
 
 import networkx
@@ -14,6 +12,7 @@ from masks.errors import UserError
 from masks.notice import Notice, info
 from masks.pixelmap import to_target
 from masks.progress import Progress
+from masks.temporary_folder import temporary_folder
 from pairs.backends.pairwise import PairwiseBackend
 from pairs.backends.protocol import Backend, MatchesPhotos
 from pairs.engines.processes import Processes
@@ -46,8 +45,8 @@ def match_two(a: View, b: View, backend: Backend, progress: Progress) -> TwoView
     if isinstance(backend, MatchesPhotos):
         progress("matching", 0, 1)
         return TwoViews((a, b), *backend.match(a, b))
-    with TemporaryDirectory(prefix="pointloom-") as folder:
-        found = backend.predict((a, b), networkx.Graph([(0, 1)]), PredictionStore(Path(folder)), progress)
+    with temporary_folder() as folder:
+        found = backend.predict((a, b), networkx.Graph([(0, 1)]), PredictionStore(folder), progress)
         first, second = (found.views[view] for view in found.edges[0])
         matches = found.load(0).matches
     return TwoViews((first, second), join_matches([]) if matches is None else matches, found.notices)

@@ -25,7 +25,7 @@ from align.presets import (
     with_options,
 )
 from align.scene import Scene
-from align.scene_folder import load_scene, remove_parts, save_scene
+from align.scene_folder import load_scene, remove_parts, save_scenes
 from masks.errors import StatedCamerasError, UserError
 from pairs.backends.precomputed import read_predictions
 from pairs.prediction.predictions import Predictions
@@ -188,6 +188,5 @@ class Align:
 
     def _save(self, scenes: Mapping[Path, Scene]) -> None:
         """Write the scenes in the place of those of an earlier run."""
-        remove_parts(self.out)
-        for folder, scene in scenes.items():
-            save_scene(scene, folder)
+        save_scenes(scenes)
+        remove_parts(self.out, keep=scenes)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from align.cli.terminal import StandardError, printable, standard_output
 from align.cli.wording import in_options
 from align.scene import Scene
 from masks.errors import OutputError
@@ -37,7 +37,7 @@ class StageDisplay:
     """
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(file=StandardError(), highlight=False)
         self.seconds: dict[str, float] = {}
         self._stage = ""
         self._started = time.perf_counter()
@@ -91,26 +91,23 @@ class StageDisplay:
     def show(self, notices: Sequence[Notice]) -> None:
         """Print the notices, those that matter last, where they are read."""
         for notice in sorted(notices, key=lambda n: list(_STYLES).index(n.level)):
-            text = in_options(f"{notice.subject}: {notice.text}")
+            text = printable(in_options(f"{notice.subject}: {notice.text}"))
             prefix = "" if notice.level is Level.INFO else f"{notice.level.value}: "
             self.console.print(prefix + text, style=_STYLES[notice.level], markup=False, soft_wrap=True)
 
 
 def print_error(message: str) -> None:
     """Print an error to standard error, unwrapped so that paths can be copied."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(
-        f"pointloom: {in_options(message)}", style="bold red", markup=False
+    Console(file=StandardError(), highlight=False, soft_wrap=True).print(
+        f"pointloom: {printable(in_options(message))}", style="bold red", markup=False
     )
 
 
 def print_result(text: str) -> None:
-    """Print a result to standard output. A reader that has gone away is no error."""
-    try:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whatever is still written, at the exit of the interpreter too, goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Print a result to standard output. Raises `OutputError` when that is full."""
+    with standard_output() as output:
+        known = output.encoding or "utf-8"
+        output.write(printable(text).encode(known, "backslashreplace").decode(known) + "\n")
 
 
 def require_writable(folder: Path, option: str) -> None:
@@ -119,9 +116,8 @@ def require_writable(folder: Path, option: str) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
+        # A file without a name, or with one that nobody else has.
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be written ({error.strerror}). Choose another folder with {option}."
@@ -142,7 +138,13 @@ def summary(scene: Scene, folder: Path) -> str:
     if missing:
         lines.append(f"not placed: {', '.join(missing)}")
     lines.append(
-        f"next: pointloom export {shlex.quote(str(folder))} --format glb --out "
-        f"{shlex.quote(str(folder / 'object.glb'))}"
+        f"next: pointloom export {_as_argument(folder)} --format glb --out "
+        f"{_as_argument(folder / 'object.glb')}"
     )
     return "\n".join(lines)
+
+
+def _as_argument(path: Path) -> str:
+    """Return a path as a shell and the command line take it."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)

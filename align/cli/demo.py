@@ -16,6 +16,7 @@ from rich.table import Table
 
 from align.cli.console import StageDisplay, print_result
 from align.cli.reconstruct import Reconstruct
+from align.cli.terminal import standard_output
 from align.demo.turntable import TurntableOptions, render_turntable
 from align.evaluation.camera_errors import Evaluation, as_document, evaluate, failure
 from align.export.cameras_json import read_cameras
@@ -123,7 +124,8 @@ def _print_table(runs: dict[str, _Run]) -> None:
         *("-" if run.on_object is None else f"{100 * run.on_object:.1f} %" for run in runs.values()),
     )
     table.add_row("seconds", *(f"{sum(run.seconds.values()):.0f}" for run in runs.values()))
-    Console().print(table)
+    with standard_output():
+        Console().print(table)
     for name, run in runs.items():
         if run.error:
             print_result(f"{name}: {run.error}")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+from masks.errors import UserError
+from masks.memory import is_out_of_memory
 
 
 def run() -> int:
     """Run the command line and return its exit code, also when Ctrl-C comes while the libraries are still
     being loaded.
     """
+    _open_standard_streams()
     try:
         if sys.argv[1:] == ["--version"]:
             return _print_version()
@@ -16,6 +21,26 @@ def run() -> int:
     except KeyboardInterrupt:
         sys.stderr.write("pointloom: interrupted.\n")
         return 130
+    except UserError as error:
+        sys.stderr.write(f"pointloom: {error}\n")
+        return 2
+    except (MemoryError, ImportError, OSError) as error:
+        if not is_out_of_memory(error):
+            raise
+        sys.stderr.write("pointloom: the memory does not suffice to begin. Close other programs.\n")
+        return 2
+
+
+def _open_standard_streams() -> None:
+    """Let closed standard streams lead nowhere: the next file that is opened would get the number of one, and
+    what libraries print.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free: this one
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
 
 
 def _run() -> int:
@@ -31,8 +56,10 @@ def _run() -> int:
 
 def _print_version() -> int:
     from align.cli.distribution import version_line
+    from align.cli.terminal import standard_output
 
-    sys.stdout.write(version_line() + "\n")
+    with standard_output() as output:
+        output.write(version_line() + "\n")
     return 2 if _print_thieves() else 0
 
 

@@ -6,8 +6,10 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Protocol
 
+import cv2
 import torch
 import tyro
 
@@ -20,7 +22,10 @@ from align.cli.info import Info
 from align.cli.localize import Localize
 from align.cli.match import Match
 from align.cli.reconstruct import Reconstruct
+from align.cli.terminal import TerminalLog, standard_output
 from masks.errors import PointloomError, UserError
+from masks.memory import is_out_of_memory
+from masks.temporary_folder import sweep_temporary_folders
 
 _ABOUT = """Photos of an object and its masks go in; cameras and a dense, clean object come out.
 
@@ -29,6 +34,14 @@ First steps:  pointloom demo                                            a render
               pointloom localize SCENE PHOTOS --out SCENE2              more photos of the same object
               pointloom export SCENE --format glb --out object.glb      a file to look at
 """
+
+_SHORT_OF_MEMORY = (
+    "the memory does not suffice. What was finished is kept: close other programs and run the same command "
+    "again, or use fewer or smaller photos and masks, `longest=384`, or a machine with more."
+)
+_ENDING = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGXCPU", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGUSR1", "SIGUSR2")
+"""Signals that end a program that does not answer them: from a service, a closed terminal, a queue of jobs
+whose time is up."""
 
 EXIT_OK, EXIT_FAILURE, EXIT_USER, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -61,7 +74,16 @@ def parse(arguments: Sequence[str]) -> Command:
         tyro.conf.FlagCreatePairsOff,
         tyro.conf.EnumChoicesFromValues,
     )
-    return tyro.cli(_Any, prog="pointloom", description=_ABOUT, args=list(arguments), config=config)  # pyright: ignore[reportCallIssue,reportArgumentType]
+    try:
+        with standard_output():
+            return tyro.cli(_Any, prog="pointloom", description=_ABOUT, args=list(arguments), config=config)  # pyright: ignore[reportCallIssue,reportArgumentType]
+    except SystemExit:
+        for name in arguments:
+            if name.startswith("-") and Path(name).exists():
+                print_error(f"{name}: for a name that begins with a dash write ./{name}")
+        raise
+    # Whoever reads the help has seen enough.
+    raise SystemExit(EXIT_OK)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,11 +93,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # One thread: sums come out alike on every machine, and the aligner's many small products gain nothing
     # from a second one.
     torch.set_num_threads(1)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    signal.signal(signal.SIGTERM, _interrupt)
-    command = parse(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(level=logging.WARNING, handlers=[TerminalLog()])
+    _answer_signals()
+    sweep_temporary_folders()
     try:
-        command.run()
+        parse(sys.argv[1:] if arguments is None else arguments).run()
     except UserError as error:
         print_error(str(error))
         return EXIT_USER
@@ -85,11 +107,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_error("interrupted. What was finished is kept: run the same command again to go on from there.")
         return EXIT_INTERRUPTED
+    except (MemoryError, RuntimeError, OSError, cv2.error) as error:
+        if not is_out_of_memory(error):
+            raise
+        print_error(_SHORT_OF_MEMORY)
+        return EXIT_USER
     return EXIT_OK
 
 
+def _answer_signals() -> None:
+    """Leave on signals as on Ctrl-C, so that workers are stopped and no half-written file stays."""
+    for name in _ENDING:
+        number = getattr(signal, name, None)
+        # What somebody ignores, as nohup does SIGHUP, or answers otherwise, stays so.
+        if number is not None and (signal.getsignal(number) in (signal.SIG_DFL, _interrupt)):
+            signal.signal(number, _interrupt)
+
+
 def _interrupt(number: int, frame: object) -> None:
-    """Leave on SIGTERM as on Ctrl-C, so that workers are stopped and no half-written file stays."""
+    # A terminal that is closed says so twice, itself and through its shell, and services send one signal
+    # after the other: the second must not disturb the clearing away.
+    for name in _ENDING:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

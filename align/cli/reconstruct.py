@@ -13,7 +13,7 @@ from align.pipeline import reconstruct
 from align.presets import DEPTHS, preset_for, preset_named, with_fixed_poses
 from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
-from masks.errors import UserError
+from masks.errors import OutputError, UserError
 from masks.load import Polarity
 from pairs.backends.protocol import Backend
 from pairs.backends.registry import make_backend
@@ -102,15 +102,15 @@ class Reconstruct:
         with display:
             scene = self._reconstruct(display)
             display("saving", 0, 1)
-            remove_parts(self.out)
             save_scene(scene, self.out)
+            remove_parts(self.out)
         display.show(scene.report.notices)
         print_result(summary(scene, self.out))
 
     def _reconstruct(self, display: StageDisplay) -> Scene:
         require_writable(self.out, "--out")
         if self.store is not None:
-            require_writable(self.store, "--store")
+            _require_store(self.store)
         display("opening the backend", 0, 1)
         backend = self._backend()
         preset = preset_named(preset_for(self.aligner, self.preset))
@@ -152,3 +152,15 @@ class Reconstruct:
                 f"{backend.fixed_grid}. Omit it."
             )
         return backend
+
+
+def _require_store(folder: Path) -> None:
+    """Find out whether a store can be written. One that holds something need not be: it may hold every step.
+
+    What it lacks is an `OutputError` when it is made.
+    """
+    try:
+        require_writable(folder, "--store")
+    except OutputError:
+        if not any(folder.glob("*/*.safetensors")):
+            raise

@@ -52,7 +52,7 @@ def dense_align(
     somebody has seen all views together, it starts from these cameras and depths.
     """
     problem = dense_problem(measurements.predictions, known.depth)
-    require_memory(problem, [grid_mask(view) for view in measurements.predictions.views])
+    require_memory(problem, [grid_mask(view) for view in measurements.predictions.views], options)
     progress("starting poses", 0, 1)
     beginning = _begin(problem, measurements, options, known)
     terms = gather_terms(problem, options, torch.float32)

@@ -11,16 +11,19 @@ import torch
 from torch import Tensor
 
 from align.dense.initial.spanning_tree import LEAST_PIXELS
+from align.dense.options import DenseOptions
 from align.dense.problem import DenseProblem, DirectedPair
 from masks.errors import ReconstructionError
-from masks.free_memory import free_memory
+from masks.memory import free_memory
 from pairs.prediction.predictions import PairPrediction, Predictions
 from pairs.views.view import grid_mask
 
-_BYTES = 8
-"""A pixel and side of a directed pair: three coordinates and a weight in half precision."""
+_BYTES = 10
+"""A pixel and side of a directed pair: three coordinates in half precision, and a weight."""
 _BYTES_OF_VIEW = 60
 """A pixel of a view: its depth, the gradient, Adam's memory, and what is handed on."""
+_BYTES_OF_ENTRY = 32
+"""An entry of the equations of views and pairs: the matrix, two copies and a factor, double."""
 
 
 def dense_problem(predictions: Predictions, known_depth: Mapping[int, Tensor]) -> DenseProblem:
@@ -41,11 +44,13 @@ def dense_problem(predictions: Predictions, known_depth: Mapping[int, Tensor]) -
     return DenseProblem(sizes, tuple(runs.edge(run) for run in runs.runs), runs, names)
 
 
-def require_memory(problem: DenseProblem, masks: Sequence[np.ndarray]) -> None:
+def require_memory(problem: DenseProblem, masks: Sequence[np.ndarray], options: DenseOptions) -> None:
     """Raise `ReconstructionError`, before any work, where the alignment takes more memory than there is."""
     pixels = [int(mask.sum()) for mask in masks]
     sides = sum(pixels[view] for edge in problem.edges for view in edge)
     needed = _BYTES * sides + _BYTES_OF_VIEW * sum(height * width for height, width in problem.sizes)
+    if options.solver == "least-squares":
+        needed += _BYTES_OF_ENTRY * (7 * (problem.num_views + len(problem.edges))) ** 2
     free = free_memory()
     if free is not None and needed > free:
         raise ReconstructionError(

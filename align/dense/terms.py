@@ -1,7 +1,7 @@
 """What directed pairs say of every view, laid out for fast sums (docs/dense_alignment.md, "Objective").
 
 A pair contributes to two views; here each view has all that is said of it side by side, at the pixels that
-anybody says something of. Single-precision sums read half-precision storage: memory is 8 bytes a pixel and
+anybody says something of. Single-precision sums read half-precision points: memory is 10 bytes a pixel and
 side, and reading it is a large part of the work.
 """
 
@@ -54,8 +54,8 @@ class DenseTerms:
 
 
 def gather_terms(problem: DenseProblem, options: DenseOptions, dtype: torch.dtype) -> DenseTerms:
-    """Return the terms for sums in `dtype`: for single precision they are stored in half, whose rounding, a
-    thousandth of a point's distance at most, is far below a network's noise.
+    """Return the terms for sums in `dtype`: for single precision, points are stored in half. Its rounding, a
+    2000th of a coordinate at most, is far below a network's noise.
 
     Every pair is read twice; beyond the terms, one at a time is in memory.
     """
@@ -118,7 +118,7 @@ def _empty(
         side,
         torch.empty(len(pair), 3, len(pixel), dtype=stored),
         torch.ones(len(pair), dtype=dtype),
-        torch.empty(len(pair), len(pixel), dtype=stored),
+        torch.empty(len(pair), len(pixel), dtype=dtype),
         share[pair, side],
         num_present[pair, side],
     )
@@ -134,10 +134,8 @@ def _fill(view: ViewTerms, row: int, points: Tensor, conf: Tensor, options: Dens
         # Half precision ends at 65504 and loses digits below 6e-5, wherever a network's unit of length lies.
         view.unit[row] = torch.exp2(largest.log2().ceil() - 15)
     view.points[row] = (points / view.unit[row]).T
-    # Selected, not multiplied: the logarithm of an absent confidence is infinite. A weight beyond the end of
-    # half precision says no more than that.
-    weight = torch.where(absent, 0, CONF_TRANSFORMS[options.conf_transform](conf))
-    view.weight[row] = weight.clamp(max=torch.finfo(view.weight.dtype).max)
+    # Selected, not multiplied: the logarithm of an absent confidence is infinite.
+    view.weight[row] = torch.where(absent, 0, CONF_TRANSFORMS[options.conf_transform](conf))
 
 
 def thinned(terms: DenseTerms, num_pixels: int) -> DenseTerms:

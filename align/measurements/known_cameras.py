@@ -33,14 +33,14 @@ class Known:
     """Intrinsics; the mean of both focals counts."""
     anchor_depth: Mapping[int, Tensor] = field(default_factory=dict)  # (h, w) each
     """Depths to start from instead of the canonical ones; NaN where there is none."""
-    depth: Mapping[int, Tensor] = field(default_factory=dict)  # (H, W) each, the view's grid
-    """Depths of views that are fixed wholly; 0 where there is none."""
     fixed: Mapping[int, float] = field(default_factory=dict)
     """Above 0: the pose stays; 1 and above: intrinsics and depths stay too."""
     cam_from_world: Mapping[int, Tensor] = field(default_factory=dict)  # (4, 4) each
     """Poses to start from. The sparse aligner's descents take those of all views or none."""
     poses_from_backend: bool = False
     """The poses are the backend's: nobody has stated them, and nobody can be asked to check them."""
+    depth: Mapping[int, Tensor] = field(default_factory=dict)  # (H, W) each, the view's grid
+    """Depths of views that are fixed wholly; 0 where there is none."""
 
     def fixed_levels(self, num_views: int) -> Tensor:
         """Return how far (V,) every view is fixed."""

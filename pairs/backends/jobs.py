@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from masks.errors import FormatError, UserError
+from masks.memory import is_out_of_memory
 from masks.notice import Notice, warning
 from pairs.backends.work import Work
 from pairs.graph.scene_graphs import Edges
@@ -32,8 +33,6 @@ Encoding = Mapping[str, np.ndarray]
 _ENCODINGS, _PAIRS = "encodings", "pairs"
 """Folders of the store."""
 _SMALLER = "Use `precision=bfloat16`, another `device`, or close what else uses its memory."
-_SHORT_OF_MEMORY = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "MPS backend out of memory")
-"""In the messages of RuntimeErrors that have no class of their own."""
 _T = TypeVar("_T")
 
 Pair = tuple[int, int]
@@ -82,20 +81,30 @@ class PairJob:
         return self.store.has(_ENCODINGS, self.encoding_key(number))
 
     def is_finished(self, number: int) -> bool:
-        """Tell whether an edge is in the store."""
-        return self.store.has(_PAIRS, self.pair_key(number))
+        """Tell whether an edge is in the store, whole: it is read for that, since nothing could make it again
+        once the model is gone.
+        """
+        return self.kept_entry(number) is not None
+
+    def kept_entry(self, number: int) -> PairEntry | None:
+        """Return what the store holds of an edge."""
+        key = self.pair_key(number)
+        a, b = (self.views[view].pixel_map.target_size for view in self.edges[number])
+        path = self.store.path(_PAIRS, key)
+        return self.store.get(_PAIRS, key, lambda arrays: entry_from_arrays(arrays, a, b, path))
 
 
 def load_entry(job: PairJob, number: int) -> PairEntry:
     """Return what was predicted of an edge. Raises `FormatError` when it is in the store no more."""
-    a, b = (job.views[view] for view in job.edges[number])
-    path, arrays = job.store.path(_PAIRS, job.pair_key(number)), job.store.get(_PAIRS, job.pair_key(number))
-    if arrays is None:
+    entry = job.kept_entry(number)
+    if entry is None:
+        a, b = (job.views[view] for view in job.edges[number])
+        path = job.store.path(_PAIRS, job.pair_key(number))
         raise FormatError(
-            f"{path}: the pair {a.name} and {b.name} was removed from the store while the program ran. "
-            "Start it again."
+            f"{path}: the pair {a.name} and {b.name} was removed from the store, or damaged, while the "
+            "program ran. Start it again."
         )
-    return entry_from_arrays(arrays, a.pixel_map.target_size, b.pixel_map.target_size, path)
+    return entry
 
 
 def load_encoding(job: PairJob, number: int) -> Encoding:
@@ -104,8 +113,8 @@ def load_encoding(job: PairJob, number: int) -> Encoding:
     if found is None:
         path = job.store.path(_ENCODINGS, job.encoding_key(number))
         raise FormatError(
-            f"{path}: the photo {job.views[number].name} was removed from the store while the program ran. "
-            "Start it again."
+            f"{path}: the photo {job.views[number].name} was removed from the store, or damaged, "
+            "while the program ran. Start it again."
         )
     return found
 
@@ -251,14 +260,6 @@ def within_memory(work: Callable[[], _T]) -> _T | None:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return None
-
-
-def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
-    """Tell whether an error is that of an accelerator's memory or of the machine's."""
-    # The CPU's allocator and cuBLAS raise plain RuntimeErrors, which only their words tell from faults.
-    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or any(
-        words in str(error) for words in _SHORT_OF_MEMORY
-    )
 
 
 def pair_batches(sizes: Sequence[tuple[int, ...]], pairs: Sequence[Pair], batch_size: int) -> list[list[int]]:

@@ -22,8 +22,10 @@ from pairs.engines.engines import Engine
 from pairs.engines.processes import Processes
 from pairs.graph.by_similarity import Retrieval
 from pairs.graph.scene_graphs import Complete, Edges, LogWindow, tied_views
+from pairs.prediction.layout import laid_out
 from pairs.prediction.predictions import Predictions
-from pairs.prediction.store import Arrays, PredictionStore
+from pairs.prediction.sealed_arrays import Arrays
+from pairs.prediction.store import PredictionStore
 from pairs.views.digest import digest
 from pairs.views.view import View
 
@@ -113,7 +115,10 @@ class PairwiseBackend:
             progress("comparing photos", 0, 1)
             return {"similarity": model.similarity(load_encoding(job, k) for k in range(len(views)))}
 
-        return store.get_or_make(_SIMILARITY, key, compare)["similarity"]
+        layout = {"similarity": ("float64", (len(views), len(views)))}
+        return store.get_or_make(
+            _SIMILARITY, key, compare, lambda arrays: laid_out(arrays, layout)["similarity"]
+        )
 
     def _usual_graph(
         self, views: Sequence[View], store: PredictionStore, progress: Progress

@@ -38,26 +38,27 @@ def cached_map(
     keys: Sequence[str],
     make: Callable[[Task], Arrays],
     tasks_of: Callable[[list[int]], Sequence[Task]],
-) -> list[Arrays]:
-    """Return the store's entries `keys` of a kind, in order. Those that it does not hold are made by the
-    workers, and kept.
+    read: Callable[[Arrays], Result],
+) -> list[Result]:
+    """Return what `read` makes of the store's entries `keys` of a kind, in order. Those that the store does
+    not hold, or holds damaged, are made by the workers, and kept.
 
     `tasks_of` is asked for the tasks of the missing entries, by their positions in `keys`: nothing is
     prepared for what is there. An entry is kept as soon as it and all before it are made, so a run that is
     killed repeats one entry a worker at most.
     """
-    found: list[Arrays | None] = [work.store.get(kind, key) for key in keys]
-    missing = [k for k, arrays in enumerate(found) if arrays is None]
+    found: list[Result | None] = [work.store.get(kind, key, read) for key in keys]
+    missing = [k for k, result in enumerate(found) if result is None]
     if not missing:
-        return [arrays for arrays in found if arrays is not None]
+        return [result for result in found if result is not None]
     tasks, done = tasks_of(missing), len(keys) - len(missing)
     work.progress(stage, done, len(keys))
     for k, arrays in zip(missing, work.workers.map(make, tasks), strict=True):
         work.store.put(kind, keys[k], arrays)
-        found[k] = arrays
+        found[k] = read(arrays)
         done += 1
         work.progress(stage, done, len(keys))
-    return [arrays for arrays in found if arrays is not None]
+    return [result for result in found if result is not None]
 
 
 def arrays_of(record: Any) -> dict[str, np.ndarray]:

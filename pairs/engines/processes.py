@@ -27,7 +27,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +37,7 @@ from typing import Any, BinaryIO, Self, TypeVar
 import cv2
 
 from masks.errors import SolverError
+from masks.temporary_folder import temporary_file
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -136,7 +136,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self._function = b""
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process that writes it
+        self._stderr = temporary_file()
         self._process = process = subprocess.Popen(
             # Without -P, -m looks for modules in the user's current folder first: a `pairs.py` or `cv2.py`
             # beside the photos would be executed.
@@ -242,8 +242,11 @@ def _serve(tasks: BinaryIO, results: BinaryIO) -> None:
 
 
 def _main() -> None:
-    # Ctrl-C reaches the whole process group; the parent decides what becomes of the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and the end of a terminal or a service reach the whole group of processes; the parent decides
+    # what becomes of the workers.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     # What a library prints to standard output must not run into the answers.
     results = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 """Part of every key: raised whenever the meaning of stored arrays changes."""
 
 

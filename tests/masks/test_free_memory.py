@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from masks.free_memory import container_memory
+from masks.memory import container_memory
 
 
 def test_a_container_has_what_its_limit_leaves(tmp_path: Path) -> None:

@@ -13,11 +13,14 @@ from pairs.backends.classical.induced_matches import induced_matches, sure_match
 from pairs.backends.classical.keys import stage_key
 from pairs.backends.work import arrays_of
 from pairs.prediction.from_group import pair_from_group
+from pairs.prediction.layout import laid_out
 from pairs.prediction.predictions import GroupPrediction, Matches, PairEntry
+from pairs.prediction.sealed_arrays import Arrays
 from pairs.prediction.store import PredictionStore
 from pairs.views.digest import digest
 
 _KIND = "pair_matches"
+_LAYOUT = {"xy_a": ("float64", ("M", 2)), "xy_b": ("float64", ("M", 2)), "conf": ("float64", ("M",))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +74,13 @@ def load_matches(source: PairSource, k: int) -> Matches:
         features.xy_b,
         features.conf,
     )
-    return Matches(
-        **source.store.get_or_make(
-            _KIND,
-            key,
-            lambda: arrays_of(sure_matches(induced_matches(source.group, a, b, source.match_step), features)),
-        )
+    return source.store.get_or_make(
+        _KIND,
+        key,
+        lambda: arrays_of(sure_matches(induced_matches(source.group, a, b, source.match_step), features)),
+        _matches_from_arrays,
     )
+
+
+def _matches_from_arrays(arrays: Arrays) -> Matches:
+    return Matches(**laid_out(arrays, _LAYOUT))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from masks.free_memory import free_memory
+from masks.memory import free_memory
 from pairs.networks.vggt.config import DenseHeadConfig, VggtConfig
 from pairs.networks.vggt.network import Vggt
 

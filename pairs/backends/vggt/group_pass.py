@@ -14,8 +14,8 @@ import torch
 
 from masks.errors import UserError
 from masks.fill import fill_named
+from masks.memory import is_out_of_memory
 from masks.notice import Notice, info
-from pairs.backends.jobs import is_out_of_memory
 from pairs.backends.vggt.cost import PassCost, device_memory, in_words, pass_cost
 from pairs.backends.vggt.group import group_prediction
 from pairs.backends.vggt.images import on_vggt_grid, vggt_input
@@ -24,13 +24,19 @@ from pairs.backends.vggt.stitching import overlapping_windows, stitched
 from pairs.backends.work import Work, cached_map
 from pairs.networks.vggt.config import Head
 from pairs.networks.vggt.network import Dense, Vggt, VggtOutput
+from pairs.prediction.layout import laid_out
 from pairs.prediction.predictions import GroupPrediction
-from pairs.prediction.store import Arrays
+from pairs.prediction.sealed_arrays import Arrays
 from pairs.views.digest import digest
 from pairs.views.view import View
 
 _GROUPS = "groups"
 """Folder of the store."""
+_LAYOUT = {
+    "encodings": ("float32", ("S", 9)),
+    "depth": ("float32", ("S", "H", "W")),
+    "conf": ("float32", ("S", "H", "W")),
+}
 # Windows share half of their views: of two that is one photo, on which the whole chain of similarities would
 # hang.
 _LEAST_WINDOW = 3
@@ -102,8 +108,9 @@ def predict_group(
         [digest(spec.key("vggt"), [view.grid_key for view in window]) for window in seen],
         _Looker(spec),
         lambda missing: [seen[k] for k in missing],
+        _output,
     )
-    groups = [group_prediction(window, _output(arrays)) for window, arrays in zip(seen, said)]
+    groups = [group_prediction(window, output) for window, output in zip(seen, said)]
     whole, doubts = stitched([group for group, _ in groups], windows, [view.name for view in placed])
     remarks = [remark for _, some in groups for remark in some]
     return Grouped(placed, whole, windows, tuple(dict.fromkeys((*notices, *remarks, *doubts))))
@@ -192,6 +199,7 @@ def enough_memory(num_photos: int) -> Iterator[None]:
 
 
 def _output(found: Arrays) -> VggtOutput:
+    found = laid_out(found, _LAYOUT)
     encodings, depth, conf = (torch.from_numpy(found[name])[None] for name in ("encodings", "depth", "conf"))
     return VggtOutput(
         (encodings,), Dense(depth[..., None], conf), None, None, (depth.shape[2], depth.shape[3])

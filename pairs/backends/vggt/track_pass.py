@@ -20,11 +20,17 @@ from pairs.backends.vggt.track_matches import TrackOptions, Tracks, reached, spr
 from pairs.backends.work import Work
 from pairs.networks.vggt.network import Vggt
 from pairs.networks.vggt.tracker import Tracks as NetworkTracks
+from pairs.prediction.layout import laid_out
 from pairs.views.digest import digest
 from pairs.views.view import View, grid_mask
 
 _TRACKS = "tracks"
 """Folder of the store."""
+_LAYOUT = {
+    "xy": ("float64", ("S", "N", 2)),
+    "visible": ("float64", ("S", "N")),
+    "conf": ("float64", ("S", "N")),
+}
 _POINT_FRAMES_CPU, _POINT_FRAMES_ACCELERATOR = 1 << 13, 1 << 16
 """Points times photos that are followed together: they bound the memory. Points of one call help each
 other,
@@ -123,10 +129,12 @@ def _follow(
         _POINT_FRAMES_CPU,
         _POINT_FRAMES_ACCELERATOR,
     )
-    found = work.store.get_or_make(
-        _TRACKS, key, lambda: _followed(seen, position, options, network, spec.fill)
+    return work.store.get_or_make(
+        _TRACKS,
+        key,
+        lambda: _followed(seen, position, options, network, spec.fill),
+        lambda arrays: Tracks(window, position, **laid_out(arrays, _LAYOUT)),
     )
-    return Tracks(window, position, found["xy"], found["visible"], found["conf"])
 
 
 def _followed(

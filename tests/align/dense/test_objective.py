@@ -86,11 +86,21 @@ def _single(values: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor | t
     return values.float() if isinstance(values, torch.Tensor) else tuple(each.float() for each in values)
 
 
-def test_a_huge_confidence_stays_finite_in_half_precision() -> None:
-    options, problem = DenseOptions(conf_transform="id"), random_problem()
-    confident = [replace(pair, conf_i=1e6 * pair.conf_i) for pair in problem.pairs]
-    terms = gather_terms(replace(problem, pairs=confident), options, torch.float32)
-    assert torch.isfinite(torch.tensor(loss(terms, random_start(options, torch.float32), Frozen())))
+def test_single_precision_has_the_gradient_of_double_where_points_are_in_half_anyway() -> None:
+    options, problem = DenseOptions(), random_problem()
+    halved = replace(
+        problem,
+        pairs=[
+            replace(pair, points_i=pair.points_i.half(), points_j=pair.points_j.half())
+            for pair in problem.pairs
+        ],
+    )
+    (_, single), (_, double) = (
+        loss_and_gradient(gather_terms(halved, options, dtype), random_start(options, dtype), Frozen())
+        for dtype in (torch.float32, torch.float64)
+    )
+    for ours, exact in zip(_leaves(single), _leaves(double)):
+        torch.testing.assert_close(ours.double(), exact, rtol=2e-3, atol=1e-5 * float(exact.abs().max()))
 
 
 def test_absent_pixels_say_nothing_whatever_they_hold() -> None:

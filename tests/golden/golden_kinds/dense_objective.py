@@ -121,9 +121,7 @@ def rand_init(case: Case) -> dict[str, Tensor]:
 
 
 def loss_kind(case: Case) -> dict[str, Tensor]:
-    """Return the loss in both precisions, and everything else in double; single-precision gradients follow
-    the rules for them in a test of their own.
-    """
+    """Return the loss in both precisions, and everything else in double."""
     problem, options, stood = stored_problem(case), dense_options(case.options), _frozen(case)
     # These cases freeze poses without knowing them: the scale stays normalised, as if all were free.
     frozen = replace(stood, poses=frozenset())

@@ -11,13 +11,12 @@ from pathlib import Path
 import networkx
 import numpy as np
 import pytest
-import torch
 
 from masks.errors import FormatError, GraphError, UserError
 from masks.notice import Level
 from masks.pixelmap import identity
 from masks.progress import silent
-from pairs.backends.jobs import Encoding, is_out_of_memory, pair_batches
+from pairs.backends.jobs import Encoding, pair_batches
 from pairs.backends.pairwise import PairwiseBackend, usual_graph
 from pairs.prediction.predictions import Matches, PairEntry, PairPrediction
 from pairs.prediction.store import PredictionStore
@@ -188,19 +187,6 @@ def test_a_model_that_answers_for_other_pairs_than_asked_leaves_nothing_behind(
     with pytest.raises(ValueError, match=f"answered {answered} of 3 pairs"):
         backend(PlainModel()).predict(views(3), None, PredictionStore(tmp_path), silent)
     assert not [name for name in contents(tmp_path) if name.startswith("pairs")]
-
-
-def test_what_torch_raises_for_want_of_memory_is_known() -> None:
-    with pytest.raises(RuntimeError) as refused:
-        torch.empty(1 << 50)
-    assert is_out_of_memory(refused.value)
-    assert is_out_of_memory(torch.cuda.OutOfMemoryError("CUDA out of memory"))
-    for said in (
-        "DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes",
-        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling",
-    ):
-        assert is_out_of_memory(RuntimeError(said))
-    assert not is_out_of_memory(RuntimeError("shapes differ"))
 
 
 def test_a_view_without_a_pair_is_left_out_by_name_and_not_looked_at(tmp_path: Path) -> None:

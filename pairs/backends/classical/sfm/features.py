@@ -17,10 +17,14 @@ from pairs.backends.classical.keys import photo_key, stage_key
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.working_image import WorkingImage, working_image
 from pairs.backends.work import arrays_of
+from pairs.prediction.layout import laid_out
+from pairs.prediction.sealed_arrays import Arrays
 from pairs.views.view import View
 
 KIND = "features"
 """Name of the features' folder in the store."""
+
+_LAYOUT = {"xy": ("float32", ("N", 2)), "size": ("float32", ("N",)), "descriptors": ("uint8", ("N", 128))}
 
 # OpenCV's defaults are 0.04 and 10. Even so white plaster gives no more than 390 features a view.
 _CONTRAST, _EDGE = 0.01, 15.0
@@ -52,6 +56,11 @@ def features_key(view: View, options: SolveOptions) -> str:
         options.mask_inset_px,
     ]
     return stage_key(KIND, photo_key(view), view.mask is None, limits)
+
+
+def features_from_arrays(arrays: Arrays) -> Features:
+    """Return features as the store kept them. Raises `ValueError` when these are none."""
+    return Features(**laid_out(arrays, _LAYOUT))
 
 
 def find_features(task: tuple[View, SolveOptions]) -> dict[str, np.ndarray]:

@@ -7,15 +7,17 @@ and prints to standard error, and a crash inside it becomes an error there inste
 from __future__ import annotations
 
 import importlib.util
-import tempfile
+import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from masks.errors import MissingExtraError
+from masks.errors import MissingExtraError, OutputError, SolverError
+from masks.temporary_folder import temporary_folder
 from pairs.backends.classical.sfm.matching import Pair
 from pairs.backends.classical.sfm.verification import VerifiedPair, shift_fundamental
 from pairs.engines.engines import Workers
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 _HALF_PIXEL = 0.5
 """COLMAP's origin is the corner of the first pixel, ours its centre."""
+_EMPTY_DATABASE = 1_000_000
+"""Bytes, generously: its tables alone take a fifth of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +106,27 @@ def require_mapper() -> None:
 
 def solve_apart(job: MapperJob, workers: Workers) -> MapperModel | None:
     """Run the mapper in a process of its own; none when no model came out. An unexpected death is a
-    `SolverError` with its last words.
+    `SolverError` with its last words, a temporary folder without room an `OutputError`.
     """
     # The folder belongs to this process: the other one is killed on Ctrl-C and could not clear it away.
-    with tempfile.TemporaryDirectory(prefix="pointloom-") as folder:
-        return workers.apart(run_mapper, (job, Path(folder)))
+    with temporary_folder() as folder:
+        try:
+            return workers.apart(run_mapper, (job, folder))
+        except (RuntimeError, SolverError) as error:
+            # What the mapper says of a full disk names neither the disk nor the folder.
+            if (free := shutil.disk_usage(folder).free) > _database_bytes(job):
+                raise
+            raise OutputError(
+                f"{folder.parent}: the database of the scene solve needs more than the {free / 1e6:.1f} MB "
+                "that are free there. Free some space, or name another folder in the environment variable "
+                "TMPDIR."
+            ) from error
+
+
+def _database_bytes(job: MapperJob) -> int:
+    """Return what the mapper's database may take: its numbers, and as much again while they are written."""
+    numbers = sum(xy.size for xy in job.xy) + sum(2 * pair.indices.size for pair in job.pairs.values())
+    return 8 * numbers + _EMPTY_DATABASE
 
 
 def run_mapper(task: tuple[MapperJob, Path]) -> MapperModel | None:
@@ -115,15 +135,17 @@ def run_mapper(task: tuple[MapperJob, Path]) -> MapperModel | None:
     """
     job, folder = task
     # Another machine of a cluster has not the caller's folder.
-    with tempfile.TemporaryDirectory(dir=folder if folder.exists() else None) as own:
-        return _run_in(Path(own), job)
+    with nullcontext(folder) if folder.exists() else temporary_folder() as own:
+        return _run_in(own, job)
 
 
 def _run_in(folder: Path, job: MapperJob) -> MapperModel | None:
     import pycolmap
 
-    # Warnings and worse: its running commentary would crowd out the last words of a crash.
+    # Warnings and worse: its running commentary would crowd out the last words of a crash. It writes files of
+    # them into the temporary folder otherwise, and leaves them there.
     pycolmap.logging.minloglevel = 1
+    pycolmap.logging.logtostderr = True
     database = folder / "matches.db"
     with pycolmap.Database.open(database) as opened:
         camera_ids = _write_cameras(opened, job)

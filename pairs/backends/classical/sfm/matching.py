@@ -13,7 +13,9 @@ import numpy as np
 
 from masks.errors import SolverError
 from pairs.backends.classical.keys import stage_key
-from pairs.backends.classical.sfm.features import DESCRIPTOR_SCALE, KIND, comparable
+from pairs.backends.classical.sfm.features import DESCRIPTOR_SCALE, KIND, comparable, features_from_arrays
+from pairs.prediction.layout import laid_out
+from pairs.prediction.sealed_arrays import Arrays
 from pairs.prediction.store import PredictionStore
 
 Pair = tuple[int, int]
@@ -22,6 +24,7 @@ Pair = tuple[int, int]
 MATCHES_KIND = "feature_matches"
 """Name of the matches' folder in the store."""
 
+_LAYOUT = {"indices": ("int32", ("M", 2))}
 _BLOCK_ROWS = 192
 """Rows compared at once: a block of the similarity matrix that stays in the processor's cache."""
 
@@ -45,6 +48,11 @@ def match_features(task: MatchTask) -> dict[str, np.ndarray]:
     """Match two views, and return their index pairs (M, 2) as the store keeps them; a task for a worker."""
     first, second = (_load_descriptors(task.store, key) for key in (task.first, task.second))
     return {"indices": mutual_matches(first, second, task.ratio)}
+
+
+def indices_from_arrays(arrays: Arrays) -> np.ndarray:
+    """Return index pairs as the store kept them. Raises `ValueError` when these are none."""
+    return laid_out(arrays, _LAYOUT)["indices"]
 
 
 def mutual_matches(first: np.ndarray, second: np.ndarray, ratio: float) -> np.ndarray:
@@ -119,11 +127,11 @@ def _nearest_both_ways(
 # Two, because pairs come sorted: the first view of a worker's last task is most often that of its next one.
 @functools.lru_cache(maxsize=2)
 def _load_descriptors(store: PredictionStore, key: str) -> np.ndarray:
-    arrays = store.get(KIND, key)
-    if arrays is None:
+    features = store.get(KIND, key, features_from_arrays)
+    if features is None:
         raise SolverError(
             f"{store.path(KIND, key)}: the finished features of a view cannot be read back. Check that the "
             "disk is not full, that nothing else "
             "clears the store while the program runs, and start again."
         )
-    return comparable(arrays["descriptors"])
+    return comparable(features.descriptors)

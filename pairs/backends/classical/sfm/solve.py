@@ -9,11 +9,22 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from masks.notice import Level, Notice
-from pairs.prediction.store import Arrays
+from pairs.prediction.layout import Layout, laid_out
+from pairs.prediction.sealed_arrays import Arrays
 from pairs.views.cameras import Cameras
 
 KIND = "scene_solve"
 """Name of the solves' folder in the store."""
+_LAYOUT: Layout = {
+    "placed": ("int32", ("P",)),
+    "K": ("float64", ("P", 3, 3)),
+    "cam_from_world": ("float64", ("P", 4, 4)),
+    "points": ("float64", ("N", 3)),
+    "observed_point": ("int32", ("M",)),
+    "observed_by": ("int32", ("M",)),
+    "observed_xy": ("float64", ("M", 2)),
+    "notices": ("uint8", ("B",)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,8 @@ def shared_points(solve: SceneSolve) -> np.ndarray:
 
 
 def solve_from_arrays(arrays: Arrays) -> SceneSolve:
-    """Return a solve as the store kept it."""
+    """Return a solve as the store kept it. Raises `ValueError` when this is none."""
+    arrays = laid_out(arrays, _LAYOUT)
     notices = json.loads(arrays["notices"].tobytes())
     return SceneSolve(
         placed=tuple(int(view) for view in arrays["placed"]),

@@ -19,12 +19,19 @@ from pairs.backends.classical.keys import photo_key, stage_key
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.attempts import Evidence, best_attempt, run_attempts
 from pairs.backends.classical.sfm.candidates import promising_pairs
-from pairs.backends.classical.sfm.features import KIND, Features, features_key, find_features
+from pairs.backends.classical.sfm.features import (
+    KIND,
+    Features,
+    features_from_arrays,
+    features_key,
+    find_features,
+)
 from pairs.backends.classical.sfm.mapper import require_mapper, solve_apart
 from pairs.backends.classical.sfm.matching import (
     MATCHES_KIND,
     MatchTask,
     Pair,
+    indices_from_arrays,
     match_features,
     matches_key,
     merge_doubles,
@@ -62,8 +69,8 @@ def solve_scene(
         )
     key = _solve_key(views, graph, options)
     # A finished solve needs no mapper, so it goes on where there is no wheel of it.
-    return solve_from_arrays(
-        work.store.get_or_make(SOLVE_KIND, key, lambda: solve_to_arrays(_solved(views, graph, work, options)))
+    return work.store.get_or_make(
+        SOLVE_KIND, key, lambda: solve_to_arrays(_solved(views, graph, work, options)), solve_from_arrays
     )
 
 
@@ -132,10 +139,15 @@ def _empty_mask_notices(views: Sequence[View], masks: Sequence[np.ndarray | None
 
 def _features(views: Sequence[View], work: Work, options: SolveOptions) -> list[Features]:
     keys = [features_key(view, options) for view in views]
-    found = cached_map(
-        work, "features", KIND, keys, find_features, lambda missing: [(views[k], options) for k in missing]
+    return cached_map(
+        work,
+        "features",
+        KIND,
+        keys,
+        find_features,
+        lambda missing: [(views[k], options) for k in missing],
+        features_from_arrays,
     )
-    return [Features(**arrays) for arrays in found]
 
 
 def _require_texture(views: Sequence[View], features: Sequence[Features], options: SolveOptions) -> None:
@@ -171,8 +183,8 @@ def _matches(
             for a, b in (pairs[k] for k in missing)
         ]
 
-    found = cached_map(work, "matching", MATCHES_KIND, keys, match_features, tasks)
-    return {pair: arrays["indices"] for pair, arrays in zip(pairs, found, strict=True)}
+    found = cached_map(work, "matching", MATCHES_KIND, keys, match_features, tasks, indices_from_arrays)
+    return dict(zip(pairs, found, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,19 @@ from pairs.backends.classical.stereo.fusion import (
 from pairs.backends.classical.stereo.plan import RAW_KIND, DepthPlan, depth_plans, scene_inverse_depths
 from pairs.backends.classical.stereo.plane_sweep import SweepImage, sweep_image
 from pairs.backends.work import Work, arrays_of, cached_map
+from pairs.prediction.layout import laid_out
 from pairs.prediction.predictions import GroupPrediction
+from pairs.prediction.sealed_arrays import Arrays
 from pairs.views.cameras import Cameras
 from pairs.views.view import View
 
 _FUSED_KIND = "fused_depth"
+_RAW_LAYOUT = {"inverse": ("float32", ("H", "W")), "valid": ("bool", ("H", "W"))}
+_FUSED_LAYOUT = {
+    "inverse": ("float32", ("H", "W")),
+    "agree": ("uint8", ("H", "W")),
+    "seen": ("uint8", ("H", "W")),
+}
 
 
 def dense_group(
@@ -107,8 +115,8 @@ def _geometric_depths(
         raws = _photometric_depths(views, plans, _with_neighbours(wanted, plans), work, options)
         return [_FuseTask(raws[v], tuple(raws[n] for n in plans[v].neighbours), plans[v]) for v in wanted]
 
-    found = cached_map(work, "fusing depth", _FUSED_KIND, keys, _fuse, tasks)
-    return {v: GeometricDepth(**arrays) for v, arrays in zip(planned, found, strict=True)}
+    found = cached_map(work, "fusing depth", _FUSED_KIND, keys, _fuse, tasks, _fused)
+    return dict(zip(planned, found, strict=True))
 
 
 def _photometric_depths(
@@ -131,8 +139,9 @@ def _photometric_depths(
             for v in measured
         ]
 
-    found = cached_map(work, "measuring depth", RAW_KIND, [plans[v].key for v in planned], _sweep, tasks)
-    measured = {v: PhotometricDepth(**arrays) for v, arrays in zip(planned, found, strict=True)}
+    keys = [plans[v].key for v in planned]
+    found = cached_map(work, "measuring depth", RAW_KIND, keys, _sweep, tasks, _raw)
+    measured = dict(zip(planned, found, strict=True))
     # A view without a plan is still somebody's neighbour: its picture serves the sweep, its depth says
     # nothing.
     return {v: measured.get(v) or _without_depth(views[v]) for v in wanted}
@@ -152,6 +161,14 @@ def _sweep(task: _PhotometricTask) -> dict[str, np.ndarray]:
 
 def _fuse(task: _FuseTask) -> dict[str, np.ndarray]:
     return arrays_of(smooth(fuse(task.own, task.neighbours, task.plan.there, task.plan.back)))
+
+
+def _raw(arrays: Arrays) -> PhotometricDepth:
+    return PhotometricDepth(**laid_out(arrays, _RAW_LAYOUT))
+
+
+def _fused(arrays: Arrays) -> GeometricDepth:
+    return GeometricDepth(**laid_out(arrays, _FUSED_LAYOUT))
 
 
 def _without_depth(view: View) -> PhotometricDepth:
