@@ -14,6 +14,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from masks.errors import FormatError, PointloomError, UserError
+from masks.memory import is_out_of_memory
 
 IN_WORDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number"}
 """What the types of JSON are called in messages."""
@@ -36,18 +37,15 @@ def reading(
         yield
     except PointloomError:
         raise
-    except MemoryError as error:
-        raise kind(
-            f"{path}: there is not enough memory to read it. Close other programs, or give a smaller one."
-        ) from error
-    except OSError as error:
-        # Libraries raise OSErrors without a number, too: these mean the bytes, not the disk.
-        if error.strerror is None:
-            raise kind(f"{path}: {what} ({reason(error)}). {remedy}") from error
-        raise kind(f"{path}: cannot be read ({error.strerror}). {remedy}") from error
     # Damaged bytes were seen to raise two dozen types, AssertionError and NotImplementedError among them; the
     # blocks hold libraries' readers and the parsing of what they gave, and nothing else.
     except Exception as error:
+        if is_out_of_memory(error):
+            remedy = "Close other programs, or give a smaller one."
+            raise kind(f"{path}: there is not enough memory to read it. {remedy}") from error
+        # Libraries raise OSErrors without a number, too: these mean the bytes, not the disk.
+        if isinstance(error, OSError) and error.strerror is not None:
+            raise kind(f"{path}: cannot be read ({error.strerror}). {remedy}") from error
         raise kind(f"{path}: {what} ({reason(error)}). {remedy}") from error
 
 

@@ -101,6 +101,10 @@ def read_ply(path: Path) -> PointCloud:
             else np.rint(np.clip(levels, 0, 1) * 255).astype(np.uint8)
         )
     conf = table["confidence"].astype(np.float64) if "confidence" in (table.dtype.names or ()) else None
+    if conf is not None and not np.isfinite(conf).all():
+        raise FormatError(
+            f"{path}: holds confidences that are not finite. Remove them in the program that wrote the file."
+        )
     return PointCloud(points, colours, conf)
 
 

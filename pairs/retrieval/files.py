@@ -127,7 +127,7 @@ def _head(args: Namespace, state: Mapping[str, Tensor], dim_words: int, path: Pa
 
 def _options(args: Namespace, tensors: Mapping[str, Tensor], dim_words: int) -> HeadOptions:
     hidden = tuple(int(width) for width in args.hdims.split("_")) if args.hdims else ()
-    if max(hidden, default=0) > _MOST_CHANNELS or not isinstance(args.nfeat, int | float):
+    if max(hidden, default=0) > _MOST_CHANNELS or not np.isfinite(args.nfeat):
         raise ValueError("widths or a number of features that cannot be")
     # Without any weight the head hands the tokens on, and their channels are those of the words.
     first = next(

@@ -95,6 +95,10 @@ def test_a_file_cut_short_is_refused(tmp_path: Path, kept: int) -> None:
             "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float "
             "z\nend_header\n1 2 nan\n"
         ),
+        (
+            "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float "
+            "z\nproperty float confidence\nend_header\n1 2 3 inf\n"
+        ),
         "ply\nformat odd 1.0\nelement vertex 1\nend_header\n",
         "ply\nformat ascii 1.0\nelement vertex -1\nend_header\n",
     ],
