@@ -114,9 +114,9 @@ def _settle(folder: Path) -> None:
     """Give the arrays that scene.json names their usual name, and remove those that no scene needs. Until
     that is done, and if it cannot be, the folder can be read all the same.
     """
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, FormatError):
         stated = folder / "scene.json"
-        document = json.loads(stated.read_text()) if stated.exists() else None
+        document = read_json(stated, "") if stated.exists() else None
         digest = document.get("arrays_digest") if isinstance(document, dict) else None
         for path in folder.iterdir():
             if not (found := _NEW_ARRAYS.fullmatch(path.name)):

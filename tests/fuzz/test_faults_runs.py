@@ -105,6 +105,26 @@ def test_damaged_entries_are_said_and_made_again(
 
 
 @pytest.mark.parametrize(
+    "kind", ["features", "scene_solve", "photometric_depth", "fused_depth", "pair_matches"]
+)
+def test_an_entry_of_an_older_program_that_lacks_an_array_is_made_again(
+    photos: Path, undisturbed: Path, tmp_path: Path, kind: str
+) -> None:
+    lacking = Path(__file__).parents[3] / "shared/cases/fuzz/store_entry_without_an_array/entry.safetensors"
+    if not lacking.exists():
+        pytest.skip(f"{lacking}: not here")
+    out = shutil.copytree(undisturbed, tmp_path / "scene")
+    later = ["fused_depth", "photometric_depth", "scene_solve"]
+    for step in later[: later.index(kind) + 1] if kind in later else later if kind == "features" else ():
+        shutil.rmtree(out / "store" / step)
+    (out / "store" / kind).mkdir(exist_ok=True)
+    for entry in (undisturbed / "store" / kind).iterdir():
+        shutil.copy(lacking, out / "store" / kind / entry.name)
+    assert main(arguments(photos, out)) == 0
+    assert contents(out) == contents(undisturbed)
+
+
+@pytest.mark.parametrize(
     "kind",
     ["features", "feature_matches", "scene_solve", "photometric_depth", "fused_depth", "pair_matches"],
 )

@@ -8,13 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import faulty_disk
 import numpy as np
 import pytest
-from flat_scene import flat_scene
 from safetensors.numpy import save
+from stored_scene import small_scene
 
 from align.scene import Scene
 from align.scene_folder import load_scene, remove_parts, save_scene, save_scenes
@@ -22,6 +23,15 @@ from masks.errors import FormatError, OutputError
 from pairs.prediction.sealed_arrays import read_sealed
 
 OLD, NEW = 1.0, 2.0
+
+
+def flat_scene(depth: float) -> Scene:
+    """Return a scene that its depth tells from others."""
+    scene = small_scene()
+    return replace(
+        scene,
+        views=tuple(replace(view, depth=np.full_like(view.depth, depth)) for view in scene.views),
+    )
 
 
 def scenes(folder: Path, depth: float) -> dict[Path, Scene]:

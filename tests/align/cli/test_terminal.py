@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from flat_scene import flat_scene
+from stored_scene import small_scene
 
 from align.cli.console import StageDisplay, print_error, print_result, require_writable, summary
 from align.cli.main import main
@@ -39,7 +40,9 @@ def test_names_command_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_scene_with_such_names_is_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    save_scene(flat_scene(name="\x1b[2J.png"), tmp_path)
+    scene = small_scene()
+    first = replace(scene.views[0], name="\x1b[2J.png")
+    save_scene(replace(scene, views=(first, *scene.views[1:])), tmp_path)
     assert main(["info", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert r"\x1b[2J.png" in said
@@ -92,7 +95,7 @@ def test_a_probe_leaves_a_file_of_its_old_name_alone(tmp_path: Path) -> None:
 
 
 def test_the_next_command_can_be_typed_for_a_folder_that_begins_with_a_dash() -> None:
-    assert "pointloom export ./-d --format glb --out ./-d/object.glb" in summary(flat_scene(), Path("-d"))
+    assert "pointloom export ./-d --format glb --out ./-d/object.glb" in summary(small_scene(), Path("-d"))
 
 
 def test_photos_that_begin_with_a_dash_are_told_how_to_be_named(
@@ -120,7 +123,7 @@ def test_photos_that_begin_with_a_dash_are_told_how_to_be_named(
 )
 @pytest.mark.parametrize("asked", ["info", "--help", "--version"])
 def test_no_stream_makes_a_traceback(tmp_path: Path, asked: str, streams: str, code: int) -> None:
-    save_scene(flat_scene(), tmp_path / "scene")
+    save_scene(small_scene(), tmp_path / "scene")
     asked = f"info {tmp_path / 'scene'}" if asked == "info" else asked
     run = f"'{sys.executable}' -c 'import sys; from align.cli.entry import run; sys.exit(run())' {asked}"
     line = f"set -o pipefail; {run} {streams}"
