@@ -4,7 +4,7 @@ change.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,14 +119,21 @@ def test_a_stopped_run_goes_on_and_leaves_the_bytes_of_one_that_was_not(
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
 
-def test_a_batch_that_was_kept_in_part_is_rounded_as_the_whole_one(tmp_path: Path) -> None:
+def flipped(whole: bytes) -> bytes:
+    return whole[:-1] + bytes([whole[-1] ^ 1])
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[:50], flipped], ids=["truncated", "flipped"])
+def test_a_batch_that_was_kept_in_part_is_rounded_as_the_whole_one(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
     store = PredictionStore(tmp_path)
     backend(PlainModel()).predict(views(5), None, store, silent)
     whole = contents(tmp_path)
     lost = sorted((tmp_path / "pairs").iterdir())[::3]
     lost[0].unlink()
     for path in lost[1:]:
-        path.write_bytes(path.read_bytes()[:50])
+        path.write_bytes(damage(path.read_bytes()))
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "pairs").iterdir() if path not in lost}
     backend(PlainModel()).predict(views(5), None, store, silent)
     assert contents(tmp_path) == whole
@@ -187,6 +194,18 @@ def test_a_model_that_answers_for_other_pairs_than_asked_leaves_nothing_behind(
     with pytest.raises(ValueError, match=f"answered {answered} of 3 pairs"):
         backend(PlainModel()).predict(views(3), None, PredictionStore(tmp_path), silent)
     assert not [name for name in contents(tmp_path) if name.startswith("pairs")]
+
+
+def test_what_is_remembered_of_photos_is_made_again_when_it_is_damaged(tmp_path: Path) -> None:
+    store = PredictionStore(tmp_path)
+    backend(PlainModel()).predict(views(4), None, store, silent)
+    whole = contents(tmp_path)
+    for path in (*(tmp_path / "encodings").iterdir(), *(tmp_path / "pairs").iterdir()):
+        path.write_bytes(flipped(path.read_bytes()))
+    again = PlainModel()
+    backend(again).predict(views(4), None, store, silent)
+    assert len(again.encoded) == 4
+    assert contents(tmp_path) == whole
 
 
 def test_a_view_without_a_pair_is_left_out_by_name_and_not_looked_at(tmp_path: Path) -> None:
