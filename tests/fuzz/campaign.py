@@ -101,7 +101,7 @@ def _try(reader: str, root: Path, path: Path, tally: Tally) -> str | None:
         tally.accepted += 1
     except PointloomError as error:
         tally.clean += 1
-        if len(str(error)) > 3000:
+        if len(str(error)) > 10_000:
             return f"a message of {len(str(error))} characters"
     except BaseException:  # noqa: BLE001 - panics of a Rust library are no Exceptions
         return traceback.format_exc()
