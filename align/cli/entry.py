@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import sys
 
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
 
 def run() -> int:
     """Run the command line and return its exit code, also when Ctrl-C comes while the libraries are still
     being loaded.
     """
     _open_standard_streams()
+    # Before NumPy is loaded, which reads them then: sums over two threads end in other digits than over one.
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
         if sys.argv[1:] == ["--version"]:
             return _print_version()

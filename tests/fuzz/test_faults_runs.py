@@ -195,11 +195,17 @@ def test_a_signal_that_is_ignored_stays_ignored(photos: Path, undisturbed: Path,
     assert contents(out) == contents(undisturbed)
 
 
+def hear_signals() -> None:
+    """Undo what whoever runs the tests ignores, as `nohup` and shells do for their background."""
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
 def start(
     photos: Path, out: Path, temporary: Path, first: Callable[[], object] | None = None
 ) -> subprocess.Popen[str]:
     """Start a run with a temporary folder of its own, in a group of processes of its own."""
-    heard = first or (lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     return subprocess.Popen(
         [sys.executable, "-m", "align.cli.main", *arguments(photos, out)],
         env={**os.environ, "TMPDIR": str(temporary)},
@@ -207,7 +213,7 @@ def start(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=heard,
+        preexec_fn=first or hear_signals,
     )
 
 
