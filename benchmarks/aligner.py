@@ -18,10 +18,9 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
+from memory import in_a_fresh_process
 from oracle.metrics import pose_metrics
 from simulated import Recipe, simulated
 from solvers import SOLVERS, Cost, Pace, measure, true_share
@@ -123,8 +122,7 @@ def scaling_table(arguments: argparse.Namespace) -> None:
 def in_its_own_process(recipe: Recipe, solver: str, folder: Path, pace: Pace) -> Cost:
     """Return what a solver costs in a fresh process, the scene made before."""
     simulated(recipe, folder)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(measure, recipe, solver, folder, pace).result()
+    return in_a_fresh_process(measure, recipe, solver, folder, pace)
 
 
 def main() -> None:

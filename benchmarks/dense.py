@@ -17,13 +17,12 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from dense_solvers import SOLVERS, Cost, measure
+from memory import in_a_fresh_process
 from oracle.metrics import pose_metrics
 from simulated import Recipe, simulated
 
@@ -74,8 +73,7 @@ def _row(recipe: Recipe, solver: str, cost: Cost, first: Cost, folder: Path) -> 
 def in_its_own_process(recipe: Recipe, solver: str, options: DenseOptions, folder: Path) -> Cost:
     """Return what a solver costs in a fresh process, the scene made before."""
     simulated(recipe, folder)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(measure, recipe, solver, options, folder).result()
+    return in_a_fresh_process(measure, recipe, solver, options, folder)
 
 
 def main() -> None:

@@ -18,13 +18,12 @@ import resource
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
+from memory import in_a_fresh_process
 from simulated import Recipe, Simulated, simulated
 
 from align.bundle.bundle_alignment import bundle_align
@@ -107,8 +106,7 @@ def stage_table(num_views: Sequence[int], folder: Path) -> None:
 
 def in_its_own_process(predictions: Path) -> Cost:
     """Return what alignment costs in a fresh process."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(measure, predictions).result()
+    return in_a_fresh_process(measure, predictions)
 
 
 @dataclass(frozen=True, slots=True)

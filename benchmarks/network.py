@@ -14,13 +14,12 @@ import math
 import resource
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
+from memory import in_a_fresh_process
 from PIL import Image
 from plain_pair import predict_entry
 from torch import Tensor
@@ -161,8 +160,7 @@ def measure(load: Load, batch: int | None) -> Spent:
 
 def in_its_own_process(load: Load, batch: int | None) -> Spent:
     """Return what `measure` finds in a fresh process, so that the peaks of memory are apart."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(measure, load, batch).result()
+    return in_a_fresh_process(measure, load, batch)
 
 
 def pair_table(load: Load, batches: list[int]) -> None:

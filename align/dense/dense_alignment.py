@@ -54,14 +54,17 @@ def dense_align(
     problem = dense_problem(measurements.predictions, known.depth)
     require_memory(problem, [grid_mask(view) for view in measurements.predictions.views], options)
     progress("starting poses", 0, 1)
-    beginning = _begin(problem, measurements, options, known)
+    confidences = view_confidences(problem)
+    beginning = _begin(problem, measurements, options, known, confidences)
     terms = gather_terms(problem, options, torch.float32)
     before = loss(terms, beginning.start.parameters, beginning.frozen)
     solver = descend if options.solver == "adam" else descend_by_least_squares
     descent = solver(terms, beginning.start.parameters, beginning.frozen, progress)
     ended = loss(terms, descent.parameters, beginning.frozen)
     cameras, depth = _in_world(descent.parameters, problem, options, known, beginning)
-    dense = _dense_views(depth, _confidences(problem, measurements, options), cameras)
+    if options.mask_sky:
+        confidences = _without_sky(confidences, measurements)
+    dense = _dense_views(depth, confidences, cameras)
     agreement = matches_agree(measurements.records, dense, cameras)
     names = [view.name for view in measurements.predictions.views]
     notices = (
@@ -80,10 +83,13 @@ def dense_align(
 
 
 def two_view_align(measurements: Measurements, options: TwoViewOptions, known: Known) -> Aligned:
-    """Return the cameras of two views as one pair's pointmaps place them. Raises `GraphError` for more."""
+    """Return the cameras of two views as one pair's pointmaps place them; known intrinsics stay. Raises
+    `GraphError` for more views.
+    """
     problem = dense_problem(measurements.predictions, known.depth)
-    found = place_two_views(problem, options)
-    cameras = Cameras(found.K.double().numpy(), torch.linalg.inv(found.world_from_cam.double()).numpy())
+    found = place_two_views(problem, options, known.K)
+    K = _with_known(found.K, known)
+    cameras = Cameras(K.numpy(), torch.linalg.inv(found.world_from_cam.double()).numpy())
     dense = _dense_views(found.depth, view_confidences(problem), cameras)
     agreement = matches_agree(measurements.records, dense, cameras)
     figures = {"pair confidences": found.scores.tolist(), **agreement.figures()}
@@ -101,7 +107,11 @@ class _Beginning:
 
 
 def _begin(
-    problem: DenseProblem, measurements: Measurements, options: DenseOptions, known: Known
+    problem: DenseProblem,
+    measurements: Measurements,
+    options: DenseOptions,
+    known: Known,
+    confidences: Sequence[Tensor],
 ) -> _Beginning:
     presets, stays = _presets(measurements, known), _what_stays(options, known)
     given = random_parameters(problem.sizes, len(problem.edges), options)
@@ -116,14 +126,14 @@ def _begin(
     group = measurements.predictions.group
     everything = replace(presets.frozen, focals=stays.focals, log_depth=stays.log_depth)
     if group is not None:
-        start = start_from_world(_world_of(group), problem, options, given, stays)
+        start = start_from_world(_world_of_group(group), problem, options, given, stays)
     elif len(presets.world_from_cam) == problem.num_views:
         # A focal that is not known is that of the view's own pointmaps.
         start = start_from_known_poses(problem, options, given, presets.frozen)
         if not stays.poses:
             # As published, a pair hangs on its two cameras alone. What is free may as well begin where the
             # points agree.
-            world = _world_of_parameters(start.parameters, problem, options)
+            world = _world_of_start(start.parameters, problem, options, confidences)
             start = start_from_world(world, problem, options, given, everything)
     else:
         start = start_from_tree(problem, options, given, everything)
@@ -154,25 +164,29 @@ def _what_stays(options: DenseOptions, known: Known) -> Frozen:
     return Frozen(poses | fixed, frozenset(known.K) | whole, frozenset(known.K) | whole, whole)
 
 
-def _world_of_parameters(
-    parameters: DenseParameters, problem: DenseProblem, options: DenseOptions
+def _world_of(
+    depth: Sequence[Tensor], present: Sequence[Tensor], K: Tensor, world_from_cam: Tensor
 ) -> TreeWorld:
-    poses, K = view_poses(parameters.poses), intrinsics(parameters, problem.sizes, options)
-    present = (conf > 0 for conf in view_confidences(problem))
+    """Return the points (H, W) that cameras see at their depths as a world to start from."""
     maps = tuple(
-        PlacedMap(backproject(log_depth.exp(), *of), seen)
-        for log_depth, seen, *of in zip(parameters.log_depth, present, K, poses)
+        PlacedMap(backproject(each, *of), known)
+        for each, known, *of in zip(depth, present, K, world_from_cam)
     )
-    return TreeWorld(maps, tuple(poses), tuple(K[:, 0, 0].tolist()), ())
+    return TreeWorld(maps, tuple(world_from_cam), tuple(K[:, 0, 0].tolist()), ())
 
 
-def _world_of(group: GroupPrediction) -> TreeWorld:
-    """Return a group's points and cameras as a world to start from."""
-    poses = torch.from_numpy(group.cameras.world_from_cam).float()
-    K = torch.from_numpy(group.cameras.K).float()
-    depths = [torch.from_numpy(depth).float() for depth in group.depth]
-    maps = tuple(PlacedMap(backproject(depth, *of), depth > 0) for depth, *of in zip(depths, K, poses))
-    return TreeWorld(maps, tuple(poses), tuple(K[:, 0, 0].tolist()), ())
+def _world_of_start(
+    parameters: DenseParameters, problem: DenseProblem, options: DenseOptions, confidences: Sequence[Tensor]
+) -> TreeWorld:
+    depth = [log_depth.exp() for log_depth in parameters.log_depth]
+    K = intrinsics(parameters, problem.sizes, options)
+    return _world_of(depth, [conf > 0 for conf in confidences], K, view_poses(parameters.poses))
+
+
+def _world_of_group(group: GroupPrediction) -> TreeWorld:
+    depth = [torch.from_numpy(each).float() for each in group.depth]
+    cameras = (torch.from_numpy(x).float() for x in (group.cameras.K, group.cameras.world_from_cam))
+    return _world_of(depth, [each > 0 for each in depth], *cameras)
 
 
 def _in_world(
@@ -192,12 +206,19 @@ def _in_world(
         carry = register_cameras(poses[views], wanted) or move_camera(poses[views[0]], wanted[0])
         poses = torch.stack([rigid_part(after(carry, similarity(pose))) for pose in poses])
         depth = tuple(each * carry.scale for each in depth)
-    K, cam_from_world = intrinsics(parameters, problem.sizes, options).double(), torch.linalg.inv(poses)
-    for view, stated in known.K.items():
-        K[view] = stated
+    K = _with_known(intrinsics(parameters, problem.sizes, options), known)
+    cam_from_world = torch.linalg.inv(poses)
     for view in beginning.frozen.poses:
         cam_from_world[view] = known.cam_from_world[view]
     return Cameras(K.numpy(), cam_from_world.numpy()), depth
+
+
+def _with_known(K: Tensor, known: Known) -> Tensor:
+    """Return intrinsics (V, 3, 3) in double precision, known ones to the bit."""
+    K = K.double()
+    for view, stated in known.K.items():
+        K[view] = stated
+    return K
 
 
 def _dense_views(
@@ -212,10 +233,7 @@ def _dense_views(
     return tuple(views)
 
 
-def _confidences(problem: DenseProblem, measurements: Measurements, options: DenseOptions) -> list[Tensor]:
-    confidences = view_confidences(problem)
-    if not options.mask_sky:
-        return confidences
+def _without_sky(confidences: Sequence[Tensor], measurements: Measurements) -> list[Tensor]:
     skies = (sky_pixels(view.image) for view in measurements.predictions.views)
     return [torch.where(torch.from_numpy(sky), 0, conf) for sky, conf in zip(skies, confidences)]
 

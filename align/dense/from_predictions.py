@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
@@ -37,8 +37,7 @@ def dense_problem(predictions: Predictions, known_depth: Mapping[int, Tensor]) -
     masks = [grid_mask(view) for view in predictions.views]
     for view, depth in known_depth.items():
         masks[view] = masks[view] & (depth > 0).numpy()
-    listed = _Runs(predictions, tuple(masks), _directed(predictions))
-    runs = replace(listed, runs=tuple(run for run, pair in zip(listed.runs, listed) if _says_enough(pair)))
+    runs = _Runs(predictions, tuple(masks), _useful_runs(predictions, masks))
     sizes = tuple(mask.shape for mask in masks)
     names = tuple(view.name for view in predictions.views)
     return DenseProblem(sizes, tuple(runs.edge(run) for run in runs.runs), runs, names)
@@ -60,23 +59,25 @@ def require_memory(problem: DenseProblem, masks: Sequence[np.ndarray], options: 
         )
 
 
-def _says_enough(pair: DirectedPair) -> bool:
-    return all(int((conf > 0).sum()) >= LEAST_PIXELS for conf in (pair.conf_i, pair.conf_j))
-
-
 @dataclass(frozen=True, slots=True)
 class _Run:
     entry: int
     reversed: bool
 
 
-def _directed(predictions: Predictions) -> tuple[_Run, ...]:
+def _useful_runs(predictions: Predictions, masks: Sequence[np.ndarray]) -> tuple[_Run, ...]:
     forward, backward = [], []
-    for k in range(len(predictions.edges)):
+    for k, (a, b) in enumerate(predictions.edges):
         entry = predictions.load(k)
-        forward += [_Run(k, False)] if entry.ab is not None else []
-        backward += [_Run(k, True)] if entry.ba is not None else []
+        if entry.ab is not None and _says_enough(_present(entry.ab, masks[a], masks[b])):
+            forward.append(_Run(k, False))
+        if entry.ba is not None and _says_enough(_present(entry.ba, masks[b], masks[a])):
+            backward.append(_Run(k, True))
     return (*forward, *backward)
+
+
+def _says_enough(pair: DirectedPair) -> bool:
+    return all(int((conf > 0).sum()) >= LEAST_PIXELS for conf in (pair.conf_i, pair.conf_j))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -33,9 +34,12 @@ class TwoViewScene:
     notices: tuple[Notice, ...] = ()
 
 
-def place_two_views(problem: DenseProblem, options: TwoViewOptions) -> TwoViewScene:
-    """Return the scene of two views and the pairs of both directions. Raises `GraphError` for anything else,
-    and where fewer than three pixels of a view are present.
+def place_two_views(
+    problem: DenseProblem, options: TwoViewOptions, known_K: Mapping[int, Tensor]
+) -> TwoViewScene:
+    """Return the scene of two views and the pairs of both directions, with the intrinsics (3, 3) that are
+    known by view. Raises `GraphError` for anything else, and where fewer than three pixels of a view are
+    present.
     """
     pairs = dict(zip(problem.edges, problem.pairs))
     if problem.num_views != 2 or set(pairs) != {(0, 1), (1, 0)}:
@@ -52,7 +56,12 @@ def place_two_views(problem: DenseProblem, options: TwoViewOptions) -> TwoViewSc
             f"{problem.name(0)}, {problem.name(1)}: one of the views has fewer than three pixels. "
             "Check the masks."
         )
-    K = torch.stack([_intrinsics(problem, view, pairs[view, 1 - view]) for view in range(2)])
+    K = torch.stack(
+        [
+            known_K[view].float() if view in known_K else _intrinsics(problem, view, pairs[view, 1 - view])
+            for view in range(2)
+        ]
+    )
     pair = pairs[first, other]
     in_first, present = in_full(pair.points_j), pair.conf_j > 0
     mask = (view_confidences(problem)[other] > options.min_conf) & present

@@ -13,6 +13,7 @@ from small_scene import FOCAL, HEIGHT, WIDTH
 from pairs.backends.precomputed import write_predictions
 
 RECIPE = Recipe("bump", NUM_VIEWS, 0)
+RING = Recipe("vase", NUM_VIEWS, 0, "ring")
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +24,18 @@ def recipe() -> Recipe:
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the small exact scene, as if it had been simulated."""
-    folder = tmp_path_factory.mktemp("scenes")
+    return as_simulated(RECIPE, tmp_path_factory.mktemp("scenes"))
+
+
+@pytest.fixture(scope="session")
+def ring_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same under the name of a ring."""
+    return as_simulated(RING, tmp_path_factory.mktemp("rings"))
+
+
+def as_simulated(recipe: Recipe, folder: Path) -> Path:
     mask = np.ones((HEIGHT, WIDTH), bool)
-    write_predictions(predictions(mask=mask), folder / RECIPE.name)
+    write_predictions(predictions(mask=mask), folder / recipe.name)
     depth, masks = np.stack([depth.numpy() for depth in DEPTHS]), np.tile(mask, (NUM_VIEWS, 1, 1))
-    np.savez(folder / RECIPE.name / "truth.npz", cam_from_world=TRUTH, focal=FOCAL, depth=depth, mask=masks)
+    np.savez(folder / recipe.name / "truth.npz", cam_from_world=TRUTH, focal=FOCAL, depth=depth, mask=masks)
     return folder

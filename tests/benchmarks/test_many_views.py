@@ -9,43 +9,29 @@ import pytest
 from many_views import cleaned_cells, measure, pair_table, stage_table, uncleaned
 from PIL import Image
 from simulated import Recipe, simulated
-from small_predictions import DEPTHS, NUM_VIEWS, TRUTH, predictions
-from small_scene import FOCAL, HEIGHT, WIDTH
-
-from pairs.backends.precomputed import write_predictions
+from small_predictions import NUM_VIEWS
 
 RECIPE = Recipe("vase", NUM_VIEWS, 0, "ring")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the small exact scene, as if it had been simulated."""
-    folder = tmp_path_factory.mktemp("scenes")
-    mask = np.ones((HEIGHT, WIDTH), bool)
-    write_predictions(predictions(mask=mask), folder / RECIPE.name)
-    depth, masks = np.stack([depth.numpy() for depth in DEPTHS]), np.tile(mask, (NUM_VIEWS, 1, 1))
-    np.savez(folder / RECIPE.name / "truth.npz", cam_from_world=TRUTH, focal=FOCAL, depth=depth, mask=masks)
-    return folder
-
-
-def test_every_stage_is_told_with_its_seconds(folder: Path) -> None:
-    cost = measure(folder / RECIPE.name)
+def test_every_stage_is_told_with_its_seconds(ring_folder: Path) -> None:
+    cost = measure(ring_folder / RECIPE.name)
     stages = ["program", "reading views", "reading pairs", "canonical views", "starting poses", "aligning"]
     assert list(cost.seconds) == [*stages, "depth maps", "cleaning", "saving"]
     assert all(seconds >= 0 for seconds in cost.seconds.values())
     assert 0 < cost.held_mb <= cost.peak_mb
 
 
-def test_a_row_is_printed_from_a_fresh_process(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    stage_table([NUM_VIEWS], folder)
+def test_a_row_is_printed_from_a_fresh_process(ring_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stage_table([NUM_VIEWS], ring_folder)
     head, _, row = capsys.readouterr().out.strip().splitlines()
     assert head.split(" | ")[1] == "program"
     assert row.split(" | ")[0] == f"| {NUM_VIEWS}"
     assert head.count("|") == row.count("|")
 
 
-def test_what_cleaning_keeps_is_told(folder: Path) -> None:
-    found = uncleaned(simulated(RECIPE, folder))
+def test_what_cleaning_keeps_is_told(ring_folder: Path) -> None:
+    found = uncleaned(simulated(RECIPE, ring_folder))
     assert np.nanmax(found.error) < 0.02
     _, right, _ = cleaned_cells(found, None)
     assert float(right) > 90

@@ -37,14 +37,16 @@ class PlacedMap:
 
 @dataclass(frozen=True, slots=True)
 class TreeWorld:
-    """All views in the frame of the first view of the strongest pair, whose scale is the world's."""
+    """All views in one world: that of the tree's strongest pair, in the frame and scale of its first view, or
+    of whoever has seen all views.
+    """
 
     maps: tuple[PlacedMap, ...]
     world_from_cam: tuple[Tensor | None, ...]
     """(4, 4) each; none where neither the tree nor the view's points place the camera."""
     focals: tuple[float | None, ...]
     order: tuple[int, ...]
-    """Edges of the tree in the order in which they were placed."""
+    """Edges of the tree in the order in which they were placed; none where there was no tree."""
 
 
 def pair_scores(problem: DenseProblem) -> Tensor:

@@ -170,6 +170,14 @@ def test_two_views_are_placed_by_their_pointmaps() -> None:
         align_predictions(predictions(), PRESETS["dust3r-pair"])
 
 
+def test_two_views_keep_stated_intrinsics_to_the_bit() -> None:
+    K = intrinsics().numpy() * np.array([[1.1], [1.1], [1]])
+    given = stated(K=K)
+    pair = replace(given, views=given.views[:2], edges=((0, 1),), load=lambda k: ENTRIES[0, 1])
+    scene = align_predictions(pair, PRESETS["dust3r-pair"])
+    np.testing.assert_array_equal(scene.cameras.K, np.stack([K] * 2))
+
+
 def test_parts_that_no_pair_ties_are_aligned_each_alone_and_named() -> None:
     apart = {edge: entry for edge, entry in ENTRIES.items() if (edge[0] < 3) == (edge[1] < 3)}
     first, second = align_components(predictions(apart), SHORT)

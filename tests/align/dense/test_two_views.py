@@ -21,7 +21,7 @@ def test_the_more_confident_pair_places_the_other_camera(better: int) -> None:
         replace(pair, conf_i=pair.conf_i + 3 * (edge[0] == better))
         for edge, pair in zip(problem.edges, problem.pairs)
     ]
-    scene = place_two_views(replace(problem, pairs=pairs), OPTIONS)
+    scene = place_two_views(replace(problem, pairs=pairs), OPTIONS, {})
     torch.testing.assert_close(scene.world_from_cam[better], torch.eye(4))
     other = 1 - better
     expected = torch.linalg.inv(truth.world_from_cam[better]) @ truth.world_from_cam[other]
@@ -37,7 +37,7 @@ def test_the_more_confident_pair_places_the_other_camera(better: int) -> None:
 def test_nothing_behind_a_mask_counts_and_it_has_no_depth(junk: float) -> None:
     problem, _ = seen(SIZES[:2], BOTH)
     masks = discs()
-    clean, dirty = (place_two_views(masked(problem, masks, fill), OPTIONS) for fill in (0.0, junk))
+    clean, dirty = (place_two_views(masked(problem, masks, fill), OPTIONS, {}) for fill in (0.0, junk))
     for name in ("scores", "world_from_cam", "K"):
         assert torch.equal(getattr(clean, name), getattr(dirty, name))
     for a, b, mask in zip(clean.depth, dirty.depth, masks):
@@ -47,18 +47,18 @@ def test_nothing_behind_a_mask_counts_and_it_has_no_depth(junk: float) -> None:
 
 def test_without_confident_pixels_both_cameras_stand_in_one_place_and_the_report_says_so() -> None:
     problem, _ = seen(SIZES[:2], BOTH)
-    scene = place_two_views(problem, replace(OPTIONS, min_conf=50.0))
+    scene = place_two_views(problem, replace(OPTIONS, min_conf=50.0), {})
     assert torch.equal(scene.world_from_cam, torch.eye(4).repeat(2, 1, 1))
     assert scene.notices[0].subject in problem.names
 
 
 def test_other_numbers_of_views_one_direction_and_an_empty_mask_are_errors() -> None:
     with pytest.raises(GraphError, match="4 views"):
-        place_two_views(seen()[0], OPTIONS)
+        place_two_views(seen()[0], OPTIONS, {})
     with pytest.raises(GraphError, match="2 views and 1 predictions"):
-        place_two_views(seen(SIZES[:2], BOTH[:1])[0], OPTIONS)
+        place_two_views(seen(SIZES[:2], BOTH[:1])[0], OPTIONS, {})
     problem, _ = seen(SIZES[:2], BOTH)
     masks = discs()
     masks[1] = torch.zeros_like(masks[1])
     with pytest.raises(GraphError, match="fewer than three pixels"):
-        place_two_views(masked(problem, masks), OPTIONS)
+        place_two_views(masked(problem, masks), OPTIONS, {})

@@ -124,7 +124,7 @@ def _state(case: Case, start: Callable[..., DenseStart]) -> dict[str, Tensor]:
 
 def pair_viewer(case: Case) -> dict[str, Tensor]:
     problem, options = stored_problem(case), dense_options(case.options)
-    scene = place_two_views(problem, options)
+    scene = place_two_views(problem, options, {})
     result = {
         "im_poses": scene.world_from_cam,
         "focals": scene.K[:, 0, 0],
