@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from masks.lens import Lens
 from masks.notice import Level, Notice
 from masks.pixelmap import PixelMap, intrinsics_to_source
 from pairs.prediction.from_group import pointmap
@@ -80,9 +81,33 @@ class Scene:
         )
 
     def at_original(self) -> Cameras:
-        """Return the cameras in pixels of the upright photos at full resolution."""
-        K = [intrinsics_to_source(view.pixel_map.upright(), K) for view, K in zip(self.views, self.cameras.K)]
+        """Return the cameras in pixels of the upright photos at full resolution; lenses are `lenses`."""
+        K = self.at_ideal().K
+        for k, view in enumerate(self.views):
+            if (frame := view.pixel_map.undistortion) is not None:
+                K[k, :2, 2] -= frame.offset
+        return Cameras(K, self.cameras.cam_from_world)
+
+    def at_ideal(self) -> Cameras:
+        """Return the cameras in pixels of the ideal pinhole pictures at full resolution: the upright photos,
+        where
+        no lens is known.
+        """
+        K = [intrinsics_to_source(view.pixel_map.ideal(), K) for view, K in zip(self.views, self.cameras.K)]
         return Cameras(np.stack(K), self.cameras.cam_from_world)
+
+    @property
+    def lenses(self) -> tuple[Lens | None, ...]:
+        """Lens of every upright photo, for the K of `at_original`.
+
+        The distortion of pixels is that of the pixel map, whatever became of the focal since; its normalised
+        coordinates are those of the focal that it is stated with.
+        """
+        lenses: list[Lens | None] = []
+        for view, K in zip(self.views, self.at_ideal().K):
+            frame = view.pixel_map.undistortion
+            lenses.append(None if frame is None else frame.lens.at_focal(K[0, 0] / frame.K_photo[0][0]))
+        return tuple(lenses)
 
 
 def points_of_view(scene: Scene, index: int) -> np.ndarray:

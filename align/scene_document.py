@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from align.scene import Report, Scene, SceneView
+from masks.lens import Lens, Undistortion
 from masks.notice import Level, Notice
 from masks.pixelmap import PixelMap
 from masks.reading import IN_WORDS, shown
@@ -80,6 +81,30 @@ def _pixel_map(stored: Mapping[str, Any], name: str) -> PixelMap:
         whole("scaled_size", 2),
         whole("pad", 4),
         whole("trim", 4),
+        _undistortion(stored["undistortion"], name) if "undistortion" in stored else None,
+    )
+
+
+def _undistortion(stored: Any, name: str) -> Undistortion:
+    stored = _of(dict, stored, f"the undistortion of {name}")
+    lens = _of(dict, stored["lens"], f"the lens of {name}")
+    coefficients = tuple(
+        float(_of(float, number, f"a coefficient of {name}"))
+        for number in _of(list, lens["coefficients"], f"the coefficients of {name}")
+    )
+    sizes = [_of(list, stored[key], key) for key in ("ideal_size", "offset")]
+    if not all(
+        len(pair) == 2 and all(type(n) is int and abs(n) <= _MOST_SIDE for n in pair) for pair in sizes
+    ):
+        raise ValueError(
+            f"ideal_size and offset in the pixel map of {name} need 2 whole numbers of pixels each"
+        )
+    K = _K(stored["K_photo"], name)
+    return Undistortion(
+        Lens(_text(lens["model"], f"the lens of {name}"), coefficients),
+        tuple(tuple(row) for row in K.tolist()),
+        tuple(sizes[0]),
+        tuple(sizes[1]),
     )
 
 

@@ -15,10 +15,8 @@ import numpy as np
 
 from align.scene import Scene
 from align.scene_document import parse_scene
-from masks.errors import FormatError, OutputError
-from masks.locks import one_at_a_time
-from masks.reading import read_json, reading, shown
-from masks.whole_file import (
+from masks.disk.locks import one_at_a_time
+from masks.disk.whole_file import (
     StagedFile,
     commit,
     discard,
@@ -28,10 +26,16 @@ from masks.whole_file import (
     sync_folder,
     write_whole,
 )
+from masks.errors import FormatError, OutputError
+from masks.pixelmap import PixelMap
+from masks.reading import read_json, reading, shown
 from pairs.prediction.sealed_arrays import Arrays, digest_of, read_arrays, read_sealed, seal
 
 SCENE_FORMAT = 1
-"""Version of the folder's layout; a newer one is refused."""
+"""Version of the folder's layout."""
+LENS_FORMAT = 2
+"""Version of a folder whose pixel maps undo a lens: programs that know none must not take them for pinholes.
+Newer versions are refused."""
 _ARRAYS = "views.safetensors"
 _FILES = ("scene.json", _ARRAYS)
 _NEW_ARRAYS = re.compile(r"views\.([0-9a-f]{64})\.safetensors")
@@ -86,13 +90,13 @@ def _staged(scene: Scene, folder: Path) -> StagedFile:
     content = seal(arrays)
     digest = digest_of(content)
     document = {
-        "format": SCENE_FORMAT,
+        "format": LENS_FORMAT if any(v.pixel_map.undistortion for v in scene.views) else SCENE_FORMAT,
         "arrays_digest": digest,
         "views": [
             {
                 "name": v.name,
                 "camera": v.camera,
-                "pixel_map": asdict(v.pixel_map),
+                "pixel_map": _stated(v.pixel_map),
                 "K": K.tolist(),
                 "cam_from_world": pose.tolist(),
             }
@@ -108,6 +112,13 @@ def _staged(scene: Scene, folder: Path) -> StagedFile:
     text = json.dumps(document, indent=1, allow_nan=False) + "\n"
     write_whole(folder / f"views.{digest}.safetensors", content)
     return stage(folder / "scene.json", text.encode())
+
+
+def _stated(pixel_map: PixelMap) -> dict[str, Any]:
+    stated = asdict(pixel_map)
+    if pixel_map.undistortion is None:
+        del stated["undistortion"]
+    return stated
 
 
 def _settle(folder: Path) -> None:
@@ -173,9 +184,9 @@ def _document_and_arrays(folder: Path) -> tuple[dict[str, Any], Arrays]:
     while True:
         text = path.read_bytes()
         document = read_json(path, "The scene is damaged: reconstruct it again.")
-        if document["format"] > SCENE_FORMAT:
+        if document["format"] > LENS_FORMAT:
             raise FormatError(
-                f"{path}: format {shown(document['format'])} is newer than this program's {SCENE_FORMAT}. "
+                f"{path}: format {shown(document['format'])} is newer than this program's {LENS_FORMAT}. "
                 "Update pointloom."
             )
         try:

@@ -1,8 +1,8 @@
 """The exact map between the pixels of a photo's file and the pixels that an algorithm sees.
 
-A map is a fixed chain: EXIF turn, integer crop, resize, integer trim, integer padding. Pixel centres lie at
-integers, so a resize by s takes x to (x + 1/2) s - 1/2. Every change of resolution goes through a `PixelMap`;
-nothing re-derives scale factors.
+A map is a fixed chain: EXIF turn, undistortion (where the lens is known), integer crop, resize, integer trim,
+integer padding. Pixel centres lie at integers, so a resize by s takes x to (x + 1/2) s - 1/2. Every change of
+resolution goes through a `PixelMap`; nothing re-derives scale factors.
 """
 
 from __future__ import annotations
@@ -11,6 +11,15 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+
+from masks.lens import (
+    Undistortion,
+    ideal_from_photo,
+    photo_from_ideal,
+    remap_to_ideal,
+    remap_to_photo,
+    shown_by_photo,
+)
 
 # Camera axes after the turn that EXIF orientation k asks for: x_upright = TURN[k] @ x_file. Orientations 2,
 # 4, 5 and 7 are mirrored.
@@ -28,14 +37,18 @@ _TURNS = {
 
 @dataclass(frozen=True, slots=True)
 class PixelMap:
-    """Turn, crop, scale, trim and pad, in this order; sizes are (width, height)."""
+    """Turn, undistort, crop, scale, trim and pad, in this order; sizes are (width, height).
+
+    The ideal picture is the pinhole picture that stands for the upright photo: the photo itself where no lens
+    is known.
+    """
 
     source_size: tuple[int, int]
     """Size of the picture as stored in its file."""
     orientation: int
     """EXIF orientation 1 to 8 of the file; 1 leaves it as it is."""
     crop: tuple[int, int, int, int]
-    """(x, y, width, height) of the part that is kept, in pixels of the upright photo."""
+    """(x, y, width, height) of the part that is kept, in pixels of the ideal picture."""
     scaled_size: tuple[int, int]
     """Size of the cropped part after resizing."""
     pad: tuple[int, int, int, int] = (0, 0, 0, 0)
@@ -43,27 +56,33 @@ class PixelMap:
     trim: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Pixels cut off at the (left, top, right, bottom) after resizing, before padding: networks want whole
     patches of the resized photo."""
+    undistortion: Undistortion | None = None
+    """How the upright photo becomes the ideal picture; none: it is one."""
 
     def __post_init__(self) -> None:
         if self.orientation not in _TURNS:
             raise ValueError(f"EXIF orientation {self.orientation} is not one of 1 to 8")
         x, y, w, h = self.crop
-        upright_w, upright_h = self.upright_size
+        ideal_w, ideal_h = self.ideal_size
         if (
             min(w, h, *self.kept_size) < 1
             or min(x, y, *self.pad, *self.trim) < 0
-            or x + w > upright_w
-            or y + h > upright_h
+            or x + w > ideal_w
+            or y + h > ideal_h
         ):
             raise ValueError(
-                f"crop {self.crop} of a {upright_w}x{upright_h} photo to {self.scaled_size} is not a pixel "
-                "map"
+                f"crop {self.crop} of a {ideal_w}x{ideal_h} photo to {self.scaled_size} is not a pixel map"
             )
 
     @property
     def upright_size(self) -> tuple[int, int]:
         """Size of the photo as viewers show it."""
         return upright_size(self.source_size, self.orientation)
+
+    @property
+    def ideal_size(self) -> tuple[int, int]:
+        """Size of the ideal picture."""
+        return self.upright_size if self.undistortion is None else self.undistortion.ideal_size
 
     @property
     def kept_size(self) -> tuple[int, int]:
@@ -79,7 +98,7 @@ class PixelMap:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Target pixels per photo pixel, horizontally and vertically."""
+        """Target pixels per pixel of the ideal picture, horizontally and vertically."""
         return (self.scaled_size[0] / self.crop[2], self.scaled_size[1] / self.crop[3])
 
     @property
@@ -93,7 +112,21 @@ class PixelMap:
 
     @property
     def matrix(self) -> np.ndarray:
-        """(3, 3) homogeneous target pixels from file pixels."""
+        """(3, 3) homogeneous target pixels from file pixels; from pixels of the ideal picture where there is
+        a lens,
+        since what comes before it is not linear.
+        """
+        scale = np.array(self.scale)
+        resize = np.diag([*scale, 1.0])
+        # x -> (x - crop + 1/2) s - 1/2 - trim + pad, multiplied out.
+        resize[:2, 2] = (
+            (0.5 - np.array(self.crop[:2])) * scale - 0.5 - np.array(self.trim[:2]) + np.array(self.pad[:2])
+        )
+        return resize if self.undistortion is not None else resize @ self.turn
+
+    @property
+    def turn(self) -> np.ndarray:
+        """(3, 3) homogeneous pixels of the upright photo from file pixels."""
         w, h = self.source_size
         # A turn maps the outlines of pictures onto each other, so it is about the middle of both. With
         # centres at integers the middle of w pixels is (w - 1) / 2.
@@ -101,17 +134,23 @@ class PixelMap:
         upright_centre = (np.array(self.upright_size) - 1) / 2
         turn = self.axes_turn
         turn[:2, 2] = upright_centre - turn[:2, :2] @ centre
-        scale = np.array(self.scale)
-        resize = np.diag([*scale, 1.0])
-        # x -> (x - crop + 1/2) s - 1/2 - trim + pad, multiplied out.
-        resize[:2, 2] = (
-            (0.5 - np.array(self.crop[:2])) * scale - 0.5 - np.array(self.trim[:2]) + np.array(self.pad[:2])
-        )
-        return resize @ turn
+        return turn
 
-    def upright(self) -> PixelMap:
-        """Return the same map without the EXIF turn: from the photo as viewers show it."""
-        return replace(self, source_size=self.upright_size, orientation=1)
+    def onto(self, grid_from_ideal: PixelMap) -> PixelMap:
+        """Return the map from this map's file to another grid of its ideal picture."""
+        if grid_from_ideal.orientation != 1 or grid_from_ideal.source_size != self.ideal_size:
+            raise ValueError(f"a map of a {grid_from_ideal.source_size} picture is none of {self.ideal_size}")
+        turn = {"source_size": self.source_size, "orientation": self.orientation}
+        return replace(grid_from_ideal, **turn, undistortion=self.undistortion)
+
+    def ideal(self) -> PixelMap:
+        """Return the same map from the ideal picture: without the EXIF turn and the undistortion."""
+        return replace(self, source_size=self.ideal_size, orientation=1, undistortion=None)
+
+    def to_ideal(self) -> PixelMap:
+        """Return the map that ends at the ideal picture, at full resolution."""
+        w, h = self.ideal_size
+        return replace(self, crop=(0, 0, w, h), scaled_size=(w, h), pad=(0, 0, 0, 0), trim=(0, 0, 0, 0))
 
 
 def upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
@@ -136,38 +175,56 @@ def fit_longest(size: tuple[int, int], longest: int) -> PixelMap:
 
 
 def to_target(pixel_map: PixelMap, xy: np.ndarray) -> np.ndarray:
-    """Carry pixel positions (..., 2) of the file to the target."""
-    matrix = pixel_map.matrix
-    return np.asarray(xy, np.float64) @ matrix[:2, :2].T + matrix[:2, 2]
+    """Carry pixel positions (..., 2) of the file to the target; NaN where a lens shows nothing."""
+    xy = np.asarray(xy, np.float64)
+    if pixel_map.undistortion is not None:
+        xy = ideal_from_photo(pixel_map.undistortion, _carried(pixel_map.turn, xy))
+    return _carried(pixel_map.matrix, xy)
 
 
 def to_source(pixel_map: PixelMap, xy: np.ndarray) -> np.ndarray:
-    """Carry pixel positions (..., 2) of the target back to the file."""
-    inverse = np.linalg.inv(pixel_map.matrix)
-    return np.asarray(xy, np.float64) @ inverse[:2, :2].T + inverse[:2, 2]
+    """Carry pixel positions (..., 2) of the target back to the file; NaN beyond what a lens shows."""
+    at = _carried(np.linalg.inv(pixel_map.matrix), np.asarray(xy, np.float64))
+    if pixel_map.undistortion is None:
+        return at
+    return _carried(np.linalg.inv(pixel_map.turn), photo_from_ideal(pixel_map.undistortion, at))
+
+
+def _carried(matrix: np.ndarray, xy: np.ndarray) -> np.ndarray:
+    return xy @ matrix[:2, :2].T + matrix[:2, 2]
 
 
 def intrinsics_to_target(pixel_map: PixelMap, K: np.ndarray) -> np.ndarray:
-    """Carry intrinsics (..., 3, 3) of the file to the target.
+    """Carry intrinsics (..., 3, 3) of the file, of the ideal picture where there is a lens, to the target.
 
     The camera axes turn with the picture: a pose of the file's camera becomes axes_turn @ pose.
     """
-    return pixel_map.matrix @ np.asarray(K, np.float64) @ pixel_map.axes_turn.T
+    return pixel_map.matrix @ np.asarray(K, np.float64) @ _axes_before(pixel_map).T
 
 
 def intrinsics_to_source(pixel_map: PixelMap, K: np.ndarray) -> np.ndarray:
-    """Carry intrinsics (..., 3, 3) of the target back to the file."""
-    return np.linalg.inv(pixel_map.matrix) @ np.asarray(K, np.float64) @ pixel_map.axes_turn
+    """Carry intrinsics (..., 3, 3) of the target back to the file, to the ideal picture where there is a
+    lens.
+    """
+    return np.linalg.inv(pixel_map.matrix) @ np.asarray(K, np.float64) @ _axes_before(pixel_map)
+
+
+def _axes_before(pixel_map: PixelMap) -> np.ndarray:
+    """Return (3, 3) camera axes of the upright photo from those of the picture that `matrix` starts at."""
+    return np.eye(3) if pixel_map.undistortion is not None else pixel_map.axes_turn
 
 
 def image_to_target(pixel_map: PixelMap, image: np.ndarray, fill: float = 0) -> np.ndarray:
     """Carry a picture (H, W) or (H, W, C) of the file to the target.
 
     Shrinking averages areas, enlarging is bicubic (bilinear for boolean maps, so that no value overshoots);
-    padding takes the value `fill`. A boolean picture stays boolean: a target pixel is true when at least half
-    of its area is.
+    padding, and what a lens does not show, takes the value `fill`. A boolean picture stays boolean: a target
+    pixel is true when at least half of its area is.
     """
     upright = turn_upright(image, pixel_map.orientation)
+    if pixel_map.undistortion is not None:
+        # At the photo's resolution, and then the shrinking: one step from photo to grid would alias.
+        upright = remap_to_ideal(pixel_map.undistortion, upright, fill)
     x, y, w, h = pixel_map.crop
     part = np.ascontiguousarray(upright[y : y + h, x : x + w])
     # As floats: the area average of zeros and ones is the covered share, which is what a mask is asked for.
@@ -185,7 +242,8 @@ def image_to_target(pixel_map: PixelMap, image: np.ndarray, fill: float = 0) -> 
 
 
 def image_to_source(pixel_map: PixelMap, image: np.ndarray, fill: float = 0) -> np.ndarray:
-    """Carry a picture of the target back to the file's pixels; what crop and trim had cut away takes the
+    """Carry a picture of the target back to the file's pixels; what crop, trim and a lens had cut away takes
+    the
     value `fill`.
     """
     left, top, _, _ = pixel_map.pad
@@ -202,11 +260,29 @@ def image_to_source(pixel_map: PixelMap, image: np.ndarray, fill: float = 0) -> 
             resized,
             np.asarray(fill, resized.dtype),
         )
-    upright_w, upright_h = pixel_map.upright_size
-    upright = np.full((upright_h, upright_w, *resized.shape[2:]), fill, resized.dtype)
+    ideal_w, ideal_h = pixel_map.ideal_size
+    upright = np.full((ideal_h, ideal_w, *resized.shape[2:]), fill, resized.dtype)
     upright[y : y + h, x : x + w] = resized
+    if pixel_map.undistortion is not None:
+        upright = remap_to_photo(pixel_map.undistortion, pixel_map.upright_size, upright, fill)
     stored = _turn_back(upright, pixel_map.orientation)
     return stored >= 0.5 if boolean else stored
+
+
+def present(pixel_map: PixelMap) -> np.ndarray:
+    """Return which pixels (H, W) of the target the photo feeds: not padding, and not what lies beyond its rim
+    once
+    the lens is undone.
+    """
+    if pixel_map.undistortion is not None:
+        return image_to_target(
+            pixel_map.ideal(), shown_by_photo(pixel_map.undistortion, pixel_map.upright_size)
+        )
+    left, top, right, bottom = pixel_map.pad
+    w, h = pixel_map.target_size
+    inside = np.zeros((h, w), bool)
+    inside[top : h - bottom, left : w - right] = True
+    return inside
 
 
 def turn_upright(image: np.ndarray, orientation: int) -> np.ndarray:

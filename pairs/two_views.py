@@ -8,11 +8,11 @@ from typing import Protocol, runtime_checkable
 
 import networkx
 
+from masks.disk.temporary_folder import temporary_folder
 from masks.errors import UserError
 from masks.notice import Notice, info
 from masks.pixelmap import to_target
 from masks.progress import Progress
-from masks.temporary_folder import temporary_folder
 from pairs.backends.pairwise import PairwiseBackend
 from pairs.backends.protocol import Backend, MatchesPhotos
 from pairs.engines.processes import Processes

@@ -25,10 +25,10 @@ from align.points import DEFAULT_MIN_CONF
 from align.scene import Scene
 from align.scene_folder import load_scene
 from align.show.scene_sheet import write_scene_sheet
+from masks.disk.whole_file import write_whole
 from masks.errors import ReconstructionError
 from masks.image_file import open_levels
 from masks.pixelmap import image_to_target
-from masks.whole_file import write_whole
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from align.cli.console import print_result
 from align.evaluation.camera_errors import Evaluation, as_document, evaluate
 from align.export.cameras_json import read_cameras
 from align.scene_folder import load_scene
-from masks.whole_file import write_whole
+from masks.disk.whole_file import write_whole
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from align.cli.localize import Localize
 from align.cli.match import Match
 from align.cli.reconstruct import Reconstruct
 from align.cli.terminal import TerminalLog, standard_output
+from masks.disk.temporary_folder import sweep_temporary_folders
 from masks.errors import PointloomError, UserError
 from masks.memory import is_out_of_memory
-from masks.temporary_folder import sweep_temporary_folders
 
 _ABOUT = """Photos of an object and its masks go in; cameras and a dense, clean object come out.
 

@@ -15,9 +15,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from align.rotations import angle_between
+from masks.disk.whole_file import write_whole
 from masks.errors import FormatError
 from masks.reading import reading
-from masks.whole_file import write_whole
 from pairs.views.cameras import camera_centres
 
 THRESHOLDS = ((0.1, 1.0), (0.25, 2.0), (0.5, 5.0), (5.0, 10.0))

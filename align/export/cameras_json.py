@@ -1,8 +1,9 @@
 """`cameras.json`: cameras of photographs for other programs, and its strict reader.
 
 A list of {"file", "width", "height", "K", "R", "t"}: OpenCV axes, x_cam = R x_world + t, pixels of the
-upright photo, pixel centres at integers. Numbers are written with as many digits as a float64 needs to come
-back bit for bit.
+upright photo, pixel centres at integers. A photo with a lens has "model" and "distortion" as well: COLMAP's
+name and order of coefficients, without the focal and the principal point, which are in K. Numbers are written
+with as many digits as a float64 needs to come back bit for bit.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from masks.disk.whole_file import write_whole
 from masks.errors import FormatError
+from masks.lens import Lens
 from masks.reading import read_json, shown
-from masks.whole_file import write_whole
 
 _ROTATION_TOLERANCE = 1e-6  # largest entry of R R^T - 1: room for files written with seven digits
 # Numbers outside are no photo's, and no figure could be computed with them.
@@ -26,7 +28,7 @@ _KEYS = ("file", "width", "height", "K", "R", "t")
 
 @dataclass(frozen=True, slots=True)
 class PhotoCamera:
-    """Where one photo was taken and through which pinhole."""
+    """Where one photo was taken and through which lens."""
 
     file: str
     """Name of the photo's file."""
@@ -37,6 +39,8 @@ class PhotoCamera:
     K: np.ndarray  # (3, 3), pixels of the upright photo
     R_cam_from_world: np.ndarray  # (3, 3)
     t_cam_from_world: np.ndarray  # (3,)
+    lens: Lens | None = None
+    """Distortion of the photo, in normalised coordinates of K; none for a pinhole."""
 
     @property
     def cam_from_world(self) -> np.ndarray:
@@ -57,7 +61,8 @@ def write_cameras(path: Path, cameras: Sequence[PhotoCamera]) -> None:
                 "K": np.asarray(camera.K, np.float64).tolist(),
                 "R": np.asarray(camera.R_cam_from_world, np.float64).tolist(),
                 "t": np.asarray(camera.t_cam_from_world, np.float64).tolist(),
-            },
+            }
+            | _stated_lens(camera.lens),
             allow_nan=False,
             ensure_ascii=not _is_text(camera.file),
         )
@@ -124,7 +129,28 @@ def _camera(entry: object, where: str) -> PhotoCamera:
             f"{where}: R is not a rotation. Give the 3x3 rotation of cam_from_world (orthonormal, "
             "determinant +1, six digits or more)."
         )
-    return PhotoCamera(entry["file"], width, height, K, R, t)
+    return PhotoCamera(entry["file"], width, height, K, R, t, _lens(entry, where))
+
+
+def _stated_lens(lens: Lens | None) -> dict[str, object]:
+    return {} if lens is None else {"model": lens.model, "distortion": list(lens.coefficients)}
+
+
+def _lens(entry: dict[str, object], where: str) -> Lens | None:
+    model = entry.get("model", "PINHOLE")
+    if not isinstance(model, str):
+        raise FormatError(f"{where}: model is {shown(model)}. Give the name of a lens model, or omit it.")
+    if model == "PINHOLE":
+        if entry.get("distortion", []) != []:
+            raise FormatError(f"{where}: distortion without a model. Name it: SIMPLE_RADIAL, RADIAL, OPENCV.")
+        return None
+    stated = entry.get("distortion")
+    if not isinstance(stated, list) or not all(type(number) in (int, float) for number in stated):
+        raise FormatError(f"{where}: distortion is {shown(stated)}. Give the coefficients of {model[:40]}.")
+    try:
+        return Lens(model[:40], tuple(float(number) for number in stated))
+    except (FormatError, OverflowError) as error:
+        raise FormatError(f"{where}: {error}") from None
 
 
 def _array(entry: dict[str, object], key: str, shape: tuple[int, ...], where: str) -> np.ndarray:

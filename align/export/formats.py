@@ -51,8 +51,8 @@ def photo_cameras(scene: Scene) -> list[PhotoCamera]:
     """Return the cameras of all placed views at the photos' own resolution."""
     found = scene.at_original()
     return [
-        PhotoCamera(view.name, *view.pixel_map.upright_size, K, pose[:3, :3], pose[:3, 3])
-        for view, K, pose in zip(scene.views, found.K, found.cam_from_world)
+        PhotoCamera(view.name, *view.pixel_map.upright_size, K, pose[:3, :3], pose[:3, 3], lens)
+        for view, K, pose, lens in zip(scene.views, found.K, found.cam_from_world, scene.lenses)
     ]
 
 

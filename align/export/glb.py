@@ -18,7 +18,7 @@ from trimesh.visual.texture import TextureVisuals
 from align.export.frustum import IMAGE_FACES, IMAGE_UV, DrawnCameras, Frustum, frusta, scene_transform
 from align.export.pointmap_mesh import PointmapMesh
 from align.points import PointCloud, finite_part
-from masks.whole_file import write_whole
+from masks.disk.whole_file import write_whole
 from pairs.views.cameras import Cameras
 
 _LONGEST_THUMBNAIL = 256

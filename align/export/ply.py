@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from align.points import PointCloud
+from masks.disk.whole_file import write_whole
 from masks.errors import FormatError
-from masks.whole_file import write_whole
 
 _TYPES = {
     **{

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from masks.whole_file import write_whole
+from masks.disk.whole_file import write_whole
 
 
 def write_image(path: Path, image: np.ndarray) -> None:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from safetensors.numpy import save
 
+from masks.disk.whole_file import write_whole
 from masks.errors import FormatError
 from masks.image_file import open_image, open_levels, probe_image
 from masks.load import binary, choose_polarity, white_level
@@ -18,7 +19,6 @@ from masks.mask import Mask
 from masks.notice import left_out, warning
 from masks.pixelmap import identity
 from masks.reading import read_array_file, read_json, reading, shown
-from masks.whole_file import write_whole
 from pairs.matching.from_pointmaps import with_matches
 from pairs.prediction.checks import fault_of_K, fault_of_pose
 from pairs.prediction.pair_file import entry_from_arrays, entry_to_arrays

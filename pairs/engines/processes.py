@@ -36,8 +36,8 @@ from typing import Any, BinaryIO, Self, TypeVar
 
 import cv2
 
+from masks.disk.temporary_folder import temporary_file
 from masks.errors import SolverError
-from masks.temporary_folder import temporary_file
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

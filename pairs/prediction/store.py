@@ -18,8 +18,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from masks.disk.whole_file import commit, stage, sweep_temporary_files
 from masks.errors import FormatError
-from masks.whole_file import commit, stage, sweep_temporary_files
 from pairs.prediction.sealed_arrays import Arrays, read_sealed, seal
 
 _log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from masks.errors import ImageError, UserError
+from masks.lens import Undistortion
 from masks.mask import Mask
 from masks.pixelmap import PixelMap, upright_size
 
@@ -35,15 +36,20 @@ class GridOptions:
 
 
 def grid_map(
-    name: str, file_size: tuple[int, int], orientation: int, mask: Mask | None, options: GridOptions
+    name: str,
+    file_size: tuple[int, int],
+    orientation: int,
+    mask: Mask | None,
+    options: GridOptions,
+    undistortion: Undistortion | None = None,
 ) -> PixelMap:
-    """Return the map from a photo's file to its grid.
+    """Return the map from a photo's file to its grid; a mask is that of the ideal picture.
 
     The crop is centred and at most a few pixels wide beyond what the multiple needs, chosen so that both
     directions are scaled alike: a grid whose pixels are not square would have two focals. Raises `ImageError`
     when the photo has fewer pixels than one patch.
     """
-    w, h = upright_size(file_size, orientation)
+    w, h = upright_size(file_size, orientation) if undistortion is None else undistortion.ideal_size
     x0, y0, x1, y1 = _object_box(mask, w, h) if options.crop_to_object and mask is not None else (0, 0, w, h)
     w, h = x1 - x0, y1 - y0
     shrink = min(1.0, options.longest / max(w, h))
@@ -57,7 +63,7 @@ def grid_map(
         )
     crop_w, crop_h = _even_crop(w, h, grid_w, grid_h)
     crop = (x0 + (w - crop_w) // 2, y0 + (h - crop_h) // 2, crop_w, crop_h)
-    return PixelMap(file_size, orientation, crop, (grid_w, grid_h))
+    return PixelMap(file_size, orientation, crop, (grid_w, grid_h), undistortion=undistortion)
 
 
 def _even_crop(w: int, h: int, grid_w: int, grid_h: int) -> tuple[int, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from masks.checks import check_masks, erode
 from masks.errors import ImageError, MaskError
 from masks.files import find_masks, find_masks_beside, list_photos
 from masks.image_file import ImageFacts, Picture, open_image, probe_image
+from masks.lens import Undistortion, remap_to_ideal
 from masks.load import PhotoShape, Polarity, load_masks, mask_from_alpha
 from masks.mask import Mask
 from masks.notice import Notice, first_few, info, warning
@@ -19,7 +21,8 @@ from masks.pixelmap import image_to_target
 from pairs.views.digest import digest
 from pairs.views.exif_camera import camera_id, exif_focal
 from pairs.views.grid import GridOptions, grid_map
-from pairs.views.view import View
+from pairs.views.photos import load_photo
+from pairs.views.view import View, grid_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +160,33 @@ def view_of(fact: ImageFacts, picture: Picture, mask: Mask | None, grid: GridOpt
         image=image_to_target(pixel_map, picture.pixels),
         pixel_map=pixel_map,
         mask=mask,
-        grid_key=digest(content, pixel_map.matrix, list(pixel_map.target_size)),
+        grid_key=digest(content, *grid_parts(pixel_map)),
         photo_key=content,
         file_digest=picture.content,
         camera=camera,
+        grid=grid,
         focal_exif=focal,
     )
+
+
+def undistorted(view: View, frame: Undistortion) -> View:
+    """Return the view on a grid of the ideal picture, chosen as its own was: its lens became known after it
+    was
+    loaded. Intrinsics that were stated are those of the ideal picture from now on.
+    """
+    if view.grid is None or view.pixel_map.undistortion is not None:
+        raise ValueError(f"{view.name}: is no view of a photo as its file shows it")
+    old = view.pixel_map
+    mask = view.mask
+    if mask is not None:
+        mask = Mask(remap_to_ideal(frame, mask.pixels), mask.source)
+    pixel_map = grid_map(str(view.path), old.source_size, old.orientation, mask, view.grid, frame)
+    key = digest(view.photo_key, json.dumps(asdict(frame)))
+    placed = replace(
+        view, pixel_map=pixel_map, mask=mask, photo_key=key, grid_key=digest(key, *grid_parts(pixel_map))
+    )
+    image = image_to_target(pixel_map.ideal(), load_photo(placed))
+    return replace(placed, image=image, K=None if view.K is None else frame.K_ideal)
 
 
 def _photo_notices(views: Sequence[View]) -> list[Notice]:

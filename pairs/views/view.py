@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from masks.mask import Mask, mask_on_grid
-from masks.pixelmap import PixelMap, intrinsics_to_target
+from masks.pixelmap import PixelMap, intrinsics_to_target, present
+from pairs.views.grid import GridOptions
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A photo with its mask and all that is known about its camera.
 
-    "The photo" is always the upright picture that viewers show; `pixel_map` starts at the stored file and
-    carries the EXIF turn as well.
+    "The photo" is always the upright picture that viewers show, undistorted where its lens is known (the
+    ideal picture of the pixel map); `pixel_map` starts at the stored file and carries turn and lens as well.
     """
 
     name: str
@@ -27,7 +29,7 @@ class View:
     pixel_map: PixelMap
     """Grid pixels from file pixels."""
     mask: Mask | None
-    """Object of the upright photo; none when everything counts."""
+    """Object of the photo; none when everything counts."""
     grid_key: str
     """Digest of everything that can change a result: the content, and the pixel map to the grid."""
     photo_key: str = ""
@@ -37,12 +39,14 @@ class View:
     """Digest of the photo file's bytes when it was loaded; empty for views that are not from files."""
     camera: str = ""
     """Id of the physical camera: views with the same id share intrinsics."""
-    K: np.ndarray | None = None  # (3, 3), pixels of the upright photo
+    K: np.ndarray | None = None  # (3, 3), pixels of the photo
     """Intrinsics that the user stated, if any."""
     cam_from_world: np.ndarray | None = None  # (4, 4)
     """Pose that the user stated, if any."""
+    grid: GridOptions | None = None
+    """How its grid was chosen; none where it is not that of a photo that was loaded."""
     focal_exif: float | None = None
-    """Focal in pixels of the upright photo that EXIF suggests, if any."""
+    """Focal in pixels of the photo that EXIF suggests, if any."""
 
     def __post_init__(self) -> None:
         w, h = self.pixel_map.target_size
@@ -53,25 +57,28 @@ class View:
 
     @property
     def photo_size(self) -> tuple[int, int]:
-        """(width, height) of the upright photo."""
-        return self.pixel_map.upright_size
+        """(width, height) of the photo."""
+        return self.pixel_map.ideal_size
 
     @property
     def grid_from_photo(self) -> PixelMap:
-        """Grid pixels from pixels of the upright photo."""
-        return self.pixel_map.upright()
+        """Grid pixels from pixels of the photo."""
+        return self.pixel_map.ideal()
+
+
+def grid_parts(pixel_map: PixelMap) -> list[object]:
+    """Return what of a pixel map enters the digest of a view on its grid."""
+    lens = pixel_map.undistortion
+    stated = [] if lens is None else [json.dumps(asdict(lens))]
+    return [pixel_map.matrix, list(pixel_map.target_size), *stated]
 
 
 def grid_mask(view: View) -> np.ndarray:
     """Return the view's mask (H, W) on its grid; all true without a mask, false on padding."""
     if view.mask is not None:
         return mask_on_grid(view.mask, view.grid_from_photo)
-    left, top, right, bottom = view.pixel_map.pad
-    w, h = view.pixel_map.target_size
     # Padding shows nothing of the photo: no match may lie there, mask or none.
-    inside = np.zeros((h, w), bool)
-    inside[top : h - bottom, left : w - right] = True
-    return inside
+    return present(view.pixel_map)
 
 
 def grid_K(view: View) -> np.ndarray | None:

@@ -1,7 +1,7 @@
 """A disk that refuses, or a process that dies, at the k-th call that changes something.
 
-Only the calls of `masks.whole_file` and what removes files are counted: everything that is written passes
-there.
+Only the calls of `masks.disk.whole_file` and what removes files are counted: everything that is written
+passes there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from io import FileIO
 from unittest.mock import patch
 
-from masks import whole_file
+from masks.disk import whole_file
 
 WRITING = ("open", "write", "fsync", "replace", "mkdir")
 """What a full disk refuses."""

@@ -78,7 +78,7 @@ def _of_image(view: SceneView, options: SolveOptions) -> Features:
 
 def _of_photo(view: SceneView, path: Path, options: SolveOptions) -> Features:
     fact = probe_image(path)
-    upright = view.pixel_map.upright()
+    upright = view.pixel_map.ideal()
     if (fact.size, fact.orientation) != (view.pixel_map.source_size, view.pixel_map.orientation):
         raise ImageError(
             f"{path}: is not the photo that the scene was made of, whose size was "

@@ -116,7 +116,7 @@ def _moving(
     for part, xy in zip(parts, places):
         if len(xy) == 0:
             continue
-        grid = scene.views[part.view[0]].pixel_map.upright()
+        grid = scene.views[part.view[0]].pixel_map.ideal()
         if grid.upright_size != view.photo_size:
             continue
         # A feature that was found on the grid is as exact as the grid's pixels are small.

@@ -18,7 +18,7 @@ from masks.fill import Fill
 from masks.pixelmap import PixelMap, upright_size
 from pairs.views.digest import digest
 from pairs.views.photos import filled_photo, load_photo
-from pairs.views.view import View
+from pairs.views.view import View, grid_parts
 
 _SMALL = 224
 """The size whose images are squares, cut from photos that are resized to this short side."""
@@ -104,10 +104,10 @@ def on_network_grid(view: View, grid: NetworkGrid) -> View:
 
     Raises `ImageError` when the photo is gone or changed, or its proportions leave no whole patches.
     """
-    pixel_map = network_map(view.name, view.pixel_map.source_size, view.pixel_map.orientation, grid)
+    pixel_map = view.pixel_map.onto(network_map(view.name, view.photo_size, 1, grid))
     # The image is resampled otherwise than that of a view loaded with the same pixel map, so its key differs
     # as well.
-    key = digest("network image", view.photo_key, pixel_map.matrix, list(pixel_map.target_size))
+    key = digest("network image", view.photo_key, *grid_parts(pixel_map))
     return replace(view, image=photo_on_grid(load_photo(view), pixel_map), pixel_map=pixel_map, grid_key=key)
 
 
@@ -116,7 +116,7 @@ def photo_on_grid(photo: np.ndarray, pixel_map: PixelMap) -> np.ndarray:
     published.
     """
     # The published loader's filters: another one changes every pixel that the weights see.
-    shrinking = max(pixel_map.upright_size) > max(pixel_map.scaled_size)
+    shrinking = max(pixel_map.ideal_size) > max(pixel_map.scaled_size)
     resampling = Image.Resampling.LANCZOS if shrinking else Image.Resampling.BICUBIC
     resized = np.asarray(Image.fromarray(photo).resize(pixel_map.scaled_size, resampling))
     left, top, _, _ = pixel_map.trim

@@ -18,7 +18,7 @@ from masks.fill import Fill
 from masks.pixelmap import PixelMap, upright_size
 from pairs.views.digest import digest
 from pairs.views.photos import filled_photo, load_photo
-from pairs.views.view import View
+from pairs.views.view import View, grid_parts
 
 WHITE = 255
 """What stands around an image that is smaller than the others of its scene; the square loader pads with black
@@ -107,14 +107,12 @@ def on_vggt_grid(views: Sequence[View], grid: VggtGrid) -> tuple[View, ...]:
     Photos are upright here, while the published loader leaves them as their files store them. Raises
     `ImageError` when a photo is gone or changed, or its proportions leave no whole patches.
     """
-    maps = common_size(
-        [vggt_map(view.name, view.pixel_map.source_size, view.pixel_map.orientation, grid) for view in views]
-    )
+    maps = common_size([view.pixel_map.onto(vggt_map(view.name, view.photo_size, 1, grid)) for view in views])
     placed = []
     for view, pixel_map in zip(views, maps):
         # The image is resampled otherwise than that of a view loaded with the same pixel map, so its key
         # differs as well.
-        key = digest("vggt image", view.photo_key, pixel_map.matrix, list(pixel_map.target_size))
+        key = digest("vggt image", view.photo_key, *grid_parts(pixel_map))
         placed.append(
             replace(view, image=photo_on_grid(load_photo(view), pixel_map), pixel_map=pixel_map, grid_key=key)
         )

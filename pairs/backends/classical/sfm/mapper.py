@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from masks.disk.temporary_folder import temporary_folder
 from masks.errors import MissingExtraError, OutputError, SolverError
-from masks.temporary_folder import temporary_folder
 from pairs.backends.classical.sfm.matching import Pair
 from pairs.backends.classical.sfm.verification import VerifiedPair, shift_fundamental
 from pairs.engines.engines import Workers

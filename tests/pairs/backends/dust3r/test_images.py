@@ -71,7 +71,7 @@ def test_positions_go_to_the_resized_and_cut_photo(w, h, orientation, size):
     scale = np.array(frame.resized) / upright
     xy = np.array([[10.0, 20], [0, 0]])
     np.testing.assert_allclose(
-        to_target(pixel_map.upright(), xy), (xy + 0.5) * scale - 0.5 - frame.box[:2], atol=1e-9
+        to_target(pixel_map.ideal(), xy), (xy + 0.5) * scale - 0.5 - frame.box[:2], atol=1e-9
     )
     np.testing.assert_allclose(to_source(pixel_map, to_target(pixel_map, xy)), xy, atol=1e-8)
 

@@ -11,8 +11,8 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
+from masks.disk.locks import abandoned, hold
 from masks.errors import OutputError
-from masks.locks import abandoned, hold
 
 _PREFIX = "pointloom-"
 _IN_USE = ".in-use"

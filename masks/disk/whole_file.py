@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
+from masks.disk.locks import abandoned, hold
 from masks.errors import OutputError
-from masks.locks import abandoned, hold
 
 _TEMPORARY = re.compile(r"\.pointloom-[0-9a-f]{16}\.tmp")
 

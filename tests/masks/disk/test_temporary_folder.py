@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from masks.disk.temporary_folder import sweep_temporary_folders, temporary_file, temporary_folder
 from masks.errors import OutputError
-from masks.temporary_folder import sweep_temporary_folders, temporary_file, temporary_folder
 
 _KILLED = """
 import os, sys, tempfile
-from masks.temporary_folder import temporary_folder
+from masks.disk.temporary_folder import temporary_folder
 with temporary_folder() as folder:
     (folder / "matches.db").write_bytes(b"x")
     (folder / "inner").mkdir()

@@ -11,9 +11,9 @@ from pathlib import Path
 import faulty_disk
 import pytest
 
+from masks.disk.locks import hold
+from masks.disk.whole_file import commit, discard, stage, sweep_temporary_files, write_whole
 from masks.errors import OutputError
-from masks.locks import hold
-from masks.whole_file import commit, discard, stage, sweep_temporary_files, write_whole
 
 
 def test_a_file_and_its_folders_are_made(tmp_path: Path) -> None:

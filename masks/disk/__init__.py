@@ -1,0 +1,1 @@
+"""Files on disk, written so that a kill or a full disk leaves nothing half done."""
