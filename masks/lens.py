@@ -225,7 +225,7 @@ def _remapped(picture: np.ndarray, positions: Iterator[np.ndarray], fill: float)
     bands: list[np.ndarray] = []
     for xy in positions:
         # NaN fails comparisons.
-        inside = ((xy >= -0.5) & (xy <= (w - 0.5, h - 0.5))).all(-1)
+        inside = np.all((xy >= -0.5) & (xy <= (w - 0.5, h - 0.5)), axis=-1)
         at = np.where(inside[..., None], xy, 0).astype(np.float32)
         # The picture's edge pixels go on beyond it: the outer half of a pixel belongs to it.
         band = cv2.remap(source, at[..., 0], at[..., 1], how, borderMode=cv2.BORDER_REPLICATE)
