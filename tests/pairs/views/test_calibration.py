@@ -238,8 +238,8 @@ def test_without_masks_the_whole_photo_is_the_object(tmp_path: Path) -> None:
     ("object_at", "level"),
     [
         (np.s_[80:150, 120:200], None),
-        (np.s_[60:228, 100:310], Level.INFO),
-        (np.s_[150:239, 230:319], Level.WARNING),
+        (np.s_[150:239, 230:319], Level.INFO),
+        (np.s_[210:239, 290:319], Level.WARNING),
     ],
 )
 def test_object_lost_beyond_the_ideal_frame_is_said(
