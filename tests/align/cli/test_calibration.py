@@ -1,0 +1,84 @@
+"""Calibrations through the command line: distorted photos give the scene of undistorted ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from align.cli.main import main
+from align.evaluation.camera_errors import evaluate
+from align.export.cameras_json import read_cameras
+from align.export.formats import photo_cameras
+from align.scene_folder import load_scene
+from masks.lens import Lens
+
+K1 = -0.4
+"""Moves the corner of the turntable's photos inward by 8 %."""
+
+
+def bent(turntable: Path, folder: Path) -> Path:
+    """Write the turntable as a lens shows it, by OpenCV alone, and its calibration, as OpenCV writes it."""
+    camera = read_cameras(turntable / "cameras.json")[0]
+    distortion = np.array([K1, 0, 0, 0])
+    w, h = camera.width, camera.height
+    pixels = np.stack(np.meshgrid(np.arange(w), np.arange(h)), -1).reshape(-1, 1, 2).astype(float)
+    criteria = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 100, 1e-12)
+    straight = cv2.undistortPoints(pixels, camera.K, distortion, R=np.eye(3), P=camera.K, criteria=criteria)
+    x, y = np.moveaxis(straight.reshape(h, w, 2).astype(np.float32), -1, 0)
+    for kind, how in (("images", cv2.INTER_CUBIC), ("masks", cv2.INTER_LINEAR)):
+        (folder / kind).mkdir(parents=True)
+        for path in sorted((turntable / kind).iterdir()):
+            picture = np.array(Image.open(path))
+            shown = cv2.remap(picture, x, y, how, borderMode=cv2.BORDER_REPLICATE)
+            Image.fromarray(shown if kind == "images" else (shown > 127).astype(np.uint8) * 255).save(
+                folder / kind / path.name
+            )
+    storage = cv2.FileStorage(str(folder / "lens.yml"), cv2.FILE_STORAGE_WRITE)
+    storage.write("image_width", w)
+    storage.write("image_height", h)
+    storage.write("camera_matrix", camera.K)
+    storage.write("distortion_coefficients", distortion[None])
+    storage.release()
+    return folder
+
+
+def reconstructed(folder: Path, calibration: Path, out: Path, *more: str) -> int:
+    photos, masks = str(folder / "images"), str(folder / "masks")
+    chosen = ["--masks", masks, "--calibration", str(calibration), "--out", str(out), "--longest", "160"]
+    return main(["reconstruct", photos, *chosen, *more])
+
+
+@pytest.mark.slow
+def test_distorted_photos_with_their_calibration_give_the_scene_of_undistorted_ones(
+    turntable: Path, tmp_path: Path
+) -> None:
+    folder = bent(turntable, tmp_path / "bent")
+    assert reconstructed(turntable, turntable / "cameras.json", tmp_path / "straight") == 0
+    assert reconstructed(folder, folder / "lens.yml", tmp_path / "scene") == 0
+    scene, straight = load_scene(tmp_path / "scene"), load_scene(tmp_path / "straight")
+    K = read_cameras(turntable / "cameras.json")[0].K
+    assert len(scene.views) == 24
+    assert scene.lenses[0] == Lens("SIMPLE_RADIAL", (K1,))
+    np.testing.assert_allclose(scene.at_original().K, np.tile(K, (24, 1, 1)), atol=1e-6)
+    np.testing.assert_allclose(straight.at_original().K, np.tile(K, (24, 1, 1)), atol=1e-6)
+    apart = evaluate(scene, photo_cameras(straight)).rotation_error_deg
+    print("apart", apart)
+    for each in (scene, straight):
+        print(evaluate(each, read_cameras(turntable / "cameras.json")))
+    assert apart["median"] is not None
+    assert apart["median"] < 0.05
+
+
+def test_a_calibration_of_other_photos_is_an_error_of_the_user(
+    turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (turntable / "cameras.json").read_text().replace("000.png", "x.png")
+    (tmp_path / "cameras.json").write_text(text)
+    assert reconstructed(turntable, tmp_path / "cameras.json", tmp_path / "scene") == 2
+    assert "no camera for 000.png, 1 of 24 photos" in capsys.readouterr().err
+    assert reconstructed(turntable, tmp_path / "missing.yml", tmp_path / "scene") == 2
+    assert "missing.yml: cannot be read (No such file" in capsys.readouterr().err
