@@ -39,6 +39,11 @@ class Reconstruct:
     """Which side of a mask is the object; auto: the side that touches the border less."""
     mask_erode: Annotated[int, tyro.conf.arg(metavar="PX")] = 0
     """Shrink every mask by so many photo pixels, for masks that bleed into the background."""
+    cameras: Annotated[str, tyro.conf.arg(metavar="exif|one|folder|each|FILE")] = "exif"
+    """Which photos share a camera, and so a focal; photos of different sizes never do. exif (default): those
+    of one body, lens and zoom by EXIF; where it says nothing, those of one folder, and the solve checks that
+    one focal explains them. one: all; folder: those of one folder; each: none; FILE: a text file with lines
+    "name group", one a photo."""
     backend: str = "classical"
     """What looks at the photos: classical needs no weights and no download. Networks: mast3r and dust3r see
     pairs; vggt sees all photos together
@@ -125,6 +130,7 @@ class Reconstruct:
             load=LoadOptions(
                 polarity=self.mask_polarity,
                 erode_px=self.mask_erode,
+                cameras=self.cameras,
                 grid=grid if self.longest is None else replace(grid, longest=self.longest),
             ),
             store=self.store or self.out / "store",

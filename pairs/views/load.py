@@ -18,8 +18,9 @@ from masks.load import PhotoShape, Polarity, load_masks, mask_from_alpha
 from masks.mask import Mask
 from masks.notice import Notice, first_few, info, warning
 from masks.pixelmap import image_to_target
+from pairs.views.camera_ids import camera_ids
 from pairs.views.digest import digest
-from pairs.views.exif_camera import camera_id, exif_focal
+from pairs.views.exif_camera import camera_id, exif_focal, size_before_crop
 from pairs.views.grid import GridOptions, grid_map
 from pairs.views.photos import load_photo
 from pairs.views.view import View, grid_parts
@@ -34,6 +35,10 @@ class LoadOptions:
     erode_px: int = 0
     """Photo pixels taken off the rim of every mask."""
     grid: GridOptions = field(default_factory=GridOptions)
+    cameras: Path | str = "exif"
+    """Which photos share a camera, and so a focal; photos of different sizes never do. "exif": those of one
+    body, lens and zoom by EXIF, else of one folder; "one": all; "folder": those of one folder; "each": none;
+    a text file with lines `name group`, one a photo."""
 
 
 def load_views(
@@ -57,6 +62,7 @@ def load_views(
             "sides."
         )
     facts = [probe_image(path) for path in paths]
+    ids = dict(zip((path.name for path in paths), camera_ids(facts, options.cameras)))
     found = None
     if masks != "none":
         found = _views_with_mask_files(facts, masks, options) or _views_with_alpha(facts, options)
@@ -65,7 +71,10 @@ def load_views(
         raise MaskError(
             f"{views[0].name}: only this view has a usable mask. Paint the object in at least two photos."
         )
-    return tuple(views), (*notices, *_photo_notices(views))
+    # Not part of the keys above: what was found on the photos serves whatever cameras they have.
+    stated = options.cameras != "exif"
+    views = [replace(view, camera=ids[view.name], camera_stated=stated) for view in views]
+    return tuple(views), (*notices, *_photo_notices(views), *_crop_notices(facts))
 
 
 # Photos are decoded one at a time, and once: only their grids and the bits of their masks stay in memory.
@@ -187,6 +196,18 @@ def undistorted(view: View, frame: Undistortion) -> View:
     )
     image = image_to_target(pixel_map.ideal(), load_photo(placed))
     return replace(placed, image=image, K=None if view.K is None else frame.K_ideal)
+
+
+def _crop_notices(facts: Sequence[ImageFacts]) -> list[Notice]:
+    whole = {fact.path.name: size for fact in facts if (size := size_before_crop(fact)) is not None}
+    if not whole:
+        return []
+    w, h = next(iter(whole.values()))
+    text = (
+        f"{first_few(list(whole))}: cropped, as EXIF tells ({w}x{h} when it was taken), so the principal "
+        "point need not lie in the middle. Give the photos as they were taken where there are any."
+    )
+    return [warning("photos", text)]
 
 
 def _photo_notices(views: Sequence[View]) -> list[Notice]:

@@ -113,6 +113,7 @@ def _solve_key(views: Sequence[View], graph: networkx.Graph | None, options: Sol
             view.camera,
             view.focal_exif,
             None if view.K is None else np.asarray(view.K).tolist(),
+            *(["stated"] if view.camera_stated else []),
         ]
         for view in views
     ]
