@@ -20,7 +20,7 @@ _MOST_PIXELS = 1e6
 
 _SAME_ASPECT = 0.005
 """How far the proportions of a photo that was made smaller may be from those of the picture as it was taken:
-both sides are rounded to whole pixels."""
+or a pixel of its shorter side: both sides are rounded."""
 
 
 def camera_id(fact: ImageFacts) -> str:
@@ -52,7 +52,7 @@ def size_before_crop(fact: ImageFacts) -> tuple[int, int] | None:
         return None
     w, h = fact.size
     (a, b), (longer, shorter) = stated, (max(fact.size), min(fact.size))
-    if abs(longer * min(a, b) / (shorter * max(a, b)) - 1) <= _SAME_ASPECT:
+    if abs(longer * min(a, b) / (shorter * max(a, b)) - 1) <= max(_SAME_ASPECT, 1 / shorter):
         return None
     # Software that turns the pixels may leave the two numbers as they were. A part of a picture is nowhere
     # larger than the whole: otherwise the numbers are those of something else.
