@@ -93,8 +93,8 @@ def partitions(focal: np.ndarray, sigma: np.ndarray) -> Iterator[np.ndarray]:
     order = np.argsort(focal, kind="stable")
     gap = np.diff(np.log(focal[order]))
     doubt = np.hypot(sigma[order][1:], sigma[order][:-1])
-    # A deviation that is not known excludes nothing less than a wide one.
-    wide = np.flatnonzero((gap > _LEAST_GAP) & (gap > _GAP_SIGMAS * np.nan_to_num(doubt, nan=np.inf)))
+    # False where a deviation is not known.
+    wide = np.flatnonzero((gap > _LEAST_GAP) & (gap > _GAP_SIGMAS * doubt))
     cuts = wide[np.argsort(-gap[wide], kind="stable")]
     for count in range(1, len(cuts) + 1):
         labels = np.empty(len(focal), int)
