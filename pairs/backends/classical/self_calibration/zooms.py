@@ -23,7 +23,7 @@ from pairs.backends.classical.sfm.working_image import working_map
 Fitter = Callable[[FitJob], tuple[CameraFit, ...]]
 """Runs the fits of a job."""
 
-_FEWEST_VIEWS = 8
+_FEWEST_VIEWS = 5
 _SUSPECT_GAIN, _WRONG_GAIN = 0.05, 0.2
 """Shares of the squared error that a focal for each view removes: from the first on groups are looked for,
 from the second on one focal is wrong even where none are found. Zooms of 1 : 1.3 have 0.22 to 0.79, 1 : 1.1
@@ -66,7 +66,7 @@ def regrouped(
     """Return the scene solved again with zooms told apart, where one focal does not explain a camera's views;
     else the scene as it is, with a warning where this was seen and not mended.
 
-    Cameras of fewer than eight placed views, and stated intrinsics, are left alone; cameras that the user
+    Cameras of fewer than five placed views, and stated intrinsics, are left alone; cameras that the user
     stated are never parted.
     """
     doubted = _doubted_cameras(evidence, best, fit, options)
