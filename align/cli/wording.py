@@ -20,6 +20,7 @@ _ALIKE = {
     "backend",
     "batch",
     "calibration",
+    "cameras",
     "crop",
     "depth",
     "device",

@@ -19,8 +19,9 @@ from masks.mask import Mask
 from masks.notice import Notice, first_few, info, warning
 from masks.pixelmap import image_to_target
 from pairs.views.calibration import calibrated, camera_ids_of, frame_of, lens_notices
+from pairs.views.camera_ids import camera_ids
 from pairs.views.digest import digest
-from pairs.views.exif_camera import camera_id, exif_focal
+from pairs.views.exif_camera import camera_id, exif_focal, size_before_crop
 from pairs.views.grid import GridOptions, grid_map
 from pairs.views.imported_camera import ImportedCamera, ImportedCameras
 from pairs.views.photos import load_photo
@@ -39,6 +40,10 @@ class LoadOptions:
     calibration: ImportedCameras | None = None
     """Intrinsics and lens of every photo, where they are known: they stay as stated, and everything behind
     sees the photos without their distortion. What `align.imports.read_cameras_of` reads."""
+    cameras: Path | str = "exif"
+    """Which photos share a camera, and so a focal; photos of different sizes never do. "exif": those of one
+    body, lens and zoom by EXIF, else of one folder; "one": all; "folder": those of one folder; "each": none;
+    a text file with lines `name group`, one a photo."""
 
 
 def load_views(
@@ -63,7 +68,9 @@ def load_views(
             "sides."
         )
     facts = [probe_image(path) for path in paths]
-    cameras, remarks = _calibrated(facts, options.calibration)
+    cameras, remarks = _calibrated(facts, options)
+    ids = camera_ids_of(tuple(cameras.values())) if cameras else camera_ids(facts, options.cameras)
+    id_of = dict(zip((path.name for path in paths), ids))
     found = None
     if masks != "none":
         found = _views_with_mask_files(facts, masks, options, cameras)
@@ -73,10 +80,15 @@ def load_views(
         raise MaskError(
             f"{views[0].name}: only this view has a usable mask. Paint the object in at least two photos."
         )
-    if cameras:
-        ids = camera_ids_of([cameras[view.name] for view in views])
-        views = [replace(view, camera=camera) for view, camera in zip(views, ids)]
-    return tuple(views), (*remarks, *notices, *_photo_notices(views))
+    # Not part of the keys above: what was found on the photos serves whatever cameras they have.
+    stated = bool(cameras) or options.cameras != "exif"
+    views = [replace(view, camera=id_of[view.name], camera_stated=stated) for view in views]
+    return tuple(views), (
+        *remarks,
+        *notices,
+        *_photo_notices(views),
+        *(() if cameras else _crop_notices(facts)),
+    )
 
 
 # Photos are decoded one at a time, and once: only their grids and the bits of their masks stay in memory.
@@ -85,12 +97,13 @@ _Cameras = Mapping[str, ImportedCamera]
 """Those of the upright photos, by the photos' names; empty without a calibration."""
 
 
-def _calibrated(
-    facts: Sequence[ImageFacts], stated: ImportedCameras | None
-) -> tuple[_Cameras, tuple[Notice, ...]]:
-    if stated is None:
+def _calibrated(facts: Sequence[ImageFacts], options: LoadOptions) -> tuple[_Cameras, tuple[Notice, ...]]:
+    if options.calibration is None:
         return {}, ()
-    cameras, notices = calibrated(facts, stated)
+    cameras, notices = calibrated(facts, options.calibration)
+    if options.cameras != "exif":
+        text = f"`cameras={options.cameras}` is not used: the calibration says which photos share a camera."
+        notices = (*notices, info("calibration", text))
     return {fact.path.name: camera for fact, camera in zip(facts, cameras)}, notices
 
 
@@ -236,6 +249,18 @@ def undistorted(view: View, frame: Undistortion) -> View:
 
 def _undistorted_key(photo_key: str, frame: Undistortion) -> str:
     return digest(photo_key, json.dumps(asdict(frame)))
+
+
+def _crop_notices(facts: Sequence[ImageFacts]) -> list[Notice]:
+    whole = {fact.path.name: size for fact in facts if (size := size_before_crop(fact)) is not None}
+    if not whole:
+        return []
+    w, h = next(iter(whole.values()))
+    text = (
+        f"{first_few(list(whole))}: cropped, as EXIF tells ({w}x{h} when it was taken), so the principal "
+        "point need not lie in the middle. Give the photos as they were taken where there are any."
+    )
+    return [warning("photos", text)]
 
 
 def _photo_notices(views: Sequence[View]) -> list[Notice]:

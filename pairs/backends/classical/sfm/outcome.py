@@ -24,6 +24,9 @@ from pairs.backends.classical.sfm.solve import SceneSolve
 from pairs.backends.classical.sfm.working_image import working_map
 from pairs.views.cameras import Cameras
 
+_MANY_LOST = 0.25
+"""Share of the views: more than the usual stragglers."""
+
 
 def require_enough(evidence: Evidence, attempts: Sequence[Attempt], best: Attempt | None) -> Attempt:
     """Return the attempt to hand on.
@@ -87,6 +90,7 @@ def scene_notices(
         *_strategy_notices(attempts, best),
         *_focal_notices(evidence, best, options),
         *_left_out(evidence, best),
+        *_zoom_hint(evidence, best),
     ]
 
 
@@ -209,6 +213,28 @@ def _left_out(evidence: Evidence, best: Attempt) -> list[Notice]:
         for k, (view, mask) in enumerate(zip(evidence.views, evidence.masks))
         if k not in placed and (mask is None or mask.any())
     ]
+
+
+def _zoom_hint(evidence: Evidence, best: Attempt) -> list[Notice]:
+    """Say that a changed zoom may be why many views are lost, where nothing says how the photos were zoomed.
+
+    A zoom of 1 : 2 can leave a scene with the views of one zoom, which look right by themselves.
+    """
+    placed = set(best.model.placed if best.model is not None else ())
+    paired = {view for pair in evidence.pairs for view in pair}
+    lost = [
+        view
+        for k, view in enumerate(evidence.views)
+        if k in paired - placed
+        and not (view.camera_stated or view.K is not None or view.focal_exif is not None)
+    ]
+    if len(lost) < _MANY_LOST * len(evidence.views):
+        return []
+    text = (
+        f"{len(lost)} views with verified pairs could not be placed. If the zoom was changed between photos, "
+        "tell which share one by `cameras`: a file with lines `name group`, one a photo."
+    )
+    return [info("cameras", text)]
 
 
 def _what_failed(evidence: Evidence, attempts: Sequence[Attempt]) -> str:

@@ -17,6 +17,8 @@ from masks.notice import SHOWN, Notice, info, left_out, warning
 from masks.progress import Progress
 from pairs.backends.classical.keys import photo_key, stage_key
 from pairs.backends.classical.options import SolveOptions
+from pairs.backends.classical.self_calibration.camera_fits import fit_cameras
+from pairs.backends.classical.self_calibration.zooms import regrouped
 from pairs.backends.classical.sfm.attempts import Evidence, best_attempt, run_attempts
 from pairs.backends.classical.sfm.candidates import promising_pairs
 from pairs.backends.classical.sfm.features import (
@@ -26,7 +28,7 @@ from pairs.backends.classical.sfm.features import (
     features_key,
     find_features,
 )
-from pairs.backends.classical.sfm.mapper import require_mapper, solve_apart
+from pairs.backends.classical.sfm.mapper import MapperJob, MapperModel, require_mapper, solve_apart
 from pairs.backends.classical.sfm.matching import (
     MATCHES_KIND,
     MatchTask,
@@ -90,19 +92,16 @@ def _solved(
         tuple(views), tuple(f.xy for f in features), masks, verified.pairs, _graph_pairs(graph)
     )
     work.progress("scene", 0, 0)
-    attempts = run_attempts(
-        evidence,
-        lambda job: solve_apart(job, work.workers),
-        options,
-        lambda done: work.progress("scene", done, 0),
-    )
+
+    def solve(job: MapperJob) -> MapperModel | None:
+        return solve_apart(job, work.workers)
+
+    attempts = run_attempts(evidence, solve, options, lambda done: work.progress("scene", done, 0))
     best = require_enough(evidence, attempts, best_attempt(attempts))
-    return hand_over(
-        evidence,
-        best,
-        (*notices, *verified.notices, *scene_notices(evidence, attempts, best, options)),
-        options,
-    )
+    # Before anything else is asked of the cameras: under one focal for two zooms every lens looks wanted.
+    scene = regrouped(evidence, best, solve, lambda job: work.workers.apart(fit_cameras, job), options)
+    said = (*scene.notices, *scene_notices(scene.evidence, attempts, scene.best, options))
+    return hand_over(scene.evidence, scene.best, (*notices, *verified.notices, *said), options)
 
 
 def _solve_key(views: Sequence[View], graph: networkx.Graph | None, options: SolveOptions) -> str:
@@ -113,6 +112,7 @@ def _solve_key(views: Sequence[View], graph: networkx.Graph | None, options: Sol
             view.camera,
             view.focal_exif,
             None if view.K is None else np.asarray(view.K).tolist(),
+            *(["stated"] if view.camera_stated else []),
         ]
         for view in views
     ]
