@@ -17,7 +17,8 @@ from masks.notice import SHOWN, Notice, info, left_out, warning
 from masks.progress import Progress
 from pairs.backends.classical.keys import photo_key, stage_key
 from pairs.backends.classical.options import SolveOptions
-from pairs.backends.classical.self_calibration.camera_fits import fit_cameras
+from pairs.backends.classical.self_calibration.camera_fits import CameraFit, FitJob, fit_cameras
+from pairs.backends.classical.self_calibration.stated_check import stated_camera_notices
 from pairs.backends.classical.self_calibration.zooms import regrouped
 from pairs.backends.classical.sfm.attempts import Evidence, best_attempt, run_attempts
 from pairs.backends.classical.sfm.candidates import promising_pairs
@@ -98,9 +99,14 @@ def _solved(
 
     attempts = run_attempts(evidence, solve, options, lambda done: work.progress("scene", done, 0))
     best = require_enough(evidence, attempts, best_attempt(attempts))
+
+    def fit(job: FitJob) -> tuple[CameraFit, ...]:
+        return work.workers.apart(fit_cameras, job)
+
     # Before anything else is asked of the cameras: under one focal for two zooms every lens looks wanted.
-    scene = regrouped(evidence, best, solve, lambda job: work.workers.apart(fit_cameras, job), options)
-    said = (*scene.notices, *scene_notices(scene.evidence, attempts, scene.best, options))
+    scene = regrouped(evidence, best, solve, fit, options)
+    doubts = stated_camera_notices(scene.evidence, scene.best, fit, options)
+    said = (*scene.notices, *doubts, *scene_notices(scene.evidence, attempts, scene.best, options))
     return hand_over(scene.evidence, scene.best, (*notices, *verified.notices, *said), options)
 
 
