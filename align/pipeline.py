@@ -45,7 +45,7 @@ def reconstruct(
     `backend` says what looks at the photos: a name, or what `pairs.make_backend` returns. `graph` says which
     pairs are aligned: an object such as `pairs.Window(3)`, or its text ("window:3"); none: the backend
     chooses. `preset` is a name of `align.PRESETS`, or a `Preset`. `load` says on which grid photos and masks
-    are read.
+    are read, and what is known of their cameras.
 
     Finished steps are kept in the folder `store` (none: one of the user's cache): the same call goes on where
     a killed one stopped, and gives the same bytes. What was decided, doubted or left out is in the scene's
@@ -72,7 +72,8 @@ def reconstruct(
         scene = group_scene(predictions, preset.depth, progress)
     else:
         scene = align_predictions(predictions, preset, progress)
-    report = Report((*notices, *scene.report.notices, *_not_heard(preset, predictions)), scene.report.figures)
+    unheard = _not_heard(preset, predictions)
+    report = Report((*notices, *scene.report.notices, *unheard), scene.report.figures)
     return replace(scene, inputs=tuple(path.name for path in paths), report=report)
 
 
@@ -81,7 +82,21 @@ def _leaves_nothing_to_align(predictions: Predictions) -> bool:
 
 
 def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
-    """Return a warning when a preset was chosen that could change nothing."""
+    """Return warnings when a preset was chosen, or intrinsics stated, that could change nothing."""
+    return (*_preset_not_heard(preset, predictions), *_intrinsics_not_heard(predictions))
+
+
+def _intrinsics_not_heard(predictions: Predictions) -> tuple[Notice, ...]:
+    if not _leaves_nothing_to_align(predictions) or all(view.K is None for view in predictions.views):
+        return ()
+    text = (
+        "its K is not used: nothing was aligned, since the cameras of this backend are taken as they are. "
+        "Only the distortion is undone. Choose another backend, such as vggt-tracks."
+    )
+    return (warning("calibration", text),)
+
+
+def _preset_not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
     if _leaves_nothing_to_align(predictions) and replace(preset, depth=None) != PRESETS["pointloom"]:
         return (
             warning(

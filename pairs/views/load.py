@@ -69,8 +69,8 @@ def load_views(
         )
     facts = [probe_image(path) for path in paths]
     cameras, remarks = _calibrated(facts, options)
-    ids = camera_ids_of(tuple(cameras.values())) if cameras else camera_ids(facts, options.cameras)
-    id_of = dict(zip((path.name for path in paths), ids))
+    ids = dict(zip((path.name for path in paths), camera_ids(facts, options.cameras)))
+    ids |= dict(zip(cameras, camera_ids_of(tuple(cameras.values()))))
     found = None
     if masks != "none":
         found = _views_with_mask_files(facts, masks, options, cameras)
@@ -81,14 +81,13 @@ def load_views(
             f"{views[0].name}: only this view has a usable mask. Paint the object in at least two photos."
         )
     # Not part of the keys above: what was found on the photos serves whatever cameras they have.
-    stated = bool(cameras) or options.cameras != "exif"
-    views = [replace(view, camera=id_of[view.name], camera_stated=stated) for view in views]
-    return tuple(views), (
-        *remarks,
-        *notices,
-        *_photo_notices(views),
-        *(() if cameras else _crop_notices(facts)),
-    )
+    grouped = options.cameras != "exif"
+    views = [
+        replace(view, camera=ids[view.name], camera_stated=grouped or view.name in cameras) for view in views
+    ]
+    # The principal point of a crop is known where it is stated.
+    crops = _crop_notices([fact for fact in facts if fact.path.name not in cameras])
+    return tuple(views), (*remarks, *notices, *_photo_notices(views), *crops)
 
 
 # Photos are decoded one at a time, and once: only their grids and the bits of their masks stay in memory.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from masks.pixelmap import present
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.features import features_of
 from pairs.backends.dust3r.images import NetworkGrid, network_input, on_network_grid
+from pairs.backends.vggt.images import VggtGrid, on_vggt_grid, vggt_input
 from pairs.views.calibration import calibrated
 from pairs.views.imported_camera import ImportedCamera, ImportedCameras
 from pairs.views.load import LoadOptions, load_views
 from pairs.views.photos import load_photo
-from pairs.views.view import grid_K, grid_mask
+from pairs.views.view import View, grid_mask
 
 K = np.array([[300.0, 0, 162.0], [0, 302.0, 118.0], [0, 0, 1]])
 BARREL = Lens("OPENCV", (-0.2, 0.03, 0.002, -0.001))
@@ -155,20 +157,32 @@ def test_views_show_the_photos_without_their_distortion(tmp_path: Path) -> None:
         assert np.abs(load_photo(view)[inside].astype(int) - ideal[inside]).max() <= 6
 
 
-def test_a_network_sees_the_picture_without_its_distortion(tmp_path: Path) -> None:
+def pair_images(views: Sequence[View]) -> np.ndarray:
+    """Return what a pair network sees of the first view (3, H, W)."""
+    return network_input(on_network_grid(views[0], NetworkGrid(size=64)))[0].numpy()
+
+
+def vggt_images(views: Sequence[View]) -> np.ndarray:
+    """Return what VGGT sees of the first view (3, H, W)."""
+    return vggt_input(on_vggt_grid(views, VggtGrid(size=56)))[0].numpy() * 2 - 1
+
+
+@pytest.mark.parametrize("images_of", [pair_images, vggt_images])
+def test_networks_see_the_picture_without_its_distortion(
+    tmp_path: Path, images_of: Callable[[Sequence[View]], np.ndarray]
+) -> None:
     ideals = distorted(tmp_path)
-    view = on_network_grid(loaded(tmp_path)[0][0], NetworkGrid(size=64))
     (tmp_path / "straight").mkdir()
-    Image.fromarray(ideals[0]).save(tmp_path / "straight" / "a.png")
-    Image.fromarray(ideals[1]).save(tmp_path / "straight" / "b.png")
-    straight = on_network_grid(load_views(tmp_path / "straight", "none")[0][0], NetworkGrid(size=64))
-    bent = on_network_grid(load_views(tmp_path, "none")[0][0], NetworkGrid(size=64))
-    seen, wanted, unaware = (network_input(each)[0].numpy() for each in (view, straight, bent))
-    inside = cv2.erode(grid_mask(view).astype(np.uint8), np.ones((9, 9))) > 0
-    assert inside.mean() > 0.6
-    assert np.abs(seen - wanted)[:, inside].max() < 0.05
-    assert np.abs(unaware[:, :48, :64] - wanted[:, :48, :64]).max() > 0.3
-    assert grid_K(view) is not None
+    for name, ideal in zip(("a.png", "b.png"), ideals):
+        Image.fromarray(ideal).save(tmp_path / "straight" / name)
+    seen = images_of(loaded(tmp_path)[0])
+    wanted = images_of(load_views(tmp_path / "straight", "none")[0])
+    unaware = images_of(load_views(tmp_path, "none")[0])
+    # The absent rim is black in the one picture and not in the other; filters spread it a little.
+    middle = np.s_[:, 10:-10, 14:-14]
+    assert seen.shape == wanted.shape
+    assert np.abs(seen - wanted)[middle].max() < 0.05
+    assert np.abs(unaware - wanted)[middle].max() > 0.15
 
 
 def test_what_no_photo_pixel_feeds_is_no_object_and_has_no_features(tmp_path: Path) -> None:
