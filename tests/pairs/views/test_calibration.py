@@ -191,8 +191,10 @@ def test_what_no_photo_pixel_feeds_is_no_object_and_has_no_features(tmp_path: Pa
     shown = present(view.pixel_map)
     assert not shown.all()
     np.testing.assert_array_equal(grid_mask(view), shown)
-    xy = features_of(view, SolveOptions()).xy
-    near = cv2.erode(present(view.pixel_map.to_ideal()).astype(np.uint8), np.ones((3, 3)))
+    options = SolveOptions()
+    xy = features_of(view, options).xy
+    away = np.ones((2 * options.mask_inset_px - 1,) * 2, np.uint8)
+    near = cv2.erode(present(view.pixel_map.to_ideal()).astype(np.uint8), away)
     assert len(xy) > 20
     assert near[tuple(np.round(xy[:, ::-1]).astype(int).T)].all()
 
