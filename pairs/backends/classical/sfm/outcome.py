@@ -288,7 +288,9 @@ def _remedy(evidence: Evidence) -> str:
     )
     # The reach of SIFT on rendered turntables: at steps of 30 degrees 5 of 12 views are placed, whatever the
     # start.
-    return f"Take photos at most 20 degrees apart, sharp and with texture, from all around; {masks}."
+    stated = any(view.K is not None for view in evidence.views)
+    K = " Check that the stated intrinsics are those of these photos (`calibration`)." if stated else ""
+    return f"Take photos at most 20 degrees apart, sharp and with texture, from all around; {masks}.{K}"
 
 
 def weakest_views(evidence: Evidence, attempt: Attempt) -> str:

@@ -250,3 +250,10 @@ def test_many_lost_views_may_have_another_zoom_where_nothing_says_how_they_were_
     assert about(said(told, attempt((0, 1, 2, 3, 4, 5))), "cameras") == ""
     views = tuple(replace(view, camera_stated=True) for view in case.views)
     assert about(said(replace(case, views=views), attempt((0, 1, 2, 3, 4, 5))), "cameras") == ""
+
+
+def test_intrinsics_that_were_stated_may_be_why_nothing_came_out():
+    case = evidence(6)
+    assert "stated intrinsics" not in why_not(case)
+    views = tuple(replace(view, K=np.eye(3)) for view in case.views)
+    assert "(`calibration`)" in why_not(replace(case, views=views))
