@@ -72,8 +72,8 @@ def choose_camera(fitted: Fitted, size: tuple[int, int]) -> CameraChoice:
 
 
 def displacement_at_corner(lens: Lens, K: np.ndarray, size: tuple[int, int]) -> float:
-    """Return how far the lens moves what a pinhole would show in the farthest corner, in parts of its distance
-    from the principal point; negative for barrels.
+    """Return how far the lens moves what a pinhole would show in the farthest corner, in parts of its
+    distance from the principal point; negative for barrels.
     """
     corners = _corners(size)
     at = normalised(K, corners[int(np.argmax(np.linalg.norm(corners - K[:2, 2], axis=1)))])
