@@ -7,7 +7,7 @@ imported only where `fit_cameras` runs, which is a process of its own (see the m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ _MODELS = ("SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL")
 """COLMAP's cameras with one focal, by the number of their radial coefficients. With a focal a direction
 turntables are degenerate: the two run apart by 6 to 14 %."""
 _ROUNDS = 60
+_TURNS = 2
+"""Cameras with other free parameters meet in the points alone: the second turn moves them by little."""
 # The start is the minimum of the smallest fit: nearly whole Gauss-Newton steps need 2 to 6 rounds where
 # COLMAP's own settings (1e4 and 0) need 7 to 31 for the same costs to eight digits.
 _TRUST_RADIUS, _COST_TOLERANCE = 1e6, 1e-8
@@ -54,7 +56,7 @@ class FitJob:
     camera_of_view: tuple[int, ...]
     """Number of each view's camera, placed or not."""
     fixed: frozenset[int]
-    """Cameras whose intrinsics and lens stay as the model has them in every fit."""
+    """Cameras whose intrinsics and lens stay as the model has them."""
     wanted: tuple[FreeParameters, ...]
 
 
@@ -76,6 +78,8 @@ class FittedCamera:
     """Of the radial coefficients."""
     lens: Lens | None
     centre: tuple[float, float]
+    freedom: float
+    """Its share of the scene's degrees of freedom, by observations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +99,15 @@ class CameraFit:
 
 def fit_cameras(job: FitJob) -> tuple[CameraFit, ...]:
     """Return the wanted fits, each from the job's model; a task for a process of its own."""
+    return tuple(fit_camera(job, free) for free in job.wanted)
+
+
+def fit_camera(job: FitJob, free: FreeParameters) -> CameraFit:
+    """Return one fit; `job.wanted` does not matter."""
     import pycolmap
 
     pycolmap.logging.minloglevel = 1
     pycolmap.logging.logtostderr = True
-    return tuple(_fit(job, free) for free in job.wanted)
-
-
-def _fit(job: FitJob, free: FreeParameters) -> CameraFit:
-    import pycolmap
-
     members = _members(job, free)
     scene = _scene(job, free, members)
     config = pycolmap.BundleAdjustmentConfig()
@@ -127,6 +130,19 @@ def _fit(job: FitJob, free: FreeParameters) -> CameraFit:
     adjuster.solve()
     covariance = pycolmap.estimate_ba_covariance(pycolmap.BACovarianceOptions(), scene, adjuster)
     return _read_fit(job, free, members, scene, covariance)
+
+
+def fit_mixed(job: FitJob, free: Mapping[int, FreeParameters]) -> MapperModel:
+    """Return the scene adjusted with other free parameters for each camera, by its number. All that are equal
+    move together; the groups of them take turns.
+    """
+    model = job.model
+    for _ in range(_TURNS):
+        for parameters in dict.fromkeys(free.values()):
+            others = frozenset(camera for camera, mine in free.items() if mine != parameters)
+            turn = replace(job, model=model, fixed=job.fixed | others)
+            model = fit_camera(turn, parameters).model
+    return model
 
 
 def _members(job: FitJob, free: FreeParameters) -> dict[int, tuple[int, ...]]:
@@ -229,6 +245,7 @@ def _read_fit(
                 tuple(sigma[3:].tolist()),
                 lens_of(model, positions[0]),
                 (float(K[0, 2]), float(K[1, 2])),
+                freedom * float(counts[list(positions)].sum()) / max(1, len(squared)),
             )
         )
     return CameraFit(free, cost, len(squared), tuple(cameras), model)

@@ -43,7 +43,7 @@ def stated_camera_notices(
     placed = [cameras[view] for view in (model.placed if model is not None else ())]
     if model is None or max((placed.count(camera) for camera in fixed), default=0) < _FEWEST_VIEWS:
         return ()
-    (as_stated,) = fit(FitJob(model, evidence.xy, cameras, fixed, (FreeParameters(),)))
+    (as_stated,) = fit(FitJob(model, evidence.xy, cameras, fixed, (_FREE,)))
     (free,) = fit(FitJob(model, evidence.xy, cameras, frozenset(), (_FREE,)))
     own = {camera.positions: camera for camera in free.cameras}
     notices = []

@@ -30,8 +30,9 @@ from the second on one focal is wrong even where none are found. Zooms of 1 : 1.
 0.07; where one focal is right it is at most 0.02, lens or not."""
 _LEFT_GAIN = 0.03
 """What it may still remove when the zooms are told apart."""
+_MOST_ROUNDS = 3
 _LEAST_GAP = np.log(1.03)
-_GAP_SIGMAS = 5.0
+_GAP_SIGMAS = 3.5
 # Beside a lens: without one, its bend passes for zooms (a barrel of 3 % on fountain-P11: 0.16, beside it
 # 0.02).
 _ONE = FreeParameters(coefficients=2)
@@ -69,25 +70,28 @@ def regrouped(
     Cameras of fewer than five placed views, and stated intrinsics, are left alone; cameras that the user
     stated are never parted.
     """
-    doubted = _doubted_cameras(evidence, best, fit, options)
-    guessed = [zooms for zooms in doubted if not evidence.views[zooms.views[0]].camera_stated]
-    wrong = [zooms for zooms in doubted if zooms.gain > _WRONG_GAIN]
-    for group_of in _groupings(evidence, best, guessed, solve, fit, options):
-        parted = _renamed(evidence, group_of)
-        again = best_attempt(run_attempts(parted, solve, options, lambda done: None))
-        if again is None or again.num_placed < best.num_placed or (again.doubtful and not best.doubtful):
-            continue
-        gain = _gain(evidence, best, parted, again, fit, options)
-        if gain > _SUSPECT_GAIN:
-            said = [_warning(evidence, zooms, options) for zooms in wrong if zooms not in guessed]
-            found = _found_notice(evidence, group_of, again, gain, options)
-            return Regrouping(parted, again, (*said, found))
-    return Regrouping(evidence, best, tuple(_warning(evidence, zooms, options) for zooms in wrong))
+    scene = Regrouping(evidence, best)
+    doubted = _doubted_cameras(scene, fit, options)
+    for _ in range(_MOST_ROUNDS):
+        guessed = [zooms for zooms in doubted if not evidence.views[zooms.views[0]].camera_stated]
+        parted = _groupings(scene, guessed, solve, fit, options)
+        better = next((each for each in parted if _removes(scene, each, fit, options) > _SUSPECT_GAIN), None)
+        if better is None:
+            break
+        # The views of one zoom fit better now, so that others may show among them.
+        scene, doubted = better, _doubted_cameras(better, fit, options)
+    notices = [_warning(evidence, zooms, options) for zooms in doubted if zooms.gain > _WRONG_GAIN]
+    if scene.best is best:
+        return replace(scene, notices=tuple(notices))
+    joined = _joined(evidence, scene, solve, options)
+    if joined is not None and _removes(scene, joined, fit, options) > -_LEFT_GAIN:
+        scene = joined
+    return replace(scene, notices=(*notices, _found_notice(evidence, scene, options)))
 
 
 def partitions(focal: np.ndarray, sigma: np.ndarray) -> Iterator[np.ndarray]:
     """Yield labels (n,) of focals in two groups, three, ...: cut at the widest gaps of their logarithm first,
-    as far as these are above 3 % and five standard deviations of the log focals. Labels ascend with the
+    as far as these are above 3 % and 3.5 standard deviations of the log focals. Labels ascend with the
     focal.
     """
     order = np.argsort(focal, kind="stable")
@@ -102,9 +106,15 @@ def partitions(focal: np.ndarray, sigma: np.ndarray) -> Iterator[np.ndarray]:
         yield labels
 
 
-def _doubted_cameras(evidence: Evidence, best: Attempt, fit: Fitter, options: SolveOptions) -> list[Zooms]:
+def _doubted_cameras(scene: Regrouping, fit: Fitter, options: SolveOptions) -> list[Zooms]:
     """Return the cameras whose views a focal each explains much better."""
-    model, cameras = _model_of(best), camera_of_view(evidence.views, options.working_longest)
+    return [zooms for zooms in _all_zooms(scene, fit, options) if zooms.gain > _SUSPECT_GAIN]
+
+
+def _all_zooms(scene: Regrouping, fit: Fitter, options: SolveOptions) -> list[Zooms]:
+    """Return what the views of every camera say that has enough of them and no stated K."""
+    evidence, model = scene.evidence, _model_of(scene.best)
+    cameras = camera_of_view(evidence.views, options.working_longest)
     members: dict[int, list[int]] = {}
     for position, view in enumerate(model.placed):
         if evidence.views[view].K is None:
@@ -113,8 +123,7 @@ def _doubted_cameras(evidence: Evidence, best: Attempt, fit: Fitter, options: So
     if not asked:
         return []
     one, each = fit(_job(evidence, model, cameras, _ONE, _EACH))
-    zooms = [_zooms(model, positions, one, each) for positions in asked]
-    return [each for each in zooms if each.gain > _SUSPECT_GAIN]
+    return [_zooms(model, positions, one, each) for positions in asked]
 
 
 def _zooms(model: MapperModel, positions: Sequence[int], one: CameraFit, each: CameraFit) -> Zooms:
@@ -128,64 +137,101 @@ def _zooms(model: MapperModel, positions: Sequence[int], one: CameraFit, each: C
 
 
 def _groupings(
-    evidence: Evidence,
-    best: Attempt,
-    doubted: Sequence[Zooms],
-    solve: Solver,
-    fit: Fitter,
-    options: SolveOptions,
-) -> Iterator[dict[int, str]]:
-    """Yield the group of every view of the doubted cameras: as the scene of one focal has them, and, where
-    that was bent too far, as a scene that was solved with a focal for each view.
+    scene: Regrouping, doubted: Sequence[Zooms], solve: Solver, fit: Fitter, options: SolveOptions
+) -> Iterator[Regrouping]:
+    """Yield scenes that were solved with the doubted cameras' views in groups, the most wanted first: few
+    groups that leave next to nothing to explain, as the scene at hand has them, or, where one focal is surely
+    wrong, as a scene with a focal for each view has them; that scene; groups that leave more.
     """
-    of_camera = [_views_like(evidence, zooms.views[0], options) for zooms in doubted]
-    alone = {view: evidence.views[view].name for views in of_camera for view in views}
-    if found := _fewest_groups(evidence, best, doubted, fit, options):
-        yield found
-    if all(zooms.gain <= _WRONG_GAIN for zooms in doubted):
-        return
-    again = best_attempt(run_attempts(_renamed(evidence, alone), solve, options, lambda done: None))
-    if again is None:
-        return
-    model = _model_of(again)
-    one, each = fit(
-        _job(evidence, model, camera_of_view(evidence.views, options.working_longest), _ONE, _EACH)
-    )
-    placed = [[k for k, view in enumerate(model.placed) if view in views] for views in of_camera]
-    seen = [_zooms(model, positions, one, each) for positions in placed if positions]
-    if found := _fewest_groups(evidence, again, seen, fit, options):
-        yield found
+    groups, suffice = _fewest_groups(scene, doubted, fit, options)
+    parted = _solved(scene.evidence, groups, solve, options)
+    if parted is not None and suffice:
+        yield parted
+    wrong = [zooms for zooms in doubted if zooms.gain > _WRONG_GAIN]
+    members = [_views_like(scene.evidence, zooms.views[0], options) for zooms in wrong]
+    alone = {view: scene.evidence.views[view].name for views in members for view in views}
+    apart = _solved(scene.evidence, alone, solve, options)
+    if apart is not None:
+        as_one = replace(apart, evidence=scene.evidence)
+        asked = [zooms for zooms in _all_zooms(as_one, fit, options) if zooms.views[0] in alone]
+        groups, suffice = _fewest_groups(as_one, asked, fit, options)
+        better = _solved(scene.evidence, groups, solve, options) if suffice else None
+        yield from (each for each in (better, apart) if each is not None)
+    if parted is not None:
+        yield parted
 
 
 def _fewest_groups(
-    evidence: Evidence, attempt: Attempt, zooms: Sequence[Zooms], fit: Fitter, options: SolveOptions
-) -> dict[int, str]:
-    """Return the group of every view with as few groups as leave a focal for each view next to no gain."""
-    model, group_of = _model_of(attempt), dict[int, str]()
+    scene: Regrouping, zooms: Sequence[Zooms], fit: Fitter, options: SolveOptions
+) -> tuple[dict[int, str], bool]:
+    """Return the group of every view with as few groups as leave a focal for each view next to no gain, and
+    whether they do.
+    """
+    evidence, model, group_of, suffice = scene.evidence, _model_of(scene.best), dict[int, str](), True
     for each in zooms:
         # A view that is not placed may have any zoom.
         unknown = _views_like(evidence, each.views[0], options)
+        left = each.gain
         for labels in partitions(each.focal, each.sigma):
             group_of |= {view: evidence.views[view].name for view in unknown}
             group_of |= {view: f"zoom {label + 1}" for view, label in zip(each.views, labels)}
             parted = camera_of_view(_renamed(evidence, group_of).views, options.working_longest)
             fits = fit(_job(evidence, model, parted, _ONE, _EACH))
-            positions = [model.placed.index(view) for view in each.views]
-            if _zooms(model, positions, *fits).gain <= _LEFT_GAIN:
+            left = _zooms(model, [model.placed.index(view) for view in each.views], *fits).gain
+            if left <= _LEFT_GAIN:
                 break
-    return group_of
+        suffice = suffice and left <= _LEFT_GAIN
+    return group_of, suffice
 
 
-def _gain(
-    evidence: Evidence, best: Attempt, parted: Evidence, again: Attempt, fit: Fitter, options: SolveOptions
-) -> float:
-    """Return the share of the mean squared error, beside a lens, that the second scene removes."""
-    mean = []
-    for seen, attempt in ((evidence, best), (parted, again)):
-        cameras = camera_of_view(seen.views, options.working_longest)
-        (fitted,) = fit(_job(seen, _model_of(attempt), cameras, _ONE))
-        mean.append(fitted.cost / fitted.observations)
-    return 1 - mean[1] / mean[0]
+def _solved(
+    evidence: Evidence, group_of: Mapping[int, str], solve: Solver, options: SolveOptions
+) -> Regrouping | None:
+    """Return the scene of these groups; none where there are no groups, or no scene of them."""
+    parted = _renamed(evidence, group_of)
+    best = best_attempt(run_attempts(parted, solve, options, lambda done: None)) if group_of else None
+    return None if best is None else Regrouping(parted, best)
+
+
+def _joined(evidence: Evidence, scene: Regrouping, solve: Solver, options: SolveOptions) -> Regrouping | None:
+    """Return the scene solved again with groups of one camera in one where their focals came out nearly
+    equal: a scene that was bent far tears them apart. None where there are no such groups.
+    """
+    model, cameras = _model_of(scene.best), camera_of_view(evidence.views, options.working_longest)
+    group_of = {view: evidence.views[view].name for view in _parted_views(evidence, scene)}
+    too_many = 0
+    for camera in sorted({cameras[view] for view in group_of}):
+        mine = {v: float(K[0, 0]) for v, K in zip(model.placed, model.cameras.K) if cameras[v] == camera}
+        widest: list[float] = []
+        for focal in sorted(set(mine.values())):
+            if widest and np.log(focal / widest[-1]) <= _LEAST_GAP:
+                too_many += 1
+            else:
+                widest.append(focal)
+        group_of |= {view: f"zoom {np.searchsorted(widest, focal, 'right')}" for view, focal in mine.items()}
+    return _solved(evidence, group_of, solve, options) if too_many else None
+
+
+def _parted_views(evidence: Evidence, scene: Regrouping) -> list[int]:
+    """Return the views whose camera the scene does not share with all that had it."""
+    return [k for k, (a, b) in enumerate(zip(evidence.views, scene.evidence.views)) if a.camera != b.camera]
+
+
+def _removes(scene: Regrouping, other: Regrouping, fit: Fitter, options: SolveOptions) -> float:
+    """Return the share of the mean squared error that another scene removes; less than any where it places
+    fewer views or is more doubtful.
+    """
+    if other.best.num_placed < scene.best.num_placed or (other.best.doubtful and not scene.best.doubtful):
+        return -np.inf
+    before, after = (_mean_square(each, fit, options) for each in (scene, other))
+    return 1 - after / before
+
+
+def _mean_square(scene: Regrouping, fit: Fitter, options: SolveOptions) -> float:
+    """Return the mean squared error of a scene beside a lens."""
+    cameras = camera_of_view(scene.evidence.views, options.working_longest)
+    (fitted,) = fit(_job(scene.evidence, _model_of(scene.best), cameras, _ONE))
+    return fitted.cost / fitted.observations
 
 
 def _views_like(evidence: Evidence, view: int, options: SolveOptions) -> list[int]:
@@ -214,21 +260,20 @@ def _model_of(attempt: Attempt) -> MapperModel:
     return attempt.model
 
 
-def _found_notice(
-    evidence: Evidence, group_of: Mapping[int, str], again: Attempt, gain: float, options: SolveOptions
-) -> Notice:
+def _found_notice(evidence: Evidence, scene: Regrouping, options: SolveOptions) -> Notice:
     """Say which views were given which focal."""
     members: dict[str, list[str]] = {}
-    for position, view in enumerate(_model_of(again).placed):
-        if view in group_of:
-            focal = _photo_focal(evidence, view, _model_of(again).cameras.K[position, 0, 0], options)
-            members.setdefault(f"{focal:.0f} px", []).append(evidence.views[view].name)
-    listed = "; ".join(f"{focal}: {first_few(names)}" for focal, names in members.items())
+    model, parted = _model_of(scene.best), set(_parted_views(evidence, scene))
+    for view, K in zip(model.placed, model.cameras.K):
+        if view in parted:
+            focal = f"{_photo_focal(evidence, view, K[0, 0], options):.0f} px"
+            members.setdefault(focal, []).append(evidence.views[view].name)
+    listed = [f"{focal}: {first_few(names)}" for focal, names in members.items()]
     return info(
         "cameras",
         (
-            f"one focal does not explain all photos, so {len(members)} were solved ({listed}), which removes "
-            f"{gain:.0%} of the squared error. State which photos share a zoom by `cameras` if this is wrong."
+            f"one focal does not explain all photos, so {len(members)} were solved "
+            f"({first_few(listed, '; ')}). State which photos share a zoom by `cameras` if this is wrong."
         ),
     )
 

@@ -19,6 +19,7 @@ from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import Verdict
 from pairs.backends.classical.sfm.attempts import Attempt, Evidence
 from pairs.backends.classical.sfm.camera_groups import FIRST_FACTOR
+from pairs.backends.classical.sfm.mapper import MapperModel
 from pairs.backends.classical.sfm.matching import Pair
 from pairs.backends.classical.sfm.solve import SceneSolve
 from pairs.backends.classical.sfm.working_image import working_map
@@ -65,6 +66,8 @@ def hand_over(
     return SceneSolve(
         placed=model.placed,
         cameras=Cameras(K, model.cameras.cam_from_world),
+        # In normalised coordinates a lens is the same at every resolution.
+        lenses=model.lenses or (None,) * len(model.placed),
         points=model.points,
         observed_point=model.observed_point,
         observed_by=model.observed_by,
@@ -193,7 +196,17 @@ def _focal_notices(evidence: Evidence, best: Attempt, options: SolveOptions) -> 
         for k in unknown
     ]
     listed = first_few([f"{focal:.1f}" for focal in sorted(set(focals))])
-    return [info("focal", f"solved: {listed} px of the photos; the principal point is taken in the middle.")]
+    centre = "is solved as well" if _off_middle(evidence, best.model, options) else "is taken in the middle"
+    return [info("focal", f"solved: {listed} px of the photos; the principal point {centre}.")]
+
+
+def _off_middle(evidence: Evidence, model: MapperModel, options: SolveOptions) -> bool:
+    """Tell whether any principal point that was not stated lies off the middle of its picture."""
+    for view, K in zip(model.placed, model.cameras.K):
+        size = working_map(evidence.views[view], options.working_longest).target_size
+        if evidence.views[view].K is None and not np.allclose(K[:2, 2], (np.array(size) - 1) / 2):
+            return True
+    return False
 
 
 def _left_out(evidence: Evidence, best: Attempt) -> list[Notice]:
