@@ -17,11 +17,11 @@ from pairs.backends.classical.self_calibration.camera_fits import (
     FittedCamera,
     FreeParameters,
 )
+from pairs.backends.classical.self_calibration.chosen_cameras import LEAST_OBSERVATIONS, LEAST_VIEWS
 from pairs.backends.classical.sfm.attempts import Attempt, Evidence
 from pairs.backends.classical.sfm.camera_groups import camera_of_view
 from pairs.backends.classical.sfm.working_image import working_map
 
-_FEWEST_VIEWS, _FEWEST_OBSERVATIONS = 5, 500
 _WRONG_GAIN = 0.2
 """Share of the squared error that a lens of its own removes: a barrel of 1 % that is not stated has 0.13 on
 fountain-P11, of 3 % 0.48; where nothing is wrong it is below 0.01."""
@@ -41,7 +41,7 @@ def stated_camera_notices(
     cameras = camera_of_view(evidence.views, options.working_longest)
     fixed = frozenset(camera for camera, view in zip(cameras, evidence.views) if view.K is not None)
     placed = [cameras[view] for view in (model.placed if model is not None else ())]
-    if model is None or max((placed.count(camera) for camera in fixed), default=0) < _FEWEST_VIEWS:
+    if model is None or max((placed.count(camera) for camera in fixed), default=0) < LEAST_VIEWS:
         return ()
     (as_stated,) = fit(FitJob(model, evidence.xy, cameras, fixed, (_FREE,)))
     (free,) = fit(FitJob(model, evidence.xy, cameras, frozenset(), (_FREE,)))
@@ -49,7 +49,7 @@ def stated_camera_notices(
     notices = []
     for camera in as_stated.cameras:
         is_stated = cameras[model.placed[camera.positions[0]]] in fixed
-        enough = len(camera.positions) >= _FEWEST_VIEWS and camera.observations >= _FEWEST_OBSERVATIONS
+        enough = len(camera.positions) >= LEAST_VIEWS and camera.observations >= LEAST_OBSERVATIONS
         gain = 1 - own[camera.positions].cost / max(camera.cost, np.finfo(float).tiny)
         if is_stated and enough and gain > _WRONG_GAIN:
             views = [model.placed[position] for position in camera.positions]
