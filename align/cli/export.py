@@ -21,7 +21,8 @@ from pairs.views.load import LoadOptions
 class Export:
     """Write a scene as files that other programs open (docs/exports.md).
 
-    glb (points and cameras), ply (points), cameras (cameras.json).
+    glb (points and cameras), ply (points), cameras (cameras.json); colmap, nerfstudio, openmvs; splats (one
+    folder for all trainers of Gaussian splats).
     """
 
     scene: Annotated[Path, tyro.conf.Positional]
@@ -39,12 +40,21 @@ class Export:
     which are coarser."""
     mask_polarity: Polarity = Polarity.AUTO
     """Which side of a mask is the object; auto: the side that touches the border less."""
+    undistorted: bool = False
+    """Write the photos with their lens distortion undone, and pinhole cameras: colmap, nerfstudio. splats and
+    openmvs are always so."""
+    text: bool = False
+    """Write text files in place of binary ones: colmap."""
     min_conf: float | None = None
     """Points with a lower confidence are left out (1.5)."""
 
     def run(self) -> None:
         """Load, export, and say where the files are."""
-        given = {"min_conf": self.min_conf}
+        given = {
+            "min_conf": self.min_conf,
+            "undistorted": self.undistorted or None,
+            "text": self.text or None,
+        }
         options = {name: value for name, value in given.items() if value is not None}
         chosen = exporters_named(self.format, options)
         scene = load_scene(self.scene)

@@ -36,6 +36,7 @@ _ALIKE = {
     "preset",
     "retrieval",
     "solver",
+    "text",
     "undistorted",
     "weights",
 }

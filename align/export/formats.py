@@ -7,6 +7,9 @@ from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
 
+from align.export.exchange.colmap_format import ColmapFormat, OpenMvsFormat
+from align.export.exchange.nerfstudio import NerfstudioFormat
+from align.export.exchange.splats import SplatsFormat
 from align.export.originals import Originals
 from align.export.single_files import CamerasFormat, GlbFormat, PlyFormat
 from align.scene import Scene
@@ -40,6 +43,10 @@ EXPORTERS: Mapping[str, Exporter] = {
     "glb": GlbFormat(),
     "ply": PlyFormat(),
     "cameras": CamerasFormat(),
+    "colmap": ColmapFormat(),
+    "nerfstudio": NerfstudioFormat(),
+    "splats": SplatsFormat(),
+    "openmvs": OpenMvsFormat(),
 }
 """By the names that the command line takes, with their usual options; `dataclasses.replace` sets others."""
 

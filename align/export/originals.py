@@ -21,8 +21,9 @@ class Originals:
 
     photos: Mapping[str, Path] = field(default_factory=dict)
     """Files by the names of all views; empty where nobody said."""
-    masks: Mapping[str, Mask] = field(default_factory=dict)
-    """Masks of the upright photos by the names of all views; empty: those of the scene's grids serve."""
+    masks: Mapping[str, Mask] | None = None
+    """Masks of the upright photos by the names of all views; none: those of the scene's grids serve; empty:
+    the photos are to have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,10 @@ def originals_of(scene: Scene, sources: Sequence[PhotoSource]) -> tuple[Original
         )
     for view in scene.views:
         _require_same_photo(view, photos[view.name])
+    if all(source.masks == "none" for source in sources):
+        return Originals(photos, {}), tuple(notices)
     found = {name: mask for name, mask in masks.items() if mask is not None}
-    return Originals(photos, found if len(found) == len(scene.views) else {}), tuple(notices)
+    return Originals(photos, found if len(found) == len(scene.views) else None), tuple(notices)
 
 
 def _require_same_photo(view: SceneView, path: Path) -> None:
