@@ -6,7 +6,7 @@ from .colmap_reader import read_colmap as read_colmap
 from .formats import EXPORTERS as EXPORTERS
 from .formats import ExportOptions as ExportOptions
 from .formats import photo_cameras as photo_cameras
-from .glb import write_glb as write_glb
-from .glb_points import read_glb as read_glb
+from .gltf.glb import write_glb as write_glb
+from .gltf.glb_points import read_glb as read_glb
 from .ply import read_ply as read_ply
 from .ply import write_ply as write_ply

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from align.export.cameras_json import PhotoCamera, write_cameras
-from align.export.glb import write_glb
+from align.export.gltf.glb import write_glb
 from align.export.ply import write_ply
 from align.points import DEFAULT_MIN_CONF, PointCloud, point_cloud
 from align.scene import Scene

@@ -26,7 +26,7 @@ from align.export.cameras_json import read_cameras, write_cameras
 from align.export.colmap import TrackedModel, write_colmap
 from align.export.colmap_reader import read_colmap
 from align.export.formats import EXPORTERS, ExportOptions, photo_cameras
-from align.export.glb_points import read_glb
+from align.export.gltf.glb_points import read_glb
 from align.export.ply import read_ply
 from align.localise.data_set import read_candidates, read_map, read_queries, read_true_poses, seen_points
 from align.scene import Scene
