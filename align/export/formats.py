@@ -7,6 +7,7 @@ from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
 
+from align.export.gltf.blender import BlenderFormat
 from align.export.originals import Originals
 from align.export.single_files import CamerasFormat, GlbFormat, PlyFormat
 from align.scene import Scene
@@ -40,6 +41,7 @@ EXPORTERS: Mapping[str, Exporter] = {
     "glb": GlbFormat(),
     "ply": PlyFormat(),
     "cameras": CamerasFormat(),
+    "blender": BlenderFormat(),
 }
 """By the names that the command line takes, with their usual options; `dataclasses.replace` sets others."""
 
