@@ -7,9 +7,12 @@ from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
 
+from align.export.depth.depth_format import DepthFormat
 from align.export.gltf.blender import BlenderFormat
+from align.export.mask_files import MasksFormat
 from align.export.originals import Originals
 from align.export.single_files import CamerasFormat, GlbFormat, PlyFormat
+from align.export.tum import TumFormat
 from align.scene import Scene
 from masks.errors import UserError
 from masks.notice import Notice
@@ -42,6 +45,9 @@ EXPORTERS: Mapping[str, Exporter] = {
     "ply": PlyFormat(),
     "cameras": CamerasFormat(),
     "blender": BlenderFormat(),
+    "depth": DepthFormat(),
+    "masks": MasksFormat(),
+    "tum": TumFormat(),
 }
 """By the names that the command line takes, with their usual options; `dataclasses.replace` sets others."""
 

@@ -187,8 +187,8 @@ def _cut_notice(scene: Scene, looks: Sequence[LookThrough]) -> list[Notice]:
         info(
             "blender",
             "cameras of glTF look along the middle of their picture: a rim of the photos whose principal "
-            f"point is elsewhere is not shown (at most {lost[worst]:.0%} of a side, {scene.views[worst].name}). "
-            "fx, fy, cx, cy are among the custom properties of the cameras.",
+            f"point is elsewhere is not shown (at most {lost[worst]:.0%} of a side, in "
+            f"{scene.views[worst].name}). Custom properties of the cameras hold fx, fy, cx, cy.",
         )
     ]
 
