@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from align.cli.console import StageDisplay, print_result
 from align.export.export_scene import export_scene
 from align.export.formats import EXPORTERS, exporters_named
 from align.export.originals import PhotoSource
+from align.export.photo_sources import read_sources
 from align.scene_folder import load_scene
 from masks.load import Polarity
 from pairs.views.load import LoadOptions
@@ -34,7 +36,7 @@ class Export:
     overwrite: bool = False
     """Replace files of an earlier export. Without it a folder that is not empty is an error."""
     photos: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder of the photos that the scene was made of."""
+    """Folder of the photos that the scene was made of; default: where they lay then, with their masks."""
     masks: Annotated[str, tyro.conf.arg(metavar="DIR|auto|none")] = "auto"
     """Folder of their masks. auto: beside the photos or in their alpha channels, else those of the scene,
     which are coarser."""
@@ -65,7 +67,7 @@ class Export:
         display.show(notices)
         print_result(f"written: {self.out}")
 
-    def _sources(self) -> list[PhotoSource]:
+    def _sources(self) -> Sequence[PhotoSource]:
         if self.photos is None:
-            return []
+            return read_sources(self.scene)
         return [PhotoSource((self.photos,), self.masks, LoadOptions(polarity=self.mask_polarity))]

@@ -7,8 +7,8 @@ from .export_scene import export_scene as export_scene
 from .formats import EXPORTERS as EXPORTERS
 from .formats import Exporter as Exporter
 from .formats import exporters_named as exporters_named
-from .glb import write_glb as write_glb
-from .glb_points import read_glb as read_glb
+from .gltf.glb import write_glb as write_glb
+from .gltf.glb_points import read_glb as read_glb
 from .originals import PhotoSource as PhotoSource
 from .ply import read_ply as read_ply
 from .ply import write_ply as write_ply

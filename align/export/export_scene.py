@@ -46,7 +46,8 @@ def export_scene(
     if not overwrite:
         _require_free(out, single is not None)
     sources = [PhotoSource((Path(photos),))] if isinstance(photos, (str, Path)) else photos
-    originals, notices = originals_of(scene, sources)
+    asked = any(exporter.uses_photos for exporter in chosen.values())
+    originals, notices = originals_of(scene, sources) if asked else (Originals(), ())
     with _staging(out.parent if single else out) as staged:
         for name, exporter in chosen.items():
             progress(f"writing {name}", 0, 1)

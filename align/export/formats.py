@@ -7,11 +7,15 @@ from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
 
+from align.export.depth.depth_format import DepthFormat
 from align.export.exchange.colmap_format import ColmapFormat, OpenMvsFormat
 from align.export.exchange.nerfstudio import NerfstudioFormat
 from align.export.exchange.splats import SplatsFormat
+from align.export.gltf.blender import BlenderFormat
+from align.export.mask_files import MasksFormat
 from align.export.originals import Originals
 from align.export.single_files import CamerasFormat, GlbFormat, PlyFormat
+from align.export.tum import TumFormat
 from align.scene import Scene
 from masks.errors import UserError
 from masks.notice import Notice
@@ -27,6 +31,8 @@ class Exporter(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     file: ClassVar[str | None]
     """Name of the one file that it writes; none where it writes several."""
+    uses_photos: ClassVar[bool]
+    """Whether it asks for the photos: they are not read for others."""
 
     def write(
         self, scene: Scene, originals: Originals, folder: Path, progress: Progress
@@ -47,6 +53,10 @@ EXPORTERS: Mapping[str, Exporter] = {
     "nerfstudio": NerfstudioFormat(),
     "splats": SplatsFormat(),
     "openmvs": OpenMvsFormat(),
+    "blender": BlenderFormat(),
+    "depth": DepthFormat(),
+    "masks": MasksFormat(),
+    "tum": TumFormat(),
 }
 """By the names that the command line takes, with their usual options; `dataclasses.replace` sets others."""
 

@@ -28,7 +28,7 @@ from align.export.colmap import TrackedModel, write_colmap
 from align.export.colmap_reader import read_colmap
 from align.export.export_scene import export_scene
 from align.export.formats import exporters_named
-from align.export.glb_points import read_glb
+from align.export.gltf.glb_points import read_glb
 from align.export.ply import read_ply
 from align.export.single_files import photo_cameras
 from align.localise.data_set import read_candidates, read_map, read_queries, read_true_poses, seen_points

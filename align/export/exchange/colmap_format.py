@@ -7,15 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from align.export.colmap import write_colmap
-from align.export.exchange.pictures import (
-    mask_of,
-    masks_known,
-    picture_names,
-    require_photos,
-    write_photos,
-    write_picture,
-)
+from align.export.exchange.picture_files import picture_names, require_photos, write_photos, write_picture
 from align.export.exchange.scene_model import scene_model, thinned_cloud
+from align.export.mask_files import ideal_mask, masks_say_something, write_masks
 from align.export.originals import Originals
 from align.points import DEFAULT_MIN_CONF
 from align.scene import Scene
@@ -31,6 +25,7 @@ class ColmapFormat:
     """`sparse/0` with tracks, `images` and `masks/a.jpg.png`."""
 
     file: ClassVar[str | None] = None
+    uses_photos: ClassVar[bool] = True
     text: bool = False
     """Text files in place of binary ones."""
     undistorted: bool = False
@@ -54,7 +49,8 @@ class ColmapFormat:
         write_colmap(model, names, folder / "sparse" / "0", colours, text=self.text)
         if originals.photos:
             write_photos(scene, originals, folder / "images", self.undistorted)
-        write_masks(scene, originals, folder / "masks", self.undistorted)
+        if masks_say_something(scene, originals, self.undistorted):
+            write_masks(scene, originals, folder / "masks", self.undistorted, names)
         return notices
 
 
@@ -63,6 +59,7 @@ class OpenMvsFormat:
     """`sparse` and `images` of ideal pictures, masks beside them as `a.mask.png`: for InterfaceCOLMAP."""
 
     file: ClassVar[str | None] = None
+    uses_photos: ClassVar[bool] = True
 
     def write(
         self, scene: Scene, originals: Originals, folder: Path, progress: Progress
@@ -80,23 +77,11 @@ class OpenMvsFormat:
         model, colours = scene_model(scene, True, None)
         write_colmap(model, names, folder / "sparse", colours)
         write_photos(scene, originals, folder / "images", undistorted=True)
-        if masks_known(scene, originals, undistorted=True):
+        if masks_say_something(scene, originals, undistorted=True):
             for view, name in zip(scene.views, names):
                 place = (folder / "images" / name).with_suffix(".mask.png")
-                write_picture(place, mask_of(view, originals, undistorted=True))
+                write_picture(place, ideal_mask(view, originals))
         return ()
-
-
-def write_masks(scene: Scene, originals: Originals, folder: Path, undistorted: bool) -> tuple[str, ...]:
-    """Write a mask a picture, `a.jpg.png` for `a.jpg`, white on the object; return their names, none where
-    masks say nothing.
-    """
-    if not masks_known(scene, originals, undistorted):
-        return ()
-    names = tuple(f"{name}.png" for name in picture_names(scene))
-    for view, name in zip(scene.views, names):
-        write_picture(folder / name, mask_of(view, originals, undistorted))
-    return names
 
 
 def _named(

@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from align.export.exchange.colmap_format import write_masks
-from align.export.exchange.pictures import picture_names, require_photos, write_photos
+from align.export.exchange.picture_files import picture_names, require_photos, write_photos
 from align.export.exchange.point_file import write_points
 from align.export.exchange.scene_model import HALF, WrittenCameras, thinned_cloud, written_cameras
+from align.export.mask_files import masks_say_something, write_masks
 from align.export.originals import Originals
 from align.points import DEFAULT_MIN_CONF
 from align.scene import Scene
@@ -36,6 +36,7 @@ class NerfstudioFormat:
     """`transforms.json`, `images`, `masks`, `points3D.ply`."""
 
     file: ClassVar[str | None] = None
+    uses_photos: ClassVar[bool] = True
     undistorted: bool = False
     """Ideal pictures in place of the photos and their lenses."""
     min_conf: float = DEFAULT_MIN_CONF
@@ -47,7 +48,10 @@ class NerfstudioFormat:
         """Write everything; the photos are needed."""
         require_photos(scene, originals, "nerfstudio")
         write_photos(scene, originals, folder / "images", self.undistorted)
-        masks = write_masks(scene, originals, folder / "masks", self.undistorted)
+        masks: tuple[str, ...] = ()
+        if masks_say_something(scene, originals, self.undistorted):
+            names = picture_names(scene)
+            masks = write_masks(scene, originals, folder / "masks", self.undistorted, names)
         cloud = thinned_cloud(scene, self.min_conf, _MOST_POINTS)
         write_points(folder / "points3D.ply", cloud.points, cloud.colours)
         document = transforms(scene, self.undistorted, masks, "points3D.ply")

@@ -9,19 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from align.export.colmap import write_colmap
-from align.export.exchange.colmap_format import write_masks
 from align.export.exchange.nerfstudio import transforms, write_transforms
-from align.export.exchange.pictures import (
-    mask_of,
-    picture_names,
-    picture_of,
-    require_photos,
-    write_photos,
-    write_picture,
-)
+from align.export.exchange.picture_files import picture_names, require_photos, write_photos, write_picture
 from align.export.exchange.point_file import write_points
 from align.export.exchange.scene_model import scene_model, thinned_cloud
+from align.export.mask_files import ideal_mask, masks_say_something, write_masks
 from align.export.originals import Originals
+from align.export.pictures import ideal_picture
 from align.points import DEFAULT_MIN_CONF
 from align.scene import Scene
 from masks.notice import Notice
@@ -36,6 +30,7 @@ class SplatsFormat:
     """Ideal pictures, masks, `sparse/0`, `transforms.json`; cut-outs in `rgba` where there are masks."""
 
     file: ClassVar[str | None] = None
+    uses_photos: ClassVar[bool] = True
     min_conf: float = DEFAULT_MIN_CONF
     """Points of the depth maps with a lower confidence are left out."""
 
@@ -51,7 +46,9 @@ class SplatsFormat:
         # Some trainers would write it themselves, and cannot where the folder is not theirs.
         write_points(sparse / "points3D.ply", model.points, colours)
         write_photos(scene, originals, folder / "images", undistorted=True)
-        masks = write_masks(scene, originals, folder / "masks", undistorted=True)
+        masks: tuple[str, ...] = ()
+        if masks_say_something(scene, originals, undistorted=True):
+            masks = write_masks(scene, originals, folder / "masks", True, names)
         document = transforms(scene, True, masks, "sparse/0/points3D.ply")
         write_transforms(folder / "transforms.json", document)
         if masks:
@@ -61,7 +58,7 @@ class SplatsFormat:
             write_points(folder / "rgba" / "sparse" / "0" / "points3D.ply", model.points, colours)
             for k, (view, name) in enumerate(zip(scene.views, cut_out)):
                 progress("cutting out", k, len(names))
-                alpha = mask_of(view, originals, undistorted=True).astype(np.uint8)[..., None] * 255
-                pixels = np.concatenate([picture_of(view, originals, undistorted=True), alpha], axis=2)
+                alpha = ideal_mask(view, originals).astype(np.uint8)[..., None] * 255
+                pixels = np.concatenate([ideal_picture(view, originals), alpha], axis=2)
                 write_picture(folder / "rgba" / "images" / name, pixels)
         return ()

@@ -26,6 +26,7 @@ class Pictures:
     """A format of files in a sub-folder."""
 
     file: ClassVar[str | None] = None
+    uses_photos: ClassVar[bool] = False
     names: tuple[str, ...] = ("a.png",)
     content: bytes = b"a picture"
     fails: bool = False

@@ -14,12 +14,11 @@ import numpy as np
 from PIL import Image
 
 from align.export.originals import Originals
-from align.scene import Scene, SceneView
+from align.export.pictures import ideal_picture, upright_photo
+from align.scene import Scene
 from masks.disk.whole_file import require_folder, write_whole
 from masks.errors import ImageError, OutputError
-from masks.image_file import open_image, probe_image
-from masks.lens import remap_to_ideal, remap_to_photo, shown_by_photo
-from masks.pixelmap import image_to_source, present, turn_upright
+from masks.image_file import probe_image
 
 _JPEG_QUALITY = 95
 _COPIED = (".jpg", ".jpeg", ".png")
@@ -49,15 +48,8 @@ def write_photos(scene: Scene, originals: Originals, folder: Path, undistorted: 
         if as_it_is and name == view.name and not fact.has_alpha:
             _copy(path, folder / name)
         else:
-            write_picture(folder / name, picture_of(view, originals, undistorted))
-
-
-def picture_of(view: SceneView, originals: Originals, undistorted: bool) -> np.ndarray:
-    """Return the upright photo (H, W, 3) uint8, or its ideal picture."""
-    pixels = open_image(originals.photos[view.name]).pixels
-    photo = np.ascontiguousarray(turn_upright(pixels, view.pixel_map.orientation))
-    frame = view.pixel_map.undistortion
-    return remap_to_ideal(frame, photo) if undistorted and frame is not None else photo
+            shown = ideal_picture if undistorted else upright_photo
+            write_picture(folder / name, shown(view, originals))
 
 
 def write_picture(path: Path, pixels: np.ndarray) -> None:
@@ -75,43 +67,12 @@ def write_picture(path: Path, pixels: np.ndarray) -> None:
     write_whole(path, buffer.getvalue())
 
 
-def masks_known(scene: Scene, originals: Originals, undistorted: bool) -> bool:
-    """Tell whether masks say anything: all views get one, or none."""
-    if undistorted and any(not _all_shown(view) for view in scene.views):
-        return True
-    if originals.masks is not None:
-        return bool(originals.masks)
-    return any(bool((present(view.pixel_map) & ~view.mask).any()) for view in scene.views)
-
-
-def mask_of(view: SceneView, originals: Originals, undistorted: bool) -> np.ndarray:
-    """Return the mask (H, W) bool of the upright photo, or of its ideal picture, where what no photo pixel
-    feeds is background. Without masks of the photos it is that of the scene's grid, enlarged.
-    """
-    frame, size = view.pixel_map.undistortion, view.pixel_map.upright_size
-    if originals.masks:
-        mask = originals.masks[view.name].pixels
-        return remap_to_ideal(frame, mask) if undistorted and frame is not None else mask
-    if originals.masks is not None or view.mask[present(view.pixel_map)].all():
-        ideal = np.ones(view.pixel_map.ideal_size[::-1], bool)
-    else:
-        ideal = image_to_source(view.pixel_map.ideal(), view.mask)
-    if frame is None:
-        return ideal
-    return ideal & shown_by_photo(frame, size) if undistorted else remap_to_photo(frame, size, ideal)
-
-
 def require_photos(scene: Scene, originals: Originals, format_name: str) -> None:
     """Raise `ImageError` where a format needs the photos and nobody said where they are."""
     if len(originals.photos) < len(scene.views):
         raise ImageError(
             f"{format_name} needs the photos that the scene was made of. Give their folder with `photos`."
         )
-
-
-def _all_shown(view: SceneView) -> bool:
-    frame = view.pixel_map.undistortion
-    return frame is None or bool(shown_by_photo(frame, view.pixel_map.upright_size).all())
 
 
 def _copy(source: Path, target: Path) -> None:
