@@ -48,13 +48,13 @@ class MasksFormat:
 
 def upright_mask(view: SceneView, originals: Originals) -> np.ndarray:
     """Return the object (H, W) bool on the photo as viewers show it."""
-    mask = originals.masks.get(view.name)
+    mask = (originals.masks or {}).get(view.name)
     return image_to_source(upright_map(view), view.mask) if mask is None else mask.pixels
 
 
 def ideal_mask(view: SceneView, originals: Originals) -> np.ndarray:
     """Return the object (H, W) bool on the pinhole picture that stands for the photo."""
-    mask, frame = originals.masks.get(view.name), view.pixel_map.undistortion
+    mask, frame = (originals.masks or {}).get(view.name), view.pixel_map.undistortion
     if mask is None:
         return image_to_source(view.pixel_map.ideal(), view.mask)
     return mask.pixels if frame is None else remap_to_ideal(frame, mask.pixels)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pygltflib
 import pytest
 import trimesh
 from PIL import Image
@@ -21,6 +20,8 @@ from masks.errors import UserError
 from masks.lens import Lens, ideal_frame
 from masks.pixelmap import PixelMap
 from pairs.views.cameras import Cameras, project
+
+pygltflib = pytest.importorskip("pygltflib", reason="comes with pip install pointloom[dev]")
 
 FORMAT = BlenderFormat(min_conf=0.1)
 
