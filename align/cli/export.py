@@ -23,8 +23,9 @@ from pairs.views.load import LoadOptions
 class Export:
     """Write a scene as files that other programs open (docs/exports.md).
 
-    glb (points and cameras), ply (points), cameras (cameras.json); colmap, nerfstudio, openmvs; splats (one
-    folder for all trainers of Gaussian splats).
+    glb (points and cameras), ply (points), cameras (cameras.json); blender (GLB with cameras to look
+    through), depth, masks, tum (trajectory); colmap, nerfstudio, openmvs; splats (one folder for all trainers
+    of Gaussian splats).
     """
 
     scene: Annotated[Path, tyro.conf.Positional]
@@ -49,6 +50,15 @@ class Export:
     """Write text files in place of binary ones: colmap."""
     min_conf: float | None = None
     """Points with a lower confidence are left out (1.5)."""
+    depth_file: Annotated[str | None, tyro.conf.arg(metavar="png|npy|exr")] = None
+    """depth: png (16 bits, with a scale in depth.json), or npy, exr (float32); png."""
+    resolution: Annotated[str | None, tyro.conf.arg(metavar="photo|grid")] = None
+    """depth: enlarged along the edges of the photo, or as measured on the grid (photo)."""
+    photo_distance: float | None = None
+    """blender: distance of the photos' planes from their cameras in scene units (between cameras and
+    object)."""
+    longest_photo: int | None = None
+    """blender: longest side of the photos in the file, in pixels (1024)."""
 
     def run(self) -> None:
         """Load, export, and say where the files are."""
@@ -56,6 +66,10 @@ class Export:
             "min_conf": self.min_conf,
             "undistorted": self.undistorted or None,
             "text": self.text or None,
+            "depth_file": self.depth_file,
+            "resolution": self.resolution,
+            "photo_distance": self.photo_distance,
+            "longest_photo": self.longest_photo,
         }
         options = {name: value for name, value in given.items() if value is not None}
         chosen = exporters_named(self.format, options)

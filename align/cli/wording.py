@@ -10,9 +10,12 @@ import re
 
 _OTHERWISE = {
     "polarity": "--mask-polarity",
+    "depth_file": "--depth-file",
     "erode_px": "--mask-erode",
+    "longest_photo": "--longest-photo",
     "max_frames": "--max-frames",
     "min_conf": "--min-conf",
+    "photo_distance": "--photo-distance",
     "scene_photos": "--scene-photos",
 }
 """Options that are not called as their argument."""
@@ -34,6 +37,7 @@ _ALIKE = {
     "poses",
     "precision",
     "preset",
+    "resolution",
     "retrieval",
     "solver",
     "text",

@@ -68,8 +68,9 @@ def write_ply(path: Path, cloud: PointCloud) -> None:
         table[name] = cloud.points[:, axis]
     for channel, name in enumerate(("red", "green", "blue")):
         table[name] = cloud.colours[:, channel]
-    for axis, name in enumerate(_NORMAL if cloud.normals is not None else ()):
-        table[name] = cloud.normals[:, axis]
+    if cloud.normals is not None:
+        for axis, name in enumerate(_NORMAL):
+            table[name] = cloud.normals[:, axis]
     if cloud.conf is not None:
         table["confidence"] = cloud.conf
     lines = ["ply", "format binary_little_endian 1.0", "comment pointloom", f"element vertex {len(table)}"]

@@ -92,7 +92,7 @@ def _depth(scene: Scene, k: int, originals: Originals, options: DepthFormat) -> 
         # z is the same number along a ray, wherever the lens shows it.
         photo, grid_from_photo = upright_photo(view, originals), upright_map(view)
     found = upsampled_depth(depth, K, view.image, photo, grid_from_photo)
-    if view.name in originals.masks:
+    if originals.masks:
         # Finer than the grid's.
         mask = ideal_mask(view, originals) if options.undistorted else upright_mask(view, originals)
         found[~mask] = 0

@@ -13,6 +13,7 @@ import numpy as np
 _COMPONENTS = {"uint16": 5123, "uint32": 5125, "float32": 5126}
 _KINDS = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
 _POINTS_AND_TRIANGLES = {"POINTS": 0, "TRIANGLES": 4}
+_ATTRIBUTES, _INDICES = 34962, 34963
 _WORD = 4
 
 
@@ -59,11 +60,13 @@ def glb_bytes(document: Mapping[str, Any], numbers: Sequence[Numbers], jpegs: Se
     contents = [np.ascontiguousarray(each.values).tobytes() for each in numbers] + list(jpegs)
     padded = [content + bytes(-len(content) % _WORD) for content in contents]
     starts = np.cumsum([0, *map(len, padded)]).tolist()
+    # Where a graphics card is to hold the numbers; pictures have no such place.
+    targets = [{"target": _INDICES if n.values.dtype == np.uint32 else _ATTRIBUTES} for n in numbers]
     whole = dict(document) | {
         "asset": {"version": "2.0", "generator": "pointloom"},
         "bufferViews": [
-            {"buffer": 0, "byteOffset": start, "byteLength": len(content)}
-            for start, content in zip(starts[:-1], contents)
+            {"buffer": 0, "byteOffset": start, "byteLength": len(content), **target}
+            for start, content, target in zip(starts[:-1], contents, [*targets, *[{} for _ in jpegs]])
         ],
         "accessors": [{"bufferView": k, **each.stated()} for k, each in enumerate(numbers)],
         "images": [{"bufferView": len(numbers) + k, "mimeType": "image/jpeg"} for k in range(len(jpegs))],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from plane_scene import PHOTO, plane_depth, plane_scene
 
+from align.demo.turntable import TurntableOptions, build_studio, render_view, turntable_cameras
 from align.export.depth.upsample import upsampled_depth
 from align.export.pictures import upright_map
 from masks.lens import Lens, ideal_from_photo
@@ -72,3 +74,20 @@ def test_a_grid_of_the_photos_own_pixels_comes_back() -> None:
     picture = rng.integers(0, 256, (36, 48, 3)).astype(np.uint8)
     depth = upsampled_depth(grid, K, picture, picture, fit_longest((48, 36), 48))
     np.testing.assert_allclose(depth, grid, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_depth_of_a_real_shape_gains_no_points_between_surfaces() -> None:
+    """The figures of docs/exports.md, "Depth maps"."""
+    options, small = TurntableOptions(size=(640, 480)), TurntableOptions(size=(160, 120))
+    fine, coarse = (render_view(build_studio(each), each, 5) for each in (options, small))
+    grid = np.where(coarse.mask & np.isfinite(coarse.depth), coarse.depth, 0).astype(np.float32)
+    grid_from_photo = fit_longest((640, 480), 160)
+    K_grid = turntable_cameras(small).K[0]
+    colours = image_to_target(grid_from_photo, fine.image)
+    depth = upsampled_depth(grid, K_grid, colours, fine.image, grid_from_photo)
+    known = (depth > 0) & np.isfinite(fine.depth)
+    wrong = np.abs(depth / fine.depth - 1)[known]
+    bilinear = np.abs(cv2.resize(grid, (640, 480)) / fine.depth - 1)[known]
+    assert np.median(wrong) < np.median(bilinear)
+    assert (wrong > 0.01).mean() < 0.15 * (bilinear > 0.01).mean()

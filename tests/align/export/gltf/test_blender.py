@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
+import struct
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pygltflib
 import pytest
 import trimesh
 from PIL import Image
@@ -21,6 +22,8 @@ from masks.errors import UserError
 from masks.lens import Lens, ideal_frame
 from masks.pixelmap import PixelMap
 from pairs.views.cameras import Cameras, project
+
+pygltflib = pytest.importorskip("pygltflib", reason="comes with pip install pointloom[dev]")
 
 FORMAT = BlenderFormat(min_conf=0.1)
 
@@ -170,6 +173,13 @@ def test_another_program_finds_points_colours_and_photos(tmp_path: Path) -> None
     levels = 255 * np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
     view = scene.views[0]
     np.testing.assert_allclose(levels[:5], view.image[view.mask & (view.conf >= 0.1)][:5], atol=0.3)
+
+
+def test_the_document_obeys_the_schema_of_the_format(tmp_path: Path) -> None:
+    pytest.importorskip("jsonschema", reason="comes with pip install pointloom[dev]")
+    data = written(scene_with(ELSEWHERE), tmp_path).read_bytes()
+    (length,) = struct.unpack_from("<I", data, 12)
+    trimesh.exchange.gltf.validate(json.loads(data[20 : 20 + length]))
 
 
 def test_what_the_user_should_know_is_said(tmp_path: Path) -> None:
