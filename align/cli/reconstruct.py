@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
+from align.export.originals import PhotoSource
+from align.export.photo_sources import write_sources
 from align.imports.any_file import read_cameras_of
 from align.pipeline import reconstruct
 from align.presets import DEPTHS, preset_for, preset_named, with_fixed_poses
@@ -113,9 +115,15 @@ class Reconstruct:
             scene = self._reconstruct(display)
             display("saving", 0, 1)
             save_scene(scene, self.out)
+            write_sources(self.out, [self._source()])
             remove_parts(self.out)
         display.show(scene.report.notices)
         print_result(summary(scene, self.out))
+
+    def _source(self) -> PhotoSource:
+        load = LoadOptions(polarity=self.mask_polarity, erode_px=self.mask_erode)
+        masks = self.masks if self.masks in ("auto", "none") else Path(self.masks)
+        return PhotoSource(self.images, masks, load)
 
     def _reconstruct(self, display: StageDisplay) -> Scene:
         require_writable(self.out, "--out")

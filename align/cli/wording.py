@@ -10,9 +10,12 @@ import re
 
 _OTHERWISE = {
     "polarity": "--mask-polarity",
+    "depth_file": "--depth-file",
     "erode_px": "--mask-erode",
+    "longest_photo": "--longest-photo",
     "max_frames": "--max-frames",
     "min_conf": "--min-conf",
+    "photo_distance": "--photo-distance",
     "scene_photos": "--scene-photos",
 }
 """Options that are not called as their argument."""
@@ -26,15 +29,21 @@ _ALIKE = {
     "device",
     "engine",
     "fill",
+    "format",
     "graph",
     "grid",
     "longest",
     "masks",
+    "overwrite",
+    "photos",
     "poses",
     "precision",
     "preset",
+    "resolution",
     "retrieval",
     "solver",
+    "text",
+    "undistorted",
     "weights",
 }
 """Those that are."""

@@ -15,7 +15,7 @@ from masks.errors import GraphError
 from masks.notice import Notice, first_few, left_out, warning
 from masks.progress import Progress
 from pairs.backends.classical.covisibility import covisible_graph
-from pairs.backends.classical.feature_tracks import feature_tracks
+from pairs.backends.classical.feature_tracks import as_tracks, feature_tracks
 from pairs.backends.classical.induced_matches import LEAST_MATCHES
 from pairs.backends.classical.keys import backend_version
 from pairs.backends.classical.options import DepthOptions, SolveOptions
@@ -84,13 +84,19 @@ class Classical:
             group, unmeasured = dense_group(views, solve, work, self.depth)
         # The aligner and the exports tie cameras by their id.
         placed = with_solved_cameras([views[i] for i in solve.placed], solve.cameras.K)
-        source = pair_source(group, feature_tracks(placed, solve), edges, self.depth.match_step, store)
+        tracks = feature_tracks(placed, solve)
+        source = pair_source(group, tracks, edges, self.depth.match_step, store)
         unmatched = _match_all(placed, source, progress)
         notices = (*solve.notices, *lost, *unmeasured, *unmatched)
         tied, renumbered = tied_views(edges)
         cameras = Cameras(group.cameras.K[list(tied)], group.cameras.cam_from_world[list(tied)])
         return Predictions(
-            tuple(placed[p] for p in tied), renumbered, functools.partial(load_pair, source), cameras, notices
+            tuple(placed[p] for p in tied),
+            renumbered,
+            functools.partial(load_pair, source),
+            cameras,
+            notices,
+            tracks=as_tracks(placed, tracks),
         )
 
     def match(self, a: View, b: View) -> tuple[Matches, tuple[Notice, ...]]:
