@@ -20,7 +20,7 @@ from align.cli.terminal import standard_output
 from align.demo.turntable import TurntableOptions, render_turntable
 from align.evaluation.camera_errors import Evaluation, as_document, evaluate, failure
 from align.export.cameras_json import read_cameras
-from align.export.formats import EXPORTERS
+from align.export.export_scene import export_scene
 from align.points import DEFAULT_MIN_CONF
 from align.scene import Scene
 from align.scene_folder import load_scene
@@ -54,7 +54,7 @@ class Demo:
             runs[name] = _reconstruct(self.out, name, masks)
             seconds[name] = runs[name].seconds
         scene = load_scene(self.out / "masked")
-        EXPORTERS["glb"](scene, self.out / "scene.glb")
+        export_scene(scene, self.out / "scene.glb", "glb", overwrite=True)
         write_scene_sheet(
             scene,
             self.out / "contact_sheet.png",

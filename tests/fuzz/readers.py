@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,9 +26,11 @@ from align.evaluation.camera_errors import as_document, evaluate
 from align.export.cameras_json import read_cameras, write_cameras
 from align.export.colmap import TrackedModel, write_colmap
 from align.export.colmap_reader import read_colmap
-from align.export.formats import EXPORTERS, ExportOptions, photo_cameras
-from align.export.glb_points import read_glb
+from align.export.export_scene import export_scene
+from align.export.formats import exporters_named
+from align.export.gltf.glb_points import read_glb
 from align.export.ply import read_ply
+from align.export.single_files import photo_cameras
 from align.localise.data_set import read_candidates, read_map, read_queries, read_true_poses, seen_points
 from align.scene import Scene
 from align.scene_folder import load_scene, save_scene
@@ -44,7 +47,7 @@ from pairs.prediction.store import PredictionStore
 from pairs.retrieval.files import read_codebook, read_retrieval
 
 NAMES = tuple(f"{k}.png" for k in range(8))
-SURE = ExportOptions(min_conf=0.1)
+SURE = exporters_named("glb,ply,cameras", {"min_conf": 0.1})
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,13 +227,12 @@ def use_scene(root: Path, _path: Path) -> None:
     scene = load_scene(root)
     describe(scene)
     evaluate_or_refuse(scene, small_scene())
-    made = [root / f"made.{form}" for form in EXPORTERS]
+    made = root / "made"
     try:
-        all_of(*(partial(write, scene, path, SURE) for write, path in zip(EXPORTERS.values(), made)))
-        read_cameras(made[list(EXPORTERS).index("cameras")])
+        export_scene(scene, made, SURE)
+        read_cameras(made / "cameras.json")
     finally:
-        for path in made:
-            path.unlink(missing_ok=True)
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def evaluate_or_refuse(scene: Scene, truth: Scene) -> None:
@@ -250,7 +252,7 @@ def use_cameras(_root: Path, path: Path) -> None:
 
 
 def plys(folder: Path) -> list[Path]:
-    EXPORTERS["ply"](small_scene(), folder / "binary.ply", SURE)
+    export_scene(small_scene(), folder / "binary.ply", {"ply": SURE["ply"]})
     lines = ["ply", "format ascii 1.0", "element vertex 3", *(f"property float {axis}" for axis in "xyz")]
     lines += [*(f"property uchar {c}" for c in ("red", "green", "blue")), "end_header"]
     lines += [f"{k} {k + 1}.5 -1e-3 10 20 3{k}" for k in range(3)]
@@ -259,7 +261,7 @@ def plys(folder: Path) -> list[Path]:
 
 
 def glbs(folder: Path) -> list[Path]:
-    EXPORTERS["glb"](small_scene(), folder / "scene.glb", SURE)
+    export_scene(small_scene(), folder / "scene.glb", {"glb": SURE["glb"]})
     return [folder / "scene.glb"]
 
 

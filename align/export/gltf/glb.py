@@ -15,8 +15,8 @@ from PIL import Image
 from trimesh.visual.material import PBRMaterial
 from trimesh.visual.texture import TextureVisuals
 
-from align.export.frustum import IMAGE_FACES, IMAGE_UV, DrawnCameras, Frustum, frusta, scene_transform
-from align.export.pointmap_mesh import PointmapMesh
+from align.export.gltf.frustum import IMAGE_FACES, IMAGE_UV, DrawnCameras, Frustum, frusta, scene_transform
+from align.export.gltf.pointmap_mesh import PointmapMesh
 from align.points import PointCloud, finite_part
 from masks.disk.whole_file import write_whole
 from pairs.views.cameras import Cameras
