@@ -12,7 +12,7 @@ def looking_at_axis(tilt_deg: float, roll_deg: float = 0.0, pan_deg: float = 0.0
     """Return `cam_from_axis` (3, 3) of a camera at azimuth 0 that looks at the axis from `tilt` above."""
     level = np.array([[0.0, 1, 0], [0, 0, -1], [-1, 0, 0]])  # x right = +y, y down = -z, z forward = -x
     # The camera looks down by the tilt: it turns about its own x axis.
-    down = Rotation.from_euler("x", -tilt_deg, degrees=True).as_matrix()
+    down = Rotation.from_euler("x", tilt_deg, degrees=True).as_matrix()
     turn = Rotation.from_euler("zy", [roll_deg, pan_deg], degrees=True).as_matrix()
     return turn @ down @ level
 
