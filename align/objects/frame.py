@@ -64,6 +64,11 @@ def object_frame(scene: Scene, up: Up = "auto") -> ObjectFrame:
     return ObjectFrame(frame, warning("up", text))
 
 
+def upper_end(scene: Scene, axis: np.ndarray) -> float:
+    """Return 1 where an axis (3,) of the world points up, and -1 where it points down."""
+    return _end(scene.cameras, axis, np.median(_object_points(scene), axis=0))[0]
+
+
 def _object_points(scene: Scene) -> np.ndarray:
     """Return the surest points (N, 3) there are; where there are none, what the cameras look at."""
     for least in (DEFAULT_MIN_CONF, 0.0):
