@@ -14,7 +14,7 @@ from align.cli.main import main
 from align.demo.turntable import TurntableOptions, render_turntable
 from align.evaluation.camera_errors import evaluate
 from align.export.cameras_json import PhotoCamera, read_cameras
-from align.export.formats import photo_cameras
+from align.export.single_files import photo_cameras
 from align.scene import Scene
 from align.scene_folder import load_scene
 from masks.lens import Lens
