@@ -127,10 +127,13 @@ def _all_zooms(scene: Regrouping, fit: Fitter, options: SolveOptions) -> list[Zo
 
 
 def _zooms(model: MapperModel, positions: Sequence[int], one: CameraFit, each: CameraFit) -> Zooms:
-    alone = {camera.positions[0]: camera for camera in each.cameras}
-    mine = set(positions)
-    shared = sum(camera.cost for camera in one.cameras if mine.issuperset(camera.positions))
-    gain = 1 - sum(alone[k].cost for k in positions) / max(shared, np.finfo(float).tiny)
+    alone, mine = {camera.positions[0]: camera for camera in each.cameras}, set(positions)
+    shared = [camera for camera in one.cameras if mine.issuperset(camera.positions)]
+    cost, count = sum(camera.cost for camera in shared), sum(camera.observations for camera in shared)
+    # The lens of a single view with few observations may end before its rim: such a view gains nothing.
+    usual = {k: cost * alone[k].observations / count for k in positions}
+    left = sum(alone[k].cost if np.isfinite(alone[k].cost) else usual[k] for k in positions)
+    gain = 1 - left / max(cost, np.finfo(float).tiny)
     focal = np.array([alone[k].focal for k in positions])
     sigma = np.array([alone[k].sigma_focal for k in positions]) / focal
     return Zooms(tuple(model.placed[k] for k in positions), gain, focal, sigma)

@@ -116,6 +116,19 @@ def test_one_focal_pays_one_fit_and_nothing_else() -> None:
     assert len(jobs) == 1
 
 
+def test_a_view_whose_own_lens_does_not_reach_its_rim_gains_nothing() -> None:
+    case, best = turntable((TELE,) * 9)
+
+    def cut_short(job: FitJob) -> tuple[CameraFit, ...]:
+        one, each = fit(job)
+        first = replace(each.cameras[0], cost=np.nan)
+        return one, replace(each, cameras=(first, *each.cameras[1:]))
+
+    assert regrouped(case, best, no_mapper, cut_short, SolveOptions()).notices == ()
+    case, best = turntable(ALTERNATING, camera_stated=True)
+    assert len(regrouped(case, best, no_mapper, cut_short, SolveOptions()).notices) == 1
+
+
 def test_few_views_and_stated_intrinsics_are_left_alone() -> None:
     K = np.array([[800.0, 0, 319.5], [0, 800.0, 239.5], [0, 0, 1]])
     for case, best in (turntable(ALTERNATING[:4]), turntable(ALTERNATING, K=K)):
