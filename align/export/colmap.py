@@ -70,6 +70,7 @@ def write_colmap(
         elements = [pycolmap.TrackElement(int(model.image[o]) + 1, int(place_in_image[o])) for o in observed]
         colour = np.zeros(3, np.uint8) if colours is None else colours[p]
         written.add_point3D(xyz, pycolmap.Track(elements), colour)
+    written.update_point_3d_errors()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (written.write_text if text else written.write_binary)(folder)

@@ -64,6 +64,7 @@ def test_observations_are_where_the_written_pictures_show_the_points(
     read, _ = exported(scene, tmp_path, **({"undistorted": True} if undistorted else {}))
     assert len(read.points3D) == len(POINTS)
     assert all(point.track.length() == 4 for point in read.points3D.values())
+    assert max(point.error for point in read.points3D.values()) < 1e-6
     for image in read.images.values():
         for seen in image.points2D:
             at = image.project_point(read.points3D[seen.point3D_id].xyz)
