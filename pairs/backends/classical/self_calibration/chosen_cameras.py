@@ -69,9 +69,11 @@ def _task(evidence: Evidence, model: MapperModel, options: SolveOptions) -> Look
     starts = camera_starts(evidence.views, options.working_longest, None)
     fixed = frozenset(k for k, start in enumerate(starts) if start.fixed)
     counts = np.bincount(model.observed_by, minlength=len(model.placed))
+    # What isn't a photo as its file shows it could not be made anew once its lens is known.
+    made = {cameras[k] for k, v in enumerate(evidence.views) if v.grid is None or v.pixel_map.undistortion}
     of_camera = {
         camera: [k for k, view in enumerate(model.placed) if cameras[view] == camera]
-        for camera in sorted({cameras[view] for view in model.placed} - fixed)
+        for camera in sorted({cameras[view] for view in model.placed} - fixed - made)
     }
     asked = tuple(
         camera
