@@ -29,8 +29,8 @@ from masks.pixelmap import intrinsics_to_target
 from masks.progress import silent
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.solve import SceneSolve
-from pairs.backends.classical.sfm.solve_scene import MatchedViews, matched_views, scene_of
 from pairs.backends.classical.sfm.working_image import working_map
+from pairs.backends.classical.solve_scene import MatchedViews, matched_views, scene_of
 from pairs.backends.work import Work
 from pairs.engines.processes import Processes
 from pairs.prediction.store import PredictionStore

@@ -22,7 +22,7 @@ from pairs.backends.classical.keys import backend_version
 from pairs.backends.classical.options import DepthOptions, SolveOptions
 from pairs.backends.classical.pair_source import PairSource, load_matches, load_pair, pair_source
 from pairs.backends.classical.sfm.pair_features import feature_matches
-from pairs.backends.classical.sfm.solve_scene import solve_scene
+from pairs.backends.classical.solve_scene import solve_scene
 from pairs.backends.classical.stereo.depth_maps import dense_group
 from pairs.backends.protocol import BackendKind
 from pairs.backends.work import Work

@@ -56,7 +56,7 @@ def _made_anew(task: tuple[View, Undistortion]) -> tuple[View, float]:
     xy = ideal_from_photo(frame, np.stack([x[inside], y[inside]], axis=-1))
     # NaN, what the lens does not show, fails both.
     held = ((xy >= -0.5) & (xy <= np.array(frame.ideal_size) - 0.5)).all(-1)
-    return undistorted(view, frame), 1 - float(held.mean()) if len(held) else 0.0
+    return undistorted(view, frame), 1 - float(np.mean(held)) if len(xy) else 0.0
 
 
 def _ideal_solve(solve: SceneSolve, frames: dict[int, Undistortion]) -> SceneSolve:

@@ -144,7 +144,7 @@ def _undone(xy: np.ndarray, K: np.ndarray, lens: Lens | None) -> np.ndarray:
 def _verified(
     xy: Sequence[np.ndarray], matches: Mapping[Pair, np.ndarray], options: SolveOptions
 ) -> dict[Pair, VerifiedPair]:
-    shown = [np.isfinite(points).all(1) for points in xy]
+    shown = [np.isfinite(points.sum(1)) for points in xy]
     kept = {(a, b): m[shown[a][m[:, 0]] & shown[b][m[:, 1]]] for (a, b), m in matches.items()}
     return verify_pairs(xy, kept, options.verify_px, options.min_inliers)
 
