@@ -29,8 +29,8 @@ from masks.pixelmap import intrinsics_to_target
 from masks.progress import silent
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.solve import SceneSolve
-from pairs.backends.classical.sfm.solve_scene import MatchedViews, matched_views, scene_of
 from pairs.backends.classical.sfm.working_image import working_map
+from pairs.backends.classical.solve_scene import MatchedViews, matched_views, scene_of
 from pairs.backends.work import Work
 from pairs.engines.processes import Processes
 from pairs.prediction.store import PredictionStore
@@ -94,7 +94,7 @@ ROWS = (
     Row("demo", "barrel 3 %", k1(-0.151)),
     Row("demo", "barrel 8 %", k1(-0.401), 0.0, "k1", (0.075, 0.15, 0.12), 0.8),
     Row("demo", "pincushion 8 %", k1(0.401), 0.0, "k1", (0.075, 0.15, 0.12), 0.8),
-    Row("demo", "shifted", None, 0.03, "no lens", (0.925, 1.04, 0.115)),
+    Row("demo", "shifted", None, 0.03, "no lens", (0.95, 1.05, 0.115)),
     Row("templeSparseRing", "barrel 3 %", k1(-0.433)),
     Row("templeSparseRing", "barrel 8 %", k1(-1.156), 0.0, "no lens", (0.67, 1.59, 0.51)),
     Row("templeSparseRing", "pincushion 8 %", k1(1.156), 0.0, "k1, centre", (0.25, 0.65, 0.40)),
@@ -127,9 +127,14 @@ def shifted(mask: np.ndarray, down: float) -> np.ndarray:
     return cv2.warpAffine(mask.astype(np.uint8), move, mask.shape[::-1], flags=cv2.INTER_NEAREST) > 0
 
 
+def lens_of(solve: SceneSolve) -> Lens | None:
+    """Return the lens of the first placed view."""
+    return solve.lenses[0] if solve.lenses else None
+
+
 def state_of(solve: SceneSolve, views: tuple[View, ...]) -> str:
     """Return what was freed of the first placed view."""
-    lens, K = solve.lenses[0], solve.cameras.K[0]
+    lens, K = lens_of(solve), solve.cameras.K[0]
     size = views[solve.placed[0]].photo_size
     middle = np.allclose(K[:2, 2], (np.array(size) - 1) / 2, atol=1e-6)
     name = "no lens" if lens is None else ("k1", "k1 k2")[len(lens.coefficients) - 1]
@@ -147,7 +152,7 @@ def line_of(
     ate = 100 * found["ate"]
     K_true = truth[names[0]].K
     focal = 100 * (solve.cameras.K[0, 0, 0] / ((K_true[0, 0] + K_true[1, 1]) / 2) - 1)
-    state, lens = state_of(solve, views), solve.lenses[0]
+    state, lens = state_of(solve, views), lens_of(solve)
     down = row.shifted * truth[names[0]].height
     off_centre = np.linalg.norm(solve.cameras.K[0, :2, 2] - K_true[:2, 2] - (0, down))
     within = [

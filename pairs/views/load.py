@@ -239,11 +239,16 @@ def undistorted(view: View, frame: Undistortion) -> View:
         mask = Mask(remap_to_ideal(frame, mask.pixels), mask.source)
     pixel_map = grid_map(str(view.path), old.source_size, old.orientation, mask, view.grid, frame)
     key = _undistorted_key(view.photo_key, frame)
-    placed = replace(
-        view, pixel_map=pixel_map, mask=mask, photo_key=key, grid_key=digest(key, *grid_parts(pixel_map))
+    return replace(
+        view,
+        # All at once: the ideal picture's grid may have another shape.
+        image=image_to_target(pixel_map.ideal(), remap_to_ideal(frame, load_photo(view))),
+        pixel_map=pixel_map,
+        mask=mask,
+        photo_key=key,
+        grid_key=digest(key, *grid_parts(pixel_map)),
+        K=None if view.K is None else frame.K_ideal,
     )
-    image = image_to_target(pixel_map.ideal(), load_photo(placed))
-    return replace(placed, image=image, K=None if view.K is None else frame.K_ideal)
 
 
 def _undistorted_key(photo_key: str, frame: Undistortion) -> str:

@@ -16,13 +16,14 @@ from masks.notice import Notice, first_few, left_out, warning
 from masks.progress import Progress
 from pairs.backends.classical.covisibility import covisible_graph
 from pairs.backends.classical.feature_tracks import as_tracks, feature_tracks
+from pairs.backends.classical.ideal_views import ideal_views
 from pairs.backends.classical.induced_matches import LEAST_MATCHES
 from pairs.backends.classical.keys import backend_version
 from pairs.backends.classical.options import DepthOptions, SolveOptions
 from pairs.backends.classical.pair_source import PairSource, load_matches, load_pair, pair_source
 from pairs.backends.classical.sfm.camera_groups import with_solved_cameras
 from pairs.backends.classical.sfm.pair_features import feature_matches
-from pairs.backends.classical.sfm.solve_scene import solve_scene
+from pairs.backends.classical.solve_scene import solve_scene
 from pairs.backends.classical.stereo.depth_maps import dense_group
 from pairs.backends.protocol import BackendKind
 from pairs.backends.work import Work
@@ -69,14 +70,16 @@ class Classical:
         Placed views that no pair ties to another one serve as neighbours for the depth of the others, but are
         not handed on.
 
-        All pairs are cut from one scene, in one scale, when they are asked for. Their `cameras` are the
-        solved ones; their focal may lie beyond what a pointmap's focal estimate is clamped to, so an aligner
-        should take these K as known. Raises `ReconstructionError` when the photos do not give a scene,
-        `GraphError` when no pair of the graph lies in it.
+        Views whose lens was found come back on grids of their undistorted photos, so everything behind sees
+        pinholes. All pairs are cut from one scene, in one scale, when they are asked for. Their `cameras` are
+        the solved ones; their focal may lie beyond what a pointmap's focal estimate is clamped to, so an
+        aligner should take these K as known. Raises `ReconstructionError` when the photos do not give a
+        scene, `GraphError` when no pair of the graph lies in it.
         """
         with self.engine.start() as workers:
             work = Work(store, workers, progress)
             solve = solve_scene(views, graph, work, self.solve)
+            views, solve, undone = ideal_views(views, solve, work)
             edges, lost = placed_edges(
                 views, covisible_graph(solve, len(views)) if graph is None else graph, solve.placed
             )
@@ -87,7 +90,7 @@ class Classical:
         tracks = feature_tracks(placed, solve)
         source = pair_source(group, tracks, edges, self.depth.match_step, store)
         unmatched = _match_all(placed, source, progress)
-        notices = (*solve.notices, *lost, *unmeasured, *unmatched)
+        notices = (*solve.notices, *undone, *lost, *unmeasured, *unmatched)
         tied, renumbered = tied_views(edges)
         cameras = Cameras(group.cameras.K[list(tied)], group.cameras.cam_from_world[list(tied)])
         return Predictions(

@@ -69,9 +69,11 @@ def _task(evidence: Evidence, model: MapperModel, options: SolveOptions) -> Look
     starts = camera_starts(evidence.views, options.working_longest, None)
     fixed = frozenset(k for k, start in enumerate(starts) if start.fixed)
     counts = np.bincount(model.observed_by, minlength=len(model.placed))
+    # What isn't a photo as its file shows it could not be made anew once its lens is known.
+    made = {cameras[k] for k, v in enumerate(evidence.views) if v.grid is None or v.pixel_map.undistortion}
     of_camera = {
         camera: [k for k, view in enumerate(model.placed) if cameras[view] == camera]
-        for camera in sorted({cameras[view] for view in model.placed} - fixed)
+        for camera in sorted({cameras[view] for view in model.placed} - fixed - made)
     }
     asked = tuple(
         camera
@@ -142,7 +144,7 @@ def _undone(xy: np.ndarray, K: np.ndarray, lens: Lens | None) -> np.ndarray:
 def _verified(
     xy: Sequence[np.ndarray], matches: Mapping[Pair, np.ndarray], options: SolveOptions
 ) -> dict[Pair, VerifiedPair]:
-    shown = [np.isfinite(points).all(1) for points in xy]
+    shown = [np.isfinite(points.sum(1)) for points in xy]
     kept = {(a, b): m[shown[a][m[:, 0]] & shown[b][m[:, 1]]] for (a, b), m in matches.items()}
     return verify_pairs(xy, kept, options.verify_px, options.min_inliers)
 

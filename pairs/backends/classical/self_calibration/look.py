@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from pairs.backends.classical.self_calibration.camera_choice import CameraChoice, choose_camera
+import numpy as np
+
+from pairs.backends.classical.self_calibration.camera_choice import (
+    CENTRE_GAIN,
+    LENS_GAIN,
+    CameraChoice,
+    choose_camera,
+)
 from pairs.backends.classical.self_calibration.camera_fits import (
     CameraFit,
     FitJob,
@@ -17,7 +24,7 @@ from pairs.backends.classical.self_calibration.camera_fits import (
     fit_camera,
     fit_mixed,
 )
-from pairs.backends.classical.sfm.mapper import MapperModel
+from pairs.backends.classical.sfm.mapper import MapperModel, residuals
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,38 @@ def look(task: LookTask) -> Look:
         for camera in cameras
         if camera not in job.fixed
     }
+    if len(choices) > 1:
+        for camera in _unneeded(job, states):
+            states[camera] = FreeParameters()
+            choices[camera] = replace(
+                choices[camera],
+                free=FreeParameters(),
+                lens_refused="the other cameras' parameters explain it",
+            )
     wanted = set(states.values())
     if wanted == {FreeParameters()}:
         return Look(choices, None)
     same = len(wanted) == 1 and still.fixed == job.fixed
     return Look(choices, fits[wanted.pop()].model if same else fit_mixed(job, states))
+
+
+def _unneeded(job: FitJob, states: Mapping[int, FreeParameters]) -> list[int]:
+    """Return the cameras that keep their residuals when they alone free nothing: in the common fits a camera
+    gains as well when another one, which sees the same points, gets its lens.
+    """
+    whole = _costs(job, fit_mixed(job, states))
+    unneeded = []
+    for camera, free in states.items():
+        if free == FreeParameters():
+            continue
+        without = _costs(job, fit_mixed(job, {**states, camera: FreeParameters()}))
+        least = LENS_GAIN if free.coefficients else CENTRE_GAIN
+        if not whole[camera] <= (1 - least) * without[camera]:
+            unneeded.append(camera)
+    return unneeded
+
+
+def _costs(job: FitJob, model: MapperModel) -> np.ndarray:
+    """Return every camera's sum of squared residuals."""
+    camera = np.array([job.camera_of_view[view] for view in model.placed])[model.observed_by]
+    return np.bincount(camera, (residuals(model, job.xy) ** 2).sum(1))

@@ -140,11 +140,6 @@ def mask_shares(model: MapperModel, masks: Sequence[np.ndarray | None]) -> np.nd
     return shares
 
 
-def reprojection_errors(model: MapperModel, xy: Sequence[np.ndarray]) -> np.ndarray:
-    """Return (M,) the distance in working pixels of every observation from its projected scene point."""
-    return np.linalg.norm(residuals(model, xy), axis=1)
-
-
 def _share_inside(model: MapperModel, k: int, mask: np.ndarray) -> float:
     h, w = mask.shape
     square = np.ones((2 * _MASK_SLACK_PX + 1, 2 * _MASK_SLACK_PX + 1), np.uint8)
@@ -180,7 +175,8 @@ def _by_silhouettes(shares: np.ndarray, options: SolveOptions) -> Assessment:
 
 
 def _by_residuals(model: MapperModel, xy: Sequence[np.ndarray]) -> Assessment:
-    error = float(np.median(reprojection_errors(model, xy))) if model.num_observations else np.inf
+    errors = np.linalg.norm(residuals(model, xy), axis=1)
+    error = float(np.median(errors)) if len(errors) else np.inf
     track_length = np.bincount(model.observed_point, minlength=len(model.points))
     is_long = track_length[model.observed_point] >= min(_LONG_TRACK, len(model.placed))
     fewest = (

@@ -66,13 +66,13 @@ def hand_over(
     return SceneSolve(
         placed=model.placed,
         cameras=Cameras(K, model.cameras.cam_from_world),
-        # In normalised coordinates a lens is the same at every resolution.
-        lenses=model.lenses or (None,) * len(model.placed),
         points=model.points,
         observed_point=model.observed_point,
         observed_by=model.observed_by,
         observed_xy=xy,
         notices=tuple(notices),
+        # In normalised coordinates a lens is the same at every resolution.
+        lenses=model.lenses,
     )
 
 

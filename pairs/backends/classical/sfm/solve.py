@@ -39,14 +39,14 @@ class SceneSolve:
     """Indices of the placed views in the list that was given, ascending. P of them."""
     cameras: Cameras
     """Of the placed views; K in pixels of the upright photos."""
-    lenses: tuple[Lens | None, ...]
-    """Of the placed views; none is a pinhole."""
     points: np.ndarray  # (N, 3), world
     observed_point: np.ndarray  # (M,) int, which point
     observed_by: np.ndarray  # (M,) int, position in `placed`
     observed_xy: np.ndarray  # (M, 2), pixels of the upright photo
     notices: tuple[Notice, ...]
     """What was decided, retried and left out."""
+    lenses: tuple[Lens | None, ...] = ()
+    """Of the placed views' photos; none is a pinhole. Empty: all are."""
 
 
 def shared_points(solve: SceneSolve) -> np.ndarray:
