@@ -222,17 +222,17 @@ def _remapped(picture: np.ndarray, positions: Iterator[np.ndarray], fill: float)
     source = np.ascontiguousarray(picture.astype(np.float32) if boolean else picture)
     how = cv2.INTER_LINEAR if boolean else cv2.INTER_LANCZOS4
     h, w = source.shape[:2]
-    bands = []
+    bands: list[np.ndarray] = []
     for xy in positions:
         # NaN fails comparisons.
-        inside = ((xy >= -0.5) & (xy <= (w - 0.5, h - 0.5))).all(-1)
+        inside = np.all((xy >= -0.5) & (xy <= (w - 0.5, h - 0.5)), axis=-1)
         at = np.where(inside[..., None], xy, 0).astype(np.float32)
         # The picture's edge pixels go on beyond it: the outer half of a pixel belongs to it.
         band = cv2.remap(source, at[..., 0], at[..., 1], how, borderMode=cv2.BORDER_REPLICATE)
-        band = np.asarray(band >= 0.5) if boolean else band
         band[~inside] = fill
         bands.append(band)
-    return np.concatenate(bands)
+    whole = np.concatenate(bands)
+    return np.greater_equal(whole, 0.5) if boolean else whole
 
 
 def _bands(size: tuple[int, int], positions: Callable[[int, int], np.ndarray]) -> Iterator[np.ndarray]:

@@ -9,9 +9,11 @@ import pytest
 from stored_scene import small_scene
 
 from align.points import point_cloud
-from align.scene import points_of_view
+from align.scene import Scene, points_of_view
 from align.scene_folder import load_scene, save_scene
 from masks.errors import FormatError, OutputError
+from masks.lens import Lens, distort, ideal_frame, pixels_of
+from masks.pixelmap import intrinsics_to_target, to_target
 from pairs.views.cameras import Cameras
 
 
@@ -38,6 +40,42 @@ def test_equal_scenes_are_equal_files(tmp_path: Path) -> None:
 def test_cameras_at_the_photos_resolution() -> None:
     K = small_scene().at_original().K[0]
     np.testing.assert_allclose(K, [[20, 0, 11.5], [0, 20, 7.5], [0, 0, 1]])
+
+
+def with_a_lens(scene: Scene) -> Scene:
+    """Return the scene with pixel maps that undo a lens, of a focal that has grown by half since."""
+    K = np.array([[15.0, 0, 11.5], [0, 15.0, 8.0], [0, 0, 1]])
+    frame = ideal_frame(Lens("SIMPLE_RADIAL", (-0.1,)), K, (24, 17))
+    views = []
+    for view in scene.views:
+        pixel_map = replace(view.pixel_map, crop=(1, 1, 24, 16), undistortion=frame)
+        views.append(replace(view, pixel_map=pixel_map))
+    at_ideal = K * np.array([[1.5, 1, 1], [1, 1.5, 1], [1, 1, 1]])
+    at_ideal[:2, 2] += frame.offset
+    K_grid = intrinsics_to_target(views[0].pixel_map, at_ideal)
+    return replace(
+        scene, views=tuple(views), cameras=replace(scene.cameras, K=np.tile(K_grid, (len(views), 1, 1)))
+    )
+
+
+def test_a_lens_comes_back_and_asks_for_a_newer_format(tmp_path: Path) -> None:
+    scene = with_a_lens(small_scene())
+    save_scene(scene, tmp_path)
+    assert [view.pixel_map for view in load_scene(tmp_path).views] == [view.pixel_map for view in scene.views]
+    assert json.loads((tmp_path / "scene.json").read_text())["format"] == 2
+    save_scene(small_scene(), tmp_path)
+    assert json.loads((tmp_path / "scene.json").read_text())["format"] == 1
+    assert "undistortion" not in (tmp_path / "scene.json").read_text()
+
+
+def test_the_photos_camera_shows_a_point_where_the_grid_does() -> None:
+    scene = with_a_lens(small_scene())
+    view, K_grid = scene.views[0], scene.cameras.K[0]
+    K, lens = scene.at_original().K[0], scene.lenses[0]
+    assert lens is not None
+    ray = np.array([0.3, -0.2])
+    in_photo = pixels_of(K, distort(lens, ray))
+    np.testing.assert_allclose(to_target(view.pixel_map, in_photo), pixels_of(K_grid, ray), atol=1e-9)
 
 
 def test_points_lie_on_their_pixels_rays() -> None:

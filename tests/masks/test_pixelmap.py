@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from masks.lens import Lens, ideal_frame
 from masks.pixelmap import (
     PixelMap,
     fit_longest,
@@ -13,6 +14,7 @@ from masks.pixelmap import (
     image_to_target,
     intrinsics_to_source,
     intrinsics_to_target,
+    present,
     to_source,
     to_target,
 )
@@ -58,6 +60,46 @@ def test_intrinsics_and_points_agree(pixel_map: PixelMap, seed: int) -> None:
     np.testing.assert_allclose(
         intrinsics_to_source(pixel_map, intrinsics_to_target(pixel_map, K)), K, atol=1e-9
     )
+
+
+def with_lens(orientation: int) -> PixelMap:
+    source = (320, 240)
+    upright = identity(source, orientation).upright_size
+    K = np.array([[300.0, 0, upright[0] / 2 - 5], [0, 300.0, upright[1] / 2 + 3], [0, 0, 1]])
+    frame = ideal_frame(Lens("OPENCV", (-0.15, 0.05, 0.002, -0.003)), K, upright)
+    w, h = frame.ideal_size
+    return PixelMap(
+        source, orientation, (2, 1, w - 4, h - 3), (w // 2, h // 2), (1, 2, 3, 4), (2, 2, 2, 2), frame
+    )
+
+
+@given(st.integers(1, 8), st.integers(0, 2**32 - 1))
+def test_points_come_back_through_a_lens(orientation: int, seed: int) -> None:
+    xy = np.random.default_rng(seed).uniform(0, (319, 239), (20, 2))
+    pixel_map = with_lens(orientation)
+    np.testing.assert_allclose(to_source(pixel_map, to_target(pixel_map, xy)), xy, atol=1e-6)
+
+
+def test_a_picture_lands_where_its_points_land_through_a_lens() -> None:
+    x, y = np.meshgrid(np.arange(320), np.arange(240))
+    pixel_map = with_lens(6)
+    target = image_to_target(pixel_map, np.stack([x, y], -1).astype(np.float32))
+    seen = np.array([[20.0, 30], [60, 80], [90, 120]])
+    shown = to_source(pixel_map, seen)
+    found = np.array([target[int(v), int(u)] for u, v in seen])
+    # Half the size averages 2 x 2 pixels, over which the lens is straight.
+    np.testing.assert_allclose(found, shown, atol=0.05)
+
+
+def test_what_a_lens_does_not_show_is_absent() -> None:
+    pixel_map = with_lens(1)
+    inside = present(pixel_map)
+    w, h = pixel_map.target_size
+    assert inside.shape == (h, w)
+    assert inside[h // 2, w // 2]
+    assert not inside[:2].any()  # padding
+    everything = image_to_target(pixel_map, np.ones((240, 320), bool))
+    np.testing.assert_array_equal(everything, inside)
 
 
 @given(st.integers(1, 8), st.integers(3, 9), st.integers(3, 9))
