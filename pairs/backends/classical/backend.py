@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import networkx
 
@@ -18,6 +18,7 @@ from pairs.backends.classical.covisibility import covisible_graph
 from pairs.backends.classical.feature_tracks import feature_tracks
 from pairs.backends.classical.induced_matches import LEAST_MATCHES
 from pairs.backends.classical.keys import backend_version
+from pairs.backends.classical.known.solve_known import solve_known
 from pairs.backends.classical.options import DepthOptions, SolveOptions
 from pairs.backends.classical.pair_source import PairSource, load_matches, load_pair, pair_source
 from pairs.backends.classical.sfm.pair_features import feature_matches
@@ -68,20 +69,25 @@ class Classical:
         Placed views that no pair ties to another one serve as neighbours for the depth of the others, but are
         not handed on.
 
+        Poses that views state are compared with the matches, and then kept or improved, as the options say;
+        the other views are placed in their world.
+
         All pairs are cut from one scene, in one scale, when they are asked for. Their `cameras` are the
         solved ones; their focal may lie beyond what a pointmap's focal estimate is clamped to, so an aligner
         should take these K as known. Raises `ReconstructionError` when the photos do not give a scene,
-        `GraphError` when no pair of the graph lies in it.
+        `StatedCamerasError` when stated poses contradict them, `GraphError` when no pair of the graph lies in it.
         """
         with self.engine.start() as workers:
             work = Work(store, workers, progress)
-            solve = solve_scene(views, graph, work, self.solve)
+            stated = any(view.cam_from_world is not None for view in views)
+            solve = (solve_known if stated else solve_scene)(views, graph, work, self.solve)
             edges, lost = placed_edges(
                 views, covisible_graph(solve, len(views)) if graph is None else graph, solve.placed
             )
             # All placed views, also those that no pair ties: they are neighbours for the depth of others.
             group, unmeasured = dense_group(views, solve, work, self.depth)
-        placed = tuple(views[i] for i in solve.placed)
+        # Stated poses are in the cameras now, with those of the other views, in one world.
+        placed = tuple(replace(views[i], cam_from_world=None) for i in solve.placed)
         source = pair_source(group, feature_tracks(placed, solve), edges, self.depth.match_step, store)
         unmatched = _match_all(placed, source, progress)
         notices = (*solve.notices, *lost, *unmeasured, *unmatched)
@@ -90,6 +96,10 @@ class Classical:
         return Predictions(
             tuple(placed[p] for p in tied), renumbered, functools.partial(load_pair, source), cameras, notices
         )
+
+    def with_poses(self, fixed: bool) -> Classical:
+        """Return the backend that keeps stated poses as they are, or improves them by the matches."""
+        return replace(self, solve=replace(self.solve, fixed_poses=fixed))
 
     def match(self, a: View, b: View) -> tuple[Matches, tuple[Notice, ...]]:
         """Return the features of two views that agree with one epipolar geometry."""

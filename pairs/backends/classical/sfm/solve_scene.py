@@ -67,7 +67,7 @@ def solve_scene(
             f"{len(views)} usable photo: depth needs at least two. Add photos of the same object from "
             "other sides."
         )
-    key = _solve_key(views, graph, options)
+    key = solve_key(views, graph, options)
     # A finished solve needs no mapper, so it goes on where there is no wheel of it.
     return work.store.get_or_make(
         SOLVE_KIND, key, lambda: solve_to_arrays(_solved(views, graph, work, options)), solve_from_arrays
@@ -77,18 +77,8 @@ def solve_scene(
 def _solved(
     views: Sequence[View], graph: networkx.Graph | None, work: Work, options: SolveOptions
 ) -> SceneSolve:
-    require_mapper()
-    masks = tuple(working_mask(view, options.working_longest) for view in views)
-    notices = _empty_mask_notices(views, masks)
-    features = _features(views, work, options)
-    _require_texture(views, features, options)
-    pairs = _candidates(views, features, work.progress, options)
-    matches = _matches(views, pairs, work, options)
-    with single_threaded():
-        verified = _verified(views, features, matches, work.progress, options)
-    evidence = Evidence(
-        tuple(views), tuple(f.xy for f in features), masks, verified.pairs, _graph_pairs(graph)
-    )
+    seen = photo_evidence(views, graph, work, options)
+    evidence = seen.evidence
     work.progress("scene", 0, 0)
     attempts = run_attempts(
         evidence,
@@ -97,22 +87,55 @@ def _solved(
         lambda done: work.progress("scene", done, 0),
     )
     best = require_enough(evidence, attempts, best_attempt(attempts))
-    return hand_over(
-        evidence,
-        best,
-        (*notices, *verified.notices, *scene_notices(evidence, attempts, best, options)),
-        options,
+    notices = (*seen.notices, *scene_notices(evidence, attempts, best, options))
+    return hand_over(evidence, best, notices, options)
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoEvidence:
+    """What photos say before any camera is placed."""
+
+    evidence: Evidence
+    matches: dict[Pair, np.ndarray]  # (M, 2) int each
+    """All matches of every pair that was tried, verified or not."""
+    notices: tuple[Notice, ...]
+
+
+def photo_evidence(
+    views: Sequence[View],
+    graph: networkx.Graph | None,
+    work: Work,
+    options: SolveOptions,
+    also: Sequence[Pair] = (),
+) -> PhotoEvidence:
+    """Find features, match the promising pairs and some others `also`, and verify them.
+
+    Raises `ReconstructionError` or `MaskError` when the photos do not say enough.
+    """
+    require_mapper()
+    masks = tuple(working_mask(view, options.working_longest) for view in views)
+    notices = _empty_mask_notices(views, masks)
+    features = _features(views, work, options)
+    _require_texture(views, features, options)
+    pairs = sorted({*_candidates(views, features, work.progress, options), *also})
+    matches = _matches(views, pairs, work, options)
+    with single_threaded():
+        verified = _verified(views, features, matches, work.progress, options)
+    evidence = Evidence(
+        tuple(views), tuple(f.xy for f in features), masks, verified.pairs, _graph_pairs(graph)
     )
+    return PhotoEvidence(evidence, verified.matches, (*notices, *verified.notices))
 
 
-def _solve_key(views: Sequence[View], graph: networkx.Graph | None, options: SolveOptions) -> str:
+def solve_key(views: Sequence[View], graph: networkx.Graph | None, options: SolveOptions) -> str:
+    """Return the store's key of a solve: all that it is made of."""
     known = [
         [
             view.name,
             photo_key(view),
             view.camera,
             view.focal_exif,
-            None if view.K is None else np.asarray(view.K).tolist(),
+            *(None if stated is None else stated.tolist() for stated in (view.K, view.cam_from_world)),
         ]
         for view in views
     ]
@@ -191,6 +214,7 @@ def _matches(
 class _Verified:
     """Verified pairs and what the report must say of them."""
 
+    matches: dict[Pair, np.ndarray]
     pairs: dict[Pair, VerifiedPair]
     notices: list[Notice]
 
@@ -223,7 +247,7 @@ def _verified(
     pairs = verify_pairs(xy, matches, options.verify_px, options.min_inliers)
     progress("verification", len(matches), len(matches))
     _require_pairs(views, matches, pairs, stationary, options)
-    return _Verified(pairs, notices)
+    return _Verified(matches, pairs, notices)
 
 
 def _stationary_notice(stationary: StationaryReport) -> Notice:
