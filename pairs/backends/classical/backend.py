@@ -75,7 +75,8 @@ class Classical:
         All pairs are cut from one scene, in one scale, when they are asked for. Their `cameras` are the
         solved ones; their focal may lie beyond what a pointmap's focal estimate is clamped to, so an aligner
         should take these K as known. Raises `ReconstructionError` when the photos do not give a scene,
-        `StatedCamerasError` when stated poses contradict them, `GraphError` when no pair of the graph lies in it.
+        `StatedCamerasError` when stated poses contradict them, `GraphError` when no pair of
+        the graph lies in it.
         """
         with self.engine.start() as workers:
             work = Work(store, workers, progress)

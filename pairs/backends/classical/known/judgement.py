@@ -49,10 +49,13 @@ class Judgement:
     """Positions of single views whose pose contradicts those of the others, and what to do about it."""
 
 
-def judge(evidence: MatchEvidence, poses: Poses, names: Sequence[str], most_px: float) -> Judgement:
+def judge(
+    evidence: MatchEvidence, poses: Poses, names: Sequence[str], most_px: float, rough: bool = False
+) -> Judgement:
     """Compare stated poses of G views with their verified matches; `names` are those of the views.
 
-    Poses are believed to leave the matches no more than `most_px` away.
+    Poses are believed to leave the matches no more than `most_px` away. `rough`: intrinsics are guesses, so
+    that small differences between views accuse nobody.
     """
     misfit = evidence.misfits(poses)
     off = evidence.middle(misfit)
@@ -64,7 +67,7 @@ def judge(evidence: MatchEvidence, poses: Poses, names: Sequence[str], most_px: 
     usual = max(_TIMES_USUAL * evidence.middle(misfit, _BEST_SHARE), _LEAST_LIMIT_PX)
     # Noise alone puts a seventh of the pairs beyond twice the median, and hardly any beyond four times.
     sure = most_px if off > most_px else max(most_px, _CLEARLY * off)
-    for limit in dict.fromkeys((min(usual, most_px), sure)):
+    for limit in (sure,) if rough else dict.fromkeys((min(usual, most_px), sure)):
         parts = agreeing_views(evidence.pair, evidence.weight, misfit <= limit, np.ones(len(names), bool))
         if parts[0].sum() > 1 and parts[1].any():
             readings = _readings_of_part(evidence, poses, *parts, most_px)

@@ -134,7 +134,8 @@ def _compared(
             factors += [factor / finer, factor * finer]
             found, starts = at(factors)
     names = [views[view].name for view in chosen]
-    judgement = judge(found, poses, names, _most_px(found, options.fixed_poses))
+    rough = len(factors) > 1
+    judgement = judge(found, poses, names, _most_px(found, options.fixed_poses and not rough), rough)
     doubted = {chosen[k]: text for k, text in judgement.doubted.items()}
     return (
         starts[found.best_focal(poses)],
@@ -203,11 +204,14 @@ def _model_at(
         evidence.xy,
         starts,
         cameras,
-        _pairs_at(seen, stated, [starts[camera].K for camera in cameras]) if fixed else evidence.pairs,
+        _pairs_at(seen, stated, [starts[camera].K for camera in cameras])
+        if fixed and all(start.fixed for start in starts)
+        else evidence.pairs,
         options.seed,
         cam_from_world=stated,
         fixed=fixed,
-        start_px=max(2.0, _SLACK * judgement.distance_px) if not fixed else 2.0,
+        # Where everything is stated, nothing can come nearer.
+        start_px=0.0 if fixed and all(start.fixed for start in starts) else _SLACK * judgement.distance_px,
         centre_sigma=_CENTRE_SIGMA * _usual_distance(stated),
     )
     model = solve_apart(job, work.workers, run_known_mapper) if len(stated) > 1 else None
