@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
+from align.imports.any_file import read_cameras_of
 from align.pipeline import reconstruct
 from align.presets import DEPTHS, preset_for, preset_named, with_fixed_poses
 from align.scene import Scene
@@ -39,6 +40,10 @@ class Reconstruct:
     """Which side of a mask is the object; auto: the side that touches the border less."""
     mask_erode: Annotated[int, tyro.conf.arg(metavar="PX")] = 0
     """Shrink every mask by so many photo pixels, for masks that bleed into the background."""
+    calibration: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Intrinsics and lens of the photos, where they are known: cameras.json, a COLMAP model or its
+    cameras.txt, a transforms.json of nerfstudio, or a calibration of OpenCV or ROS (YAML, XML). They stay as
+    they are, and everything sees the photos without their distortion."""
     backend: str = "classical"
     """What looks at the photos: classical needs no weights and no download. Networks: mast3r and dust3r see
     pairs; vggt sees all photos together
@@ -111,6 +116,7 @@ class Reconstruct:
         require_writable(self.out, "--out")
         if self.store is not None:
             _require_store(self.store)
+        calibration = None if self.calibration is None else read_cameras_of(self.calibration)
         display("opening the backend", 0, 1)
         backend = self._backend()
         preset = preset_named(preset_for(self.aligner, self.preset))
@@ -125,6 +131,7 @@ class Reconstruct:
             load=LoadOptions(
                 polarity=self.mask_polarity,
                 erode_px=self.mask_erode,
+                calibration=calibration,
                 grid=grid if self.longest is None else replace(grid, longest=self.longest),
             ),
             store=self.store or self.out / "store",

@@ -19,6 +19,7 @@ _OTHERWISE = {
 _ALIKE = {
     "backend",
     "batch",
+    "calibration",
     "crop",
     "depth",
     "device",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from masks.errors import FormatError
 from masks.lens import Lens
 from masks.notice import Notice
 from masks.pixelmap import PixelMap, identity, intrinsics_to_target
@@ -54,7 +55,9 @@ def turned(camera: ImportedCamera, orientation: int) -> ImportedCamera:
     if pose is not None and orientation in _ROTATIONS:
         pose = np.block([[axes @ pose[:3, :3], (axes @ pose[:3, 3])[:, None]], [np.eye(4)[3:]]])
     elif pose is not None:
-        raise ValueError(f"{camera.place}: a mirrored photo has no rigid camera")
+        raise FormatError(
+            f"{camera.place}: the photo's EXIF mirrors it, and no camera is posed so. Save it unmirrored."
+        )
     K = intrinsics_to_target(turn, camera.K)
     return replace(camera, size=turn.upright_size, K=K, lens=lens, cam_from_world=pose)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -18,9 +18,11 @@ from masks.load import PhotoShape, Polarity, load_masks, mask_from_alpha
 from masks.mask import Mask
 from masks.notice import Notice, first_few, info, warning
 from masks.pixelmap import image_to_target
+from pairs.views.calibration import calibrated, camera_ids_of, frame_of, lens_notices
 from pairs.views.digest import digest
 from pairs.views.exif_camera import camera_id, exif_focal
 from pairs.views.grid import GridOptions, grid_map
+from pairs.views.imported_camera import ImportedCamera, ImportedCameras
 from pairs.views.photos import load_photo
 from pairs.views.view import View, grid_parts
 
@@ -34,6 +36,9 @@ class LoadOptions:
     erode_px: int = 0
     """Photo pixels taken off the rim of every mask."""
     grid: GridOptions = field(default_factory=GridOptions)
+    calibration: ImportedCameras | None = None
+    """Intrinsics and lens of every photo, where they are known: they stay as stated, and everything behind
+    sees the photos without their distortion. What `align.imports.read_cameras_of` reads."""
 
 
 def load_views(
@@ -47,7 +52,8 @@ def load_views(
     `masks` is a folder of masks; "auto": those beside the photos or in their alpha channels, if there are
     any; "none": everything in the photos counts.
     Returns the usable views in natural order of file names, or in the order given, and notices about
-    everything that was decided or left out. Raises `ImageError` and `MaskError` naming the file at fault.
+    everything that was decided or left out. Raises `ImageError`, `MaskError` and `FormatError` naming the
+    file at fault.
     """
     options = options or LoadOptions()
     paths = list_photos([Path(p) for p in ([photos] if isinstance(photos, (str, Path)) else photos)])
@@ -57,23 +63,39 @@ def load_views(
             "sides."
         )
     facts = [probe_image(path) for path in paths]
+    cameras, remarks = _calibrated(facts, options.calibration)
     found = None
     if masks != "none":
-        found = _views_with_mask_files(facts, masks, options) or _views_with_alpha(facts, options)
-    views, notices = found or _views_without_masks(facts, masks, options)
+        found = _views_with_mask_files(facts, masks, options, cameras)
+        found = found or _views_with_alpha(facts, options, cameras)
+    views, notices = found or _views_without_masks(facts, masks, options, cameras)
     if len(views) < fewest:
         raise MaskError(
             f"{views[0].name}: only this view has a usable mask. Paint the object in at least two photos."
         )
-    return tuple(views), (*notices, *_photo_notices(views))
+    if cameras:
+        ids = camera_ids_of([cameras[view.name] for view in views])
+        views = [replace(view, camera=camera) for view, camera in zip(views, ids)]
+    return tuple(views), (*remarks, *notices, *_photo_notices(views))
 
 
 # Photos are decoded one at a time, and once: only their grids and the bits of their masks stay in memory.
 _Found = tuple[list[View], tuple[Notice, ...]]
+_Cameras = Mapping[str, ImportedCamera]
+"""Those of the upright photos, by the photos' names; empty without a calibration."""
+
+
+def _calibrated(
+    facts: Sequence[ImageFacts], stated: ImportedCameras | None
+) -> tuple[_Cameras, tuple[Notice, ...]]:
+    if stated is None:
+        return {}, ()
+    cameras, notices = calibrated(facts, stated)
+    return {fact.path.name: camera for fact, camera in zip(facts, cameras)}, notices
 
 
 def _views_with_mask_files(
-    facts: Sequence[ImageFacts], masks_of: Path | str, options: LoadOptions
+    facts: Sequence[ImageFacts], masks_of: Path | str, options: LoadOptions, cameras: _Cameras
 ) -> _Found | None:
     """Return the views by masks of a folder, or beside the photos ("auto"); none where there are none.
 
@@ -99,15 +121,16 @@ def _views_with_mask_files(
     loaded, remarks = load_masks([file for file in files if file], shapes, options.polarity)
     masks = [erode(mask, options.erode_px) for mask in loaded]
     usable, more = check_masks([path.name for path in paths], masks)
+    lost = lens_notices(cameras, {path.name: mask for path, mask, use in zip(paths, masks, usable) if use})
     views = [
-        view_of(fact, open_image(fact.path), mask, options.grid)
+        view_of(fact, open_image(fact.path), mask, options.grid, cameras.get(fact.path.name))
         for fact, mask, use in zip(facts, masks, usable)
         if use
     ]
-    return views, (*notices, *remarks, *more)
+    return views, (*notices, *remarks, *more, *lost)
 
 
-def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions) -> _Found | None:
+def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions, cameras: _Cameras) -> _Found | None:
     """Return the views by the photos' alpha channels; none where no channel tells anything apart."""
     views: list[View] = []
     masks: list[Mask] = []
@@ -118,7 +141,7 @@ def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions) -> _Fou
             continue
         varying = varying or bool(np.ptp(picture.alpha) > 0)
         masks.append(erode(mask_from_alpha(picture.alpha, fact.orientation), options.erode_px))
-        views.append(view_of(fact, picture, masks[-1], options.grid))
+        views.append(view_of(fact, picture, masks[-1], options.grid, cameras.get(fact.path.name)))
     if not varying:
         return None
     if len(views) < len(facts):
@@ -128,14 +151,21 @@ def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions) -> _Fou
             "`masks=none`."
         )
     usable, remarks = check_masks([view.name for view in views], masks)
+    lost = lens_notices(cameras, {view.name: mask for view, mask, use in zip(views, masks, usable) if use})
     used = info("masks", "the photos' alpha channels are used as masks (`masks=none` to ignore them).")
-    return [view for view, use in zip(views, usable) if use], (used, *remarks)
+    return [view for view, use in zip(views, usable) if use], (used, *remarks, *lost)
 
 
-def _views_without_masks(facts: Sequence[ImageFacts], masks_of: Path | str, options: LoadOptions) -> _Found:
-    views = [view_of(fact, open_image(fact.path), None, options.grid) for fact in facts]
+def _views_without_masks(
+    facts: Sequence[ImageFacts], masks_of: Path | str, options: LoadOptions, cameras: _Cameras
+) -> _Found:
+    lost = lens_notices(cameras, {fact.path.name: None for fact in facts})
+    views = [
+        view_of(fact, open_image(fact.path), None, options.grid, cameras.get(fact.path.name))
+        for fact in facts
+    ]
     text = "no masks: everything in the photos counts. An object on a turntable needs them (`masks` DIR)."
-    return views, () if masks_of == "none" else (info("masks", text),)
+    return views, lost if masks_of == "none" else (info("masks", text), *lost)
 
 
 def _require_all(paths: Sequence[Path], files: Sequence[Path | None], folder: Path) -> None:
@@ -148,11 +178,25 @@ def _require_all(paths: Sequence[Path], files: Sequence[Path | None], folder: Pa
         )
 
 
-def view_of(fact: ImageFacts, picture: Picture, mask: Mask | None, grid: GridOptions) -> View:
-    """Return the view of one decoded photo with its mask, named after its file."""
-    pixel_map = grid_map(str(fact.path), fact.size, fact.orientation, mask, grid)
+def view_of(
+    fact: ImageFacts,
+    picture: Picture,
+    mask: Mask | None,
+    grid: GridOptions,
+    stated: ImportedCamera | None = None,
+) -> View:
+    """Return the view of one decoded photo with its mask, named after its file; of the ideal picture, where
+    a camera with a lens is stated for the upright photo.
+    """
     camera, focal = camera_id(fact), exif_focal(fact)
     content = digest(picture.content, fact.orientation, mask.bits if mask else "whole", camera, focal)
+    K = None if stated is None else stated.K
+    frame = None if stated is None else frame_of(stated)
+    if frame is not None:
+        K = frame.K_ideal
+        content = _undistorted_key(content, frame)
+        mask = None if mask is None else Mask(remap_to_ideal(frame, mask.pixels), mask.source)
+    pixel_map = grid_map(str(fact.path), fact.size, fact.orientation, mask, grid, frame)
     return View(
         name=fact.path.name,
         # A caller may change the current folder while it works.
@@ -164,6 +208,7 @@ def view_of(fact: ImageFacts, picture: Picture, mask: Mask | None, grid: GridOpt
         photo_key=content,
         file_digest=picture.content,
         camera=camera,
+        K=K,
         grid=grid,
         focal_exif=focal,
     )
@@ -181,12 +226,16 @@ def undistorted(view: View, frame: Undistortion) -> View:
     if mask is not None:
         mask = Mask(remap_to_ideal(frame, mask.pixels), mask.source)
     pixel_map = grid_map(str(view.path), old.source_size, old.orientation, mask, view.grid, frame)
-    key = digest(view.photo_key, json.dumps(asdict(frame)))
+    key = _undistorted_key(view.photo_key, frame)
     placed = replace(
         view, pixel_map=pixel_map, mask=mask, photo_key=key, grid_key=digest(key, *grid_parts(pixel_map))
     )
     image = image_to_target(pixel_map.ideal(), load_photo(placed))
     return replace(placed, image=image, K=None if view.K is None else frame.K_ideal)
+
+
+def _undistorted_key(photo_key: str, frame: Undistortion) -> str:
+    return digest(photo_key, json.dumps(asdict(frame)))
 
 
 def _photo_notices(views: Sequence[View]) -> list[Notice]:
