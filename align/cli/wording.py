@@ -11,6 +11,7 @@ import re
 _OTHERWISE = {
     "polarity": "--mask-polarity",
     "erode_px": "--mask-erode",
+    "known_poses": "--known-poses",
     "max_frames": "--max-frames",
     "min_conf": "--min-conf",
     "scene_photos": "--scene-photos",

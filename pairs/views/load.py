@@ -23,6 +23,7 @@ from pairs.views.digest import digest
 from pairs.views.exif_camera import camera_id, exif_focal
 from pairs.views.grid import GridOptions, grid_map
 from pairs.views.imported_camera import ImportedCamera, ImportedCameras
+from pairs.views.known_poses import posed_cameras
 from pairs.views.photos import load_photo
 from pairs.views.view import View, grid_parts
 
@@ -39,6 +40,8 @@ class LoadOptions:
     calibration: ImportedCameras | None = None
     """Intrinsics and lens of every photo, where they are known: they stay as stated, and everything behind
     sees the photos without their distortion. What `align.imports.read_cameras_of` reads."""
+    known_poses: ImportedCameras | None = None
+    """Poses of photos, of all or some; their intrinsics hold where no calibration is given."""
 
 
 def load_views(
@@ -63,7 +66,7 @@ def load_views(
             "sides."
         )
     facts = [probe_image(path) for path in paths]
-    cameras, remarks = _calibrated(facts, options.calibration)
+    cameras, poses, remarks = _stated_cameras(facts, options)
     found = None
     if masks != "none":
         found = _views_with_mask_files(facts, masks, options, cameras)
@@ -74,8 +77,11 @@ def load_views(
             f"{views[0].name}: only this view has a usable mask. Paint the object in at least two photos."
         )
     if cameras:
-        ids = camera_ids_of([cameras[view.name] for view in views])
-        views = [replace(view, camera=camera) for view, camera in zip(views, ids)]
+        ids = camera_ids_of([cameras[view.name] for view in views if view.name in cameras])
+        named = dict(zip([view.name for view in views if view.name in cameras], ids))
+        views = [replace(view, camera=named.get(view.name, view.camera)) for view in views]
+    if poses:
+        views = [replace(view, cam_from_world=poses.get(view.name)) for view in views]
     return tuple(views), (*remarks, *notices, *_photo_notices(views))
 
 
@@ -85,13 +91,23 @@ _Cameras = Mapping[str, ImportedCamera]
 """Those of the upright photos, by the photos' names; empty without a calibration."""
 
 
-def _calibrated(
-    facts: Sequence[ImageFacts], stated: ImportedCameras | None
-) -> tuple[_Cameras, tuple[Notice, ...]]:
-    if stated is None:
-        return {}, ()
-    cameras, notices = calibrated(facts, stated)
-    return {fact.path.name: camera for fact, camera in zip(facts, cameras)}, notices
+def _stated_cameras(
+    facts: Sequence[ImageFacts], options: LoadOptions
+) -> tuple[_Cameras, Mapping[str, np.ndarray], tuple[Notice, ...]]:
+    """Return the intrinsics and the poses (4, 4) that are stated, each by the photos' names."""
+    cameras: _Cameras = {}
+    poses: dict[str, np.ndarray] = {}
+    notices: tuple[Notice, ...] = ()
+    if options.known_poses is not None:
+        cameras, notices = posed_cameras(facts, options.known_poses)
+        for name, camera in cameras.items():
+            if camera.cam_from_world is not None:
+                poses[name] = camera.cam_from_world
+    if options.calibration is not None:
+        stated, remarks = calibrated(facts, options.calibration)
+        cameras = {fact.path.name: camera for fact, camera in zip(facts, stated)}
+        notices = (*notices, *remarks)
+    return cameras, poses, notices
 
 
 def _views_with_mask_files(

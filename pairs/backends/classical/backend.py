@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import networkx
+import numpy as np
 
 from masks.errors import GraphError
 from masks.notice import Notice, first_few, left_out, warning
@@ -18,7 +19,7 @@ from pairs.backends.classical.covisibility import covisible_graph
 from pairs.backends.classical.feature_tracks import feature_tracks
 from pairs.backends.classical.induced_matches import LEAST_MATCHES
 from pairs.backends.classical.keys import backend_version
-from pairs.backends.classical.known.solve_known import solve_known
+from pairs.backends.classical.known.solve_known import pose_distances, solve_known
 from pairs.backends.classical.options import DepthOptions, SolveOptions
 from pairs.backends.classical.pair_source import PairSource, load_matches, load_pair, pair_source
 from pairs.backends.classical.sfm.pair_features import feature_matches
@@ -101,6 +102,19 @@ class Classical:
     def with_poses(self, fixed: bool) -> Classical:
         """Return the backend that keeps stated poses as they are, or improves them by the matches."""
         return replace(self, solve=replace(self.solve, fixed_poses=fixed))
+
+    def pose_distances(
+        self,
+        views: Sequence[View],
+        senses: Sequence[Mapping[int, np.ndarray]],
+        store: PredictionStore,
+        progress: Progress,
+    ) -> tuple[float, ...]:
+        """Return how far the photos' matches lie from where poses (4, 4), by view, put them: for each of
+        several senses of the same poses, in working pixels.
+        """
+        with self.engine.start() as workers:
+            return pose_distances(views, senses, Work(store, workers, progress), self.solve)
 
     def match(self, a: View, b: View) -> tuple[Matches, tuple[Notice, ...]]:
         """Return the features of two views that agree with one epipolar geometry."""

@@ -47,6 +47,8 @@ class Judgement:
     """Why they cannot be meant, as sentences; empty when they can."""
     doubted: Mapping[int, str] = field(default_factory=dict)
     """Positions of single views whose pose contradicts those of the others, and what to do about it."""
+    read_as: str = ""
+    """The one convention in which all poses fit, by its words; empty where there is none."""
 
 
 def judge(
@@ -63,7 +65,9 @@ def judge(
         readings = _fitting(evidence, readings_of(poses), off, most_px)
         orders = [] if readings else _fitting(evidence, _other_orders(poses), off, most_px)
         if readings or orders:
-            return Judgement(off, f"{_contradiction(evidence, off, names)} {_cause(readings)}")
+            text = f"{_contradiction(evidence, off, names)} {_cause(readings)}"
+            reading = the_one(readings) if readings else None
+            return Judgement(off, text, read_as=reading.words if reading is not None else "")
     usual = max(_TIMES_USUAL * evidence.middle(misfit, _BEST_SHARE), _LEAST_LIMIT_PX)
     # Noise alone puts a seventh of the pairs beyond twice the median, and hardly any beyond four times.
     sure = most_px if off > most_px else max(most_px, _CLEARLY * off)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import networkx
 import numpy as np
@@ -89,27 +89,34 @@ def _solved(
     evidence, names = seen.evidence, [view.name for view in views]
     starts, judgement, notices = _compared(seen, stated, options)
     if judgement.fault:
-        raise StatedCamerasError(judgement.fault)
+        raise StatedCamerasError(judgement.fault, judgement.read_as)
     stated, doubts = _without_doubted(stated, judgement, names, options.fixed_poses)
     work.progress("scene", 0, 0)
     model = _model_at(seen, stated, starts, judgement, work, options)
     model = _in_their_world(model, stated, options.fixed_poses, names)
     attempt = _assessed(model, evidence, starts, options)
     attempt = require_enough(evidence, (attempt,), attempt)
-    notices = [*seen.notices, *notices, *doubts, _scale_notice(model)]
+    notices = [*seen.notices, *notices, *doubts, _scale_notice(model, len(stated))]
     return hand_over(
         evidence, attempt, (*notices, *scene_notices(evidence, (attempt,), attempt, options)), options
     )
 
 
-def _compared(
-    seen: PhotoEvidence, stated: Mapping[int, np.ndarray], options: SolveOptions
-) -> tuple[tuple[CameraStart, ...], Judgement, list[Notice]]:
-    """Return the cameras that suit the stated poses best, what the matches say of these, and what the report
-    says of that.
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What matches say of poses, and with which cameras."""
+
+    evidence: MatchEvidence
+    starts: tuple[CameraStart, ...]
+    rough: bool
+    """Focals were looked for."""
+
+
+def _asked(seen: PhotoEvidence, chosen: Sequence[int], poses: Poses, options: SolveOptions) -> _Asked:
+    """Return the evidence about some views, with the focals that suit their poses best where none is
+    stated.
     """
-    views, chosen = seen.evidence.views, sorted(stated)
-    poses = _poses_of([stated[view] for view in chosen])
+    views = seen.evidence.views
     cameras = camera_of_view(views, options.working_longest)
 
     def at(factors: Sequence[float | None]) -> tuple[MatchEvidence, list[tuple[CameraStart, ...]]]:
@@ -118,30 +125,57 @@ def _compared(
         return match_evidence(seen.evidence.xy, seen.evidence.pairs, chosen, K), starts
 
     factors: list[float | None] = [None]
-    if any(views[view].K is None for view in chosen):
+    rough = any(views[view].K is None for view in chosen)
+    found, starts = at([None, *_FACTORS] if rough else factors)
+    if rough and len(found.pair):
         factors += _FACTORS
-    found, starts = at(factors)
-    if not len(found.pair):
-        text = (
-            "not compared with the photos: no two photos with poses have enough matches. Look at the scene "
-            "before use."
-        )
-        return starts[0], Judgement(0.0), [warning("known poses", text)]
-    if len(factors) > 1:
         for finer in _FINER:
             best = found.best_focal(poses)
             factor = factors[best] or starts[best][0].K[0, 0] / max(starts[best][0].size)
             factors += [factor / finer, factor * finer]
             found, starts = at(factors)
-    names = [views[view].name for view in chosen]
-    rough = len(factors) > 1
-    judgement = judge(found, poses, names, _most_px(found, options.fixed_poses and not rough), rough)
+    best = found.best_focal(poses) if len(found.pair) else 0
+    return _Asked(found, starts[best], rough)
+
+
+def _compared(
+    seen: PhotoEvidence, stated: Mapping[int, np.ndarray], options: SolveOptions
+) -> tuple[tuple[CameraStart, ...], Judgement, list[Notice]]:
+    """Return the cameras that suit the stated poses best, what the matches say of these, and what the report
+    says of that.
+    """
+    chosen = sorted(stated)
+    poses = _poses_of([stated[view] for view in chosen])
+    asked = _asked(seen, chosen, poses, options)
+    if not len(asked.evidence.pair):
+        text = (
+            "not compared with the photos: no two photos with poses have enough matches. Look at the scene "
+            "before use."
+        )
+        return asked.starts, Judgement(0.0), [warning("known poses", text)]
+    names = [seen.evidence.views[view].name for view in chosen]
+    most_px = _most_px(asked.evidence, options.fixed_poses and not asked.rough)
+    judgement = judge(asked.evidence, poses, names, most_px, asked.rough)
     doubted = {chosen[k]: text for k, text in judgement.doubted.items()}
-    return (
-        starts[found.best_focal(poses)],
-        replace(judgement, doubted=doubted),
-        [_distance_notice(judgement, len(found.pair), options.fixed_poses)],
-    )
+    notice = _distance_notice(judgement, len(asked.evidence.pair), options.fixed_poses)
+    return asked.starts, replace(judgement, doubted=doubted), [notice]
+
+
+def pose_distances(
+    views: Sequence[View], senses: Sequence[Mapping[int, np.ndarray]], work: Work, options: SolveOptions
+) -> tuple[float, ...]:
+    """Return how far the matches of views lie from where poses (4, 4), by view, put them, in working pixels:
+    for each of several senses of the same poses. Infinite where nothing can be compared.
+    """
+    seen = photo_evidence(views, None, work, options)
+    distances = []
+    for stated in senses:
+        chosen = sorted(stated)
+        poses = _poses_of([stated[view] for view in chosen])
+        evidence = _asked(seen, chosen, poses, options).evidence
+        far = not len(evidence.pair)
+        distances.append(np.inf if far else evidence.middle(evidence.misfits(poses)))
+    return tuple(distances)
 
 
 def _poses_of(matrices: Sequence[np.ndarray]) -> Poses:
@@ -327,9 +361,12 @@ def _assessed(
     return Attempt("known poses", f"{kept}, points triangulated at them", model, found)
 
 
-def _scale_notice(model: MapperModel) -> Notice:
+def _scale_notice(model: MapperModel, poses: int) -> Notice:
     """Say in which unit the scene is, by the distance of the object."""
     distance = _object_distance(model)
+    if poses == 1:
+        text = "one pose sets place and turn of the world, but no scale: it is arbitrary. State a second one."
+        return warning("known poses", text)
     text = f"world and scale are those of the known poses: the object is {distance:.3g} units away."
     small, large = _ODD_DISTANCE
     if distance > large:
