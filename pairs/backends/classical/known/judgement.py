@@ -31,6 +31,8 @@ _CLEARLY = 4.0
 _TIMES_USUAL, _BEST_SHARE, _LEAST_LIMIT_PX = 6.0, 0.15, 2.0
 """A pair is off when it is so many times worse than the best ones: a seventh of all pairs is right even
 where half of the views are wrong."""
+_LEAST_SHARE = 0.4
+"""Of the views; fewer agree with one another by chance, and accuse nobody."""
 _MOST_ORDERS = 100
 """Views up to which every order of one after the other is tried."""
 
@@ -76,14 +78,15 @@ def judge(
         if parts[0].sum() > 1 and parts[1].any():
             readings = _readings_of_part(evidence, poses, *parts, most_px)
             # Below the limit only what explains the difference accuses: the rest may be noise.
-            if readings or limit == sure:
+            clear = limit == sure and parts[0].sum() >= _LEAST_SHARE * len(names)
+            if readings or clear:
                 return _judged_parts(*parts, readings, off, names)
     if off <= most_px:
         return Judgement(off)
     return Judgement(
         off,
         f"{_contradiction(evidence, off, names)} No usual convention and no other order explains them: they "
-        "are poses of other photos, or far less accurate than needed.",
+        "are poses of other photos, or far less accurate than needed: `poses=soft` allows for a degree or two.",
     )
 
 
