@@ -78,15 +78,15 @@ def judge(
         if parts[0].sum() > 1 and parts[1].any():
             readings = _readings_of_part(evidence, poses, *parts, most_px)
             # Below the limit only what explains the difference accuses: the rest may be noise.
-            clear = limit == sure and parts[0].sum() >= _LEAST_SHARE * len(names)
-            if readings or clear:
+            by_chance = off > most_px and parts[0].sum() < _LEAST_SHARE * len(names)
+            if readings or (limit == sure and not by_chance):
                 return _judged_parts(*parts, readings, off, names)
     if off <= most_px:
         return Judgement(off)
     return Judgement(
         off,
         f"{_contradiction(evidence, off, names)} No usual convention and no other order explains them: they "
-        "are poses of other photos, or far less accurate than needed: `poses=soft` allows for a degree or two.",
+        "are poses of other photos, or far less accurate than needed (`poses=soft` allows for a degree).",
     )
 
 
