@@ -51,7 +51,7 @@ def reconstruct(
     `backend` says what looks at the photos: a name, or what `pairs.make_backend` returns. `graph` says which
     pairs are aligned: an object such as `pairs.Window(3)`, or its text ("window:3"); none: the backend
     chooses. `preset` is a name of `align.PRESETS`, or a `Preset`. `load` says on which grid photos and masks
-    are read.
+    are read, and what is known of their cameras.
 
     `known_poses` names poses of all photos or some (docs/known_poses.md): a COLMAP model, a transforms.json,
     a cameras.json, a poses_bounds.npy, or "sidecars" beside the photos. `poses` says what becomes of poses,
@@ -114,7 +114,8 @@ def _scene(
         scene = group_scene(predictions, preset.depth, progress)
     else:
         scene = align_predictions(predictions, preset, progress)
-    report = Report((*notices, *scene.report.notices, *_not_heard(preset, predictions)), scene.report.figures)
+    unheard = _not_heard(preset, predictions)
+    report = Report((*notices, *scene.report.notices, *unheard), scene.report.figures)
     return replace(scene, inputs=tuple(path.name for path in paths), report=report)
 
 
@@ -123,7 +124,21 @@ def _leaves_nothing_to_align(predictions: Predictions) -> bool:
 
 
 def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
-    """Return a warning when a preset was chosen that could change nothing."""
+    """Return warnings when a preset was chosen, or intrinsics stated, that could change nothing."""
+    return (*_preset_not_heard(preset, predictions), *_intrinsics_not_heard(predictions))
+
+
+def _intrinsics_not_heard(predictions: Predictions) -> tuple[Notice, ...]:
+    if not _leaves_nothing_to_align(predictions) or all(view.K is None for view in predictions.views):
+        return ()
+    text = (
+        "its K is not used: nothing was aligned, since the cameras of this backend are taken as they are. "
+        "Only the distortion is undone. Choose another backend, such as vggt-tracks."
+    )
+    return (warning("calibration", text),)
+
+
+def _preset_not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
     if _leaves_nothing_to_align(predictions) and replace(preset, depth=None) != PRESETS["pointloom"]:
         return (
             warning(

@@ -44,6 +44,11 @@ class Reconstruct:
     """Intrinsics and lens of the photos, where they are known: cameras.json, a COLMAP model or its
     cameras.txt, a transforms.json of nerfstudio, or a calibration of OpenCV or ROS (YAML, XML). They stay as
     they are, and everything sees the photos without their distortion."""
+    cameras: Annotated[str, tyro.conf.arg(metavar="exif|one|folder|each|FILE")] = "exif"
+    """Which photos share a camera, and so a focal; photos of different sizes never do. exif (default): those
+    of one body, lens and zoom by EXIF; where it says nothing, those of one folder, and the solve checks that
+    one focal explains them. one: all; folder: those of one folder; each: none; FILE: a text file with lines
+    "name group", one a photo."""
     backend: str = "classical"
     """What looks at the photos: classical needs no weights and no download. Networks: mast3r and dust3r see
     pairs; vggt sees all photos together
@@ -138,6 +143,7 @@ class Reconstruct:
                 polarity=self.mask_polarity,
                 erode_px=self.mask_erode,
                 calibration=calibration,
+                cameras=self.cameras,
                 grid=grid if self.longest is None else replace(grid, longest=self.longest),
             ),
             store=self.store or self.out / "store",

@@ -21,6 +21,7 @@ _ALIKE = {
     "backend",
     "batch",
     "calibration",
+    "cameras",
     "crop",
     "depth",
     "device",

@@ -63,10 +63,7 @@ def _camera(path: Path, document: Mapping[str, Any], frame: object, index: int) 
     if not isinstance(name, str) or not name.strip("./"):
         raise FormatError(f"{where}: file_path is {shown(name)}. Give the photo's file.")
     where = f"{where} ({name[-80:]})"
-    values = {key: frame[key] for key in (*_INTRINSICS, "camera_angle_x", "camera_angle_y") if key in frame}
-    values |= {
-        key: document[key] for key in (*_INTRINSICS, "camera_angle_x", "camera_angle_y") if key in document
-    }
+    values = {key: holder[key] for holder in (frame, document) for key in _INTRINSICS if key in holder}
     size = _size(path, values, name, where)
     K = _intrinsics(values, size, where)
     holder = document if any(key in document for key in _OF_LENS) else frame

@@ -49,7 +49,11 @@ def calibrated(
         sizes = " to ".join(f"{w}x{h}" for w, h in (chosen[scaled[0]].size, fitted[scaled[0]].size))
         names = first_few([facts[k].path.name for k in scaled])
         notices.append(info("calibration", f"scaled from {sizes}, the size of {names}."))
-    return tuple(fitted), (*stated.notices, *notices)
+    lenses = "with" if any(camera.lens for camera in fitted) else "without"
+    count = len(set(camera_ids_of(fitted)))
+    several = f"{count} cameras" if count > 1 else "1 camera"
+    text = f"K of all photos from the {stated.kind} {stated.source}, {lenses} distortion: {several}."
+    return tuple(fitted), (info("calibration", text), *stated.notices, *notices)
 
 
 def camera_ids_of(cameras: Sequence[ImportedCamera]) -> tuple[str, ...]:

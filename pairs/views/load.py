@@ -19,8 +19,9 @@ from masks.mask import Mask
 from masks.notice import Notice, first_few, info, warning
 from masks.pixelmap import image_to_target
 from pairs.views.calibration import calibrated, camera_ids_of, frame_of, lens_notices
+from pairs.views.camera_ids import camera_ids
 from pairs.views.digest import digest
-from pairs.views.exif_camera import camera_id, exif_focal
+from pairs.views.exif_camera import camera_id, exif_focal, size_before_crop
 from pairs.views.grid import GridOptions, grid_map
 from pairs.views.imported_camera import ImportedCamera, ImportedCameras
 from pairs.views.known_poses import posed_cameras
@@ -42,6 +43,10 @@ class LoadOptions:
     sees the photos without their distortion. What `align.imports.read_cameras_of` reads."""
     known_poses: ImportedCameras | None = None
     """Poses of photos, of all or some; their intrinsics hold where no calibration is given."""
+    cameras: Path | str = "exif"
+    """Which photos share a camera, and so a focal; photos of different sizes never do. "exif": those of one
+    body, lens and zoom by EXIF, else of one folder; "one": all; "folder": those of one folder; "each": none;
+    a text file with lines `name group`, one a photo."""
 
 
 def load_views(
@@ -67,6 +72,8 @@ def load_views(
         )
     facts = [probe_image(path) for path in paths]
     cameras, poses, remarks = _stated_cameras(facts, options)
+    ids = dict(zip((path.name for path in paths), camera_ids(facts, options.cameras)))
+    ids |= dict(zip(cameras, camera_ids_of(tuple(cameras.values()))))
     found = None
     if masks != "none":
         found = _views_with_mask_files(facts, masks, options, cameras)
@@ -76,13 +83,20 @@ def load_views(
         raise MaskError(
             f"{views[0].name}: only this view has a usable mask. Paint the object in at least two photos."
         )
-    if cameras:
-        ids = camera_ids_of([cameras[view.name] for view in views if view.name in cameras])
-        named = dict(zip([view.name for view in views if view.name in cameras], ids))
-        views = [replace(view, camera=named.get(view.name, view.camera)) for view in views]
-    if poses:
-        views = [replace(view, cam_from_world=poses.get(view.name)) for view in views]
-    return tuple(views), (*remarks, *notices, *_photo_notices(views))
+    # Not part of the keys above: what was found on the photos serves whatever cameras they have.
+    grouped = options.cameras != "exif"
+    views = [
+        replace(
+            view,
+            camera=ids[view.name],
+            camera_stated=grouped or view.name in cameras,
+            cam_from_world=poses.get(view.name),
+        )
+        for view in views
+    ]
+    # The principal point of a crop is known where it is stated.
+    crops = _crop_notices([fact for fact in facts if fact.path.name not in cameras])
+    return tuple(views), (*remarks, *notices, *_photo_notices(views), *crops)
 
 
 # Photos are decoded one at a time, and once: only their grids and the bits of their masks stay in memory.
@@ -106,6 +120,11 @@ def _stated_cameras(
     if options.calibration is not None:
         stated, remarks = calibrated(facts, options.calibration)
         cameras = {fact.path.name: camera for fact, camera in zip(facts, stated)}
+        if options.cameras != "exif":
+            text = (
+                f"`cameras={options.cameras}` is not used: the calibration says which photos share a camera."
+            )
+            notices = (*notices, info("calibration", text))
         notices = (*notices, *remarks)
     return cameras, poses, notices
 
@@ -252,6 +271,18 @@ def undistorted(view: View, frame: Undistortion) -> View:
 
 def _undistorted_key(photo_key: str, frame: Undistortion) -> str:
     return digest(photo_key, json.dumps(asdict(frame)))
+
+
+def _crop_notices(facts: Sequence[ImageFacts]) -> list[Notice]:
+    whole = {fact.path.name: size for fact in facts if (size := size_before_crop(fact)) is not None}
+    if not whole:
+        return []
+    w, h = next(iter(whole.values()))
+    text = (
+        f"{first_few(list(whole))}: cropped, as EXIF tells ({w}x{h} when it was taken), so the principal "
+        "point need not lie in the middle. Give the photos as they were taken where there are any."
+    )
+    return [warning("photos", text)]
 
 
 def _photo_notices(views: Sequence[View]) -> list[Notice]:

@@ -22,6 +22,7 @@ from pairs.backends.classical.keys import backend_version
 from pairs.backends.classical.known.solve_known import pose_distances, solve_known
 from pairs.backends.classical.options import DepthOptions, SolveOptions
 from pairs.backends.classical.pair_source import PairSource, load_matches, load_pair, pair_source
+from pairs.backends.classical.sfm.camera_groups import with_solved_cameras
 from pairs.backends.classical.sfm.pair_features import feature_matches
 from pairs.backends.classical.sfm.solve_scene import solve_scene
 from pairs.backends.classical.stereo.depth_maps import dense_group
@@ -90,6 +91,8 @@ class Classical:
             group, unmeasured = dense_group(views, solve, work, self.depth)
         # Stated poses are in the cameras now, with those of the other views, in one world.
         placed = tuple(replace(views[i], cam_from_world=None) for i in solve.placed)
+        # The aligner and the exports tie cameras by their id.
+        placed = with_solved_cameras(placed, solve.cameras.K)
         source = pair_source(group, feature_tracks(placed, solve), edges, self.depth.match_step, store)
         unmatched = _match_all(placed, source, progress)
         notices = (*solve.notices, *lost, *unmeasured, *unmatched)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,18 +12,19 @@ import pytest
 from PIL import ExifTags, Image
 
 from masks.errors import FormatError
-from masks.image_file import probe_image
+from masks.image_file import ImageFacts, probe_image
 from masks.lens import Lens, ideal_frame, remap_to_photo
 from masks.notice import Level, Notice
 from masks.pixelmap import present
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.features import features_of
 from pairs.backends.dust3r.images import NetworkGrid, network_input, on_network_grid
+from pairs.backends.vggt.images import VggtGrid, on_vggt_grid, vggt_input
 from pairs.views.calibration import calibrated
 from pairs.views.imported_camera import ImportedCamera, ImportedCameras
 from pairs.views.load import LoadOptions, load_views
 from pairs.views.photos import load_photo
-from pairs.views.view import grid_K, grid_mask
+from pairs.views.view import View, grid_mask
 
 K = np.array([[300.0, 0, 162.0], [0, 302.0, 118.0], [0, 0, 1]])
 BARREL = Lens("OPENCV", (-0.2, 0.03, 0.002, -0.001))
@@ -51,7 +53,9 @@ def write(folder: Path, name: str, size: tuple[int, int] = (320, 240), orientati
     return folder / name
 
 
-def facts(folder: Path, *names: str, size: tuple[int, int] = (320, 240), orientation: int = 1) -> list:
+def facts(
+    folder: Path, *names: str, size: tuple[int, int] = (320, 240), orientation: int = 1
+) -> list[ImageFacts]:
     return [probe_image(write(folder, name, size, orientation)) for name in names]
 
 
@@ -66,14 +70,14 @@ def test_cameras_are_found_by_name_and_lose_their_poses(tmp_path: Path) -> None:
     )
     assert [found.file for found in cameras] == ["a.png", "x/b.png"]
     assert all(found.cam_from_world is None for found in cameras)
-    assert texts(notices) == "of no photo here: 1, 2, 3 and 2 more."
+    assert texts(notices).endswith("without distortion: 2 cameras. of no photo here: 1, 2, 3 and 2 more.")
 
 
 def test_one_camera_is_for_all_photos_of_its_size(tmp_path: Path) -> None:
     small = facts(tmp_path, "a.png", size=(160, 120)) + facts(tmp_path, "b.png")
     cameras, notices = calibrated(small, stated(camera(), camera(size=(160, 120)), camera(size=(50, 50))))
     assert [found.size for found in cameras] == [(160, 120), (320, 240)]
-    assert not notices
+    assert texts(notices) == "K of all photos from the cameras.json lens.json, without distortion: 2 cameras."
 
 
 def test_a_photo_made_smaller_scales_the_calibration_by_the_half_pixel_law(tmp_path: Path) -> None:
@@ -81,7 +85,7 @@ def test_a_photo_made_smaller_scales_the_calibration_by_the_half_pixel_law(tmp_p
     (found,), notices = calibrated(facts(tmp_path, "a.png", size=(161, 120)), stated(camera()))
     np.testing.assert_allclose(found.K[0, 2], (162.0 + 0.5) * 161 / 320 - 0.5)
     np.testing.assert_allclose(found.K[1], [0, 151, (118.0 + 0.5) / 2 - 0.5])
-    assert texts(notices) == "scaled from 320x240 to 161x120, the size of a.png."
+    assert texts(notices).endswith("1 camera. scaled from 320x240 to 161x120, the size of a.png.")
 
 
 def test_a_calibration_of_the_stored_file_is_turned_as_exif_turns_the_photo(tmp_path: Path) -> None:
@@ -92,7 +96,7 @@ def test_a_calibration_of_the_stored_file_is_turned_as_exif_turns_the_photo(tmp_
     # Orientation 6 shows the file's left edge on top: x of the upright photo is 239 - y of the file.
     np.testing.assert_allclose(found.K, [[302, 0, 239 - 118], [0, 300, 162], [0, 0, 1]])
     assert found.lens == Lens("OPENCV", (0, 0, 0.02, -0.01))
-    assert not notices
+    assert "scaled" not in texts(notices)
 
 
 @pytest.mark.parametrize(
@@ -153,20 +157,32 @@ def test_views_show_the_photos_without_their_distortion(tmp_path: Path) -> None:
         assert np.abs(load_photo(view)[inside].astype(int) - ideal[inside]).max() <= 6
 
 
-def test_a_network_sees_the_picture_without_its_distortion(tmp_path: Path) -> None:
+def pair_images(views: Sequence[View]) -> np.ndarray:
+    """Return what a pair network sees of the first view (3, H, W)."""
+    return network_input(on_network_grid(views[0], NetworkGrid(size=64)))[0].numpy()
+
+
+def vggt_images(views: Sequence[View]) -> np.ndarray:
+    """Return what VGGT sees of the first view (3, H, W)."""
+    return vggt_input(on_vggt_grid(views, VggtGrid(size=56)))[0].numpy() * 2 - 1
+
+
+@pytest.mark.parametrize("images_of", [pair_images, vggt_images])
+def test_networks_see_the_picture_without_its_distortion(
+    tmp_path: Path, images_of: Callable[[Sequence[View]], np.ndarray]
+) -> None:
     ideals = distorted(tmp_path)
-    view = on_network_grid(loaded(tmp_path)[0][0], NetworkGrid(size=64))
     (tmp_path / "straight").mkdir()
-    Image.fromarray(ideals[0]).save(tmp_path / "straight" / "a.png")
-    Image.fromarray(ideals[1]).save(tmp_path / "straight" / "b.png")
-    straight = on_network_grid(load_views(tmp_path / "straight", "none")[0][0], NetworkGrid(size=64))
-    bent = on_network_grid(load_views(tmp_path, "none")[0][0], NetworkGrid(size=64))
-    seen, wanted, unaware = (network_input(each)[0].numpy() for each in (view, straight, bent))
-    inside = cv2.erode(grid_mask(view).astype(np.uint8), np.ones((9, 9))) > 0
-    assert inside.mean() > 0.6
-    assert np.abs(seen - wanted)[:, inside].max() < 0.05
-    assert np.abs(unaware[:, :48, :64] - wanted[:, :48, :64]).max() > 0.3
-    assert grid_K(view) is not None
+    for name, ideal in zip(("a.png", "b.png"), ideals):
+        Image.fromarray(ideal).save(tmp_path / "straight" / name)
+    seen = images_of(loaded(tmp_path)[0])
+    wanted = images_of(load_views(tmp_path / "straight", "none")[0])
+    unaware = images_of(load_views(tmp_path, "none")[0])
+    # The absent rim is black in the one picture and not in the other; filters spread it a little.
+    middle = np.s_[:, 10:-10, 14:-14]
+    assert seen.shape == wanted.shape
+    assert np.abs(seen - wanted)[middle].max() < 0.05
+    assert np.abs(unaware - wanted)[middle].max() > 0.15
 
 
 def test_what_no_photo_pixel_feeds_is_no_object_and_has_no_features(tmp_path: Path) -> None:
@@ -175,8 +191,10 @@ def test_what_no_photo_pixel_feeds_is_no_object_and_has_no_features(tmp_path: Pa
     shown = present(view.pixel_map)
     assert not shown.all()
     np.testing.assert_array_equal(grid_mask(view), shown)
-    xy = features_of(view, SolveOptions()).xy
-    near = cv2.erode(present(view.pixel_map.to_ideal()).astype(np.uint8), np.ones((3, 3)))
+    options = SolveOptions()
+    xy = features_of(view, options).xy
+    away = np.ones((2 * options.mask_inset_px - 1,) * 2, np.uint8)
+    near = cv2.erode(present(view.pixel_map.to_ideal()).astype(np.uint8), away)
     assert len(xy) > 20
     assert near[tuple(np.round(xy[:, ::-1]).astype(int).T)].all()
 

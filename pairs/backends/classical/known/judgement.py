@@ -136,7 +136,8 @@ def _readings_of_part(
     evidence: MatchEvidence, poses: Poses, confirmed: np.ndarray, doubted: np.ndarray, most_px: float
 ) -> list[tuple[float, PoseReading]]:
     """Return in which readings of the doubted views' poses (G,) bool all agree."""
-    mine = doubted[evidence.pair].any(1) & (confirmed | doubted)[evidence.pair].all(1)
+    asked = confirmed | doubted
+    mine = np.asarray(doubted[evidence.pair].any(1) & asked[evidence.pair].all(1))
     of_doubted = evidence.among(mine)
     mixed = [
         (reading, (np.where(doubted[:, None, None], R, poses[0]), np.where(doubted[:, None], t, poses[1])))

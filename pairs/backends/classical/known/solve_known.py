@@ -352,8 +352,8 @@ def _assessed(
     stated.
     """
     cameras = camera_of_view(evidence.views, options.working_longest)
-    fixed = [starts[camera].fixed for camera in cameras]
-    found = assess(model, evidence.xy, evidence.masks, fixed, options)
+    of_views = [starts[camera] for camera in cameras]
+    found = assess(model, evidence.xy, evidence.masks, of_views, options)
     if found.verdict is Verdict.REJECTED:
         doubtful = Verdict.DOUBTFUL if found.mask_share is not None else Verdict.UNCHECKED
         found = replace(found, verdict=doubtful)

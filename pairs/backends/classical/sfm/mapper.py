@@ -18,6 +18,7 @@ import numpy as np
 
 from masks.disk.temporary_folder import temporary_folder
 from masks.errors import MissingExtraError, OutputError, SolverError
+from masks.lens import Lens, distort, pixels_of
 from pairs.backends.classical.sfm.matching import Pair
 from pairs.backends.classical.sfm.verification import VerifiedPair, shift_fundamental
 from pairs.engines.engines import Workers
@@ -26,7 +27,7 @@ from pairs.views.cameras import Cameras
 if TYPE_CHECKING:
     import pycolmap
 
-_HALF_PIXEL = 0.5
+HALF_PIXEL = 0.5
 """COLMAP's origin is the corner of the first pixel, ours its centre."""
 _EMPTY_DATABASE = 1_000_000
 """Bytes, generously: its tables alone take a fifth of that."""
@@ -86,11 +87,44 @@ class MapperModel:
     observed_point: np.ndarray  # (M,) int32
     observed_by: np.ndarray  # (M,) int32, position in `placed`
     observed_feature: np.ndarray  # (M,) int32, key point of that view
+    lenses: tuple[Lens | None, ...] = ()
+    """Of the placed views; none is a pinhole. Empty: all are."""
 
     @property
     def num_observations(self) -> int:
         """How often scene points are seen."""
         return len(self.observed_point)
+
+
+def lens_of(model: MapperModel, position: int) -> Lens | None:
+    """Return the lens of a placed view; none for a pinhole."""
+    return model.lenses[position] if model.lenses else None
+
+
+def seen_at(model: MapperModel, position: int, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the working pixels (N, 2) at which a placed view sees world points (N, 3), and their depths
+    (N,); NaN where its lens shows nothing. A point behind the camera has pixels, too.
+    """
+    pose, lens = model.cameras.cam_from_world[position], lens_of(model, position)
+    in_cam = points @ pose[:3, :3].T + pose[:3, 3]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at = in_cam[:, :2] / in_cam[:, 2:]
+        if lens is not None:
+            shown = np.linalg.norm(at, axis=1) <= lens.valid_radius
+            at = np.where(shown[:, None], distort(lens, at), np.nan)
+    return pixels_of(model.cameras.K[position], at), in_cam[:, 2]
+
+
+def residuals(model: MapperModel, xy: Sequence[np.ndarray]) -> np.ndarray:
+    """Return (M, 2) how far every scene point projects from its key point, in working pixels; `xy` are the
+    key points of all views.
+    """
+    off = np.empty((model.num_observations, 2))
+    for position, view in enumerate(model.placed):
+        mine = model.observed_by == position
+        at, _ = seen_at(model, position, model.points[model.observed_point[mine]])
+        off[mine] = at - xy[view][model.observed_feature[mine]]
+    return off
 
 
 def require_mapper() -> None:
@@ -183,7 +217,7 @@ def _write_cameras(database: pycolmap.Database, job: MapperJob) -> list[int]:
     ids = []
     for start in job.cameras:
         w, h = start.size
-        cx, cy = start.K[0, 2] + _HALF_PIXEL, start.K[1, 2] + _HALF_PIXEL
+        cx, cy = start.K[0, 2] + HALF_PIXEL, start.K[1, 2] + HALF_PIXEL
         # A stated K may have two focals; a solved camera has one, since its pixels are square.
         if start.fixed:
             camera = pycolmap.Camera(
@@ -210,12 +244,12 @@ def _write_views(database: pycolmap.Database, job: MapperJob, camera_ids: Sequen
         frame.add_data_id(image.data_id)
         database.write_frame(frame, use_frame_id=True)
         # COLMAP's database numbers images from 1.
-        database.write_keypoints(view + 1, (xy + _HALF_PIXEL).astype(np.float32))
+        database.write_keypoints(view + 1, (xy + HALF_PIXEL).astype(np.float32))
     for (a, b), pair in job.pairs.items():
         indices = pair.indices.astype(np.uint32)
         geometry = pycolmap.TwoViewGeometry()
         geometry.config = pycolmap.TwoViewGeometryConfiguration.UNCALIBRATED.value
-        geometry.F = shift_fundamental(pair.F, _HALF_PIXEL)
+        geometry.F = shift_fundamental(pair.F, HALF_PIXEL)
         geometry.inlier_matches = indices
         database.write_matches(a + 1, b + 1, indices)
         database.write_two_view_geometry(a + 1, b + 1, geometry)
@@ -264,7 +298,7 @@ def read_model(model: pycolmap.Reconstruction) -> MapperModel:
     for k, image_id in enumerate(ids):
         image = model.image(image_id)
         K[k] = model.camera(image.camera_id).calibration_matrix()
-        K[k, :2, 2] -= _HALF_PIXEL
+        K[k, :2, 2] -= HALF_PIXEL
         cam_from_world[k, :3] = image.cam_from_world().matrix()
     points, observations = [], []
     # In the order of ids: that of the table inside is an accident, and everything after this must be the same
