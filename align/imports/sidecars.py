@@ -67,11 +67,13 @@ def _angles(path: Path) -> tuple[float, float, float]:
     document: Any = read_json(path, _REMEDY)
     if not isinstance(document, dict):
         raise FormatError(f"{path}: is {shown(document)}. {_REMEDY}")
-    values = [document.get(key) for key in _KEYS]
-    for key, value in zip(_KEYS, values):
-        if type(value) not in (int, float) or not np.isfinite(value):
+    numbers = []
+    for key in _KEYS:
+        value = document.get(key)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not np.isfinite(value):
             raise FormatError(f"{path}: {key} is {shown(value)}. {_REMEDY}")
-    azimuth, elevation, radius = (float(value) for value in values)
+        numbers.append(float(value))
+    azimuth, elevation, radius = numbers
     if abs(elevation) >= 90 or radius <= 0:
         raise FormatError(
             f"{path}: an elevation of {elevation:g} degrees and a radius of {radius:g}. Elevations lie "
