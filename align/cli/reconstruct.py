@@ -13,7 +13,7 @@ from align.export.originals import PhotoSource
 from align.export.photo_sources import write_sources
 from align.imports.any_file import read_cameras_of
 from align.pipeline import reconstruct
-from align.presets import DEPTHS, preset_for, preset_named, with_fixed_poses
+from align.presets import DEPTHS, preset_for, preset_named
 from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
 from masks.errors import OutputError, UserError
@@ -88,9 +88,13 @@ class Reconstruct:
     preset: str = "auto"
     """Settings of the aligner. auto: pointloom, mast3r or dense, by --aligner; others are the published
     ones: mast3r-function, mast3r-2024; dust3r, dust3r-demo, dust3r-modular, dust3r-pair (two photos)."""
-    poses: Literal["soft", "frozen"] = "soft"
-    """What the aligner does with camera poses of the backend, if it has any. soft: it improves them; frozen:
-    they stay."""
+    known_poses: Annotated[Path | None, tyro.conf.arg(metavar="MODEL|sidecars")] = None
+    """Poses of all photos or some, in whose world and scale the scene will be: a COLMAP model (text or
+    binary), a transforms.json, a cameras.json, LLFF's poses_bounds.npy, or sidecars (a.json beside a.jpg with
+    azimuth_deg, elevation_deg, radius). They are compared with the photos first."""
+    poses: Literal["soft", "frozen"] | None = None
+    """What becomes of camera poses. frozen: they stay to the bit; soft: they are improved. Default: frozen
+    for known poses, soft for those of the backend, if it has any."""
     depth: Literal["aligned", "tsdf", "matches"] = "aligned"
     """Where depths come from once the cameras stand. aligned: from the aligner; tsdf: the same, moved to
     where the surfaces of all views agree;
@@ -140,7 +144,9 @@ class Reconstruct:
             self.masks,
             backend=backend,
             graph=None if self.graph == "auto" else self.graph,
-            preset=preset if self.poses == "soft" else with_fixed_poses(preset),
+            preset=preset,
+            known_poses=self.known_poses,
+            poses=self.poses,
             load=LoadOptions(
                 polarity=self.mask_polarity,
                 erode_px=self.mask_erode,

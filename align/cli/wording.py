@@ -12,6 +12,7 @@ _OTHERWISE = {
     "polarity": "--mask-polarity",
     "depth_file": "--depth-file",
     "erode_px": "--mask-erode",
+    "known_poses": "--known-poses",
     "longest_photo": "--longest-photo",
     "max_frames": "--max-frames",
     "min_conf": "--min-conf",

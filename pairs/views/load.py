@@ -24,6 +24,7 @@ from pairs.views.digest import digest
 from pairs.views.exif_camera import camera_id, exif_focal, size_before_crop
 from pairs.views.grid import GridOptions, grid_map
 from pairs.views.imported_camera import ImportedCamera, ImportedCameras
+from pairs.views.known_poses import posed_cameras
 from pairs.views.photos import load_photo
 from pairs.views.view import View, grid_parts
 
@@ -40,6 +41,8 @@ class LoadOptions:
     calibration: ImportedCameras | None = None
     """Intrinsics and lens of every photo, where they are known: they stay as stated, and everything behind
     sees the photos without their distortion. What `align.imports.read_cameras_of` reads."""
+    known_poses: ImportedCameras | None = None
+    """Poses of photos, of all or some; their intrinsics hold where no calibration is given."""
     cameras: Path | str = "exif"
     """Which photos share a camera, and so a focal; photos of different sizes never do. "exif": those of one
     body, lens and zoom by EXIF, else of one folder; "one": all; "folder": those of one folder; "each": none;
@@ -68,7 +71,7 @@ def load_views(
             "sides."
         )
     facts = [probe_image(path) for path in paths]
-    cameras, remarks = _calibrated(facts, options)
+    cameras, poses, remarks = _stated_cameras(facts, options)
     ids = dict(zip((path.name for path in paths), camera_ids(facts, options.cameras)))
     ids |= dict(zip(cameras, camera_ids_of(tuple(cameras.values()))))
     found = None
@@ -83,7 +86,13 @@ def load_views(
     # Not part of the keys above: what was found on the photos serves whatever cameras they have.
     grouped = options.cameras != "exif"
     views = [
-        replace(view, camera=ids[view.name], camera_stated=grouped or view.name in cameras) for view in views
+        replace(
+            view,
+            camera=ids[view.name],
+            camera_stated=grouped or view.name in cameras,
+            cam_from_world=poses.get(view.name),
+        )
+        for view in views
     ]
     # The principal point of a crop is known where it is stated.
     crops = _crop_notices([fact for fact in facts if fact.path.name not in cameras])
@@ -96,14 +105,28 @@ _Cameras = Mapping[str, ImportedCamera]
 """Those of the upright photos, by the photos' names; empty without a calibration."""
 
 
-def _calibrated(facts: Sequence[ImageFacts], options: LoadOptions) -> tuple[_Cameras, tuple[Notice, ...]]:
-    if options.calibration is None:
-        return {}, ()
-    cameras, notices = calibrated(facts, options.calibration)
-    if options.cameras != "exif":
-        text = f"`cameras={options.cameras}` is not used: the calibration says which photos share a camera."
-        notices = (*notices, info("calibration", text))
-    return {fact.path.name: camera for fact, camera in zip(facts, cameras)}, notices
+def _stated_cameras(
+    facts: Sequence[ImageFacts], options: LoadOptions
+) -> tuple[_Cameras, Mapping[str, np.ndarray], tuple[Notice, ...]]:
+    """Return the intrinsics and the poses (4, 4) that are stated, each by the photos' names."""
+    cameras: _Cameras = {}
+    poses: dict[str, np.ndarray] = {}
+    notices: tuple[Notice, ...] = ()
+    if options.known_poses is not None:
+        cameras, notices = posed_cameras(facts, options.known_poses)
+        for name, camera in cameras.items():
+            if camera.cam_from_world is not None:
+                poses[name] = camera.cam_from_world
+    if options.calibration is not None:
+        stated, remarks = calibrated(facts, options.calibration)
+        cameras = {fact.path.name: camera for fact, camera in zip(facts, stated)}
+        if options.cameras != "exif":
+            text = (
+                f"`cameras={options.cameras}` is not used: the calibration says which photos share a camera."
+            )
+            notices = (*notices, info("calibration", text))
+        notices = (*notices, *remarks)
+    return cameras, poses, notices
 
 
 def _views_with_mask_files(

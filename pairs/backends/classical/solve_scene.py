@@ -71,7 +71,7 @@ def solve_scene(
             f"{len(views)} usable photo: depth needs at least two. Add photos of the same object from "
             "other sides."
         )
-    key = _solve_key(views, graph, options)
+    key = solve_key(views, graph, options)
     # A finished solve needs no mapper, so it goes on where there is no wheel of it.
     return work.store.get_or_make(
         SOLVE_KIND, key, lambda: solve_to_arrays(_solved(views, graph, work, options)), solve_from_arrays
@@ -95,8 +95,13 @@ class MatchedViews:
     matches: dict[Pair, np.ndarray]  # (M, 2) int32, key points of both views
 
 
-def matched_views(views: Sequence[View], work: Work, options: SolveOptions) -> MatchedViews:
-    """Find and match the views' features. Raises `MaskError` and `ReconstructionError` as `solve_scene`."""
+def matched_views(
+    views: Sequence[View], work: Work, options: SolveOptions, also: Sequence[Pair] = ()
+) -> MatchedViews:
+    """Find and match the views' features, of the promising pairs and others `also`.
+
+    Raises `MaskError` and `ReconstructionError` as `solve_scene`.
+    """
     masks = tuple(working_mask(view, options.working_longest) for view in views)
     if all(mask is not None and not mask.any() for mask in masks):
         raise MaskError(
@@ -105,7 +110,7 @@ def matched_views(views: Sequence[View], work: Work, options: SolveOptions) -> M
         )
     features = _features(views, work, options)
     _require_texture(views, features, options)
-    pairs = _candidates(views, features, work.progress, options)
+    pairs = sorted({*_candidates(views, features, work.progress, options), *also})
     matches = _matches(views, pairs, work, options)
     return MatchedViews(tuple(views), tuple(f.xy for f in features), masks, matches)
 
@@ -138,14 +143,44 @@ def scene_of(
     return hand_over(evidence, best, notices, options)
 
 
-def _solve_key(views: Sequence[View], graph: networkx.Graph | None, options: SolveOptions) -> str:
+@dataclass(frozen=True, slots=True)
+class PhotoEvidence:
+    """What photos say before any camera is placed."""
+
+    evidence: Evidence
+    matches: dict[Pair, np.ndarray]  # (M, 2) int each
+    """All matches of every pair that was tried, verified or not."""
+    notices: tuple[Notice, ...]
+
+
+def photo_evidence(
+    views: Sequence[View],
+    graph: networkx.Graph | None,
+    work: Work,
+    options: SolveOptions,
+    also: Sequence[Pair] = (),
+) -> PhotoEvidence:
+    """Find features, match the promising pairs and some others `also`, and verify them.
+
+    Raises `ReconstructionError` or `MaskError` when the photos do not say enough.
+    """
+    require_mapper()
+    matched = matched_views(views, work, options, also)
+    with single_threaded():
+        verified = _verified(matched, work.progress, options)
+    evidence = Evidence(matched.views, matched.xy, matched.masks, verified.pairs, _graph_pairs(graph))
+    return PhotoEvidence(evidence, verified.matches, (*_empty_mask_notices(matched), *verified.notices))
+
+
+def solve_key(views: Sequence[View], graph: networkx.Graph | None, options: SolveOptions) -> str:
+    """Return the store's key of a solve: all that it is made of."""
     known = [
         [
             view.name,
             photo_key(view),
             view.camera,
             view.focal_exif,
-            None if view.K is None else np.asarray(view.K).tolist(),
+            *(None if stated is None else stated.tolist() for stated in (view.K, view.cam_from_world)),
             *(["stated"] if view.camera_stated else []),
         ]
         for view in views

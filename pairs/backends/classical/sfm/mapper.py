@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -138,14 +138,18 @@ def require_mapper() -> None:
         )
 
 
-def solve_apart(job: MapperJob, workers: Workers) -> MapperModel | None:
-    """Run the mapper in a process of its own; none when no model came out. An unexpected death is a
-    `SolverError` with its last words, a temporary folder without room an `OutputError`.
+def solve_apart(
+    job: MapperJob, workers: Workers, run: Callable[[tuple[Any, Path]], MapperModel | None] | None = None
+) -> MapperModel | None:
+    """Run the mapper, or another way to a model, in a process of its own; none when no model came out.
+
+    An unexpected death is a `SolverError` with its last words, a temporary folder without room an
+    `OutputError`.
     """
     # The folder belongs to this process: the other one is killed on Ctrl-C and could not clear it away.
     with temporary_folder() as folder:
         try:
-            return workers.apart(run_mapper, (job, folder))
+            return workers.apart(run or run_mapper, (job, folder))
         except (RuntimeError, SolverError) as error:
             # What the mapper says of a full disk names neither the disk nor the folder.
             if (free := shutil.disk_usage(folder).free) > _database_bytes(job):
@@ -176,20 +180,35 @@ def run_mapper(task: tuple[MapperJob, Path]) -> MapperModel | None:
 def _run_in(folder: Path, job: MapperJob) -> MapperModel | None:
     import pycolmap
 
+    quiet_mapper()
+    database = folder / "matches.db"
+    camera_ids = write_database(database, job)
+    # The focal of two views is not observable: bundle adjustment would let it run.
+    fixed = {camera_ids[i] for i, camera in enumerate(job.cameras) if camera.fixed or len(job.xy) == 2}
+    models = pycolmap.incremental_mapping(database, folder, folder, mapper_options(job, fixed))
+    if not models:
+        return None
+    return read_model(max(models.values(), key=lambda model: model.num_reg_images()))
+
+
+def quiet_mapper() -> None:
+    """Let the mapper say what went wrong, and nothing else."""
+    import pycolmap
+
     # Warnings and worse: its running commentary would crowd out the last words of a crash. It writes files of
     # them into the temporary folder otherwise, and leaves them there.
     pycolmap.logging.minloglevel = 1
     pycolmap.logging.logtostderr = True
-    database = folder / "matches.db"
-    with pycolmap.Database.open(database) as opened:
+
+
+def write_database(path: Path, job: MapperJob) -> list[int]:
+    """Write cameras, views and verified pairs, and return the cameras' ids there."""
+    import pycolmap
+
+    with pycolmap.Database.open(path) as opened:
         camera_ids = _write_cameras(opened, job)
         _write_views(opened, job, camera_ids)
-    # The focal of two views is not observable: bundle adjustment would let it run.
-    fixed = {camera_ids[i] for i, camera in enumerate(job.cameras) if camera.fixed or len(job.xy) == 2}
-    models = pycolmap.incremental_mapping(database, folder, folder, _options(job, fixed))
-    if not models:
-        return None
-    return _read_model(max(models.values(), key=lambda model: model.num_reg_images()))
+    return camera_ids
 
 
 def _write_cameras(database: pycolmap.Database, job: MapperJob) -> list[int]:
@@ -244,7 +263,8 @@ def _write_rig(database: pycolmap.Database, camera_id: int) -> int:
     return database.write_rig(rig, use_rig_id=True)
 
 
-def _options(job: MapperJob, fixed: set[int]) -> pycolmap.IncrementalPipelineOptions:
+def mapper_options(job: MapperJob, fixed: set[int]) -> pycolmap.IncrementalPipelineOptions:
+    """Return the mapper's settings; `fixed` are the ids of cameras whose intrinsics stay."""
     import pycolmap
 
     options = pycolmap.IncrementalPipelineOptions()
@@ -270,7 +290,8 @@ def _options(job: MapperJob, fixed: set[int]) -> pycolmap.IncrementalPipelineOpt
     return options
 
 
-def _read_model(model: pycolmap.Reconstruction) -> MapperModel:
+def read_model(model: pycolmap.Reconstruction) -> MapperModel:
+    """Return a model as arrays, in an order that does not depend on its tables."""
     ids = sorted(model.reg_image_ids())
     position = {image_id: k for k, image_id in enumerate(ids)}
     K, cam_from_world = np.tile(np.eye(3), (len(ids), 1, 1)), np.tile(np.eye(4), (len(ids), 1, 1))
