@@ -236,11 +236,13 @@ def _remapped(picture: np.ndarray, positions: Iterator[np.ndarray], fill: float)
     h, w = source.shape[:2]
     bands: list[np.ndarray] = []
     for xy in positions:
+        x, y = xy[..., 0], xy[..., 1]
         # NaN fails comparisons.
-        inside = np.all((xy >= -0.5) & (xy <= (w - 0.5, h - 0.5)), axis=-1)
-        at = np.where(inside[..., None], xy, 0).astype(np.float32)
+        inside = (x >= -0.5) & (x <= w - 0.5) & (y >= -0.5) & (y <= h - 0.5)
+        at = xy.astype(np.float32)
+        at[~inside] = 0
         # The picture's edge pixels go on beyond it: the outer half of a pixel belongs to it.
-        band = cv2.remap(source, at[..., 0], at[..., 1], how, borderMode=cv2.BORDER_REPLICATE)
+        band = cv2.remap(source, at, None, how, borderMode=cv2.BORDER_REPLICATE)
         band[~inside] = fill
         bands.append(band)
     whole = np.concatenate(bands)
@@ -262,15 +264,21 @@ def _photo_positions(frame: Undistortion, top: int, rows: int) -> np.ndarray:
     K_rows = frame.K_ideal
     K_rows[1, 2] -= top
     w, _ = frame.ideal_size
-    x, y = cv2.initUndistortRectifyMap(
-        np.array(frame.K_photo), frame.lens.opencv, np.eye(3), K_rows, (w, rows), cv2.CV_32FC1
+    at, _ = cv2.initUndistortRectifyMap(
+        np.array(frame.K_photo), frame.lens.opencv, np.eye(3), K_rows, (w, rows), cv2.CV_32FC2
     )
-    at = np.stack([x, y], axis=-1)
-    if np.isfinite(reach := frame.lens.valid_radius):
+    if _farthest_shown(frame) > (reach := frame.lens.valid_radius):
         v, u = np.mgrid[0:rows, 0:w].astype(np.float32)
         radius = np.linalg.norm(normalised(K_rows, np.stack([u, v], axis=-1)), axis=-1)
         at[radius > reach] = np.nan
     return at
+
+
+def _farthest_shown(frame: Undistortion) -> float:
+    """Return the normalised radius of the ideal picture's farthest corner: most lenses are valid beyond."""
+    w, h = frame.ideal_size
+    corners = np.array([(0, 0), (w - 1, 0), (0, h - 1), (w - 1, h - 1)], np.float64)
+    return float(np.linalg.norm(normalised(frame.K_ideal, corners), axis=-1).max())
 
 
 def _radius_undone(lens: Lens, xy: np.ndarray) -> np.ndarray:
