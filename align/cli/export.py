@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -14,6 +14,7 @@ from align.export.export_scene import export_scene
 from align.export.formats import EXPORTERS, exporters_named
 from align.export.originals import PhotoSource
 from align.export.photo_sources import read_sources
+from align.objects.placement import Placement
 from align.scene_folder import load_scene
 from masks.load import Polarity
 from pairs.views.load import LoadOptions
@@ -48,6 +49,16 @@ class Export:
     openmvs are always so."""
     text: bool = False
     """Write text files in place of binary ones: colmap."""
+    frame: Literal["scene", "object"] = "scene"
+    """World of what is written. scene: that of the scene; object: z up (y in glTF), the base at 0."""
+    up: Literal["auto", "+", "-"] = "auto"
+    """Which end of the axis is up, in the frame of the object; auto: as the cameras tell."""
+    length: Annotated[str | None, tyro.conf.arg(metavar="PHOTO@X,Y-PHOTO@X,Y=LENGTH")] = None
+    """Scale: two points of the object, each in pixels of a photo, and how far they are apart."""
+    marker: Annotated[str | None, tyro.conf.arg(metavar="FAMILY:SIDE")] = None
+    """Scale: printed markers that turn with the object, as in 36h11:0.05."""
+    camera_height: float | None = None
+    """Scale: height of the lens above the object's base."""
     min_conf: float | None = None
     """Points with a lower confidence are left out (1.5)."""
     depth_file: Annotated[str | None, tyro.conf.arg(metavar="png|npy|exr")] = None
@@ -76,7 +87,13 @@ class Export:
         scene = load_scene(self.scene)
         with StageDisplay() as display:
             notices = export_scene(
-                scene, self.out, chosen, self._sources(), overwrite=self.overwrite, progress=display
+                scene,
+                self.out,
+                chosen,
+                self._sources(),
+                placement=Placement(self.frame, self.up, self.length, self.marker, self.camera_height),
+                overwrite=self.overwrite,
+                progress=display,
             )
         display.show(notices)
         print_result(f"written: {self.out}")

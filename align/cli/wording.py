@@ -10,6 +10,7 @@ import re
 
 _OTHERWISE = {
     "polarity": "--mask-polarity",
+    "camera_height": "--camera-height",
     "depth_file": "--depth-file",
     "erode_px": "--mask-erode",
     "known_poses": "--known-poses",
@@ -31,9 +32,12 @@ _ALIKE = {
     "engine",
     "fill",
     "format",
+    "frame",
     "graph",
     "grid",
+    "length",
     "longest",
+    "marker",
     "masks",
     "overwrite",
     "photos",
@@ -45,6 +49,7 @@ _ALIKE = {
     "solver",
     "text",
     "undistorted",
+    "up",
     "weights",
 }
 """Those that are."""

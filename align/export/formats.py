@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import Field, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Literal, Protocol, cast
 
 from align.export.depth.depth_format import DepthFormat
 from align.export.exchange.colmap_format import ColmapFormat, OpenMvsFormat
@@ -84,6 +84,13 @@ def exporters_named(names: str, options: Mapping[str, object] | None = None) -> 
             if name in takers:
                 chosen[name] = cast(Exporter, replace(cast(Any, chosen[name]), **{option: value}))
     return chosen
+
+
+def in_frame(exporter: Exporter, frame: Literal["scene", "object"]) -> Exporter:
+    """Return the format told in which frame the scene comes, if that makes a difference to it."""
+    return (
+        cast(Exporter, replace(cast(Any, exporter), frame=frame)) if _takes(exporter, "frame") else exporter
+    )
 
 
 def _takes(exporter: Exporter, option: str) -> bool:

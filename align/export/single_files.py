@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from align.export.cameras_json import PhotoCamera, write_cameras
 from align.export.gltf.glb import write_glb
+from align.export.gltf.upright import Y_UP
 from align.export.originals import Originals
 from align.export.ply import write_ply
 from align.export.surface import normals_of_depth
@@ -28,13 +29,18 @@ class GlbFormat:
     uses_photos: ClassVar[bool] = False
     min_conf: float = DEFAULT_MIN_CONF
     """Points with a lower confidence are left out."""
+    frame: Literal["scene", "object"] = "scene"
+    """The frame that the scene comes in. object: z is up, and becomes glTF's y; scene: the first camera looks
+    along -z."""
 
     def write(
         self, scene: Scene, originals: Originals, folder: Path, progress: Progress
     ) -> tuple[Notice, ...]:
         """Write `scene.glb`."""
         images = [view.image for view in scene.views]
-        write_glb(folder / "scene.glb", confident_points(scene, self.min_conf), scene.cameras, images)
+        upright = Y_UP if self.frame == "object" else None
+        cloud = confident_points(scene, self.min_conf)
+        write_glb(folder / "scene.glb", cloud, scene.cameras, images, upright)
         return ()
 
 

@@ -19,4 +19,8 @@ def placed(scene: Scene, frame_from_world: np.ndarray, scale: float = 1.0) -> Sc
     cam_from_frame = scene.cameras.cam_from_world @ np.linalg.inv(frame_from_world)
     cam_from_frame[:, :3, 3] *= scale
     views = tuple(replace(view, depth=(view.depth * scale).astype(np.float32)) for view in scene.views)
-    return replace(scene, views=views, cameras=Cameras(scene.cameras.K, cam_from_frame))
+    tracks = scene.tracks
+    if tracks is not None:
+        moved = tracks.points @ frame_from_world[:3, :3].T + frame_from_world[:3, 3]
+        tracks = replace(tracks, points=scale * moved)
+    return replace(scene, views=views, cameras=Cameras(scene.cameras.K, cam_from_frame), tracks=tracks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from align.export.gltf.document import Numbers, column_major, glb_bytes, primitive
 from align.export.gltf.frustum import automatic_camera_size
 from align.export.gltf.look_through import LOOK, LookThrough, look_through
-from align.export.gltf.upright import upright_transform
+from align.export.gltf.upright import Y_UP, upright_transform
 from align.export.originals import Originals
 from align.export.pictures import ideal_picture
 from align.export.single_files import confident_points
@@ -42,6 +42,9 @@ class BlenderFormat:
     photo_distance: float | None = None
     """Distance of the photos' planes from their cameras in scene units; none: planes half as high as the
     cameras are apart, and before the object."""
+    frame: Literal["scene", "object"] = "scene"
+    """The frame that the scene comes in. object: z is up, and becomes glTF's y; scene: upright by its
+    cameras."""
     longest_photo: int = 1024
     """Longest side of the photos in the file, in pixels."""
 
@@ -67,12 +70,17 @@ class BlenderFormat:
             progress("photos for Blender", k, len(scene.views))
             jpegs.append(_jpeg(ideal_picture(view, originals), self.longest_photo))
         progress("photos for Blender", len(scene.views), len(scene.views))
-        write_whole(folder / "blender.glb", blender_glb(scene, cloud, looks, distance, jpegs))
+        write_whole(folder / "blender.glb", blender_glb(scene, cloud, looks, distance, jpegs, self.frame))
         return (*_cut_notice(scene, looks), *_source_notice(originals))
 
 
 def blender_glb(
-    scene: Scene, cloud: PointCloud, looks: Sequence[LookThrough], distance: float, jpegs: Sequence[bytes]
+    scene: Scene,
+    cloud: PointCloud,
+    looks: Sequence[LookThrough],
+    distance: float,
+    jpegs: Sequence[bytes],
+    frame: Literal["scene", "object"] = "scene",
 ) -> bytes:
     """Return the file: node `scene`, which puts the world upright; below it `object`, and for every photo a
     camera of its name with the photo's plane as its child.
@@ -80,6 +88,7 @@ def blender_glb(
     A plane lies at depth 1 and is scaled by its distance: at any scale it fills the camera's picture.
     """
     cameras = scene.cameras
+    upright = Y_UP if frame == "object" else upright_transform(cameras, cloud.points)
     bounds = np.concatenate([cloud.points.min(0)[None], cloud.points.max(0)[None], cameras.centres])
     far = _FAR * (distance + float(np.linalg.norm(np.ptp(bounds, axis=0))))
     numbers = [
@@ -91,7 +100,7 @@ def blender_glb(
     nodes: list[dict[str, Any]] = [
         {
             "name": "scene",
-            "matrix": column_major(upright_transform(cameras, cloud.points)),
+            "matrix": column_major(upright),
             "children": [1, *range(2, 2 + 2 * len(looks), 2)],
         },
         {"name": "object", "mesh": 0},

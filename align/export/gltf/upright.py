@@ -6,6 +6,9 @@ import numpy as np
 
 from pairs.views.cameras import Cameras
 
+Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+"""(4, 4) to glTF's axes from those of the object's frame, whose z is up."""
+
 
 def up_of_cameras(cameras: Cameras) -> np.ndarray:
     """Return the unit normal (3,) of the best plane through the camera centres, on the side of the cameras'
