@@ -40,5 +40,6 @@ def test_a_strong_pincushion_is_found_and_undone(tmp_path: Path) -> None:
     assert found.ate <= 0.001
     assert found.focal_error <= 0.003
     for lens in scene.lenses:
+        assert lens is not None
         assert lens.coefficients[0] == pytest.approx(0.3, abs=0.006)
     assert all(view.pixel_map.undistortion is not None for view in scene.views)
