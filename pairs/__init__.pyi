@@ -20,6 +20,7 @@ from .prediction.predictions import PairPrediction as PairPrediction
 from .prediction.predictions import Predictions as Predictions
 from .prediction.store import PredictionStore as PredictionStore
 from .views.cameras import Cameras as Cameras
+from .views.grid import Cropping as Cropping
 from .views.grid import GridOptions as GridOptions
 from .views.load import LoadOptions as LoadOptions
 from .views.load import load_views as load_views

@@ -20,7 +20,7 @@ from masks.notice import Notice, first_few, info, warning
 from masks.pixelmap import image_to_target
 from pairs.views.digest import digest
 from pairs.views.exif_camera import camera_id, exif_focal
-from pairs.views.grid import GridOptions, grid_map
+from pairs.views.grid import GridOptions, grid_map, with_decided_crop
 from pairs.views.photos import load_photo
 from pairs.views.view import View, grid_parts
 
@@ -68,7 +68,7 @@ def load_views(
     return tuple(views), (*notices, *_photo_notices(views))
 
 
-# Photos are decoded one at a time, and once: only their grids and the bits of their masks stay in memory.
+# Photos are decoded one at a time: only their grids and the bits of their masks stay in memory.
 _Found = tuple[list[View], tuple[Notice, ...]]
 
 
@@ -99,12 +99,13 @@ def _views_with_mask_files(
     loaded, remarks = load_masks([file for file in files if file], shapes, options.polarity)
     masks = [erode(mask, options.erode_px) for mask in loaded]
     usable, more = check_masks([path.name for path in paths], masks)
+    grid, cut = with_decided_crop(options.grid, [mask for mask, use in zip(masks, usable) if use])
     views = [
-        view_of(fact, open_image(fact.path), mask, options.grid)
+        view_of(fact, open_image(fact.path), mask, grid)
         for fact, mask, use in zip(facts, masks, usable)
         if use
     ]
-    return views, (*notices, *remarks, *more)
+    return views, (*notices, *remarks, *more, *cut)
 
 
 def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions) -> _Found | None:
@@ -129,7 +130,13 @@ def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions) -> _Fou
         )
     usable, remarks = check_masks([view.name for view in views], masks)
     used = info("masks", "the photos' alpha channels are used as masks (`masks=none` to ignore them).")
-    return [view for view, use in zip(views, usable) if use], (used, *remarks)
+    grid, cut = with_decided_crop(options.grid, [mask for mask, use in zip(masks, usable) if use])
+    views = [view for view, use in zip(views, usable) if use]
+    if cut:
+        # Known only now that all masks are: the photos are decoded once more.
+        for k, view in enumerate(views):
+            views[k] = _on_another_grid(view, grid)
+    return views, (used, *remarks, *cut)
 
 
 def _views_without_masks(facts: Sequence[ImageFacts], masks_of: Path | str, options: LoadOptions) -> _Found:
@@ -167,6 +174,15 @@ def view_of(fact: ImageFacts, picture: Picture, mask: Mask | None, grid: GridOpt
         grid=grid,
         focal_exif=focal,
     )
+
+
+def _on_another_grid(view: View, grid: GridOptions) -> View:
+    """Return a view that was loaded on another grid of its photo."""
+    old = view.pixel_map
+    pixel_map = grid_map(str(view.path), old.source_size, old.orientation, view.mask, grid)
+    key = digest(view.photo_key, *grid_parts(pixel_map))
+    image = image_to_target(pixel_map.ideal(), load_photo(view))
+    return replace(view, image=image, pixel_map=pixel_map, grid_key=key, grid=grid)
 
 
 def undistorted(view: View, frame: Undistortion) -> View:
