@@ -87,7 +87,7 @@ class Reconstruct:
     """Longest side of the depth maps, 512 when not given; networks have grids of their own."""
     crop: Cropping = Cropping.AUTO
     """Whether photos are cut down to their masks first: finer depth for an object that is small in its
-    photos. auto: all of them, where it gives half as many pixels more on the object; not for networks."""
+    photos. auto: all of them, where the object then comes out half as large again; not for networks."""
     seed: int = 0
     """Seed of everything that draws at random."""
     store: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None

@@ -18,15 +18,15 @@ from masks.pixelmap import PixelMap, upright_size
 
 _OBJECT_MARGIN = 0.1
 _WORTH_CROPPING = 1.5
-"""Times as many pixels on the object from which photos are cut down to it: less does not outweigh that their
-grids then differ in size (docs/masks.md, "Cut down to the object")."""
+"""Times as fine, in each direction, from which photos are cut down to the object: below, depths that are up
+to an eighth better do not outweigh twice the time (docs/masks.md, "Cut down to the object")."""
 
 
 class Cropping(StrEnum):
     """Whether photos are cut down to their mask plus a tenth before scaling."""
 
     AUTO = "auto"
-    """All that are loaded together, or none: where it gives half as many pixels more on the object."""
+    """All that are loaded together, or none: where the object comes out half as large again."""
     ON = "on"
     OFF = "off"
 
@@ -61,20 +61,20 @@ def with_decided_crop(options: GridOptions, masks: Sequence[Mask]) -> tuple[Grid
     if gain <= _WORTH_CROPPING:
         return replace(options, crop=Cropping.OFF), ()
     text = (
-        f"photos are cut down to their masks before scaling: {gain:.1f} times as many pixels on the object "
-        "(`crop=off` keeps whole photos)."
+        f"photos are cut down to their masks before scaling, which shows the object {gain:.1f} times as "
+        "large (`crop=off` keeps whole photos)."
     )
     return replace(options, crop=Cropping.ON), (info("grid", text),)
 
 
 def _gain(mask: Mask, options: GridOptions) -> float:
-    """Return how many times as many pixels of the grid the object has when its photo is cut down to it."""
+    """Return how many times as large the object is on its grid when its photo is cut down to it."""
     height, width = mask.shape
     left, top, right, bottom = _object_box(mask, width, height, options)
     whole, cut = (
         min(1.0, options.longest / side) for side in (max(mask.shape), max(right - left, bottom - top))
     )
-    return (cut / whole) ** 2
+    return cut / whole
 
 
 def grid_map(

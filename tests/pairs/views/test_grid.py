@@ -85,8 +85,8 @@ def test_cropping_is_decided_for_all_photos_by_what_it_buys() -> None:
         decided, notices = with_decided_crop(options, masks)
         assert decided.crop is decision
         assert len(notices) == (decision is Cropping.ON)
-    # 480 of 1200 pixels are shown on 300 in place of 120.
-    assert "6.2 times as many pixels" in with_decided_crop(options, [small])[1][0].text
+    # 482 of 1200 pixels fill the grid.
+    assert "2.5 times as large" in with_decided_crop(options, [small])[1][0].text
 
 
 def test_a_stated_cropping_is_obeyed_and_auto_leaves_photos_without_masks_whole() -> None:
