@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 import networkx
 
 from masks.errors import GraphError
+from masks.memory import free_memory
 from masks.notice import Notice, first_few, left_out, warning
 from masks.progress import Progress
 from pairs.backends.classical.covisibility import covisible_graph
@@ -22,11 +23,12 @@ from pairs.backends.classical.options import DepthOptions, SolveOptions
 from pairs.backends.classical.pair_source import PairSource, load_matches, load_pair, pair_source
 from pairs.backends.classical.sfm.pair_features import feature_matches
 from pairs.backends.classical.sfm.solve_scene import solve_scene
+from pairs.backends.classical.stereo.cost import depth_cost, require_depth_memory
 from pairs.backends.classical.stereo.depth_maps import dense_group
 from pairs.backends.protocol import BackendKind
 from pairs.backends.work import Work
 from pairs.engines.engines import Engine, engine_named
-from pairs.engines.processes import Processes
+from pairs.engines.processes import Processes, default_workers
 from pairs.graph.scene_graphs import Edges, tied_views
 from pairs.prediction.predictions import Matches, Predictions
 from pairs.prediction.store import PredictionStore
@@ -73,6 +75,9 @@ class Classical:
         should take these K as known. Raises `ReconstructionError` when the photos do not give a scene,
         `GraphError` when no pair of the graph lies in it.
         """
+        cost = depth_cost(views, min(len(views), default_workers()))
+        require_depth_memory(views, cost, free_memory())
+        progress(f"depth: about {cost.cpu_seconds:.0f} CPU s, {cost.bytes / 1e9:.1f} GB", 0, 1)
         with self.engine.start() as workers:
             work = Work(store, workers, progress)
             solve = solve_scene(views, graph, work, self.solve)

@@ -55,7 +55,7 @@ def photometric_depth(
     refined at each size on the way back.
     """
     pyramid = [(picture, tuple(neighbours), tuple(moves))]
-    for _ in range(_halvings([picture, *neighbours])):
+    for _ in range(halvings([each.mask.shape for each in (picture, *neighbours)])):
         finest, others, ways = pyramid[-1]
         pyramid.append(
             (halved_image(finest), tuple(map(halved_image, others)), tuple(map(halved_warp, ways)))
@@ -83,11 +83,11 @@ def photometric_depth(
     return PhotometricDepth(inverse, picture.mask)
 
 
-def _halvings(pictures: Sequence[SweepImage]) -> int:
-    """Return how many times pictures are halved before they are swept."""
-    wanted = np.ceil(np.log2(max(pictures[0].mask.shape) / _LARGEST_SWEPT))
+def halvings(shapes: Sequence[tuple[int, ...]]) -> int:
+    """Return how many times pictures of these shapes, the measured one first, are halved before the sweep."""
+    wanted = np.ceil(np.log2(max(shapes[0]) / _LARGEST_SWEPT))
     # Windows need something to look at in the smallest of them.
-    possible = np.floor(np.log2(min(min(picture.mask.shape) for picture in pictures) / _SMALLEST_SWEPT))
+    possible = np.floor(np.log2(min(min(shape) for shape in shapes) / _SMALLEST_SWEPT))
     return max(0, int(min(wanted, possible)))
 
 
