@@ -1,10 +1,10 @@
 """What all views agree on: cameras, depth, the object.
 
     >>> from align import reconstruct, save_scene
-    >>> from align.export import EXPORTERS
+    >>> from align.export import export_scene
     >>> scene = reconstruct("photos", "masks")
     >>> scene
-    >>> EXPORTERS["glb"](scene, "object.glb")
+    >>> export_scene(scene, "object.glb", "glb")
 
 `reconstruct` goes from photos and masks to a `Scene` in one call. `align_predictions` starts from the
 predictions of any network (`pairs.read_predictions`, or a backend of `pairs`); `align_components` keeps every

@@ -21,6 +21,7 @@ from align.measurements.known_cameras import known_cameras, states_poses, with_s
 from align.measurements.motion_masks import masked_by_motion
 from align.presets import Preset
 from align.scene import Report, Scene
+from align.tracks import tracked_points
 from masks.errors import GraphError, PointloomError, UserError
 from masks.notice import Level, Notice, left_out, warning
 from masks.progress import Progress, silent
@@ -206,7 +207,9 @@ def _solved(job: _Job, number: int, progress: Progress, fixed_scene: Scene | Non
     views = measurements.predictions.views
     aligned = with_depths(aligned, views, measurements.records, job.preset.depth, progress)
     progress("cleaning", 0, 1)
-    return replace(scene_of(measurements.predictions, aligned, notices, job.preset.clean), inputs=job.inputs)
+    tracks = tracked_points(measurements.predictions, measurements.records, aligned.cameras)
+    scene = scene_of(measurements.predictions, aligned, notices, job.preset.clean)
+    return replace(scene, inputs=job.inputs, tracks=tracks)
 
 
 def _compared(

@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import networkx
 
 from align.global_alignment import align_predictions
 from align.group_scene import group_scene
-from align.presets import PRESETS, Preset, preset_named
+from align.imports.known_poses import explained_by, read_known_poses, with_bench_poses
+from align.measurements.known_cameras import states_poses
+from align.presets import PRESETS, Preset, preset_named, with_fixed_poses
 from align.scene import Report, Scene
 from masks.errors import UserError
 from masks.files import list_photos
 from masks.notice import Notice, warning
 from masks.progress import Progress, silent
-from pairs.backends.protocol import Backend, SimilarityBackend
+from pairs.backends.protocol import Backend, HeedsPoses, SimilarityBackend
 from pairs.backends.registry import make_backend
 from pairs.graph.by_similarity import Retrieval
 from pairs.graph.scene_graphs import SceneGraph, parse_graph
 from pairs.prediction.predictions import Predictions
 from pairs.prediction.store import PredictionStore, user_store_folder
 from pairs.views.grid import Cropping, GridOptions
+from pairs.views.imported_camera import ImportedCameras
 from pairs.views.load import LoadOptions, load_views
 from pairs.views.view import View
 
@@ -35,6 +39,8 @@ def reconstruct(
     graph: str | SceneGraph | None = None,
     preset: str | Preset = "pointloom",
     load: LoadOptions | None = None,
+    known_poses: Path | str | None = None,
+    poses: Literal["soft", "frozen"] | None = None,
     store: Path | str | None = None,
     progress: Progress = silent,
 ) -> Scene:
@@ -45,7 +51,12 @@ def reconstruct(
     `backend` says what looks at the photos: a name, or what `pairs.make_backend` returns. `graph` says which
     pairs are aligned: an object such as `pairs.Window(3)`, or its text ("window:3"); none: the backend
     chooses. `preset` is a name of `align.PRESETS`, or a `Preset`. `load` says on which grid photos and masks
-    are read.
+    are read, and what is known of their cameras.
+
+    `known_poses` names poses of all photos or some (docs/known_poses.md): a COLMAP model, a transforms.json,
+    a cameras.json, a poses_bounds.npy, or "sidecars" beside the photos. `poses` says what becomes of poses,
+    these or the backend's: "frozen" keeps them to the bit, "soft" improves them; none: known ones are frozen,
+    the backend's as the preset says.
 
     Finished steps are kept in the folder `store` (none: one of the user's cache): the same call goes on where
     a killed one stopped, and gives the same bytes. What was decided, doubted or left out is in the scene's
@@ -56,6 +67,11 @@ def reconstruct(
     preset = preset_named(preset) if isinstance(preset, str) else preset
     graph = parse_graph(graph) if isinstance(graph, str) else graph
     load = load or LoadOptions()
+    if poses == "frozen" or (poses is None and known_poses is not None):
+        preset = with_fixed_poses(preset)
+    if known_poses is not None and isinstance(backend, HeedsPoses):
+        prior = preset.aligner.pose_prior
+        backend = backend.with_poses(fixed=prior is not None and prior.fixed)
     # Before anybody is called who may change the current folder: photos are read and results kept until the
     # end.
     given = [Path(path).absolute() for path in ([photos] if isinstance(photos, (str, Path)) else photos)]
@@ -69,13 +85,40 @@ def reconstruct(
         load = replace(load, grid=whole)
     progress("reading photos and masks", 0, 1)
     paths = list_photos(given)
+    known = None if known_poses is None else read_known_poses(known_poses, paths)
+    if isinstance(known, ImportedCameras):
+        load = replace(load, known_poses=known)
     views, notices = load_views(paths, masks, load)
-    predictions = backend.predict(views, _edges(graph, backend, views, kept, progress), kept, progress)
+    if known is not None and not isinstance(known, ImportedCameras):
+        views, said = with_bench_poses(views, known, kept, progress)
+        notices = (*notices, *said)
+    edges = _edges(graph, backend, views, kept, progress)
+    with explained_by(known):
+        return _scene(views, edges, backend, preset, paths, notices, kept, progress)
+
+
+def _scene(
+    views: Sequence[View],
+    edges: networkx.Graph | None,
+    backend: Backend,
+    preset: Preset,
+    paths: Sequence[Path],
+    notices: Sequence[Notice],
+    kept: PredictionStore,
+    progress: Progress,
+) -> Scene:
+    predictions = backend.predict(views, edges, kept, progress)
     if _leaves_nothing_to_align(predictions):
+        if states_poses(predictions):
+            raise UserError(
+                "`known_poses`: this backend takes its own cameras as they are. Choose another one, such as "
+                "classical or vggt-pairs."
+            )
         scene = group_scene(predictions, preset.depth, progress)
     else:
         scene = align_predictions(predictions, preset, progress)
-    report = Report((*notices, *scene.report.notices, *_not_heard(preset, predictions)), scene.report.figures)
+    unheard = _not_heard(preset, predictions)
+    report = Report((*notices, *scene.report.notices, *unheard), scene.report.figures)
     return replace(scene, inputs=tuple(path.name for path in paths), report=report)
 
 
@@ -84,7 +127,21 @@ def _leaves_nothing_to_align(predictions: Predictions) -> bool:
 
 
 def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
-    """Return a warning when a preset was chosen that could change nothing."""
+    """Return warnings when a preset was chosen, or intrinsics stated, that could change nothing."""
+    return (*_preset_not_heard(preset, predictions), *_intrinsics_not_heard(predictions))
+
+
+def _intrinsics_not_heard(predictions: Predictions) -> tuple[Notice, ...]:
+    if not _leaves_nothing_to_align(predictions) or all(view.K is None for view in predictions.views):
+        return ()
+    text = (
+        "its K is not used: nothing was aligned, since the cameras of this backend are taken as they are. "
+        "Only the distortion is undone. Choose another backend, such as vggt-tracks."
+    )
+    return (warning("calibration", text),)
+
+
+def _preset_not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
     if _leaves_nothing_to_align(predictions) and replace(preset, depth=None) != PRESETS["pointloom"]:
         return (
             warning(

@@ -1,8 +1,8 @@
 """The result: cameras, depth, colours and the report, in memory and as a folder.
 
 A scene folder holds `scene.json` (format version, views, cameras, graph, report) and `views.safetensors` (per
-view k: `depth/k`, `conf/k`, `image/k`, `mask/k` on the view's grid). `scene.json` is written last, so a
-folder that has one is whole.
+view k: `depth/k`, `conf/k`, `image/k`, `mask/k` on the view's grid; and `tracks/...`, where there are any).
+`scene.json` is written last, so a folder that has one is whole.
 """
 
 from __future__ import annotations
@@ -42,6 +42,25 @@ class SceneView:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackedPoints:
+    """Scene points with the pixels that show them: P points, O observations, two a point at least."""
+
+    points: np.ndarray  # (P, 3) float64, world
+    view: np.ndarray  # (O,) int32, index into the scene's views; ascending
+    point: np.ndarray  # (O,) int32, index into `points`; ascending within a view
+    xy: np.ndarray  # (O, 2) float64, pixels of the view's grid
+
+    def __post_init__(self) -> None:
+        count = len(self.view)
+        if (
+            self.points.shape != (len(self.points), 3)
+            or self.point.shape != (count,)
+            or self.xy.shape != (count, 2)
+        ):
+            raise ValueError("tracked points need points (P, 3), view (O,), point (O,) and xy (O, 2)")
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What is known about how the scene came about."""
 
@@ -62,6 +81,8 @@ class Scene:
     edges: tuple[tuple[int, int], ...]
     """Pairs that were aligned, as indices into `views`."""
     report: Report
+    tracks: TrackedPoints | None = None
+    """What several views were seen to show; none where nothing was matched."""
 
     def __post_init__(self) -> None:
         if len(self.views) != len(self.cameras.K):

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from align.scene import Report, Scene, SceneView
+from align.scene import Report, Scene, SceneView, TrackedPoints
 from masks.lens import Lens, Undistortion
 from masks.notice import Level, Notice
 from masks.pixelmap import PixelMap
 from masks.reading import IN_WORDS, shown
 from pairs.views.cameras import Cameras, is_rigid
 
+TRACKS = ("points", "view", "point", "xy")
+"""Arrays of tracked points, each a field of `TrackedPoints`."""
 _MOST_SIDE = 1_000_000
 """Pixels of a photo's side."""
 # Points are float32: their products with rays and poses must stay below the largest, 3e38.
@@ -44,7 +46,8 @@ def parse_scene(document: Any, arrays: Mapping[str, np.ndarray]) -> Scene:
     inputs = tuple(_text(name, "a name among the inputs") for name in _of(list, document["inputs"], "inputs"))
     _require_distinct(inputs, "inputs")
     edges = tuple(_edge(pair, len(views)) for pair in _of(list, document["edges"], "edges"))
-    return Scene(views, cameras, inputs, edges, _report(_of(dict, document["report"], "report")))
+    report = _report(_of(dict, document["report"], "report"))
+    return Scene(views, cameras, inputs, edges, report, _tracks(arrays, len(views)))
 
 
 def _view(entry: Mapping[str, Any], k: int, arrays: Mapping[str, np.ndarray]) -> SceneView:
@@ -106,6 +109,24 @@ def _undistortion(stored: Any, name: str) -> Undistortion:
         tuple(sizes[0]),
         tuple(sizes[1]),
     )
+
+
+def _tracks(arrays: Mapping[str, np.ndarray], num_views: int) -> TrackedPoints | None:
+    """Return the tracked points; scenes of older programs, and those without matches, have none."""
+    if "tracks/points" not in arrays:
+        return None
+    points, view, point, xy = (arrays[f"tracks/{name}"] for name in TRACKS)
+    if any(array.dtype != np.float64 or not (np.abs(array) < _FARTHEST).all() for array in (points, xy)):
+        raise ValueError("its tracks have points or pixels that are no finite float64 numbers")
+    if any(array.dtype != np.int32 for array in (view, point)):
+        raise ValueError("its tracks have views or points that are no int32 numbers")
+    if not (((view >= 0) & (view < num_views)).all() and ((point >= 0) & (point < len(points))).all()):
+        raise ValueError("its tracks name views or points that are not there")
+    tracks = TrackedPoints(points, view, point, xy)
+    number = view.astype(np.int64) * len(points) + point
+    if not (np.diff(number) > 0).all() or np.bincount(point, minlength=len(points)).min(initial=2) < 2:
+        raise ValueError("its tracks are not in order, or have points that fewer than two views show")
+    return tracks
 
 
 def _levels(array: np.ndarray, shape: tuple[int, int], what: str) -> np.ndarray:

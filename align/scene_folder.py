@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from align.scene import Scene
-from align.scene_document import parse_scene
+from align.scene_document import TRACKS, parse_scene
 from masks.disk.locks import one_at_a_time
 from masks.disk.whole_file import (
     StagedFile,
@@ -87,6 +87,8 @@ def _staged(scene: Scene, folder: Path) -> StagedFile:
         for name in ("depth", "conf", "image")
     }
     arrays |= {f"mask/{k}": view.mask.astype(np.uint8) for k, view in enumerate(scene.views)}
+    if scene.tracks is not None:
+        arrays |= {f"tracks/{name}": getattr(scene.tracks, name) for name in TRACKS}
     content = seal(arrays)
     digest = digest_of(content)
     document = {

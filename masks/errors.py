@@ -45,6 +45,11 @@ class FormatError(UserError):
 class StatedCamerasError(FormatError):
     """Intrinsics or poses that a user states cannot be those of the pictures."""
 
+    def __init__(self, message: str, read_as: str = "") -> None:
+        super().__init__(message)
+        self.read_as = read_as
+        """The one convention in which they can, by its words; empty where there is none."""
+
 
 class OutputError(UserError):
     """A result cannot be written where it was asked for."""

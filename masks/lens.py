@@ -141,13 +141,11 @@ def ideal_frame(lens: Lens, K: np.ndarray, size: tuple[int, int]) -> Undistortio
     """
     w, h = size
     K = np.asarray(K, np.float64)
-    border = pixels_of(K, undistort(lens, normalised(K, _outline(w, h))))
+    border = pixels_of(K, undistort(lens, normalised(K, photo_outline(size))))
     shown = border[np.isfinite(border).all(-1)]
     if len(shown) == 0:
-        raise FormatError(
-            f"{lens.model} {lens.coefficients}: the lens folds the picture everywhere at a focal of "
-            f"{K[0, 0]:.0f} px. Mend the calibration."
-        )
+        # All of the border is beyond the valid radius: what the lens shows is a disc.
+        shown = K[:2, 2] + lens.valid_radius * np.array([K[0, 0], K[1, 1]]) * [[-1], [1]]
     low, high = np.floor(shown.min(0) + 0.5), np.ceil(shown.max(0) - 0.5)
     # A rim that lies beyond the valid radius bounds nothing: the frame ends where the photo does, at least.
     if len(shown) < len(border):
@@ -216,6 +214,20 @@ def shown_by_photo(frame: Undistortion, size: tuple[int, int]) -> np.ndarray:
     return remap_to_ideal(frame, np.ones((size[1], size[0]), bool))
 
 
+def photo_outline(size: tuple[int, int]) -> np.ndarray:
+    """Return positions (N, 2) along the outer edge of a picture of `size` (width, height), half a pixel
+    beyond its outermost centres.
+    """
+    w, h = size
+    x, y = (
+        np.linspace(-0.5, w - 0.5, w // _BORDER_STEP + 2),
+        np.linspace(-0.5, h - 0.5, h // _BORDER_STEP + 2),
+    )
+    sides = [(x, np.full_like(x, edge)) for edge in (-0.5, h - 0.5)]
+    sides += [(np.full_like(y, edge), y) for edge in (-0.5, w - 0.5)]
+    return np.concatenate([np.stack(side, -1) for side in sides])
+
+
 def _remapped(picture: np.ndarray, positions: Iterator[np.ndarray], fill: float) -> np.ndarray:
     """Return the picture's values at rows of positions (n, w, 2); `fill` where they are NaN or outside."""
     boolean = picture.dtype == bool
@@ -259,19 +271,6 @@ def _photo_positions(frame: Undistortion, top: int, rows: int) -> np.ndarray:
         radius = np.linalg.norm(normalised(K_rows, np.stack([u, v], axis=-1)), axis=-1)
         at[radius > reach] = np.nan
     return at
-
-
-def _outline(w: int, h: int) -> np.ndarray:
-    """Return positions (N, 2) along the outer edge of a picture, half a pixel beyond its outermost
-    centres.
-    """
-    x, y = (
-        np.linspace(-0.5, w - 0.5, w // _BORDER_STEP + 2),
-        np.linspace(-0.5, h - 0.5, h // _BORDER_STEP + 2),
-    )
-    sides = [(x, np.full_like(x, edge)) for edge in (-0.5, h - 0.5)]
-    sides += [(np.full_like(y, edge), y) for edge in (-0.5, w - 0.5)]
-    return np.concatenate([np.stack(side, -1) for side in sides])
 
 
 def _radius_undone(lens: Lens, xy: np.ndarray) -> np.ndarray:

@@ -143,6 +143,10 @@ class PixelMap:
         turn = {"source_size": self.source_size, "orientation": self.orientation}
         return replace(grid_from_ideal, **turn, undistortion=self.undistortion)
 
+    def upright(self) -> PixelMap:
+        """Return the same map from the upright photo: without the EXIF turn."""
+        return replace(self, source_size=self.upright_size, orientation=1)
+
     def ideal(self) -> PixelMap:
         """Return the same map from the ideal picture: without the EXIF turn and the undistortion."""
         return replace(self, source_size=self.ideal_size, orientation=1, undistortion=None)

@@ -22,6 +22,8 @@ from .prediction.store import PredictionStore as PredictionStore
 from .views.cameras import Cameras as Cameras
 from .views.grid import Cropping as Cropping
 from .views.grid import GridOptions as GridOptions
+from .views.imported_camera import ImportedCamera as ImportedCamera
+from .views.imported_camera import ImportedCameras as ImportedCameras
 from .views.load import LoadOptions as LoadOptions
 from .views.load import load_views as load_views
 from .views.view import View as View

@@ -20,7 +20,9 @@ from align.cli.terminal import standard_output
 from align.demo.turntable import TurntableOptions, render_turntable
 from align.evaluation.camera_errors import Evaluation, as_document, evaluate, failure
 from align.export.cameras_json import read_cameras
-from align.export.formats import EXPORTERS
+from align.export.export_scene import export_scene
+from align.export.photo_sources import read_sources
+from align.objects.placement import Placement
 from align.points import DEFAULT_MIN_CONF
 from align.scene import Scene
 from align.scene_folder import load_scene
@@ -36,7 +38,8 @@ class Demo:
     """Render a turntable, reconstruct it with and without masks, and compare both with the truth."""
 
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("demo")
-    """Folder for photos, scenes, scene.glb, contact_sheet.png and report.json."""
+    """Folder for photos, scenes, scene.glb (upright), splats (for trainers of Gaussian splats),
+    contact_sheet.png and report.json."""
     turntable: TurntableOptions = field(default_factory=TurntableOptions)
 
     def run(self) -> None:
@@ -54,7 +57,11 @@ class Demo:
             runs[name] = _reconstruct(self.out, name, masks)
             seconds[name] = runs[name].seconds
         scene = load_scene(self.out / "masked")
-        EXPORTERS["glb"](scene, self.out / "scene.glb")
+        placement = Placement(frame="object")
+        export_scene(scene, self.out / "scene.glb", "glb", placement=placement, overwrite=True)
+        print_result(f"\npointloom export {self.out / 'masked'} --format splats --out {self.out / 'splats'}")
+        sources = read_sources(self.out / "masked")
+        export_scene(scene, self.out / "splats", "splats", sources, overwrite=True)
         write_scene_sheet(
             scene,
             self.out / "contact_sheet.png",
@@ -67,7 +74,8 @@ class Demo:
         write_whole(self.out / "report.json", (json.dumps(document, indent=1) + "\n").encode())
         _print_table(runs)
         print_result(
-            f"\nLook at {self.out / 'contact_sheet.png'}, and open {self.out / 'scene.glb'} in any 3D viewer."
+            f"\nLook at {self.out / 'contact_sheet.png'}, open {self.out / 'scene.glb'} in any 3D viewer, "
+            f"and give {self.out / 'splats'} to a trainer of Gaussian splats."
         )
 
 

@@ -9,6 +9,8 @@ from typing import Annotated
 import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
+from align.export.originals import PhotoSource
+from align.export.photo_sources import read_sources, write_sources
 from align.localise.by_features.photos import CANDIDATES, localize
 from align.scene_folder import load_scene, remove_parts, save_scene
 from masks.errors import UserError
@@ -67,6 +69,9 @@ class Localize:
             display("saving", 0, 1)
             remove_parts(self.out)
             save_scene(grown, self.out)
+            load = LoadOptions(polarity=self.mask_polarity, erode_px=self.mask_erode)
+            masks = self.masks if self.masks in ("auto", "none") else Path(self.masks)
+            write_sources(self.out, [*read_sources(self.scene), PhotoSource(self.images, masks, load)])
         told = set(scene.report.notices)
         display.show([notice for notice in grown.report.notices if notice not in told])
         print_result(summary(grown, self.out))

@@ -9,8 +9,11 @@ from typing import Annotated, Literal
 import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable, summary
+from align.export.originals import PhotoSource
+from align.export.photo_sources import write_sources
+from align.imports.any_file import read_cameras_of
 from align.pipeline import reconstruct
-from align.presets import DEPTHS, preset_for, preset_named, with_fixed_poses
+from align.presets import DEPTHS, preset_for, preset_named
 from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
 from masks.errors import OutputError, UserError
@@ -39,6 +42,15 @@ class Reconstruct:
     """Which side of a mask is the object; auto: the side that touches the border less."""
     mask_erode: Annotated[int, tyro.conf.arg(metavar="PX")] = 0
     """Shrink every mask by so many photo pixels, for masks that bleed into the background."""
+    calibration: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Intrinsics and lens of the photos, where they are known: cameras.json, a COLMAP model or its
+    cameras.txt, a transforms.json of nerfstudio, or a calibration of OpenCV or ROS (YAML, XML). They stay as
+    they are, and everything sees the photos without their distortion."""
+    cameras: Annotated[str, tyro.conf.arg(metavar="exif|one|folder|each|FILE")] = "exif"
+    """Which photos share a camera, and so a focal; photos of different sizes never do. exif (default): those
+    of one body, lens and zoom by EXIF; where it says nothing, those of one folder, and the solve checks that
+    one focal explains them. one: all; folder: those of one folder; each: none; FILE: a text file with lines
+    "name group", one a photo."""
     backend: str = "classical"
     """What looks at the photos: classical needs no weights and no download. Networks: mast3r and dust3r see
     pairs; vggt sees all photos together
@@ -76,9 +88,13 @@ class Reconstruct:
     preset: str = "auto"
     """Settings of the aligner. auto: pointloom, mast3r or dense, by --aligner; others are the published
     ones: mast3r-function, mast3r-2024; dust3r, dust3r-demo, dust3r-modular, dust3r-pair (two photos)."""
-    poses: Literal["soft", "frozen"] = "soft"
-    """What the aligner does with camera poses of the backend, if it has any. soft: it improves them; frozen:
-    they stay."""
+    known_poses: Annotated[Path | None, tyro.conf.arg(metavar="MODEL|sidecars")] = None
+    """Poses of all photos or some, in whose world and scale the scene will be: a COLMAP model (text or
+    binary), a transforms.json, a cameras.json, LLFF's poses_bounds.npy, or sidecars (a.json beside a.jpg with
+    azimuth_deg, elevation_deg, radius). They are compared with the photos first."""
+    poses: Literal["soft", "frozen"] | None = None
+    """What becomes of camera poses. frozen: they stay to the bit; soft: they are improved. Default: frozen
+    for known poses, soft for those of the backend, if it has any."""
     depth: Literal["aligned", "tsdf", "matches"] = "aligned"
     """Where depths come from once the cameras stand. aligned: from the aligner; tsdf: the same, moved to
     where the surfaces of all views agree;
@@ -103,14 +119,21 @@ class Reconstruct:
             scene = self._reconstruct(display)
             display("saving", 0, 1)
             save_scene(scene, self.out)
+            write_sources(self.out, [self._source()])
             remove_parts(self.out)
         display.show(scene.report.notices)
         print_result(summary(scene, self.out))
+
+    def _source(self) -> PhotoSource:
+        load = LoadOptions(polarity=self.mask_polarity, erode_px=self.mask_erode)
+        masks = self.masks if self.masks in ("auto", "none") else Path(self.masks)
+        return PhotoSource(self.images, masks, load)
 
     def _reconstruct(self, display: StageDisplay) -> Scene:
         require_writable(self.out, "--out")
         if self.store is not None:
             _require_store(self.store)
+        calibration = None if self.calibration is None else read_cameras_of(self.calibration)
         display("opening the backend", 0, 1)
         backend = self._backend()
         preset = preset_named(preset_for(self.aligner, self.preset))
@@ -121,10 +144,14 @@ class Reconstruct:
             self.masks,
             backend=backend,
             graph=None if self.graph == "auto" else self.graph,
-            preset=preset if self.poses == "soft" else with_fixed_poses(preset),
+            preset=preset,
+            known_poses=self.known_poses,
+            poses=self.poses,
             load=LoadOptions(
                 polarity=self.mask_polarity,
                 erode_px=self.mask_erode,
+                calibration=calibration,
+                cameras=self.cameras,
                 grid=grid if self.longest is None else replace(grid, longest=self.longest),
             ),
             store=self.store or self.out / "store",

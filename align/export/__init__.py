@@ -1,11 +1,11 @@
 """Files that other programs open: GLB, PLY, cameras.json, COLMAP models; and their readers.
 
     >>> from align import load_scene
-    >>> from align.export import EXPORTERS
-    >>> EXPORTERS["ply"](load_scene("scene"), "object.ply")
+    >>> from align.export import export_scene
+    >>> export_scene(load_scene("scene"), "object.ply", "ply")
 
-`EXPORTERS` maps a format's name to a function of a scene, a path and
-`ExportOptions`: how sure a point must be to be written.
+`EXPORTERS` maps the names of formats to frozen dataclasses of their options;
+`exporters_named("colmap,ply", {"min_conf": 3.0})` sets some of them.
 """
 
 from lazy_loader import attach_stub

@@ -3,10 +3,13 @@ from .cameras_json import read_cameras as read_cameras
 from .cameras_json import write_cameras as write_cameras
 from .colmap import write_colmap as write_colmap
 from .colmap_reader import read_colmap as read_colmap
+from .export_scene import export_scene as export_scene
 from .formats import EXPORTERS as EXPORTERS
-from .formats import ExportOptions as ExportOptions
-from .formats import photo_cameras as photo_cameras
-from .glb import write_glb as write_glb
-from .glb_points import read_glb as read_glb
+from .formats import Exporter as Exporter
+from .formats import exporters_named as exporters_named
+from .gltf.glb import write_glb as write_glb
+from .gltf.glb_points import read_glb as read_glb
+from .originals import PhotoSource as PhotoSource
 from .ply import read_ply as read_ply
 from .ply import write_ply as write_ply
+from .single_files import photo_cameras as photo_cameras

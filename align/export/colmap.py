@@ -1,11 +1,10 @@
-"""Writing COLMAP models: cameras, images, points and tracks. A library's service; no command uses it."""
+"""Writing COLMAP models: cameras, images, points and tracks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -18,8 +17,9 @@ class TrackedModel:
     COLMAP's half pixel.
     """
 
-    camera: Literal["PINHOLE", "SIMPLE_PINHOLE"]
-    params: np.ndarray  # (C, 3 or 4): one or two focals, principal point
+    camera: str | tuple[str, ...]
+    """COLMAP's name of the model of all cameras, or of each."""
+    params: np.ndarray | tuple[np.ndarray, ...]  # (C, N): of each camera in COLMAP's order
     size: np.ndarray  # (C, 2) int, (width, height)
     camera_of_image: np.ndarray  # (V,) int
     cam_from_world: np.ndarray  # (V, 4, 4)
@@ -35,10 +35,14 @@ class TrackedModel:
 
 
 def write_colmap(
-    model: TrackedModel, names: Sequence[str], folder: Path, colours: np.ndarray | None = None
+    model: TrackedModel,
+    names: Sequence[str],
+    folder: Path,
+    colours: np.ndarray | None = None,
+    text: bool = False,
 ) -> None:
-    """Write the model in COLMAP's binary form; `names` are those of the images, `colours` (P, 3) uint8 those
-    of the points.
+    """Write the model in COLMAP's binary form, or as text; `names` are those of the images, `colours` (P, 3)
+    uint8 those of the points.
     """
     import pycolmap
 
@@ -47,9 +51,10 @@ def write_colmap(
             f"a model of {len(model.cam_from_world)} images needs as many names, not {len(names)}"
         )
     written = pycolmap.Reconstruction()
-    for c, (params, size) in enumerate(zip(model.params, model.size)):
+    kinds = (model.camera,) * len(model.params) if isinstance(model.camera, str) else model.camera
+    for c, (kind, params, size) in enumerate(zip(kinds, model.params, model.size)):
         camera = pycolmap.Camera(
-            camera_id=c + 1, model=model.camera, width=int(size[0]), height=int(size[1]), params=params
+            camera_id=c + 1, model=kind, width=int(size[0]), height=int(size[1]), params=params
         )
         written.add_camera_with_trivial_rig(camera)
     for v, name in enumerate(names):
@@ -65,9 +70,10 @@ def write_colmap(
         elements = [pycolmap.TrackElement(int(model.image[o]) + 1, int(place_in_image[o])) for o in observed]
         colour = np.zeros(3, np.uint8) if colours is None else colours[p]
         written.add_point3D(xyz, pycolmap.Track(elements), colour)
+    written.update_point_3d_errors()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        written.write(folder)
+        (written.write_text if text else written.write_binary)(folder)
     except OSError as error:
         raise OutputError(
             f"{folder}: the COLMAP model cannot be written ({error.strerror or error}). Choose another "

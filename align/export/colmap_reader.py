@@ -39,6 +39,7 @@ _MODELS = {
     15: ("FISHEYE", 4, 2),
     16: ("EUCM", 6, 2),
 }
+MODEL_NAMES = tuple(name for name, _, _ in _MODELS.values())
 _BY_NAME = {name: (count, focals) for name, count, focals in _MODELS.values()}
 _MOST_SIDE = 1_000_000
 # Ids of points that were merged or filtered leave gaps, tenfold at most in models that were seen; rows are by
@@ -91,24 +92,51 @@ class ColmapModel:
     """World positions."""
 
 
+_REMEDY = "Name the folder of its cameras, images and points3D."
+_DAMAGED = "holds a damaged COLMAP model"
+
+
 def read_model(folder: Path) -> ColmapModel:
     """Return the model of a folder; rigs and frames, which say the same in other words, are not looked at.
 
     Raises `FormatError` when there is none, or a damaged one.
     """
-    remedy = "Name the folder of its cameras, images and points3D."
-    if not any((folder / name).is_file() for name in ("cameras.bin", "cameras.txt")):
-        raise FormatError(f"{folder}: holds no COLMAP model. {remedy}")
-    with reading(folder, remedy, "holds a damaged COLMAP model"):
-        model = _binary_model(folder) if (folder / "cameras.bin").is_file() else _text_model(folder)
-        for image in model.images.values():
-            if image.camera not in model.cameras:
+    cameras, images = read_lenses(folder), read_placed_images(folder)
+    with reading(folder, _REMEDY, _DAMAGED):
+        points = dict(_points(folder))
+        for image in images.values():
+            if image.camera not in cameras:
                 raise ValueError("an image of a camera that is not there")
+        if not np.isfinite(np.array(list(points.values()))).all() or min(points, default=1) < 1:
+            raise ValueError("points with numbers that cannot be")
+        return ColmapModel(cameras, images, points)
+
+
+def read_lenses(folder: Path) -> dict[int, ColmapCamera]:
+    """Return the cameras of a model by their ids. Raises `FormatError` when there are none, or damaged
+    ones.
+    """
+    if not any((folder / name).is_file() for name in ("cameras.bin", "cameras.txt")):
+        raise FormatError(f"{folder}: holds no COLMAP model. {_REMEDY}")
+    with reading(folder, _REMEDY, _DAMAGED):
+        return dict(_lenses(folder))
+
+
+def has_images(folder: Path) -> bool:
+    """Tell whether a model holds more than its cameras."""
+    return (folder / ("images.bin" if _is_binary(folder) else "images.txt")).is_file()
+
+
+def read_placed_images(folder: Path) -> dict[int, ColmapImage]:
+    """Return the images of a model by their ids. Raises `FormatError` when there are none, or damaged
+    ones.
+    """
+    with reading(folder, _REMEDY, _DAMAGED):
+        images = dict(_images(folder))
+        for image in images.values():
             if not (np.isfinite(image.cam_from_world).all() and np.isfinite(image.xy).all()):
                 raise ValueError("an image with numbers that are not finite")
-        if not np.isfinite(np.array(list(model.points.values()))).all() or min(model.points, default=1) < 1:
-            raise ValueError("points with numbers that cannot be")
-        return model
+        return images
 
 
 def read_colmap(folder: Path) -> tuple[Cameras, np.ndarray]:
@@ -144,33 +172,28 @@ def colmap_camera(model: str, size: tuple[int, int], params: tuple[float, ...]) 
     return ColmapCamera(model, size, params)
 
 
-def _binary_model(folder: Path) -> ColmapModel:
-    cameras, images, points = {}, {}, {}
-    file = _Bytes((folder / "cameras.bin").read_bytes())
-    for _ in range(file.count()):
-        key, model, width, height = file.take("<IiQQ")
-        name, count, _focals = _MODELS[model]
-        cameras[key] = colmap_camera(name, (width, height), file.take(f"<{count}d"))
-    file = _Bytes((folder / "images.bin").read_bytes())
-    for _ in range(file.count()):
-        key, *pose, camera = file.take("<I7dI")
-        name = file.text()
-        seen = np.frombuffer(file.skip(_KEYPOINT.itemsize * file.count()), _KEYPOINT)
-        images[key] = ColmapImage(name, camera, _pose(pose), seen["xy"], seen["point"])
-    file = _Bytes((folder / "points3D.bin").read_bytes())
-    for _ in range(file.count()):
-        key, x, y, z = file.take("<Q3d")
-        points[key] = (x, y, z)
-        file.skip(3 + 8)  # colour and error
-        file.skip(8 * file.count())
-    return ColmapModel(cameras, images, points)
-
-
-def _text_model(folder: Path) -> ColmapModel:
-    cameras, images, points = {}, {}, {}
+def _lenses(folder: Path) -> Iterator[tuple[int, ColmapCamera]]:
+    if _is_binary(folder):
+        file = _Bytes((folder / "cameras.bin").read_bytes())
+        for _ in range(file.count()):
+            key, model, width, height = file.take("<IiQQ")
+            name, count, _focals = _MODELS[model]
+            yield key, colmap_camera(name, (width, height), file.take(f"<{count}d"))
+        return
     for line in _lines(folder / "cameras.txt"):
         key, name, width, height, *params = line.split()
-        cameras[int(key)] = colmap_camera(name, (int(width), int(height)), tuple(map(float, params)))
+        yield int(key), colmap_camera(name, (int(width), int(height)), tuple(map(float, params)))
+
+
+def _images(folder: Path) -> Iterator[tuple[int, ColmapImage]]:
+    if _is_binary(folder):
+        file = _Bytes((folder / "images.bin").read_bytes())
+        for _ in range(file.count()):
+            key, *pose, camera = file.take("<I7dI")
+            name = file.text()
+            seen = np.frombuffer(file.skip(_KEYPOINT.itemsize * file.count()), _KEYPOINT)
+            yield key, ColmapImage(name, camera, _pose(pose), seen["xy"], seen["point"])
+        return
     # The second line of an image lists its keypoints, and may be empty.
     lines = list(_lines(folder / "images.txt", keep_empty=True))
     for line, keypoints in zip(lines[::2], [*lines[1::2], ""]):
@@ -179,11 +202,25 @@ def _text_model(folder: Path) -> ColmapModel:
         key, *pose, camera, name = line.split(maxsplit=9)
         seen = np.array(keypoints.split(), float).reshape(-1, 3)
         place = _pose([float(number) for number in pose])
-        images[int(key)] = ColmapImage(name, int(camera), place, seen[:, :2], seen[:, 2].astype(np.int64))
+        yield int(key), ColmapImage(name, int(camera), place, seen[:, :2], seen[:, 2].astype(np.int64))
+
+
+def _points(folder: Path) -> Iterator[tuple[int, tuple[float, float, float]]]:
+    if _is_binary(folder):
+        file = _Bytes((folder / "points3D.bin").read_bytes())
+        for _ in range(file.count()):
+            key, x, y, z = file.take("<Q3d")
+            yield key, (x, y, z)
+            file.skip(3 + 8)  # colour and error
+            file.skip(8 * file.count())
+        return
     for line in _lines(folder / "points3D.txt"):
         key, x, y, z, *_rest = line.split()
-        points[int(key)] = (float(x), float(y), float(z))
-    return ColmapModel(cameras, images, points)
+        yield int(key), (float(x), float(y), float(z))
+
+
+def _is_binary(folder: Path) -> bool:
+    return (folder / "cameras.bin").is_file()
 
 
 def _lines(path: Path, keep_empty: bool = False) -> Iterator[str]:

@@ -1,5 +1,5 @@
-"""PLY point clouds: binary little-endian, float32 positions, uchar colours, an optional confidence; and their
-reader.
+"""PLY point clouds: binary little-endian, float32 positions, uchar colours, optional normals and confidence;
+and their reader.
 
 MeshLab, CloudCompare and Blender open the files as they are. The reader takes binary and text files of other
 programs, of either byte order.
@@ -39,6 +39,7 @@ _TYPES = {
     },
 }
 _ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": "="}
+_NORMAL = ("nx", "ny", "nz")
 _LONGEST_HEADER = 1 << 16
 _REMEDY = "Give a PLY point cloud whose vertices come first, as pointloom, MeshLab or CloudCompare write it."
 
@@ -57,6 +58,8 @@ def write_ply(path: Path, cloud: PointCloud) -> None:
     order stay as they are.
     """
     columns = [("x", "<f4", "float"), ("y", "<f4", "float"), ("z", "<f4", "float")]
+    if cloud.normals is not None:
+        columns += [(name, "<f4", "float") for name in _NORMAL]
     columns += [(name, "u1", "uchar") for name in ("red", "green", "blue")]
     if cloud.conf is not None:
         columns.append(("confidence", "<f4", "float"))
@@ -65,6 +68,9 @@ def write_ply(path: Path, cloud: PointCloud) -> None:
         table[name] = cloud.points[:, axis]
     for channel, name in enumerate(("red", "green", "blue")):
         table[name] = cloud.colours[:, channel]
+    if cloud.normals is not None:
+        for axis, name in enumerate(_NORMAL):
+            table[name] = cloud.normals[:, axis]
     if cloud.conf is not None:
         table["confidence"] = cloud.conf
     lines = ["ply", "format binary_little_endian 1.0", "comment pointloom", f"element vertex {len(table)}"]

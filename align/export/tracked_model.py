@@ -104,7 +104,7 @@ def at_photo_size(model: TrackedModel, frames: Sequence[SquareFrame], side: int)
     ratio = np.array([max(frame.photo_size) / side for frame in frames])
     first_of_camera = [int(np.flatnonzero(model.camera_of_image == c)[0]) for c in range(len(model.params))]
     size = np.array([frames[v].photo_size for v in first_of_camera])
-    params = model.params * ratio[first_of_camera, None]
+    params = np.array(model.params) * ratio[first_of_camera, None]
     params[:, -2:] = size / 2
     corner = np.array([(frame.left, frame.top) for frame in frames])
     scale = ratio[first_of_camera][model.camera_of_image]  # (V,)

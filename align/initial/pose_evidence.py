@@ -9,9 +9,9 @@ import numpy as np
 
 from align.initial.loop_consistency import Triplets, edge_weights
 from align.initial.motion_averaging import averaged_scales
-from align.initial.pose_readings import Poses
 from align.initial.relative_poses import RelativePoses
 from align.rotations import rotation_angle
+from pairs.views.pose_readings import Poses
 
 _LARGEST_RAD = 1.0
 """A pair that differs by more is as wrong as one can be: the cost is robust against such pairs."""

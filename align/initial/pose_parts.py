@@ -8,18 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from align.initial.pose_evidence import PoseEvidence
-from align.initial.pose_explanations import (
-    EQUALLY,
-    FITS_RAD,
-    UNIQUELY,
-    fitting,
-    read_as,
-    readings_of,
-    the_one,
-)
-from align.initial.pose_readings import PoseReading, Poses
+from align.initial.pose_explanations import FITS_RAD, fitting
 from align.rotations import nearest_rotation, rotation_angle
 from masks.notice import first_few
+from pairs.views.agreeing_views import agreeing_views
+from pairs.views.pose_readings import EQUALLY, UNIQUELY, PoseReading, Poses, read_as, readings_of, the_one
 
 _AT_ONE_RAD = np.deg2rad(10.0)
 """How far a view's pairs may differ on how it is turned: pairs of right views differ by 1 to 5 degrees."""
@@ -37,36 +30,6 @@ class PosesVerdict:
     """Why all of them are doubtful; empty when they are not."""
     doubted: Mapping[int, str] = field(default_factory=dict)
     """Single views whose pose contradicts those of the others, and what to do about it."""
-
-
-def agreeing_views(
-    evidence: PoseEvidence, agrees: np.ndarray, among: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the largest set of some views (G,) bool that agree with one another by most of their pairs,
-    and the others that have pairs at all.
-
-    The view that agrees the least is left out, one after the other: wrong poses also spoil the pairs of
-    right ones.
-    """
-    kept, (i, j), size = among.copy(), evidence.pair.T, len(among)
-    while True:
-        inside = kept[i] & kept[j]
-        ends, weight = evidence.pair[inside].ravel(), np.repeat(evidence.weight[inside], 2)
-        total = np.bincount(ends, weight, size)
-        agreed = np.bincount(ends, weight * np.repeat(agrees[inside], 2), size)
-        share = np.where(kept & (total > 0), agreed / np.where(total > 0, total, 1), 1.0)
-        worst = int(share.argmin())
-        if share[worst] >= 0.5:
-            break
-        kept[worst] = False
-    # Sets that are each in a world of its own hang together by few pairs, which no single view's share shows.
-    label = np.arange(size)
-    for a, b in evidence.pair[inside & agrees]:
-        label[label == label[b]] = label[a]
-    tied = kept & (agreed > 0)
-    largest = int(np.bincount(label[tied], minlength=size).argmax()) if tied.any() else -1
-    confirmed = tied & (label == largest)
-    return confirmed, among & ~confirmed & (np.bincount(evidence.pair.ravel(), minlength=size) > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +96,7 @@ def _coherent(evidence: PoseEvidence, poses: Poses, parts: PoseParts) -> bool:
     """Tell whether the doubted poses are at one, too, and several pairs say that they are not with the
     others.
     """
-    second, _ = agreeing_views(evidence, parts.agrees, parts.doubted)
+    second, _ = agreeing_views(evidence.pair, evidence.weight, parts.agrees, parts.doubted)
     one, other = evidence.pair.T
     across = (second[one] & parts.confirmed[other]) | (second[other] & parts.confirmed[one])
     large = second.sum() >= min(_LEAST_COHERENT, parts.confirmed.sum())

@@ -13,11 +13,12 @@ import numpy as np
 
 from align.initial.loop_consistency import Triplets
 from align.initial.pose_evidence import PoseEvidence, middle, pose_evidence
-from align.initial.pose_explanations import CLEARLY, fitting, other_orders, read_as, readings_of, the_one
-from align.initial.pose_parts import PoseParts, PosesVerdict, agreeing_views, is_close, judge_parts
-from align.initial.pose_readings import PoseReading, Poses
+from align.initial.pose_explanations import CLEARLY, fitting, other_orders
+from align.initial.pose_parts import PoseParts, PosesVerdict, is_close, judge_parts
 from align.initial.relative_poses import RelativePoses
 from masks.notice import first_few
+from pairs.views.agreeing_views import agreeing_views
+from pairs.views.pose_readings import PoseReading, Poses, read_as, readings_of, the_one
 
 _DOUBTED_RAD, _WRONG_RAD = np.deg2rad(28.0), np.deg2rad(35.0)
 """Poses that are ten degrees off, each on its own, leave 14 degrees of turn and 20 of turn and baseline in
@@ -61,7 +62,7 @@ def judge_poses(
     prior = _SIGMAS * np.sqrt(2) * sigma_rad
     usual = _TIMES_USUAL * np.quantile(misfit, _BEST_SHARE)
     agrees = misfit <= np.clip(usual, max(_LEAST_FAR_RAD, prior), max(_FAR_RAD, prior))
-    confirmed, doubted = agreeing_views(evidence, agrees, np.ones(len(views), bool))
+    confirmed, doubted = agreeing_views(evidence.pair, evidence.weight, agrees, np.ones(len(views), bool))
     if not doubted.any() or not _pairs_agree(pairs, triplets):
         return PosesVerdict()
     if confirmed.sum() > 1 and is_close(evidence, poses, confirmed):

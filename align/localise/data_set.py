@@ -15,6 +15,7 @@ import numpy as np
 
 from align.evaluation.localisation import read_poses
 from align.export.colmap_reader import ColmapCamera, ColmapModel, colmap_camera, read_model
+from align.imports.colmap import pinhole_and_lens
 from align.localise.absolute_pose import QueryCamera
 from align.localise.scene_points import MapPhoto, SeenPoints
 from masks.errors import FormatError, MaskError
@@ -83,11 +84,8 @@ def camera_of(camera: ColmapCamera, name: str) -> QueryCamera:
             f"{name}: its camera is a {camera.model}. Undistort the photos, or fit one of "
             f"{', '.join(_MODELS)}."
         )
-    K = camera.K
-    K[:2, 2] -= _HALF
-    further = list(camera.params[camera.num_pinhole :])
-    k1, k2, p1, p2 = further + [0.0] * (4 - len(further))
-    return QueryCamera(K, camera.size, (k1, k2, p1, p2) if any(further) else None)
+    K, lens = pinhole_and_lens(camera, name)
+    return QueryCamera(K, camera.size, None if lens is None else tuple(lens.opencv[:4].tolist()))
 
 
 def read_queries(*paths: Path) -> dict[str, QueryCamera]:

@@ -133,9 +133,8 @@ def extended(scene: Scene, solved: Scene) -> Scene:
         if notice not in settled
     ]
     report = Report(tuple(notices), figures)
-    return Scene(
-        (*scene.views, *(solved.views[k] for k in new)), Cameras(*cameras), tuple(inputs), edges, report
-    )
+    views = (*scene.views, *(solved.views[k] for k in new))
+    return Scene(views, Cameras(*cameras), tuple(inputs), edges, report, scene.tracks)
 
 
 def _anchor_depths(seen: SceneView, view: CanonicalView) -> Tensor:

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import KDTree
 
-from align.export.frustum import EDGES, DrawnCameras, frusta
+from align.export.gltf.frustum import EDGES, DrawnCameras, frusta
+from align.export.gltf.upright import up_of_cameras
 from align.points import PointCloud, finite_part
 from pairs.views.cameras import Cameras
 
@@ -100,24 +101,6 @@ def four_sides_with_cameras(
     )
     shown = np.concatenate([_without_outliers(cloud.points), *(shape.corners for shape in pyramids)])
     return _sides(both, shown, size, drawn.cameras)
-
-
-def up_of_cameras(cameras: Cameras) -> np.ndarray:
-    """Return the unit normal (3,) of the best plane through the camera centres, on the side of the cameras'
-    own up.
-
-    Where the centres define no such plane (fewer than three, on a line, or above one another), the cameras'
-    mean up is returned.
-    """
-    mean_up = -cameras.cam_from_world[:, 1, :3].mean(axis=0)
-    mean_up /= max(np.linalg.norm(mean_up), np.finfo(float).tiny)
-    centres = cameras.centres - cameras.centres.mean(axis=0)
-    if len(centres) < 3:
-        return mean_up
-    _, spread, axes = np.linalg.svd(centres, full_matrices=False)
-    normal = axes[2] if axes[2] @ mean_up > 0 else -axes[2]
-    flat, agrees = spread[2] < 0.5 * spread[1], normal @ mean_up > 0.5
-    return normal if flat and agrees else mean_up
 
 
 def _sides(

@@ -73,6 +73,15 @@ class MatchesPhotos(Protocol):
         ...
 
 
+@runtime_checkable
+class HeedsPoses(Protocol):
+    """What a backend offers beside that places views at the poses that are stated for them."""
+
+    def with_poses(self, fixed: bool) -> Backend:
+        """Return the backend that keeps stated poses as they are, or improves them."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class BackendKind(Generic[Options]):
     """A backend that can be chosen by name."""

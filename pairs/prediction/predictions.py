@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from masks.notice import Notice
+from pairs.prediction.tracks import Tracks
 from pairs.views.cameras import Cameras
 from pairs.views.view import View
 
@@ -94,6 +95,8 @@ class Predictions:
     group: GroupPrediction | None = None
     """Of all views, from whoever looked at them together. Without edges there is nothing to align; with some
     it is where the dense aligner starts."""
+    tracks: Tracks | None = None
+    """Points that the backend followed through the photos, where its matches hold more than these."""
 
 
 NO_MATCHES = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -18,9 +18,13 @@ from masks.load import PhotoShape, Polarity, load_masks, mask_from_alpha
 from masks.mask import Mask
 from masks.notice import Notice, first_few, info, warning
 from masks.pixelmap import image_to_target
+from pairs.views.calibration import calibrated, camera_ids_of, frame_of, lens_notices
+from pairs.views.camera_ids import camera_ids
 from pairs.views.digest import digest
-from pairs.views.exif_camera import camera_id, exif_focal
+from pairs.views.exif_camera import camera_id, exif_focal, size_before_crop
 from pairs.views.grid import GridOptions, grid_map, with_decided_crop
+from pairs.views.imported_camera import ImportedCamera, ImportedCameras
+from pairs.views.known_poses import posed_cameras
 from pairs.views.photos import load_photo
 from pairs.views.view import View, grid_parts
 
@@ -34,6 +38,15 @@ class LoadOptions:
     erode_px: int = 0
     """Photo pixels taken off the rim of every mask."""
     grid: GridOptions = field(default_factory=GridOptions)
+    calibration: ImportedCameras | None = None
+    """Intrinsics and lens of every photo, where they are known: they stay as stated, and everything behind
+    sees the photos without their distortion. What `align.imports.read_cameras_of` reads."""
+    known_poses: ImportedCameras | None = None
+    """Poses of photos, of all or some; their intrinsics hold where no calibration is given."""
+    cameras: Path | str = "exif"
+    """Which photos share a camera, and so a focal; photos of different sizes never do. "exif": those of one
+    body, lens and zoom by EXIF, else of one folder; "one": all; "folder": those of one folder; "each": none;
+    a text file with lines `name group`, one a photo."""
 
 
 def load_views(
@@ -47,7 +60,8 @@ def load_views(
     `masks` is a folder of masks; "auto": those beside the photos or in their alpha channels, if there are
     any; "none": everything in the photos counts.
     Returns the usable views in natural order of file names, or in the order given, and notices about
-    everything that was decided or left out. Raises `ImageError` and `MaskError` naming the file at fault.
+    everything that was decided or left out. Raises `ImageError`, `MaskError` and `FormatError` naming the
+    file at fault.
     """
     options = options or LoadOptions()
     paths = list_photos([Path(p) for p in ([photos] if isinstance(photos, (str, Path)) else photos)])
@@ -57,23 +71,66 @@ def load_views(
             "sides."
         )
     facts = [probe_image(path) for path in paths]
+    cameras, poses, remarks = _stated_cameras(facts, options)
+    ids = dict(zip((path.name for path in paths), camera_ids(facts, options.cameras)))
+    ids |= dict(zip(cameras, camera_ids_of(tuple(cameras.values()))))
     found = None
     if masks != "none":
-        found = _views_with_mask_files(facts, masks, options) or _views_with_alpha(facts, options)
-    views, notices = found or _views_without_masks(facts, masks, options)
+        found = _views_with_mask_files(facts, masks, options, cameras)
+        found = found or _views_with_alpha(facts, options, cameras)
+    views, notices = found or _views_without_masks(facts, masks, options, cameras)
     if len(views) < fewest:
         raise MaskError(
             f"{views[0].name}: only this view has a usable mask. Paint the object in at least two photos."
         )
-    return tuple(views), (*notices, *_photo_notices(views))
+    # Not part of the keys above: what was found on the photos serves whatever cameras they have.
+    grouped = options.cameras != "exif"
+    views = [
+        replace(
+            view,
+            camera=ids[view.name],
+            camera_stated=grouped or view.name in cameras,
+            cam_from_world=poses.get(view.name),
+        )
+        for view in views
+    ]
+    # The principal point of a crop is known where it is stated.
+    crops = _crop_notices([fact for fact in facts if fact.path.name not in cameras])
+    return tuple(views), (*remarks, *notices, *_photo_notices(views), *crops)
 
 
 # Photos are decoded one at a time: only their grids and the bits of their masks stay in memory.
 _Found = tuple[list[View], tuple[Notice, ...]]
+_Cameras = Mapping[str, ImportedCamera]
+"""Those of the upright photos, by the photos' names; empty without a calibration."""
+
+
+def _stated_cameras(
+    facts: Sequence[ImageFacts], options: LoadOptions
+) -> tuple[_Cameras, Mapping[str, np.ndarray], tuple[Notice, ...]]:
+    """Return the intrinsics and the poses (4, 4) that are stated, each by the photos' names."""
+    cameras: _Cameras = {}
+    poses: dict[str, np.ndarray] = {}
+    notices: tuple[Notice, ...] = ()
+    if options.known_poses is not None:
+        cameras, notices = posed_cameras(facts, options.known_poses)
+        for name, camera in cameras.items():
+            if camera.cam_from_world is not None:
+                poses[name] = camera.cam_from_world
+    if options.calibration is not None:
+        stated, remarks = calibrated(facts, options.calibration)
+        cameras = {fact.path.name: camera for fact, camera in zip(facts, stated)}
+        if options.cameras != "exif":
+            text = (
+                f"`cameras={options.cameras}` is not used: the calibration says which photos share a camera."
+            )
+            notices = (*notices, info("calibration", text))
+        notices = (*notices, *remarks)
+    return cameras, poses, notices
 
 
 def _views_with_mask_files(
-    facts: Sequence[ImageFacts], masks_of: Path | str, options: LoadOptions
+    facts: Sequence[ImageFacts], masks_of: Path | str, options: LoadOptions, cameras: _Cameras
 ) -> _Found | None:
     """Return the views by masks of a folder, or beside the photos ("auto"); none where there are none.
 
@@ -100,15 +157,16 @@ def _views_with_mask_files(
     masks = [erode(mask, options.erode_px) for mask in loaded]
     usable, more = check_masks([path.name for path in paths], masks)
     grid, cut = with_decided_crop(options.grid, [mask for mask, use in zip(masks, usable) if use])
+    lost = lens_notices(cameras, {path.name: mask for path, mask, use in zip(paths, masks, usable) if use})
     views = [
-        view_of(fact, open_image(fact.path), mask, grid)
+        view_of(fact, open_image(fact.path), mask, grid, cameras.get(fact.path.name))
         for fact, mask, use in zip(facts, masks, usable)
         if use
     ]
-    return views, (*notices, *remarks, *more, *cut)
+    return views, (*notices, *remarks, *more, *lost, *cut)
 
 
-def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions) -> _Found | None:
+def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions, cameras: _Cameras) -> _Found | None:
     """Return the views by the photos' alpha channels; none where no channel tells anything apart."""
     views: list[View] = []
     masks: list[Mask] = []
@@ -119,7 +177,7 @@ def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions) -> _Fou
             continue
         varying = varying or bool(np.ptp(picture.alpha) > 0)
         masks.append(erode(mask_from_alpha(picture.alpha, fact.orientation), options.erode_px))
-        views.append(view_of(fact, picture, masks[-1], options.grid))
+        views.append(view_of(fact, picture, masks[-1], options.grid, cameras.get(fact.path.name)))
     if not varying:
         return None
     if len(views) < len(facts):
@@ -129,20 +187,27 @@ def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions) -> _Fou
             "`masks=none`."
         )
     usable, remarks = check_masks([view.name for view in views], masks)
+    lost = lens_notices(cameras, {view.name: mask for view, mask, use in zip(views, masks, usable) if use})
     used = info("masks", "the photos' alpha channels are used as masks (`masks=none` to ignore them).")
-    grid, cut = with_decided_crop(options.grid, [mask for mask, use in zip(masks, usable) if use])
     views = [view for view, use in zip(views, usable) if use]
+    grid, cut = with_decided_crop(options.grid, [view.mask for view in views if view.mask])
     if cut:
         # Known only now that all masks are: the photos are decoded once more.
         for k, view in enumerate(views):
             views[k] = _on_another_grid(view, grid)
-    return views, (used, *remarks, *cut)
+    return views, (used, *remarks, *lost, *cut)
 
 
-def _views_without_masks(facts: Sequence[ImageFacts], masks_of: Path | str, options: LoadOptions) -> _Found:
-    views = [view_of(fact, open_image(fact.path), None, options.grid) for fact in facts]
+def _views_without_masks(
+    facts: Sequence[ImageFacts], masks_of: Path | str, options: LoadOptions, cameras: _Cameras
+) -> _Found:
+    lost = lens_notices(cameras, {fact.path.name: None for fact in facts})
+    views = [
+        view_of(fact, open_image(fact.path), None, options.grid, cameras.get(fact.path.name))
+        for fact in facts
+    ]
     text = "no masks: everything in the photos counts. An object on a turntable needs them (`masks` DIR)."
-    return views, () if masks_of == "none" else (info("masks", text),)
+    return views, lost if masks_of == "none" else (info("masks", text), *lost)
 
 
 def _require_all(paths: Sequence[Path], files: Sequence[Path | None], folder: Path) -> None:
@@ -155,11 +220,25 @@ def _require_all(paths: Sequence[Path], files: Sequence[Path | None], folder: Pa
         )
 
 
-def view_of(fact: ImageFacts, picture: Picture, mask: Mask | None, grid: GridOptions) -> View:
-    """Return the view of one decoded photo with its mask, named after its file."""
-    pixel_map = grid_map(str(fact.path), fact.size, fact.orientation, mask, grid)
+def view_of(
+    fact: ImageFacts,
+    picture: Picture,
+    mask: Mask | None,
+    grid: GridOptions,
+    stated: ImportedCamera | None = None,
+) -> View:
+    """Return the view of one decoded photo with its mask, named after its file; of the ideal picture, where
+    a camera with a lens is stated for the upright photo.
+    """
     camera, focal = camera_id(fact), exif_focal(fact)
     content = digest(picture.content, fact.orientation, mask.bits if mask else "whole", camera, focal)
+    K = None if stated is None else stated.K
+    frame = None if stated is None else frame_of(stated)
+    if frame is not None:
+        K = frame.K_ideal
+        content = _undistorted_key(content, frame)
+        mask = None if mask is None else Mask(remap_to_ideal(frame, mask.pixels), mask.source)
+    pixel_map = grid_map(str(fact.path), fact.size, fact.orientation, mask, grid, frame)
     return View(
         name=fact.path.name,
         # A caller may change the current folder while it works.
@@ -171,6 +250,7 @@ def view_of(fact: ImageFacts, picture: Picture, mask: Mask | None, grid: GridOpt
         photo_key=content,
         file_digest=picture.content,
         camera=camera,
+        K=K,
         grid=grid,
         focal_exif=focal,
     )
@@ -179,7 +259,7 @@ def view_of(fact: ImageFacts, picture: Picture, mask: Mask | None, grid: GridOpt
 def _on_another_grid(view: View, grid: GridOptions) -> View:
     """Return a view that was loaded on another grid of its photo."""
     old = view.pixel_map
-    pixel_map = grid_map(str(view.path), old.source_size, old.orientation, view.mask, grid)
+    pixel_map = grid_map(str(view.path), old.source_size, old.orientation, view.mask, grid, old.undistortion)
     key = digest(view.photo_key, *grid_parts(pixel_map))
     image = image_to_target(pixel_map.ideal(), load_photo(view))
     return replace(view, image=image, pixel_map=pixel_map, grid_key=key, grid=grid)
@@ -197,12 +277,33 @@ def undistorted(view: View, frame: Undistortion) -> View:
     if mask is not None:
         mask = Mask(remap_to_ideal(frame, mask.pixels), mask.source)
     pixel_map = grid_map(str(view.path), old.source_size, old.orientation, mask, view.grid, frame)
-    key = digest(view.photo_key, json.dumps(asdict(frame)))
-    placed = replace(
-        view, pixel_map=pixel_map, mask=mask, photo_key=key, grid_key=digest(key, *grid_parts(pixel_map))
+    key = _undistorted_key(view.photo_key, frame)
+    return replace(
+        view,
+        # All at once: the ideal picture's grid may have another shape.
+        image=image_to_target(pixel_map.ideal(), remap_to_ideal(frame, load_photo(view))),
+        pixel_map=pixel_map,
+        mask=mask,
+        photo_key=key,
+        grid_key=digest(key, *grid_parts(pixel_map)),
+        K=None if view.K is None else frame.K_ideal,
     )
-    image = image_to_target(pixel_map.ideal(), load_photo(placed))
-    return replace(placed, image=image, K=None if view.K is None else frame.K_ideal)
+
+
+def _undistorted_key(photo_key: str, frame: Undistortion) -> str:
+    return digest(photo_key, json.dumps(asdict(frame)))
+
+
+def _crop_notices(facts: Sequence[ImageFacts]) -> list[Notice]:
+    whole = {fact.path.name: size for fact in facts if (size := size_before_crop(fact)) is not None}
+    if not whole:
+        return []
+    w, h = next(iter(whole.values()))
+    text = (
+        f"{first_few(list(whole))}: cropped, as EXIF tells ({w}x{h} when it was taken), so the principal "
+        "point need not lie in the middle. Give the photos as they were taken where there are any."
+    )
+    return [warning("photos", text)]
 
 
 def _photo_notices(views: Sequence[View]) -> list[Notice]:

@@ -39,6 +39,8 @@ class View:
     """Digest of the photo file's bytes when it was loaded; empty for views that are not from files."""
     camera: str = ""
     """Id of the physical camera: views with the same id share intrinsics."""
+    camera_stated: bool = False
+    """The user says which views share it; otherwise EXIF or their size does, which may be wrong."""
     K: np.ndarray | None = None  # (3, 3), pixels of the photo
     """Intrinsics that the user stated, if any."""
     cam_from_world: np.ndarray | None = None  # (4, 4)

@@ -307,6 +307,9 @@ BY_ENDING: dict[str, tuple[Mutation, ...]] = {
     ".png": (damaged_png, damaged_bytes),
     ".glb": (damaged_glb, damaged_glb, damaged_bytes),
     ".txt": (damaged_text, damaged_bytes),
+    ".yml": (damaged_text, damaged_bytes),
+    ".yaml": (damaged_text, damaged_bytes),
+    ".xml": (damaged_text, damaged_bytes),
 }
 """Mutations of a file by the ending of its name; other files have their bytes changed."""
 

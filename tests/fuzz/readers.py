@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from PIL import ExifTags, Image
@@ -25,14 +27,17 @@ from align.evaluation.camera_errors import as_document, evaluate
 from align.export.cameras_json import read_cameras, write_cameras
 from align.export.colmap import TrackedModel, write_colmap
 from align.export.colmap_reader import read_colmap
-from align.export.formats import EXPORTERS, ExportOptions, photo_cameras
-from align.export.glb_points import read_glb
+from align.export.export_scene import export_scene
+from align.export.formats import exporters_named
+from align.export.gltf.glb_points import read_glb
 from align.export.ply import read_ply
+from align.export.single_files import photo_cameras
+from align.imports import read_cameras_of
 from align.localise.data_set import read_candidates, read_map, read_queries, read_true_poses, seen_points
 from align.scene import Scene
 from align.scene_folder import load_scene, save_scene
 from masks.errors import PointloomError, UserError
-from masks.image_file import open_image, open_levels, probe_image
+from masks.image_file import ImageFacts, open_image, open_levels, probe_image
 from masks.load import PhotoShape, Polarity, load_masks
 from pairs.backends.precomputed import read_predictions, write_predictions
 from pairs.graph.scene_graphs import FromFile, parse_graph
@@ -42,9 +47,10 @@ from pairs.networks.vggt.load import inspect_vggt, load_vggt
 from pairs.prediction.checks import require_sound
 from pairs.prediction.store import PredictionStore
 from pairs.retrieval.files import read_codebook, read_retrieval
+from pairs.views.calibration import calibrated, lens_notices
 
 NAMES = tuple(f"{k}.png" for k in range(8))
-SURE = ExportOptions(min_conf=0.1)
+SURE = exporters_named("glb,ply,cameras", {"min_conf": 0.1})
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,13 +230,12 @@ def use_scene(root: Path, _path: Path) -> None:
     scene = load_scene(root)
     describe(scene)
     evaluate_or_refuse(scene, small_scene())
-    made = [root / f"made.{form}" for form in EXPORTERS]
+    made = root / "made"
     try:
-        all_of(*(partial(write, scene, path, SURE) for write, path in zip(EXPORTERS.values(), made)))
-        read_cameras(made[list(EXPORTERS).index("cameras")])
+        export_scene(scene, made, SURE)
+        read_cameras(made / "cameras.json")
     finally:
-        for path in made:
-            path.unlink(missing_ok=True)
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def evaluate_or_refuse(scene: Scene, truth: Scene) -> None:
@@ -250,7 +255,7 @@ def use_cameras(_root: Path, path: Path) -> None:
 
 
 def plys(folder: Path) -> list[Path]:
-    EXPORTERS["ply"](small_scene(), folder / "binary.ply", SURE)
+    export_scene(small_scene(), folder / "binary.ply", {"ply": SURE["ply"]})
     lines = ["ply", "format ascii 1.0", "element vertex 3", *(f"property float {axis}" for axis in "xyz")]
     lines += [*(f"property uchar {c}" for c in ("red", "green", "blue")), "end_header"]
     lines += [f"{k} {k + 1}.5 -1e-3 10 20 3{k}" for k in range(3)]
@@ -259,7 +264,7 @@ def plys(folder: Path) -> list[Path]:
 
 
 def glbs(folder: Path) -> list[Path]:
-    EXPORTERS["glb"](small_scene(), folder / "scene.glb", SURE)
+    export_scene(small_scene(), folder / "scene.glb", {"glb": SURE["glb"]})
     return [folder / "scene.glb"]
 
 
@@ -395,6 +400,51 @@ def store_entries(folder: Path) -> list[Path]:
     return [store.path("kind", "key")]
 
 
+def opencv_calibrations(folder: Path) -> list[Path]:
+    K, coefficients = np.array([[10.0, 0, 6], [0, 11, 4], [0, 0, 1]]), np.array([[-0.1, 0.02, 0.001, 0, 0]])
+    written = [folder / f"lens.{ending}" for ending in ("yml", "xml", "json")]
+    for path in written:
+        storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
+        for name, value in (("image_width", 12), ("image_height", 8), ("camera_matrix", K)):
+            storage.write(name, value)
+        storage.write("distortion_coefficients", coefficients)
+        storage.release()
+    numbers = ", ".join(map(str, K.ravel()))
+    (folder / "ros.yaml").write_text(
+        "image_width: 12\nimage_height: 8\ncamera_name: narrow\ncamera_matrix:\n  rows: 3\n  cols: 3\n"
+        f"  data: [{numbers}]\ndistortion_model: plumb_bob\ndistortion_coefficients:\n  rows: 1\n  cols: 5\n"
+        "  data: [-0.1, 0.02, 0.001, 0.0, 0.0]\n"
+    )
+    return [*written, folder / "ros.yaml"]
+
+
+def transforms_files(folder: Path) -> list[Path]:
+    shared = {"camera_model": "OPENCV", "fl_x": 10.0, "fl_y": 11.0, "cx": 6.0, "cy": 4.0, "w": 12, "h": 8}
+    lens = {"k1": -0.1, "k2": 0.01, "p1": 0.001, "p2": 0.0}
+    frames = [
+        {"file_path": f"images/{k}.png", "transform_matrix": np.linalg.inv(pose).tolist()}
+        for k, pose in enumerate(small_scene().cameras.cam_from_world)
+    ]
+    own = {key: value for key, value in shared.items() if key != "camera_model"} | lens
+    documents = {
+        "shared.json": shared | lens | {"frames": frames, "applied_transform": np.eye(4)[:3].tolist()},
+        "own.json": {"frames": [frame | own for frame in frames]},
+        "angle.json": {"camera_angle_x": 0.7, "w": 12, "h": 8, "frames": frames},
+    }
+    for name, document in documents.items():
+        (folder / name).write_text(json.dumps(document))
+    return [folder / name for name in documents]
+
+
+def use_camera_file(_root: Path, path: Path) -> None:
+    """Read cameras and give them to photos of their names, or of their size."""
+    found = read_cameras_of(path)
+    facts = [ImageFacts(Path(f"{k}.png"), (12, 8), 1, False, {}) for k in range(3)]
+    cameras, _ = calibrated(facts, found)
+    by_name = dict(zip((fact.path.name for fact in facts), cameras))
+    lens_notices(by_name, dict.fromkeys(by_name))
+
+
 def use_store(root: Path, _path: Path) -> None:
     store = PredictionStore(root)
     store.has("kind", "key")
@@ -417,6 +467,9 @@ READERS: dict[str, Reader] = {
     "PLY": Reader(plys, lambda _root, path: read_ply(path)),
     "GLB": Reader(glbs, lambda _root, path: read_glb(path)),
     "COLMAP": Reader(colmap_models, use_colmap),
+    "OpenCV calibration": Reader(opencv_calibrations, use_camera_file),
+    "transforms.json": Reader(transforms_files, use_camera_file),
+    "cameras of a COLMAP model": Reader(colmap_models, lambda _root, path: read_cameras_of(path)),
     "codebook": Reader(codebooks, lambda _root, path: read_codebook(path, 8)),
     "retrieval head": Reader(retrieval_files, lambda root, _path: read_retrieval(next(root.glob("*.pth")))),
     "checkpoint record": Reader(torch_records, describe_pair_network),

@@ -17,7 +17,7 @@ from stored_scene import small_scene
 
 from align.cli.main import main
 from align.demo.turntable import TurntableOptions, render_turntable
-from align.export.glb_points import read_glb
+from align.export.gltf.glb_points import read_glb
 from align.scene_folder import save_scene
 from masks.errors import FormatError
 from masks.image_file import open_image, probe_image

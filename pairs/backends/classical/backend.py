@@ -6,23 +6,27 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 import networkx
+import numpy as np
 
 from masks.errors import GraphError
 from masks.memory import free_memory
 from masks.notice import Notice, first_few, left_out, warning
 from masks.progress import Progress
 from pairs.backends.classical.covisibility import covisible_graph
-from pairs.backends.classical.feature_tracks import feature_tracks
+from pairs.backends.classical.feature_tracks import as_tracks, feature_tracks
+from pairs.backends.classical.ideal_views import ideal_views
 from pairs.backends.classical.induced_matches import LEAST_MATCHES
 from pairs.backends.classical.keys import backend_version
+from pairs.backends.classical.known.solve_known import pose_distances, solve_known
 from pairs.backends.classical.options import DepthOptions, SolveOptions
 from pairs.backends.classical.pair_source import PairSource, load_matches, load_pair, pair_source
+from pairs.backends.classical.sfm.camera_groups import with_solved_cameras
 from pairs.backends.classical.sfm.pair_features import feature_matches
-from pairs.backends.classical.sfm.solve_scene import solve_scene
+from pairs.backends.classical.solve_scene import solve_scene
 from pairs.backends.classical.stereo.cost import depth_cost, require_depth_memory
 from pairs.backends.classical.stereo.depth_maps import dense_group
 from pairs.backends.protocol import BackendKind
@@ -70,31 +74,64 @@ class Classical:
         Placed views that no pair ties to another one serve as neighbours for the depth of the others, but are
         not handed on.
 
-        All pairs are cut from one scene, in one scale, when they are asked for. Their `cameras` are the
-        solved ones; their focal may lie beyond what a pointmap's focal estimate is clamped to, so an aligner
-        should take these K as known. Raises `ReconstructionError` when the photos do not give a scene,
-        `GraphError` when no pair of the graph lies in it.
+        Poses that views state are compared with the matches, and then kept or improved, as the options say;
+        the other views are placed in their world.
+
+        Views whose lens was found come back on grids of their undistorted photos, so everything behind sees
+        pinholes. All pairs are cut from one scene, in one scale, when they are asked for. Their `cameras` are
+        the solved ones; their focal may lie beyond what a pointmap's focal estimate is clamped to, so an
+        aligner should take these K as known. Raises `ReconstructionError` when the photos do not give a
+        scene, `StatedCamerasError` when stated poses contradict them, `GraphError` when no pair of the graph
+        lies in it.
         """
         cost = depth_cost(views, min(len(views), default_workers()))
         require_depth_memory(views, cost, free_memory())
         progress(f"depth: about {cost.cpu_seconds:.0f} CPU s, {cost.bytes / 1e9:.1f} GB", 0, 1)
         with self.engine.start() as workers:
             work = Work(store, workers, progress)
-            solve = solve_scene(views, graph, work, self.solve)
+            stated = any(view.cam_from_world is not None for view in views)
+            solve = (solve_known if stated else solve_scene)(views, graph, work, self.solve)
+            views, solve, undone = ideal_views(views, solve, work)
             edges, lost = placed_edges(
                 views, covisible_graph(solve, len(views)) if graph is None else graph, solve.placed
             )
             # All placed views, also those that no pair ties: they are neighbours for the depth of others.
             group, unmeasured = dense_group(views, solve, work, self.depth)
-        placed = tuple(views[i] for i in solve.placed)
-        source = pair_source(group, feature_tracks(placed, solve), edges, self.depth.match_step, store)
+        # Stated poses are in the cameras now, with those of the other views, in one world.
+        placed = tuple(replace(views[i], cam_from_world=None) for i in solve.placed)
+        # The aligner and the exports tie cameras by their id.
+        placed = with_solved_cameras(placed, solve.cameras.K)
+        tracks = feature_tracks(placed, solve)
+        source = pair_source(group, tracks, edges, self.depth.match_step, store)
         unmatched = _match_all(placed, source, progress)
-        notices = (*solve.notices, *lost, *unmeasured, *unmatched)
+        notices = (*solve.notices, *undone, *lost, *unmeasured, *unmatched)
         tied, renumbered = tied_views(edges)
         cameras = Cameras(group.cameras.K[list(tied)], group.cameras.cam_from_world[list(tied)])
         return Predictions(
-            tuple(placed[p] for p in tied), renumbered, functools.partial(load_pair, source), cameras, notices
+            tuple(placed[p] for p in tied),
+            renumbered,
+            functools.partial(load_pair, source),
+            cameras,
+            notices,
+            tracks=as_tracks(placed, tracks),
         )
+
+    def with_poses(self, fixed: bool) -> Classical:
+        """Return the backend that keeps stated poses as they are, or improves them by the matches."""
+        return replace(self, solve=replace(self.solve, fixed_poses=fixed))
+
+    def pose_distances(
+        self,
+        views: Sequence[View],
+        senses: Sequence[Mapping[int, np.ndarray]],
+        store: PredictionStore,
+        progress: Progress,
+    ) -> tuple[float, ...]:
+        """Return how far the photos' matches lie from where poses (4, 4), by view, put them: for each of
+        several senses of the same poses, in working pixels.
+        """
+        with self.engine.start() as workers:
+            return pose_distances(views, senses, Work(store, workers, progress), self.solve)
 
     def match(self, a: View, b: View) -> tuple[Matches, tuple[Notice, ...]]:
         """Return the features of two views that agree with one epipolar geometry."""

@@ -16,6 +16,7 @@ from masks.mask import holds
 from masks.pixelmap import to_target
 from pairs.backends.classical.sfm.solve import SceneSolve
 from pairs.prediction.predictions import Matches
+from pairs.prediction.tracks import Tracks
 from pairs.views.view import View, grid_mask
 
 # On the scale of depth confidences (at most 12.9): a track of six views counts a little more than depth that
@@ -45,6 +46,17 @@ def feature_tracks(views: Sequence[View], solve: SceneSolve) -> FeatureTracks:
         places.append(xy[inside])
     return FeatureTracks(
         tuple(points), tuple(places), np.bincount(solve.observed_point, minlength=len(solve.points))
+    )
+
+
+def as_tracks(views: Sequence[View], tracks: FeatureTracks) -> Tracks:
+    """Return the same as predictions hand it on."""
+    counts = [len(point) for point in tracks.point]
+    return Tracks(
+        tuple(view.name for view in views),
+        np.repeat(np.arange(len(views)), counts),
+        np.concatenate(tracks.point),
+        np.concatenate(tracks.xy),
     )
 
 

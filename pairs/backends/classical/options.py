@@ -51,6 +51,8 @@ class SolveOptions:
     """Smallest mask share of a view at which a scene is accepted without a search for a better one."""
     seed: int = 0
     """First of the seeds that the tries vary."""
+    fixed_poses: bool = True
+    """Poses that are stated for views stay as they are; otherwise they are improved by the matches."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import numpy as np
 import torch
 
 from masks.errors import UserError
 from masks.fill import Fill, mean
+from masks.pixelmap import present
 from pairs.backends.dust3r.images import normalised
 from pairs.backends.dust3r.pair_entry import SUBSAMPLE, descriptor_runs, usual_batch
 from pairs.backends.jobs import within_memory
@@ -64,7 +64,7 @@ def full_photo(view: View, fill: Fill = mean) -> FullPhoto:
     resolution.
     """
     image = filled_photo(view, fill)
-    inside = np.ones(image.shape[:2], bool) if view.mask is None else view.mask.pixels
+    inside = present(view.pixel_map.to_ideal()) if view.mask is None else view.mask.pixels
     return FullPhoto(view.name, image, inside, view.K)
 
 

@@ -22,7 +22,7 @@ from PIL import Image
 from align.cli.main import main
 from align.evaluation.camera_errors import evaluate
 from align.export.cameras_json import read_cameras
-from align.export.glb_points import read_glb
+from align.export.gltf.glb_points import read_glb
 from align.export.ply import read_ply
 from align.points import DEFAULT_MIN_CONF, PointCloud, point_cloud
 from align.scene_folder import load_scene

@@ -12,6 +12,7 @@ from vggt_folder import small_folder
 
 from align.cli.main import main
 from align.scene_folder import load_scene
+from masks.lens import Lens
 
 SCENE_FILES = ("scene.json", "views.safetensors")
 
@@ -61,6 +62,18 @@ def test_every_mode_leads_to_a_scene_and_the_same_again(
         assert (view.depth[view.mask & (view.conf > 0)] > 0).all()
     for name in SCENE_FILES:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_network_with_cameras_of_its_own_says_that_K_is_not_heard_and_undoes_the_lens(
+    turntable: Path, tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cameras.txt").write_text("1 SIMPLE_RADIAL 320 240 448 160 120 -0.4\n")
+    chosen = ("--backend", "vggt", "--weights", weights, "--calibration", tmp_path / "cameras.txt")
+    assert main(arguments(turntable, tmp_path / "scene", *chosen)) == 0
+    assert "calibration: its K is not used" in capsys.readouterr().err
+    frame = load_scene(tmp_path / "scene").views[0].pixel_map.undistortion
+    assert frame is not None
+    assert frame.lens == Lens("SIMPLE_RADIAL", (-0.4,))
 
 
 def test_frozen_poses_are_those_of_the_network(turntable: Path, tmp_path: Path, weights: Path) -> None:

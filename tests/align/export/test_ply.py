@@ -9,7 +9,9 @@ import pytest
 import trimesh
 from hypothesis import given
 from hypothesis import strategies as st
+from plane_scene import NORMAL, OFFSET, plane_scene
 
+from align.export.export_scene import export_scene
 from align.export.ply import read_ply, write_ply
 from align.points import PointCloud
 from masks.errors import FormatError, OutputError
@@ -42,6 +44,16 @@ def test_another_program_reads_what_we_write(tmp_path: Path) -> None:
     read = trimesh.load(tmp_path / "cloud.ply")
     np.testing.assert_array_equal(read.vertices, written.points)
     np.testing.assert_array_equal(np.asarray(read.colors)[:, :3], written.colours)
+
+
+def test_a_scenes_points_have_normals_that_another_program_reads(tmp_path: Path) -> None:
+    export_scene(plane_scene(), tmp_path / "points.ply", "ply")
+    vertex = trimesh.load(tmp_path / "points.ply").metadata["_ply_raw"]["vertex"]["data"]
+    points = np.stack([vertex[axis] for axis in "xyz"], axis=-1)
+    normals = np.stack([vertex[name] for name in ("nx", "ny", "nz")], axis=-1)
+    np.testing.assert_allclose(points @ NORMAL, OFFSET, atol=1e-5)
+    np.testing.assert_allclose(normals, np.broadcast_to(NORMAL, normals.shape), atol=1e-4)
+    assert (vertex["confidence"] == 5).all()
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "binary"])

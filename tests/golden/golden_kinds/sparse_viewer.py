@@ -8,8 +8,8 @@ import torch
 from golden_case import Case
 from torch import Tensor
 
-from align.export.frustum import IMAGE_FACES, IMAGE_UV, frustum, scene_transform
-from align.export.pointmap_mesh import PointmapMesh, join_meshes, mesh_from_pointmap
+from align.export.gltf.frustum import IMAGE_FACES, IMAGE_UV, frustum, scene_transform
+from align.export.gltf.pointmap_mesh import PointmapMesh, join_meshes, mesh_from_pointmap
 
 FAMILY = "sparse"
 

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
 from masks.image_file import ImageFacts, probe_image
-from pairs.views.exif_camera import camera_id, exif_focal
+from pairs.views.exif_camera import camera_id, exif_focal, size_before_crop
 from pairs.views.grid import Cropping, GridOptions
 from pairs.views.load import LoadOptions, load_views
 
@@ -148,3 +148,52 @@ def test_a_crop_to_the_object_leaves_the_focal_of_the_photo(tmp_path):
     for view in (*whole, *cropped):
         assert view.focal_exif == pytest.approx(DIAGONAL, rel=0.01)
         assert view.camera == "Camera 96x64"
+
+
+def taken(folder: Path, size: tuple[int, int], stated: tuple[int, int], **more: float) -> ImageFacts:
+    """Return the facts of a photo of `size` whose EXIF says that it had the size `stated`."""
+    inner = {Tag.ExifImageWidth: stated[0], Tag.ExifImageHeight: stated[1], Tag.FocalLengthIn35mmFilm: 43}
+    return facts(folder, {**inner, **{Tag[name]: value for name, value in more.items()}}, size)
+
+
+@pytest.mark.parametrize("stated", [(96, 64), (64, 96)])
+@pytest.mark.parametrize("size", [(60, 60), (96, 48), (40, 64), (64, 40)])
+def test_a_crop_keeps_the_focal_of_the_whole_photo(tmp_path, size, stated):
+    fact = taken(tmp_path, size, stated)
+    assert sorted(size_before_crop(fact) or ()) == [64, 96]
+    assert exif_focal(fact) == pytest.approx(DIAGONAL, rel=0.01)
+
+
+@pytest.mark.parametrize("size", [(96, 64), (64, 96), (48, 32), (32, 48), (50, 33), (192, 128)])
+def test_a_resized_or_turned_photo_is_no_crop(tmp_path, size):
+    fact = taken(tmp_path, size, (960, 640))
+    assert size_before_crop(fact) is None
+    assert exif_focal(fact) == pytest.approx(math.hypot(*size), rel=0.01)
+
+
+@pytest.mark.parametrize("stated", [(60, 60), (96, 63), (1, 64), (2_000_000, 64)])
+def test_sizes_that_cannot_be_the_whole_tell_no_crop(tmp_path, stated):
+    assert size_before_crop(taken(tmp_path, SIZE, stated)) is None
+
+
+def test_a_crop_keeps_the_pitch_of_the_sensor(tmp_path):
+    inner = {
+        Tag.FocalLength: IFDRational(5, 1),
+        Tag.FocalPlaneXResolution: IFDRational(200, 1),
+        Tag.FocalPlaneResolutionUnit: 3,
+        Tag.ExifImageWidth: 96,
+        Tag.ExifImageHeight: 64,
+    }
+    # 5 mm at 20 pixels a mm, whatever was cut away; in a copy of half the size, half of it.
+    assert exif_focal(facts(tmp_path, inner, (60, 60))) == pytest.approx(100)
+    assert exif_focal(facts(tmp_path, inner, (48, 32))) == pytest.approx(50)
+
+
+def test_cropped_photos_are_named(tmp_path):
+    for k, size in enumerate([(60, 60), (96, 64)]):
+        pixels = np.random.default_rng(k).integers(0, 255, (*size[::-1], 3), np.uint8)
+        inner = {Tag.ExifImageWidth: 96, Tag.ExifImageHeight: 64}
+        Image.fromarray(pixels).save(tmp_path / f"{k}.jpg", exif=exif_of(inner))
+    _, notices = load_views(tmp_path)
+    (said,) = [notice.text for notice in notices if "cropped" in notice.text]
+    assert said.startswith("0.jpg: cropped")

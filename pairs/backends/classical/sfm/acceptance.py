@@ -18,7 +18,7 @@ import torch
 
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.candidates import distance_in_order
-from pairs.backends.classical.sfm.mapper import MapperModel
+from pairs.backends.classical.sfm.mapper import CameraStart, MapperModel, residuals, seen_at
 from pairs.backends.classical.sfm.matching import Pair
 from pairs.backends.classical.sfm.verification import VerifiedPair
 
@@ -82,13 +82,13 @@ def assess(
     model: MapperModel,
     xy: Sequence[np.ndarray],
     masks: Sequence[np.ndarray | None],
-    fixed_focal: Sequence[bool],
+    starts: Sequence[CameraStart],
     options: SolveOptions,
 ) -> Assessment:
-    """Judge a model. `xy`, `masks` (on the working pictures) and `fixed_focal` belong to all views, placed or
-    not.
+    """Judge a model. `xy`, `masks` (on the working pictures) and `starts` (what was assumed of the camera)
+    belong to all views, placed or not.
     """
-    implausible = _implausible_focal(model, fixed_focal)
+    implausible = _implausible_focal(model, starts)
     if implausible is not None:
         return Assessment(Verdict.REJECTED, implausible, None)
     if any(mask is not None for mask in masks):
@@ -140,29 +140,12 @@ def mask_shares(model: MapperModel, masks: Sequence[np.ndarray | None]) -> np.nd
     return shares
 
 
-def reprojection_errors(model: MapperModel, xy: Sequence[np.ndarray]) -> np.ndarray:
-    """Return (M,) the distance in working pixels of every observation from its projected scene point."""
-    measured = np.empty((model.num_observations, 2))
-    for k, view in enumerate(model.placed):
-        mine = model.observed_by == k
-        measured[mine] = xy[view][model.observed_feature[mine]]
-    seen_by = model.observed_by
-    in_cam = np.einsum(
-        "mij,mj->mi", model.cameras.cam_from_world[seen_by, :3, :3], model.points[model.observed_point]
-    )
-    in_cam += model.cameras.cam_from_world[seen_by, :3, 3]
-    projected = np.einsum("mij,mj->mi", model.cameras.K[seen_by], in_cam)
-    return np.linalg.norm(projected[:, :2] / projected[:, 2:] - measured, axis=1)
-
-
 def _share_inside(model: MapperModel, k: int, mask: np.ndarray) -> float:
     h, w = mask.shape
     square = np.ones((2 * _MASK_SLACK_PX + 1, 2 * _MASK_SLACK_PX + 1), np.uint8)
     slack = cv2.dilate(mask.astype(np.uint8), square).astype(bool)
-    cam_from_world = model.cameras.cam_from_world[k]
-    in_cam = model.points @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
-    projected = in_cam[in_cam[:, 2] > 0] @ model.cameras.K[k].T
-    x, y = np.rint(projected[:, :2] / projected[:, 2:]).T
+    projected, depth = seen_at(model, k, model.points)
+    x, y = np.rint(projected[depth > 0]).T
     # Points outside the picture do not count, so an object that the frame cuts does no harm.
     visible = (x >= 0) & (x < w) & (y >= 0) & (y < h)
     if not visible.any():
@@ -170,13 +153,11 @@ def _share_inside(model: MapperModel, k: int, mask: np.ndarray) -> float:
     return float(slack[y[visible].astype(int), x[visible].astype(int)].mean())
 
 
-def _implausible_focal(model: MapperModel, fixed_focal: Sequence[bool]) -> str | None:
+def _implausible_focal(model: MapperModel, starts: Sequence[CameraStart]) -> str | None:
     for k, view in enumerate(model.placed):
-        if fixed_focal[view]:
+        if starts[view].fixed:
             continue
-        # The principal point is in the middle, so twice its larger coordinate plus one is the longest side.
-        longest = 2 * float(model.cameras.K[k, :2, 2].max()) + 1
-        relative = float(model.cameras.K[k, 0, 0]) / longest
+        relative = float(model.cameras.K[k, 0, 0]) / max(starts[view].size)
         if not _FOCAL_LIMITS[0] <= relative <= _FOCAL_LIMITS[1]:
             return f"the focal ran to {relative:.1f} x the longest side"
     return None
@@ -194,7 +175,8 @@ def _by_silhouettes(shares: np.ndarray, options: SolveOptions) -> Assessment:
 
 
 def _by_residuals(model: MapperModel, xy: Sequence[np.ndarray]) -> Assessment:
-    error = float(np.median(reprojection_errors(model, xy))) if model.num_observations else np.inf
+    errors = np.linalg.norm(residuals(model, xy), axis=1)
+    error = float(np.median(errors)) if len(errors) else np.inf
     track_length = np.bincount(model.observed_point, minlength=len(model.points))
     is_long = track_length[model.observed_point] >= min(_LONG_TRACK, len(model.placed))
     fewest = (

@@ -7,7 +7,7 @@ sides fold it. Another start mends the former, fewer pairs the latter.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import networkx
 import numpy as np
@@ -29,7 +29,7 @@ from pairs.backends.classical.sfm.camera_groups import (
     camera_starts,
 )
 from pairs.backends.classical.sfm.candidates import distance_in_order
-from pairs.backends.classical.sfm.mapper import STRICT, USUAL, MapperJob, MapperModel, Strictness
+from pairs.backends.classical.sfm.mapper import STRICT, USUAL, CameraStart, MapperJob, MapperModel, Strictness
 from pairs.backends.classical.sfm.matching import Pair
 from pairs.backends.classical.sfm.verification import VerifiedPair
 from pairs.views.view import View
@@ -58,6 +58,9 @@ class Evidence:
     pairs: dict[Pair, VerifiedPair]
     graph: frozenset[Pair] | None = None
     """The pairs of the scene graph: views that the user holds for neighbours, if anything was said."""
+    found: tuple[np.ndarray, ...] = ()
+    """Intrinsics (3, 3) of every camera, working pixels, when a solve before found them: its focals are tried
+    first, its principal points are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,22 +220,33 @@ def _attempt(
     """Run the mapper once, from a start (focal factor, seed), and judge what comes out."""
     factor, seed = start
     cameras = camera_of_view(evidence.views, options.working_longest)
-    starts = camera_starts(evidence.views, options.working_longest, factor)
+    starts = _starts(evidence, options, factor)
     model = solve(MapperJob(evidence.xy, starts, cameras, strategy.pairs, seed, strategy.strictness))
-    name = f"{_start_name(factor, evidence.views)}, seed {seed}"
-    if model is None:
-        return Attempt(strategy.name, name, None, None)
-    assessment = assess(
-        model, evidence.xy, evidence.masks, [starts[camera].fixed for camera in cameras], options
-    )
+    name = f"{_start_name(factor, evidence)}, seed {seed}"
+    return Attempt(strategy.name, name, model, None if model is None else assessed(evidence, model, options))
+
+
+def assessed(evidence: Evidence, model: MapperModel, options: SolveOptions) -> Assessment:
+    """Return what all tests say of a model."""
+    cameras = camera_of_view(evidence.views, options.working_longest)
+    starts = _starts(evidence, options, None)
+    assessment = assess(model, evidence.xy, evidence.masks, [starts[camera] for camera in cameras], options)
     num_views = len(evidence.views)
     assessment = with_broken_neighbours(assessment, broken_neighbours(model, evidence.pairs, num_views))
-    return Attempt(
-        strategy.name,
-        name,
-        model,
-        with_collapsed_views(assessment, collapsed_views(model, num_views), len(model.placed)),
-    )
+    return with_collapsed_views(assessment, collapsed_views(model, num_views), len(model.placed))
+
+
+def _starts(evidence: Evidence, options: SolveOptions, factor: float | None) -> tuple[CameraStart, ...]:
+    starts = camera_starts(evidence.views, options.working_longest, factor)
+    if not evidence.found:
+        return starts
+    beside = []
+    for start, found in zip(starts, evidence.found, strict=True):
+        K = found.copy()
+        if factor is not None:
+            K[0, 0] = K[1, 1] = start.K[0, 0]
+        beside.append(start if start.fixed else replace(start, K=K, prior=factor is None))
+    return tuple(beside)
 
 
 def _focal_factors(views: Sequence[View]) -> tuple[float | None, ...]:
@@ -242,9 +256,12 @@ def _focal_factors(views: Sequence[View]) -> tuple[float | None, ...]:
     return (None,) if len(views) == 2 or all(view.K is not None for view in views) else (None, *OTHER_FACTORS)
 
 
-def _start_name(factor: float | None, views: Sequence[View]) -> str:
+def _start_name(factor: float | None, evidence: Evidence) -> str:
+    views = evidence.views
     if factor is not None:
         return f"focal {factor:g} x"
+    if evidence.found:
+        return "focal found before"
     if all(view.K is not None for view in views):
         return "stated intrinsics"
     return (

@@ -8,6 +8,7 @@ the commonest reason for a scene that does not come together.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,6 +41,24 @@ def camera_starts(views: Sequence[View], longest: int, factor: float | None) -> 
     cameras = camera_of_view(views, longest)
     members = [[view for view, camera in zip(views, cameras) if camera == k] for k in range(max(cameras) + 1)]
     return tuple(_camera_start(group, longest, factor) for group in members)
+
+
+def with_solved_cameras(views: Sequence[View], K: np.ndarray) -> tuple[View, ...]:
+    """Return placed views with the cameras that the solve told apart: where views of one id and size have
+    several focals in their K (V, 3, 3), each is a camera of its own, numbered from the widest.
+    """
+    focals: dict[tuple[str, tuple[int, int]], set[float]] = {}
+    for view, mine in zip(views, K):
+        if view.K is None:
+            focals.setdefault((view.camera, view.photo_size), set()).add(float(mine[0, 0]))
+
+    def told_apart(view: View, focal: float) -> View:
+        several = sorted(focals.get((view.camera, view.photo_size), ())) if view.K is None else []
+        if len(several) < 2:
+            return view
+        return replace(view, camera=f"{view.camera} zoom {several.index(focal) + 1}")
+
+    return tuple(told_apart(view, float(mine[0, 0])) for view, mine in zip(views, K))
 
 
 def _shared_by(view: View, longest: int) -> tuple[str, tuple[int, int], bytes]:

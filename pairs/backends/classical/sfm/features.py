@@ -87,7 +87,8 @@ def detect(picture: WorkingImage, options: SolveOptions) -> Features:
     top, left = max(0, rows[0] - _BOX_MARGIN_PX), max(0, columns[0] - _BOX_MARGIN_PX)
     box = np.s_[top : rows[-1] + 1 + _BOX_MARGIN_PX, left : columns[-1] + 1 + _BOX_MARGIN_PX]
     points, descriptors = _sift(picture.grey[box], inside[box])
-    return _strongest(points, descriptors, options.features_masked, (float(left), float(top)))
+    most = options.features_masked if picture.of_object else options.features_unmasked
+    return _strongest(points, descriptors, most, (float(left), float(top)))
 
 
 def comparable(descriptors: np.ndarray) -> np.ndarray:

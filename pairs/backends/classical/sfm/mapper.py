@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from masks.disk.temporary_folder import temporary_folder
 from masks.errors import MissingExtraError, OutputError, SolverError
+from masks.lens import Lens, distort, pixels_of
 from pairs.backends.classical.sfm.matching import Pair
 from pairs.backends.classical.sfm.verification import VerifiedPair, shift_fundamental
 from pairs.engines.engines import Workers
@@ -26,7 +27,7 @@ from pairs.views.cameras import Cameras
 if TYPE_CHECKING:
     import pycolmap
 
-_HALF_PIXEL = 0.5
+HALF_PIXEL = 0.5
 """COLMAP's origin is the corner of the first pixel, ours its centre."""
 _EMPTY_DATABASE = 1_000_000
 """Bytes, generously: its tables alone take a fifth of that."""
@@ -86,11 +87,44 @@ class MapperModel:
     observed_point: np.ndarray  # (M,) int32
     observed_by: np.ndarray  # (M,) int32, position in `placed`
     observed_feature: np.ndarray  # (M,) int32, key point of that view
+    lenses: tuple[Lens | None, ...] = ()
+    """Of the placed views; none is a pinhole. Empty: all are."""
 
     @property
     def num_observations(self) -> int:
         """How often scene points are seen."""
         return len(self.observed_point)
+
+
+def lens_of(model: MapperModel, position: int) -> Lens | None:
+    """Return the lens of a placed view; none for a pinhole."""
+    return model.lenses[position] if model.lenses else None
+
+
+def seen_at(model: MapperModel, position: int, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the working pixels (N, 2) at which a placed view sees world points (N, 3), and their depths
+    (N,); NaN where its lens shows nothing. A point behind the camera has pixels, too.
+    """
+    pose, lens = model.cameras.cam_from_world[position], lens_of(model, position)
+    in_cam = points @ pose[:3, :3].T + pose[:3, 3]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at = in_cam[:, :2] / in_cam[:, 2:]
+        if lens is not None:
+            shown = np.linalg.norm(at, axis=1) <= lens.valid_radius
+            at = np.where(shown[:, None], distort(lens, at), np.nan)
+    return pixels_of(model.cameras.K[position], at), in_cam[:, 2]
+
+
+def residuals(model: MapperModel, xy: Sequence[np.ndarray]) -> np.ndarray:
+    """Return (M, 2) how far every scene point projects from its key point, in working pixels; `xy` are the
+    key points of all views.
+    """
+    off = np.empty((model.num_observations, 2))
+    for position, view in enumerate(model.placed):
+        mine = model.observed_by == position
+        at, _ = seen_at(model, position, model.points[model.observed_point[mine]])
+        off[mine] = at - xy[view][model.observed_feature[mine]]
+    return off
 
 
 def require_mapper() -> None:
@@ -104,14 +138,18 @@ def require_mapper() -> None:
         )
 
 
-def solve_apart(job: MapperJob, workers: Workers) -> MapperModel | None:
-    """Run the mapper in a process of its own; none when no model came out. An unexpected death is a
-    `SolverError` with its last words, a temporary folder without room an `OutputError`.
+def solve_apart(
+    job: MapperJob, workers: Workers, run: Callable[[tuple[Any, Path]], MapperModel | None] | None = None
+) -> MapperModel | None:
+    """Run the mapper, or another way to a model, in a process of its own; none when no model came out.
+
+    An unexpected death is a `SolverError` with its last words, a temporary folder without room an
+    `OutputError`.
     """
     # The folder belongs to this process: the other one is killed on Ctrl-C and could not clear it away.
     with temporary_folder() as folder:
         try:
-            return workers.apart(run_mapper, (job, folder))
+            return workers.apart(run or run_mapper, (job, folder))
         except (RuntimeError, SolverError) as error:
             # What the mapper says of a full disk names neither the disk nor the folder.
             if (free := shutil.disk_usage(folder).free) > _database_bytes(job):
@@ -142,20 +180,35 @@ def run_mapper(task: tuple[MapperJob, Path]) -> MapperModel | None:
 def _run_in(folder: Path, job: MapperJob) -> MapperModel | None:
     import pycolmap
 
+    quiet_mapper()
+    database = folder / "matches.db"
+    camera_ids = write_database(database, job)
+    # The focal of two views is not observable: bundle adjustment would let it run.
+    fixed = {camera_ids[i] for i, camera in enumerate(job.cameras) if camera.fixed or len(job.xy) == 2}
+    models = pycolmap.incremental_mapping(database, folder, folder, mapper_options(job, fixed))
+    if not models:
+        return None
+    return read_model(max(models.values(), key=lambda model: model.num_reg_images()))
+
+
+def quiet_mapper() -> None:
+    """Let the mapper say what went wrong, and nothing else."""
+    import pycolmap
+
     # Warnings and worse: its running commentary would crowd out the last words of a crash. It writes files of
     # them into the temporary folder otherwise, and leaves them there.
     pycolmap.logging.minloglevel = 1
     pycolmap.logging.logtostderr = True
-    database = folder / "matches.db"
-    with pycolmap.Database.open(database) as opened:
+
+
+def write_database(path: Path, job: MapperJob) -> list[int]:
+    """Write cameras, views and verified pairs, and return the cameras' ids there."""
+    import pycolmap
+
+    with pycolmap.Database.open(path) as opened:
         camera_ids = _write_cameras(opened, job)
         _write_views(opened, job, camera_ids)
-    # The focal of two views is not observable: bundle adjustment would let it run.
-    fixed = {camera_ids[i] for i, camera in enumerate(job.cameras) if camera.fixed or len(job.xy) == 2}
-    models = pycolmap.incremental_mapping(database, folder, folder, _options(job, fixed))
-    if not models:
-        return None
-    return _read_model(max(models.values(), key=lambda model: model.num_reg_images()))
+    return camera_ids
 
 
 def _write_cameras(database: pycolmap.Database, job: MapperJob) -> list[int]:
@@ -164,7 +217,7 @@ def _write_cameras(database: pycolmap.Database, job: MapperJob) -> list[int]:
     ids = []
     for start in job.cameras:
         w, h = start.size
-        cx, cy = start.K[0, 2] + _HALF_PIXEL, start.K[1, 2] + _HALF_PIXEL
+        cx, cy = start.K[0, 2] + HALF_PIXEL, start.K[1, 2] + HALF_PIXEL
         # A stated K may have two focals; a solved camera has one, since its pixels are square.
         if start.fixed:
             camera = pycolmap.Camera(
@@ -191,12 +244,12 @@ def _write_views(database: pycolmap.Database, job: MapperJob, camera_ids: Sequen
         frame.add_data_id(image.data_id)
         database.write_frame(frame, use_frame_id=True)
         # COLMAP's database numbers images from 1.
-        database.write_keypoints(view + 1, (xy + _HALF_PIXEL).astype(np.float32))
+        database.write_keypoints(view + 1, (xy + HALF_PIXEL).astype(np.float32))
     for (a, b), pair in job.pairs.items():
         indices = pair.indices.astype(np.uint32)
         geometry = pycolmap.TwoViewGeometry()
         geometry.config = pycolmap.TwoViewGeometryConfiguration.UNCALIBRATED.value
-        geometry.F = shift_fundamental(pair.F, _HALF_PIXEL)
+        geometry.F = shift_fundamental(pair.F, HALF_PIXEL)
         geometry.inlier_matches = indices
         database.write_matches(a + 1, b + 1, indices)
         database.write_two_view_geometry(a + 1, b + 1, geometry)
@@ -210,7 +263,8 @@ def _write_rig(database: pycolmap.Database, camera_id: int) -> int:
     return database.write_rig(rig, use_rig_id=True)
 
 
-def _options(job: MapperJob, fixed: set[int]) -> pycolmap.IncrementalPipelineOptions:
+def mapper_options(job: MapperJob, fixed: set[int]) -> pycolmap.IncrementalPipelineOptions:
+    """Return the mapper's settings; `fixed` are the ids of cameras whose intrinsics stay."""
     import pycolmap
 
     options = pycolmap.IncrementalPipelineOptions()
@@ -236,14 +290,15 @@ def _options(job: MapperJob, fixed: set[int]) -> pycolmap.IncrementalPipelineOpt
     return options
 
 
-def _read_model(model: pycolmap.Reconstruction) -> MapperModel:
+def read_model(model: pycolmap.Reconstruction) -> MapperModel:
+    """Return a model as arrays, in an order that does not depend on its tables."""
     ids = sorted(model.reg_image_ids())
     position = {image_id: k for k, image_id in enumerate(ids)}
     K, cam_from_world = np.tile(np.eye(3), (len(ids), 1, 1)), np.tile(np.eye(4), (len(ids), 1, 1))
     for k, image_id in enumerate(ids):
         image = model.image(image_id)
         K[k] = model.camera(image.camera_id).calibration_matrix()
-        K[k, :2, 2] -= _HALF_PIXEL
+        K[k, :2, 2] -= HALF_PIXEL
         cam_from_world[k, :3] = image.cam_from_world().matrix()
     points, observations = [], []
     # In the order of ids: that of the table inside is an accident, and everything after this must be the same

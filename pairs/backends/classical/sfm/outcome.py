@@ -19,10 +19,14 @@ from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import Verdict
 from pairs.backends.classical.sfm.attempts import Attempt, Evidence
 from pairs.backends.classical.sfm.camera_groups import FIRST_FACTOR
+from pairs.backends.classical.sfm.mapper import MapperModel
 from pairs.backends.classical.sfm.matching import Pair
 from pairs.backends.classical.sfm.solve import SceneSolve
 from pairs.backends.classical.sfm.working_image import working_map
 from pairs.views.cameras import Cameras
+
+_MANY_LOST = 0.25
+"""Share of the views: more than the usual stragglers."""
 
 
 def require_enough(evidence: Evidence, attempts: Sequence[Attempt], best: Attempt | None) -> Attempt:
@@ -67,6 +71,8 @@ def hand_over(
         observed_by=model.observed_by,
         observed_xy=xy,
         notices=tuple(notices),
+        # In normalised coordinates a lens is the same at every resolution.
+        lenses=model.lenses,
     )
 
 
@@ -87,6 +93,7 @@ def scene_notices(
         *_strategy_notices(attempts, best),
         *_focal_notices(evidence, best, options),
         *_left_out(evidence, best),
+        *_zoom_hint(evidence, best),
     ]
 
 
@@ -189,7 +196,17 @@ def _focal_notices(evidence: Evidence, best: Attempt, options: SolveOptions) -> 
         for k in unknown
     ]
     listed = first_few([f"{focal:.1f}" for focal in sorted(set(focals))])
-    return [info("focal", f"solved: {listed} px of the photos; the principal point is taken in the middle.")]
+    centre = "is solved as well" if _off_middle(evidence, best.model, options) else "is taken in the middle"
+    return [info("focal", f"solved: {listed} px of the photos; the principal point {centre}.")]
+
+
+def _off_middle(evidence: Evidence, model: MapperModel, options: SolveOptions) -> bool:
+    """Tell whether any principal point that was not stated lies off the middle of its picture."""
+    for view, K in zip(model.placed, model.cameras.K):
+        size = working_map(evidence.views[view], options.working_longest).target_size
+        if evidence.views[view].K is None and not np.allclose(K[:2, 2], (np.array(size) - 1) / 2):
+            return True
+    return False
 
 
 def _left_out(evidence: Evidence, best: Attempt) -> list[Notice]:
@@ -209,6 +226,28 @@ def _left_out(evidence: Evidence, best: Attempt) -> list[Notice]:
         for k, (view, mask) in enumerate(zip(evidence.views, evidence.masks))
         if k not in placed and (mask is None or mask.any())
     ]
+
+
+def _zoom_hint(evidence: Evidence, best: Attempt) -> list[Notice]:
+    """Say that a changed zoom may be why many views are lost, where nothing says how the photos were zoomed.
+
+    A zoom of 1 : 2 can leave a scene with the views of one zoom, which look right by themselves.
+    """
+    placed = set(best.model.placed if best.model is not None else ())
+    paired = {view for pair in evidence.pairs for view in pair}
+    lost = [
+        view
+        for k, view in enumerate(evidence.views)
+        if k in paired - placed
+        and not (view.camera_stated or view.K is not None or view.focal_exif is not None)
+    ]
+    if len(lost) < _MANY_LOST * len(evidence.views):
+        return []
+    text = (
+        f"{len(lost)} views with verified pairs could not be placed. If the zoom was changed between photos, "
+        "tell which share one by `cameras`: a file with lines `name group`, one a photo."
+    )
+    return [info("cameras", text)]
 
 
 def _what_failed(evidence: Evidence, attempts: Sequence[Attempt]) -> str:
@@ -262,7 +301,9 @@ def _remedy(evidence: Evidence) -> str:
     )
     # The reach of SIFT on rendered turntables: at steps of 30 degrees 5 of 12 views are placed, whatever the
     # start.
-    return f"Take photos at most 20 degrees apart, sharp and with texture, from all around; {masks}."
+    stated = any(view.K is not None for view in evidence.views)
+    K = " Check that the stated intrinsics are those of these photos (`calibration`)." if stated else ""
+    return f"Take photos at most 20 degrees apart, sharp and with texture, from all around; {masks}.{K}"
 
 
 def weakest_views(evidence: Evidence, attempt: Attempt) -> str:

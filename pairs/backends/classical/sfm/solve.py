@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
+from masks.lens import Lens
 from masks.notice import Level, Notice
 from pairs.prediction.layout import Layout, laid_out
 from pairs.prediction.sealed_arrays import Arrays
@@ -23,6 +24,7 @@ _LAYOUT: Layout = {
     "observed_point": ("int32", ("M",)),
     "observed_by": ("int32", ("M",)),
     "observed_xy": ("float64", ("M", 2)),
+    "lenses": ("uint8", ("L",)),
     "notices": ("uint8", ("B",)),
 }
 
@@ -43,6 +45,8 @@ class SceneSolve:
     observed_xy: np.ndarray  # (M, 2), pixels of the upright photo
     notices: tuple[Notice, ...]
     """What was decided, retried and left out."""
+    lenses: tuple[Lens | None, ...] = ()
+    """Of the placed views' photos; none is a pinhole. Empty: all are."""
 
 
 def shared_points(solve: SceneSolve) -> np.ndarray:
@@ -64,6 +68,10 @@ def solve_from_arrays(arrays: Arrays) -> SceneSolve:
     return SceneSolve(
         placed=tuple(int(view) for view in arrays["placed"]),
         cameras=Cameras(arrays["K"], arrays["cam_from_world"]),
+        lenses=tuple(
+            None if lens is None else Lens(lens[0], tuple(lens[1]))
+            for lens in json.loads(arrays["lenses"].tobytes())
+        ),
         points=arrays["points"],
         observed_point=arrays["observed_point"],
         observed_by=arrays["observed_by"],
@@ -75,6 +83,7 @@ def solve_from_arrays(arrays: Arrays) -> SceneSolve:
 def solve_to_arrays(solve: SceneSolve) -> Arrays:
     """Return a solve as the store keeps it."""
     notices = json.dumps([[notice.level, notice.subject, notice.text] for notice in solve.notices])
+    lenses = json.dumps([lens and [lens.model, lens.coefficients] for lens in solve.lenses])
     return {
         "placed": np.array(solve.placed, np.int32),
         "K": solve.cameras.K,
@@ -83,5 +92,6 @@ def solve_to_arrays(solve: SceneSolve) -> Arrays:
         "observed_point": solve.observed_point,
         "observed_by": solve.observed_by,
         "observed_xy": solve.observed_xy,
+        "lenses": np.frombuffer(lenses.encode(), np.uint8),
         "notices": np.frombuffer(notices.encode(), np.uint8),
     }

@@ -9,7 +9,7 @@ import numpy as np
 
 from masks.fill import nearest
 from masks.mask import mask_on_grid
-from masks.pixelmap import PixelMap, fit_longest, image_to_target
+from masks.pixelmap import PixelMap, fit_longest, image_to_target, present
 from pairs.views.photos import filled_photo
 from pairs.views.view import View
 
@@ -20,6 +20,8 @@ class WorkingImage:
 
     grey: np.ndarray  # (h, w) uint8
     mask: np.ndarray | None  # (h, w) bool; none when everything counts
+    of_object: bool = True
+    """The mask tells object from background, not only what the photo shows once its lens is undone."""
 
 
 def working_map(view: View, longest: int) -> PixelMap:
@@ -33,7 +35,11 @@ def working_image(view: View, longest: int) -> WorkingImage:
     # stood behind the object.
     filled = filled_photo(view, nearest)
     small = image_to_target(working_map(view, longest), filled)
-    return WorkingImage(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), working_mask(view, longest))
+    mask = working_mask(view, longest)
+    if mask is None and view.pixel_map.undistortion is not None:
+        # The rim of what the photo shows is an edge of no object, and the black beyond it shows nothing.
+        mask = present(view.pixel_map.to_ideal().onto(working_map(view, longest)))
+    return WorkingImage(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), mask, view.mask is not None)
 
 
 def working_mask(view: View, longest: int) -> np.ndarray | None:

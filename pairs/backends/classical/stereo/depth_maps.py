@@ -51,7 +51,7 @@ def dense_group(
     options: DepthOptions,
 ) -> tuple[GroupPrediction, tuple[Notice, ...]]:
     """Return cameras, depth and confidence of the placed views, scaled so that the median depth of all
-    confident pixels is 1.
+    confident pixels is 1; where poses are stated, in their scale.
 
     `views` are those that the solve was made from. K belongs to the grids, depth is positive and finite at
     every pixel, and confidence is exactly 1 outside masks and wherever no neighbour confirms the depth. A
@@ -75,7 +75,8 @@ def dense_group(
                     confidence(measured.agree, measured.seen),
                 )
             )
-    return _normalised(cameras, maps), tuple(notices)
+    stated = any(view.cam_from_world is not None for view in placed)
+    return _group(cameras, maps, 1.0 if stated else _unit_scale(maps)), tuple(notices)
 
 
 def grid_cameras(views: Sequence[View], cameras: Cameras) -> Cameras:
@@ -194,11 +195,15 @@ def _why_unmeasured(measured: GeometricDepth | None) -> str:
     )
 
 
-def _normalised(cameras: Cameras, maps: Sequence[tuple[np.ndarray, np.ndarray]]) -> GroupPrediction:
-    """Return the group with the scene scaled; when no pixel is confident, by all pixels."""
+def _unit_scale(maps: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Return what brings the median depth to 1; when no pixel is confident, of all pixels."""
     # Filled-up pixels would let the share of background in the pictures decide the scale.
     sure = np.concatenate([depth[conf > CONFIDENT] for depth, conf in maps])
-    scale = 1 / float(np.median(sure if len(sure) else np.concatenate([depth.ravel() for depth, _ in maps])))
+    return 1 / float(np.median(sure if len(sure) else np.concatenate([depth.ravel() for depth, _ in maps])))
+
+
+def _group(cameras: Cameras, maps: Sequence[tuple[np.ndarray, np.ndarray]], scale: float) -> GroupPrediction:
+    """Return the group with the scene scaled."""
     cam_from_world = cameras.cam_from_world.copy()
     # Points and centres scale together, so translations do; rotations and K stay.
     cam_from_world[:, :3, 3] *= scale

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import roma
 import torch
 
+from masks.lens import Lens
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import (
     Assessment,
@@ -16,15 +19,15 @@ from pairs.backends.classical.sfm.acceptance import (
     broken_neighbours,
     collapsed_views,
     mask_shares,
-    reprojection_errors,
     with_broken_neighbours,
     with_collapsed_views,
 )
-from pairs.backends.classical.sfm.mapper import MapperModel
+from pairs.backends.classical.sfm.mapper import CameraStart, MapperModel, residuals, seen_at
 from pairs.backends.classical.sfm.verification import VerifiedPair
 from pairs.views.cameras import Cameras
 
 SIZE = (160, 120)
+FREE, STATED = (CameraStart(SIZE, np.eye(3), prior=False, fixed=fixed) for fixed in (False, True))
 
 
 def turned(degrees: float) -> np.ndarray:
@@ -70,7 +73,7 @@ def silhouettes(xy: list[np.ndarray]) -> list[np.ndarray]:
 
 def test_a_right_scene_fills_its_silhouettes() -> None:
     model, xy = scene([0, 40, 80, 180])
-    judged = assess(model, xy, silhouettes(xy), [False] * 4, SolveOptions())
+    judged = assess(model, xy, silhouettes(xy), [FREE] * 4, SolveOptions())
     assert judged.verdict is Verdict.SURE
     np.testing.assert_allclose(mask_shares(model, silhouettes(xy)), 1.0)
 
@@ -81,7 +84,7 @@ def test_a_folded_scene_leaves_its_silhouettes() -> None:
     shares = mask_shares(folded, silhouettes(xy))
     assert shares[:3].min() == 1.0
     assert shares[3] < 0.3
-    judged = assess(folded, xy, silhouettes(xy), [False] * 4, SolveOptions())
+    judged = assess(folded, xy, silhouettes(xy), [FREE] * 4, SolveOptions())
     assert judged.verdict is Verdict.REJECTED
     assert judged.folded
 
@@ -96,7 +99,7 @@ def test_a_view_without_a_mask_is_not_counted() -> None:
     model, xy = scene([0, 40, 80])
     masks = [*silhouettes(xy)[:2], None]
     assert np.isnan(mask_shares(model, masks)[2])
-    assert assess(model, xy, masks, [False] * 3, SolveOptions()).verdict is Verdict.SURE
+    assert assess(model, xy, masks, [FREE] * 3, SolveOptions()).verdict is Verdict.SURE
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.97, Verdict.DOUBTFUL), (0.90, Verdict.REJECTED)])
@@ -106,21 +109,41 @@ def test_between_the_two_levels_a_scene_is_doubtful(share: float, verdict: Verdi
     order = np.argsort(xy[1][:, 1])
     # Cutting the lower end of one mask off, three pixels of slack below it, leaves the wanted share inside.
     masks[1][round(xy[1][order[int(share * 80)], 1]) - 3 :] = False
-    assert assess(model, xy, masks, [False] * 3, SolveOptions()).verdict is verdict
+    assert assess(model, xy, masks, [FREE] * 3, SolveOptions()).verdict is verdict
 
 
 def test_without_masks_a_healthy_scene_is_called_not_checked() -> None:
     model, xy = scene([0, 10, 20])
-    assert assess(model, xy, [None] * 3, [False] * 3, SolveOptions()).verdict is Verdict.UNCHECKED
-    np.testing.assert_allclose(reprojection_errors(model, xy), 0, atol=1e-9)
+    assert assess(model, xy, [None] * 3, [FREE] * 3, SolveOptions()).verdict is Verdict.UNCHECKED
+    np.testing.assert_allclose(residuals(model, xy), 0, atol=1e-9)
     shaken = [positions + 2 for positions in xy]
-    assert assess(model, shaken, [None] * 3, [False] * 3, SolveOptions()).verdict is Verdict.REJECTED
+    assert assess(model, shaken, [None] * 3, [FREE] * 3, SolveOptions()).verdict is Verdict.REJECTED
 
 
 def test_a_solved_focal_must_be_plausible_and_a_stated_one_need_not() -> None:
     model, xy = scene([0, 10, 20], focal=160 * 12.0, size=0.1)
-    assert assess(model, xy, silhouettes(xy), [False] * 3, SolveOptions()).verdict is Verdict.REJECTED
-    assert assess(model, xy, silhouettes(xy), [True] * 3, SolveOptions()).verdict is Verdict.SURE
+    assert assess(model, xy, silhouettes(xy), [FREE] * 3, SolveOptions()).verdict is Verdict.REJECTED
+    assert assess(model, xy, silhouettes(xy), [STATED] * 3, SolveOptions()).verdict is Verdict.SURE
+
+
+def test_a_principal_point_off_the_middle_changes_nothing_about_the_focal() -> None:
+    # Nine longest sides of 160, which would be eleven of a picture of 130.
+    model, xy = scene([0, 10, 20], focal=160 * 9.0, size=0.1)
+    K = model.cameras.K.copy()
+    K[:, :2, 2] = (64.5, 59.5)
+    moved = replace(model, cameras=Cameras(K, model.cameras.cam_from_world))
+    xy = [positions - (15, 0) for positions in xy]
+    assert assess(moved, xy, silhouettes(xy), [FREE] * 3, SolveOptions()).verdict is Verdict.SURE
+
+
+def test_silhouettes_are_those_of_the_distorted_photo() -> None:
+    model, xy = scene([0, 40, 80])
+    lens = Lens("SIMPLE_RADIAL", (-3.0,))
+    distorted = replace(model, lenses=(lens,) * 3)
+    seen = [seen_at(distorted, k, model.points)[0] for k in range(3)]
+    assert max(np.abs(a - b).max() for a, b in zip(seen, xy)) > 5
+    np.testing.assert_allclose(mask_shares(distorted, silhouettes(seen)), 1.0)
+    assert mask_shares(model, silhouettes(seen)).min() < 1.0
 
 
 NUM_FEATURES = 40

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from masks.pixelmap import identity, intrinsics_to_target
-from pairs.backends.classical.sfm.camera_groups import FIRST_FACTOR, camera_of_view, camera_starts
+from pairs.backends.classical.sfm.camera_groups import (
+    FIRST_FACTOR,
+    camera_of_view,
+    camera_starts,
+    with_solved_cameras,
+)
 from pairs.views.view import View
 
 WIDTH, HEIGHT = 800, 600
@@ -89,3 +94,26 @@ def test_views_share_a_camera_when_id_size_and_intrinsics_are_equal():
         replace(view(), K=2 * K),
     ]
     assert camera_of_view(views, longest=400) == (0, 0, 1, 2, 3, 3, 4)
+
+
+def solved_ids(views: list[View], focals: list[float]) -> list[str]:
+    K = np.array([np.diag([focal, focal, 1]) for focal in focals])
+    return [each.camera for each in with_solved_cameras(views, K)]
+
+
+def test_focals_that_the_solve_told_apart_are_cameras_of_their_own():
+    views = [view(), view(), view(), view(camera="other"), view(orientation=6)]
+    # The id stays where its views share a focal; a turned photo has a focal of its own in the mapper anyway.
+    assert solved_ids(views, [700, 700, 700, 800, 701]) == ["one"] * 3 + ["other", "one"]
+    assert solved_ids(views, [900, 700, 900, 800, 901]) == [
+        "one zoom 2",
+        "one zoom 1",
+        "one zoom 2",
+        "other",
+        "one",
+    ]
+
+
+def test_stated_intrinsics_keep_their_id():
+    views = [replace(view(), K=np.diag([focal, focal, 1.0])) for focal in (700, 900)]
+    assert solved_ids(views, [700, 900]) == ["one", "one"]

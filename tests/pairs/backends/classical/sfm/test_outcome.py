@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -239,3 +240,20 @@ def test_a_scene_is_handed_over_in_pixels_of_the_photos():
     np.testing.assert_allclose(solve.observed_xy[:, 0], [20.5, 20.5, 60.5, 60.5])
     with pytest.raises(ValueError, match="without a model"):
         hand_over(evidence(), Attempt("all pairs", "", None, None), (), HALF)
+
+
+def test_many_lost_views_may_have_another_zoom_where_nothing_says_how_they_were_zoomed() -> None:
+    case = evidence(num_views=8)
+    assert "If the zoom was changed" in about(said(case, attempt((0, 1, 2, 3, 4, 5))), "cameras")
+    assert about(said(case, attempt((0, 1, 2, 3, 4, 5, 6))), "cameras") == ""
+    told = evidence(num_views=8, focal=900.0)
+    assert about(said(told, attempt((0, 1, 2, 3, 4, 5))), "cameras") == ""
+    views = tuple(replace(view, camera_stated=True) for view in case.views)
+    assert about(said(replace(case, views=views), attempt((0, 1, 2, 3, 4, 5))), "cameras") == ""
+
+
+def test_intrinsics_that_were_stated_may_be_why_nothing_came_out():
+    case = evidence(6)
+    assert "stated intrinsics" not in why_not(case)
+    views = tuple(replace(view, K=np.eye(3)) for view in case.views)
+    assert "(`calibration`)" in why_not(replace(case, views=views))

@@ -15,8 +15,8 @@ from PIL import Image
 from trimesh.visual.material import PBRMaterial
 from trimesh.visual.texture import TextureVisuals
 
-from align.export.frustum import IMAGE_FACES, IMAGE_UV, DrawnCameras, Frustum, frusta, scene_transform
-from align.export.pointmap_mesh import PointmapMesh
+from align.export.gltf.frustum import IMAGE_FACES, IMAGE_UV, DrawnCameras, Frustum, frusta, scene_transform
+from align.export.gltf.pointmap_mesh import PointmapMesh
 from align.points import PointCloud, finite_part
 from masks.disk.whole_file import write_whole
 from pairs.views.cameras import Cameras
@@ -29,20 +29,22 @@ def write_glb(
     geometry: PointCloud | PointmapMesh | trimesh.Trimesh,
     cameras: Cameras,
     images: Sequence[np.ndarray],
+    viewer_from_world: np.ndarray | None = None,
 ) -> None:
     """Write geometry and cameras; `images` (H, W, 3) uint8 are the views' own, on the grids that the K belong
-    to.
+    to. `viewer_from_world` (4, 4) puts the scene into glTF's axes; none: the first camera looks along -z.
 
     Points that are not finite are left out. Raises `OutputError` when the place cannot be written.
     """
     drawn = DrawnCameras(cameras, tuple((image.shape[1], image.shape[0]) for image in images))
-    write_whole(path, bytes(glb_scene(geometry, drawn, images).export(file_type="glb")))
+    write_whole(path, bytes(glb_scene(geometry, drawn, images, viewer_from_world).export(file_type="glb")))
 
 
 def glb_scene(
     geometry: PointCloud | PointmapMesh | trimesh.Trimesh,
     drawn: DrawnCameras,
     images: Sequence[np.ndarray] | None = None,
+    viewer_from_world: np.ndarray | None = None,
 ) -> trimesh.Scene:
     """Return the scene: node `object`, then `camera_k` and, with images, `photo_k` for each camera, under the
     viewer's transform.
@@ -53,7 +55,9 @@ def glb_scene(
         scene.add_geometry(_edge_mesh(shape), node_name=f"camera_{k}", geom_name=f"camera_{k}")
         if images is not None:
             scene.add_geometry(_photo_mesh(shape, images[k]), node_name=f"photo_{k}", geom_name=f"photo_{k}")
-    if len(drawn.sizes):
+    if viewer_from_world is not None:
+        scene.apply_transform(viewer_from_world)
+    elif len(drawn.sizes):
         scene.apply_transform(scene_transform(drawn.cameras.world_from_cam[0]))
     return scene
 

@@ -13,10 +13,16 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from align.export.frustum import CAMERA_COLOURS, DrawnCameras, automatic_camera_size, frusta, scene_transform
-from align.export.glb import glb_scene, write_glb
-from align.export.glb_points import read_glb
-from align.export.pointmap_mesh import mesh_from_pointmap
+from align.export.gltf.frustum import (
+    CAMERA_COLOURS,
+    DrawnCameras,
+    automatic_camera_size,
+    frusta,
+    scene_transform,
+)
+from align.export.gltf.glb import glb_scene, write_glb
+from align.export.gltf.glb_points import read_glb
+from align.export.gltf.pointmap_mesh import mesh_from_pointmap
 from align.points import PointCloud
 from masks.errors import FormatError, OutputError
 from pairs.views.cameras import Cameras

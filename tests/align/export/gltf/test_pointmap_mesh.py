@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from align.export.pointmap_mesh import join_meshes, mesh_from_pointmap
+from align.export.gltf.pointmap_mesh import join_meshes, mesh_from_pointmap
 
 
 def plain_faces(valid: np.ndarray) -> tuple[list[tuple[int, ...]], list[int]]:

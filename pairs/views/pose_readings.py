@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -118,3 +118,28 @@ def _mirrors() -> tuple[PoseReading, ...]:
 
 
 READINGS = (*_conventions(), *_mirrors())
+UNIQUELY, EQUALLY = 2.0, 1.25
+"""A reading must be so many times better than any other one. With the usual noise the right one is better
+5 times."""
+
+
+def read_as(reading: PoseReading) -> str:
+    """Return as what poses agree and what to write, as the end of a sentence."""
+    return f"read as {reading.words}. State cam_from_world in OpenCV axes: {reading.remedy}."
+
+
+def the_one(readings: Sequence[tuple[float, PoseReading]]) -> PoseReading | None:
+    """Return the one reading that fits; none where there is none, or where several fit alike.
+
+    Motions in a plane look the same in a mirror, and on an arc some odd conventions do, too: a common one
+    that fits as well as any is then meant.
+    """
+    common = [(cost, reading) for cost, reading in readings if reading.common]
+    if common and common[0][0] <= EQUALLY * readings[0][0]:
+        readings = common
+    return readings[0][1] if len(readings) == 1 else None
+
+
+def readings_of(poses: Poses) -> list[tuple[PoseReading, Poses]]:
+    """Return what is stated, read in every other way."""
+    return [(reading, reading.change(poses)) for reading in READINGS]

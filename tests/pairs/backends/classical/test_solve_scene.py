@@ -18,8 +18,8 @@ from masks.errors import MaskError, ReconstructionError
 from masks.notice import Level
 from masks.pixelmap import PixelMap, identity, image_to_target
 from masks.progress import Progress, silent
+from pairs.backends.classical import solve_scene as solving
 from pairs.backends.classical.options import SolveOptions
-from pairs.backends.classical.sfm import solve_scene as solving
 from pairs.backends.classical.sfm.solve import SceneSolve
 from pairs.prediction.store import PredictionStore
 from pairs.views.photos import load_photo

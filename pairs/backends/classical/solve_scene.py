@@ -17,6 +17,10 @@ from masks.notice import SHOWN, Notice, info, left_out, warning
 from masks.progress import Progress
 from pairs.backends.classical.keys import photo_key, stage_key
 from pairs.backends.classical.options import SolveOptions
+from pairs.backends.classical.self_calibration.camera_fits import CameraFit, FitJob, fit_cameras
+from pairs.backends.classical.self_calibration.chosen_cameras import with_chosen_cameras
+from pairs.backends.classical.self_calibration.stated_check import stated_camera_notices
+from pairs.backends.classical.self_calibration.zooms import regrouped
 from pairs.backends.classical.sfm.attempts import Evidence, best_attempt, run_attempts
 from pairs.backends.classical.sfm.candidates import promising_pairs
 from pairs.backends.classical.sfm.features import (
@@ -26,7 +30,7 @@ from pairs.backends.classical.sfm.features import (
     features_key,
     find_features,
 )
-from pairs.backends.classical.sfm.mapper import require_mapper, solve_apart
+from pairs.backends.classical.sfm.mapper import MapperJob, MapperModel, require_mapper, solve_apart
 from pairs.backends.classical.sfm.matching import (
     MATCHES_KIND,
     MatchTask,
@@ -67,7 +71,7 @@ def solve_scene(
             f"{len(views)} usable photo: depth needs at least two. Add photos of the same object from "
             "other sides."
         )
-    key = _solve_key(views, graph, options)
+    key = solve_key(views, graph, options)
     # A finished solve needs no mapper, so it goes on where there is no wheel of it.
     return work.store.get_or_make(
         SOLVE_KIND, key, lambda: solve_to_arrays(_solved(views, graph, work, options)), solve_from_arrays
@@ -78,41 +82,106 @@ def _solved(
     views: Sequence[View], graph: networkx.Graph | None, work: Work, options: SolveOptions
 ) -> SceneSolve:
     require_mapper()
+    return scene_of(matched_views(views, work, options), graph, work, options)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedViews:
+    """Views, their key points, and which of them look alike."""
+
+    views: tuple[View, ...]
+    xy: tuple[np.ndarray, ...]  # per view (N, 2) float32, working pixels
+    masks: tuple[np.ndarray | None, ...]  # per view, on the working picture
+    matches: dict[Pair, np.ndarray]  # (M, 2) int32, key points of both views
+
+
+def matched_views(
+    views: Sequence[View], work: Work, options: SolveOptions, also: Sequence[Pair] = ()
+) -> MatchedViews:
+    """Find and match the views' features, of the promising pairs and others `also`.
+
+    Raises `MaskError` and `ReconstructionError` as `solve_scene`.
+    """
     masks = tuple(working_mask(view, options.working_longest) for view in views)
-    notices = _empty_mask_notices(views, masks)
+    if all(mask is not None and not mask.any() for mask in masks):
+        raise MaskError(
+            f"{len(views)} masks, and no pixel of the object in any of them. Check the masks' polarity: "
+            "white is the object."
+        )
     features = _features(views, work, options)
     _require_texture(views, features, options)
-    pairs = _candidates(views, features, work.progress, options)
+    pairs = sorted({*_candidates(views, features, work.progress, options), *also})
     matches = _matches(views, pairs, work, options)
+    return MatchedViews(tuple(views), tuple(f.xy for f in features), masks, matches)
+
+
+def scene_of(
+    matched: MatchedViews, graph: networkx.Graph | None, work: Work, options: SolveOptions
+) -> SceneSolve:
+    """Place the cameras of matched views, and choose their lenses; see `solve_scene`."""
     with single_threaded():
-        verified = _verified(views, features, matches, work.progress, options)
-    evidence = Evidence(
-        tuple(views), tuple(f.xy for f in features), masks, verified.pairs, _graph_pairs(graph)
-    )
+        verified = _verified(matched, work.progress, options)
+    evidence = Evidence(matched.views, matched.xy, matched.masks, verified.pairs, _graph_pairs(graph))
     work.progress("scene", 0, 0)
-    attempts = run_attempts(
-        evidence,
-        lambda job: solve_apart(job, work.workers),
-        options,
-        lambda done: work.progress("scene", done, 0),
-    )
+
+    def solve(job: MapperJob) -> MapperModel | None:
+        return solve_apart(job, work.workers)
+
+    attempts = run_attempts(evidence, solve, options, lambda done: work.progress("scene", done, 0))
     best = require_enough(evidence, attempts, best_attempt(attempts))
-    return hand_over(
-        evidence,
-        best,
-        (*notices, *verified.notices, *scene_notices(evidence, attempts, best, options)),
-        options,
-    )
+
+    def fit(job: FitJob) -> tuple[CameraFit, ...]:
+        return work.workers.apart(fit_cameras, job)
+
+    # Before the lens: under one focal for two zooms every lens looks wanted.
+    scene = regrouped(evidence, best, solve, fit, options)
+    evidence = scene.evidence
+    best, lenses = with_chosen_cameras(evidence, verified.matches, scene.best, work.workers, options)
+    doubts = stated_camera_notices(evidence, best, fit, options)
+    solved = (*scene.notices, *doubts, *scene_notices(evidence, attempts, best, options), *lenses)
+    notices = (*_empty_mask_notices(matched), *verified.notices, *solved)
+    return hand_over(evidence, best, notices, options)
 
 
-def _solve_key(views: Sequence[View], graph: networkx.Graph | None, options: SolveOptions) -> str:
+@dataclass(frozen=True, slots=True)
+class PhotoEvidence:
+    """What photos say before any camera is placed."""
+
+    evidence: Evidence
+    matches: dict[Pair, np.ndarray]  # (M, 2) int each
+    """All matches of every pair that was tried, verified or not."""
+    notices: tuple[Notice, ...]
+
+
+def photo_evidence(
+    views: Sequence[View],
+    graph: networkx.Graph | None,
+    work: Work,
+    options: SolveOptions,
+    also: Sequence[Pair] = (),
+) -> PhotoEvidence:
+    """Find features, match the promising pairs and some others `also`, and verify them.
+
+    Raises `ReconstructionError` or `MaskError` when the photos do not say enough.
+    """
+    require_mapper()
+    matched = matched_views(views, work, options, also)
+    with single_threaded():
+        verified = _verified(matched, work.progress, options)
+    evidence = Evidence(matched.views, matched.xy, matched.masks, verified.pairs, _graph_pairs(graph))
+    return PhotoEvidence(evidence, verified.matches, (*_empty_mask_notices(matched), *verified.notices))
+
+
+def solve_key(views: Sequence[View], graph: networkx.Graph | None, options: SolveOptions) -> str:
+    """Return the store's key of a solve: all that it is made of."""
     known = [
         [
             view.name,
             photo_key(view),
             view.camera,
             view.focal_exif,
-            None if view.K is None else np.asarray(view.K).tolist(),
+            *(None if stated is None else stated.tolist() for stated in (view.K, view.cam_from_world)),
+            *(["stated"] if view.camera_stated else []),
         ]
         for view in views
     ]
@@ -124,16 +193,11 @@ def _graph_pairs(graph: networkx.Graph | None) -> frozenset[Pair] | None:
     return None if graph is None else frozenset((min(a, b), max(a, b)) for a, b in graph.edges)
 
 
-def _empty_mask_notices(views: Sequence[View], masks: Sequence[np.ndarray | None]) -> list[Notice]:
-    empty = [view for view, mask in zip(views, masks) if mask is not None and not mask.any()]
-    if len(empty) == len(views):
-        raise MaskError(
-            f"{len(views)} masks, and no pixel of the object in any of them. Check the masks' polarity: "
-            "white is the object."
-        )
+def _empty_mask_notices(matched: MatchedViews) -> list[Notice]:
     return [
         left_out(view.name, "its mask is empty: nothing to see of the object. Paint it, or remove the photo.")
-        for view in empty
+        for view, mask in zip(matched.views, matched.masks)
+        if mask is not None and not mask.any()
     ]
 
 
@@ -191,20 +255,16 @@ def _matches(
 class _Verified:
     """Verified pairs and what the report must say of them."""
 
+    matches: dict[Pair, np.ndarray]
+    """What was verified: matches without doubles and without what stands still."""
     pairs: dict[Pair, VerifiedPair]
     notices: list[Notice]
 
 
-def _verified(
-    views: Sequence[View],
-    features: Sequence[Features],
-    matches: dict[Pair, np.ndarray],
-    progress: Progress,
-    options: SolveOptions,
-) -> _Verified:
+def _verified(matched: MatchedViews, progress: Progress, options: SolveOptions) -> _Verified:
     """Reject what stands still, check the epipolar geometry, and stop where too little is left."""
+    views, xy, matches = matched.views, matched.xy, matched.matches
     progress("verification", 0, len(matches))
-    xy = [f.xy for f in features]
     # Before doubles are merged and stationary matches go: afterwards copies of one photo would look like
     # photos without any match.
     if nothing_moves(xy, matches, options.stationary_px, options.min_inliers):
@@ -223,7 +283,7 @@ def _verified(
     pairs = verify_pairs(xy, matches, options.verify_px, options.min_inliers)
     progress("verification", len(matches), len(matches))
     _require_pairs(views, matches, pairs, stationary, options)
-    return _Verified(pairs, notices)
+    return _Verified(matches, pairs, notices)
 
 
 def _stationary_notice(stationary: StationaryReport) -> Notice:

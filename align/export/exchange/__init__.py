@@ -1,0 +1,1 @@
+"""Folders that other reconstruction programs and trainers open: COLMAP, nerfstudio, OpenMVS, splats."""

@@ -1,0 +1,1 @@
+"""glTF: the scene for viewers, browsers and Blender."""

@@ -1,0 +1,190 @@
+"""What a scene says of the turntable on which it was taken: words and numbers for its report
+(docs/turntables.md, "What is said").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from align.objects.frame import upper_end
+from align.scene import Scene
+from masks.notice import Notice, first_few, info, warning
+from pairs.rings.outline import outline_of
+from pairs.rings.ring import CircularMotion, Grade, Ring, fit_circular_motion
+from pairs.rings.steps import StepPattern, step_pattern
+from pairs.rings.tangency import all_pairs, hulls_of, tangency
+
+
+@dataclass(frozen=True, slots=True)
+class Turntable:
+    """The circles on which a scene's cameras stand, with names."""
+
+    motion: CircularMotion
+    patterns: tuple[StepPattern | None, ...]
+    """Of every ring."""
+    tangency_px: np.ndarray  # (V,), median of each view over the others; NaN without masks
+    up: float
+    """1 where the axis points up, -1 where it points down."""
+    names: tuple[str, ...]
+    """Of the views."""
+    inputs: tuple[str, ...]
+    """Of all photos, in their order: what the files of a pattern count."""
+
+
+def turntable_of(scene: Scene) -> Turntable:
+    """Return what a scene's poses, and masks, say of a turntable."""
+    motion = fit_circular_motion(scene.cameras.cam_from_world)
+    names = tuple(view.name for view in scene.views)
+    place = {name: k for k, name in enumerate(scene.inputs)}
+    files = np.array([place.get(name, k) for k, name in enumerate(names)])
+    return Turntable(
+        motion,
+        tuple(step_pattern(ring, files) for ring in motion.rings),
+        view_tangency(scene),
+        upper_end(scene, motion.rings[0].axis_from_world[2, :3]) if motion.rings else 1.0,
+        names,
+        scene.inputs,
+    )
+
+
+def view_tangency(scene: Scene) -> np.ndarray:
+    """Return the median tangency (V,) of each view's silhouette with all others, grid pixels; NaN where a
+    view has
+    no mask, or no tangent. Right views with good masks have 0.3 to 1, wrong ones 5 and more.
+    """
+    found = np.full(len(scene.views), np.nan)
+    outlines = {k: outline_of(v.mask) for k, v in enumerate(scene.views) if not v.mask.all()}
+    seen = {k: outline for k, outline in outlines.items() if outline is not None}
+    if len(seen) < 2:
+        return found
+    index = list(seen)
+    cameras = type(scene.cameras)(scene.cameras.K[index], scene.cameras.cam_from_world[index])
+    pairs = all_pairs(len(index))
+    larger = tangency(cameras, hulls_of(list(seen.values())), pairs).larger
+    for n, k in enumerate(index):
+        own = larger[(pairs == n).any(1)]
+        if np.isfinite(own).any():
+            found[k] = np.nanmedian(own)
+    return found
+
+
+def turntable_notices(table: Turntable) -> tuple[Notice, ...]:
+    """Return the report's words; none where the cameras stand on no circle, as most sets' do."""
+    if table.motion.grade is Grade.NONE:
+        return ()
+    notices = [info("turntable", _in_words(table))]
+    for pattern in table.patterns:
+        notices += _of_pattern(pattern, table.inputs) if pattern is not None else []
+    if len(table.motion.outside):
+        outside = first_few([table.names[k] for k in table.motion.outside])
+        notices.append(warning("turntable", f"{outside}: stand on none of its circles. Look at them."))
+    return tuple(notices)
+
+
+def turntable_figures(table: Turntable) -> dict[str, Any]:
+    """Return the same as numbers, ready for JSON: degrees, radii in the scene's unit, shares of the
+    radius.
+    """
+    rings = []
+    for ring, pattern in zip(table.motion.rings, table.patterns):
+        of_views = {
+            table.names[view]: {
+                "azimuth_deg": _rounded(np.rad2deg(ring.azimuth[k])),
+                "rotation_residual_deg": _rounded(np.rad2deg(ring.rotation_residual[k])),
+                "place_residual": _rounded(ring.place_residual[k]),
+                "tangency_px": None
+                if np.isnan(table.tangency_px[view])
+                else _rounded(table.tangency_px[view]),
+            }
+            for k, view in enumerate(ring.views)
+        }
+        rings.append(
+            {
+                "radius": float(ring.radius),
+                "tilt_deg": _rounded(_tilt_deg(ring, table.up)),
+                "span_deg": _rounded(np.rad2deg(ring.span)),
+                "step_deg": None if pattern is None else _rounded(np.rad2deg(pattern.step)),
+                "step_spread_deg": None
+                if pattern is None or not np.isfinite(pattern.spread)
+                else _rounded(np.rad2deg(pattern.spread)),
+                "views": of_views,
+            }
+        )
+    return {"grade": table.motion.grade.value, "rings": rings}
+
+
+def turntable_table(table: Turntable) -> str:
+    """Return a table of all views: ring, azimuth, residuals, tangency."""
+    if table.motion.grade is Grade.NONE:
+        return "turntable: the cameras do not stand on a circle."
+    lines = [
+        (f"turntable: {table.motion.grade.value}; view, ring, azimuth, off by, and of the radius, tangency")
+    ]
+    for number, ring in enumerate(table.motion.rings, 1):
+        for k in np.argsort(ring.azimuth):
+            view = ring.views[k]
+            px = table.tangency_px[view]
+            lines.append(
+                f"  {table.names[view]:<24}{number:>2} {np.rad2deg(ring.azimuth[k]):8.2f} deg"
+                f" {np.rad2deg(ring.rotation_residual[k]):7.3f} deg {100 * ring.place_residual[k]:6.2f} %"
+                + ("" if np.isnan(px) else f" {px:6.2f} px")
+            )
+    lines += [f"  {table.names[view]:<24} -" for view in table.motion.outside]
+    return "\n".join(lines)
+
+
+def _in_words(table: Turntable) -> str:
+    motion, first = table.motion, table.motion.rings[0]
+    turn = np.median(np.rad2deg(np.concatenate([ring.rotation_residual for ring in motion.rings])))
+    place = np.median(np.concatenate([ring.place_residual for ring in motion.rings]))
+    count = sum(len(ring.views) for ring in motion.rings)
+    circles = "a circle" if len(motion.rings) == 1 else f"{len(motion.rings)} circles"
+    axes = len(set(motion.turntable))
+    kind = "exact" if motion.grade is Grade.EXACT else "rough: good for the direction of up alone"
+    words = (
+        f"{count} of {len(table.names)} views stand on {circles} about "
+        f"{'one axis' if axes == 1 else f'{axes} axes'} "
+        f"({kind}), {turn:.2f} degrees and {place:.2%} of the radius off in the median; the camera looks "
+        "down by "
+        f"{_tilt_deg(first, table.up):.0f} degrees"
+    )
+    pattern = table.patterns[0]
+    if pattern is None or not np.isfinite(pattern.spread):
+        return f"{words}."
+    # Cameras that go round one way are an object that turns the other way.
+    way = "clockwise" if pattern.step * table.up > 0 else "counter-clockwise"
+    return (
+        f"{words}; steps of {abs(np.rad2deg(pattern.step)):.2f} +- {np.rad2deg(pattern.spread):.2f} "
+        "degrees over "
+        f"{np.rad2deg(pattern.span):.0f}, the object turning {way} as seen from above."
+    )
+
+
+def _of_pattern(pattern: StepPattern, inputs: Sequence[str]) -> list[Notice]:
+    notices = []
+    # Without one common step nothing is missing.
+    if pattern.gaps and np.isfinite(pattern.spread):
+        where = first_few(
+            [(f"{count} between {inputs[a]} and {inputs[b]}") for a, b, count in pattern.gaps], "; "
+        )
+        notices.append(info("turntable", f"photos seem to be missing: {where}."))
+    if pattern.repeats:
+        twins = first_few([f"{inputs[b]} and {inputs[a]}" for a, b in pattern.repeats], "; ")
+        notices.append(info("turntable", f"photos that show the object from one side: {twins}."))
+    if pattern.out_of_order:
+        names = first_few([inputs[k] for k in pattern.out_of_order])
+        notices.append(warning("turntable", f"{names}: are not where the order of the files puts them."))
+    return notices
+
+
+def _tilt_deg(ring: Ring, up: float) -> float:
+    """Return by how many degrees the camera looks down."""
+    return float(np.rad2deg(np.arcsin(np.clip(-up * ring.axis_in_camera[2], -1, 1))))
+
+
+def _rounded(value: float | np.ndarray) -> float:
+    return float(np.round(value, 6))

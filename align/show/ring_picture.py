@@ -1,0 +1,98 @@
+"""A turntable from above: where every camera stood, with gaps, repeats and doubtful views marked."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from align.objects.turntable import Turntable
+from align.scene import Scene
+
+_INK, _FAINT, _CIRCLE, _DOUBT, _OBJECT = (
+    (32, 34, 38),
+    (110, 114, 120),
+    (190, 194, 200),
+    (214, 56, 40),
+    (255, 122, 40),
+)
+_DOT, _TEXT = 5, 11
+_ROOM = 0.32
+"""Radius of the farthest camera, of the picture's side: the rest is for names."""
+_NAMED = 48
+"""Up to so many views all names are written; beyond, every so many-th."""
+_OFF_DEG = 1.0
+_TANGENCY_PX = 3.0
+"""A view farther from its circle, or whose silhouette disagrees by more, is drawn as doubtful."""
+
+
+def ring_picture(scene: Scene, table: Turntable, side: int = 640) -> np.ndarray:
+    """Return a picture (side, side, 3) uint8 of the cameras as seen from above, the first to the right."""
+    picture = Image.new("RGB", (side, side), (255, 255, 255))
+    if not table.motion.rings:
+        return np.asarray(picture)
+    draw = ImageDraw.Draw(picture)
+    axis_from_world = table.motion.rings[0].axis_from_world
+    flat = scene.cameras.centres @ axis_from_world[:3, :3].T + axis_from_world[:3, 3]
+    # Seen from below, where the axis points down, the picture would turn the other way.
+    xy = flat[:, :2] * (1, -table.up)
+    unit = _ROOM * side / max(float(np.linalg.norm(xy, axis=1).max()), 1e-12)
+    middle = np.array([side / 2, side / 2])
+    for ring, number in zip(table.motion.rings, table.motion.turntable):
+        if number == table.motion.turntable[0]:
+            _disc(draw, middle, ring.radius * unit, outline=_CIRCLE)
+    _disc(draw, middle, 8, fill=_OBJECT)
+    doubtful = _doubtful(table)
+    every = -(-len(xy) // _NAMED)
+    font = ImageFont.load_default(_TEXT)
+    for k, (place, name) in enumerate(zip(middle + unit * xy, table.names)):
+        ink = _DOUBT if k in doubtful else _INK
+        _disc(draw, place, _DOT, fill=ink)
+        if k % every == 0 or k in doubtful:
+            away = (place - middle) / max(float(np.linalg.norm(place - middle)), 1e-9)
+            at = place + 14 * away
+            anchor = "lm" if away[0] > 0.3 else "rm" if away[0] < -0.3 else "mb" if away[1] < 0 else "mt"
+            draw.text(
+                (at[0], at[1]), _short(name), _DOUBT if k in doubtful else _FAINT, font=font, anchor=anchor
+            )
+    _mark_gaps(draw, table, middle, unit)
+    return np.asarray(picture)
+
+
+def _doubtful(table: Turntable) -> set[int]:
+    far = {int(view) for view in table.motion.outside}
+    for ring in table.motion.rings:
+        far |= {int(v) for v in ring.views[np.rad2deg(ring.rotation_residual) > _OFF_DEG]}
+    place = {name: k for k, name in enumerate(table.names)}
+    for pattern in table.patterns:
+        moved = [table.inputs[file] for file in (() if pattern is None else pattern.out_of_order)]
+        far |= {place[name] for name in moved if name in place}
+    return far | {int(k) for k in np.flatnonzero(table.tangency_px > _TANGENCY_PX)}
+
+
+def _mark_gaps(draw: ImageDraw.ImageDraw, table: Turntable, middle: np.ndarray, unit: float) -> None:
+    """Draw where photos are missing as small empty rings."""
+    place = {name: k for k, name in enumerate(table.names)}
+    for ring, pattern in zip(table.motion.rings, table.patterns):
+        for a, _, missing in () if pattern is None else pattern.gaps:
+            if pattern is None or (view := place.get(table.inputs[a])) is None:
+                continue
+            start = ring.azimuth[np.flatnonzero(ring.views == view)[0]]
+            for step in range(1, missing + 1):
+                angle = start + step * pattern.step
+                at = middle + unit * ring.radius * np.array([np.cos(angle), -table.up * np.sin(angle)])
+                _disc(draw, at, _DOT, outline=_FAINT)
+
+
+def _disc(
+    draw: ImageDraw.ImageDraw,
+    centre: np.ndarray,
+    radius: float,
+    fill: tuple[int, int, int] | None = None,
+    outline: tuple[int, int, int] | None = None,
+) -> None:
+    x, y = centre
+    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill, outline=outline)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 16 else f"{name[:6]}…{name[-9:]}"

@@ -1,0 +1,1 @@
+"""Cameras on circles about one axis, and outlines of masks as measurements of them."""

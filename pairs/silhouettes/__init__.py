@@ -1,0 +1,1 @@
+"""What masks and cameras say of the object's shape together."""
