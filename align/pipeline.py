@@ -25,7 +25,7 @@ from pairs.graph.by_similarity import Retrieval
 from pairs.graph.scene_graphs import SceneGraph, parse_graph
 from pairs.prediction.predictions import Predictions
 from pairs.prediction.store import PredictionStore, user_store_folder
-from pairs.views.grid import GridOptions
+from pairs.views.grid import Cropping, GridOptions
 from pairs.views.imported_camera import ImportedCameras
 from pairs.views.load import LoadOptions, load_views
 from pairs.views.view import View
@@ -78,8 +78,11 @@ def reconstruct(
     masks = masks if masks in ("auto", "none") else Path(masks).absolute()
     kept = PredictionStore(user_store_folder() if store is None else Path(store))
     kept.sweep()
-    if backend.fixed_grid is not None and load.grid != GridOptions():
-        raise UserError(f"`grid={load.grid}`: this backend predicts on {backend.fixed_grid}. Omit it.")
+    if backend.fixed_grid is not None:
+        whole = GridOptions(crop=Cropping.OFF)
+        if load.grid not in (whole, GridOptions()):
+            raise UserError(f"`grid={load.grid}`: this backend predicts on {backend.fixed_grid}. Omit it.")
+        load = replace(load, grid=whole)
     progress("reading photos and masks", 0, 1)
     paths = list_photos(given)
     known = None if known_poses is None else read_known_poses(known_poses, paths)

@@ -163,11 +163,11 @@ def turntable_rows(folder: Path, sources: Mapping[str, DepthSource | None]) -> I
         scene = reconstruct(
             folder / "images", folder / "masks", preset=preset, load=load, store=folder / "store"
         )
-        truth = [_on_grid(view.pixel_map, view.mask, depths[int(view.name[:3])]) for view in scene.views]
+        truth = [depth_on_grid(view.pixel_map, view.mask, depths[int(view.name[:3])]) for view in scene.views]
         yield [name, *cells(scene, truth), _seconds(timed)]
 
 
-def _on_grid(pixel_map, mask: np.ndarray, depth: np.ndarray) -> np.ndarray:
+def depth_on_grid(pixel_map, mask: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """Return a photo's depth at the places of a grid's pixels, between photo pixels by the mean of inverse
     depths, which is exact on a plane; 0 off the object.
     """

@@ -38,7 +38,7 @@ def check_masks(names: Sequence[str], masks: Sequence[Mask]) -> tuple[tuple[bool
 
     Raises `MaskError` when all are empty.
     """
-    usable = tuple(bool(mask.pixels.any()) for mask in masks)
+    usable = tuple(mask.coverage > 0 for mask in masks)
     if masks and not any(usable):
         others = f", and so are the {len(masks) - 1} others" if len(masks) > 1 else ""
         raise MaskError(

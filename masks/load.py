@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -46,29 +46,34 @@ def load_masks(
     Raises `MaskError` for a file that cannot be decoded or whose aspect ratio is not the photo's.
     """
     bright, notices = [], []
-    for pixels, path, photo in zip(_bright_sides(paths), paths, photos):
-        fitted, notice = _fit(pixels, path, photo)
-        bright.append(Mask(fitted, path.name))
+    for mask, path, photo in zip(_bright_sides(paths), paths, photos):
+        fitted, notice = _fit(mask, path, photo)
+        bright.append(fitted)
         notices += notice
     inverted = polarity is Polarity.BLACK
     if polarity is Polarity.AUTO:
         inverted, notice = choose_polarity(bright)
         notices += [notice, *_odd_ones(bright, inverted)]
-    masks = (Mask(~mask.pixels, mask.source) for mask in bright) if inverted else bright
-    return tuple(masks), tuple(notices)
+    if inverted:
+        # One by one, so that both sides of all masks are never held together.
+        for k, mask in enumerate(bright):
+            bright[k] = Mask(~mask.pixels, mask.source)
+    return tuple(bright), tuple(notices)
 
 
-def _bright_sides(paths: Sequence[Path]) -> Iterator[np.ndarray]:
-    """Yield which pixels (H, W) of each file are bright. One decoded file is in memory at a time."""
-    thresholded = []
+def _bright_sides(paths: Sequence[Path]) -> list[Mask]:
+    """Return which pixels of each file are bright. One decoded file is in memory at a time."""
+    whites, masks = [], []
     for path in paths:
         levels = open_levels(path)
-        white = white_level(levels)
-        thresholded.append((white, Mask(binary(levels, white), path.name)))
-    white = max(own for own, _ in thresholded)
-    for path, (own, mask) in zip(paths, thresholded):
-        # The white level of the set is known only now. Most files have it; the others are decoded again.
-        yield mask.pixels if own == white else binary(open_levels(path), white)
+        whites.append(white_level(levels))
+        masks.append(Mask(binary(levels, whites[-1]), path.name))
+    white = max(whites)
+    # The white level of the set is known only now. Most files have it; the others are decoded again.
+    return [
+        mask if own == white else Mask(binary(open_levels(path), white), path.name)
+        for path, own, mask in zip(paths, whites, masks)
+    ]
 
 
 def mask_from_alpha(alpha: np.ndarray, orientation: int) -> Mask:
@@ -85,7 +90,7 @@ def choose_polarity(bright: Sequence[Mask]) -> tuple[bool, Notice]:
     is the background. The median over all masks decides, so that an object cut by the frame in some views
     does no harm.
     """
-    if all(mask.pixels.all() for mask in bright):
+    if all(mask.coverage == 1 for mask in bright):
         raise MaskError(
             "every mask is white all over: nothing tells object from background. Check how the masks were "
             "exported."
@@ -141,7 +146,7 @@ def binary(levels: np.ndarray, white: float) -> np.ndarray:
     return levels > max(white, 1.0) / 2
 
 
-def _fit(mask: np.ndarray, path: Path, photo: PhotoShape) -> tuple[np.ndarray, list[Notice]]:
+def _fit(mask: Mask, path: Path, photo: PhotoShape) -> tuple[Mask, list[Notice]]:
     w, h = photo.upright_size
     mask_h, mask_w = mask.shape
     if (mask_w, mask_h) == (w, h):
@@ -154,7 +159,7 @@ def _fit(mask: np.ndarray, path: Path, photo: PhotoShape) -> tuple[np.ndarray, l
         )
         return mask, [warning(path.name, text)] if turned else []
     if photo.orientation >= 5 and (mask_h, mask_w) == (w, h):
-        return turn_upright(mask, photo.orientation), [
+        return Mask(turn_upright(mask.pixels, photo.orientation), mask.source), [
             info(path.name, f"the mask lies as the file of {photo.name} is stored: turned as its EXIF asks.")
         ]
     if abs(mask_w * h / (mask_h * w) - 1) > _ASPECT_TOLERANCE:
@@ -168,11 +173,13 @@ def _fit(mask: np.ndarray, path: Path, photo: PhotoShape) -> tuple[np.ndarray, l
     shrinking = w <= mask_w
     resized = (
         cv2.resize(
-            mask.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+            mask.pixels.astype(np.float32),
+            (w, h),
+            interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR,
         )
         >= 0.5
     )
-    return resized, [
+    return Mask(resized, mask.source), [
         warning(
             path.name,
             (

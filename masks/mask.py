@@ -9,6 +9,9 @@ import numpy as np
 
 from masks.pixelmap import PixelMap, image_to_target
 
+_ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(1, dtype=np.uint8)
+"""How many bits of each byte are set."""
+
 
 @dataclass(frozen=True, slots=True, init=False)
 class Mask:
@@ -40,7 +43,8 @@ class Mask:
     @property
     def coverage(self) -> float:
         """Share of the photo that is object, 0 to 1."""
-        return float(self.pixels.mean())
+        # The bits after the last pixel are zeros.
+        return int(_ONES[self.bits].sum()) / (self.shape[0] * self.shape[1])
 
 
 def mask_on_grid(mask: Mask, grid_from_photo: PixelMap) -> np.ndarray:

@@ -20,6 +20,7 @@ from .prediction.predictions import PairPrediction as PairPrediction
 from .prediction.predictions import Predictions as Predictions
 from .prediction.store import PredictionStore as PredictionStore
 from .views.cameras import Cameras as Cameras
+from .views.grid import Cropping as Cropping
 from .views.grid import GridOptions as GridOptions
 from .views.imported_camera import ImportedCamera as ImportedCamera
 from .views.imported_camera import ImportedCameras as ImportedCameras

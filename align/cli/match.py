@@ -15,6 +15,7 @@ from masks.load import Polarity
 from masks.progress import Progress
 from pairs.backends.registry import make_backend
 from pairs.two_views import TwoViews, match_two, match_two_finely
+from pairs.views.grid import Cropping, GridOptions
 from pairs.views.load import LoadOptions, load_views
 from pairs.views.photos import load_photo
 from pairs.views.view import View
@@ -54,7 +55,7 @@ class Match:
         for path in self.images:
             if path.is_dir():
                 raise ImageError(f"{path}: a folder. Name two photos, as in: pointloom match A.jpg B.jpg")
-        options = LoadOptions(polarity=self.mask_polarity)
+        options = LoadOptions(polarity=self.mask_polarity, grid=GridOptions(crop=Cropping.OFF))
         with StageDisplay() as display:
             display("reading photos and masks", 0, 1)
             views, notices = load_views(self.images, self.masks, options)

@@ -20,7 +20,7 @@ from masks.errors import OutputError, UserError
 from masks.load import Polarity
 from pairs.backends.protocol import Backend
 from pairs.backends.registry import make_backend
-from pairs.views.grid import GridOptions
+from pairs.views.grid import Cropping, GridOptions
 from pairs.views.load import LoadOptions
 
 
@@ -101,9 +101,9 @@ class Reconstruct:
     matches: from triangulated matches, and no depth where there are none."""
     longest: Annotated[int | None, tyro.conf.arg(metavar="PX")] = None
     """Longest side of the depth maps, 512 when not given; networks have grids of their own."""
-    crop: bool = False
-    """Cut every photo down to its mask first: finer depth for an object that is small in its photos; not for
-    networks."""
+    crop: Cropping = Cropping.AUTO
+    """Whether photos are cut down to their masks first: finer depth for an object that is small in its
+    photos. auto: all of them, where the object then comes out half as large again; not for networks."""
     seed: int = 0
     """Seed of everything that draws at random."""
     store: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
@@ -138,7 +138,7 @@ class Reconstruct:
         backend = self._backend()
         preset = preset_named(preset_for(self.aligner, self.preset))
         preset = replace(preset, depth=DEPTHS[self.depth])
-        grid = GridOptions(crop_to_object=self.crop)
+        grid = GridOptions(crop=self.crop)
         return reconstruct(
             self.images,
             self.masks,
@@ -171,7 +171,7 @@ class Reconstruct:
         }
         given = {name: value for name, value in chosen.items() if value is not None}
         backend = make_backend(self.backend, seed=self.seed, **given)
-        asked = {"longest": self.longest is not None, "crop": self.crop}
+        asked = {"longest": self.longest is not None, "crop": self.crop is Cropping.ON}
         of_grid = [name for name, said in asked.items() if said]
         if of_grid and backend.fixed_grid is not None:
             raise UserError(

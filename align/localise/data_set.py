@@ -23,7 +23,7 @@ from masks.image_file import open_image, probe_image
 from masks.load import PhotoShape, Polarity, load_masks
 from masks.mask import Mask
 from masks.reading import reading
-from pairs.views.grid import GridOptions
+from pairs.views.grid import Cropping, GridOptions
 from pairs.views.load import view_of
 from pairs.views.view import View
 
@@ -161,7 +161,7 @@ def _open_view(data: LocalisationSet, name: str, camera: QueryCamera) -> View:
             f"{path}: has {w}x{h} pixels, and its camera {stated_w}x{stated_h}. Use the photo that the "
             "camera was stated for."
         )
-    view = view_of(fact, picture, _mask(data.masks, name, fact.size), GridOptions())
+    view = view_of(fact, picture, _mask(data.masks, name, fact.size), GridOptions(crop=Cropping.OFF))
     return replace(view, name=name, K=camera.K)
 
 

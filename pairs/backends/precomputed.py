@@ -57,7 +57,7 @@ def read_predictions(folder: Path) -> Predictions:
     notices = [left_out(path.name, "names no two views of views.json: not used.") for path in unknown]
     masks = [view.mask for view in views if view.mask is not None]
     # Where the object fills every picture, white all over is right.
-    if not all(mask.pixels.all() for mask in masks) and choose_polarity(masks)[0]:
+    if not all(mask.coverage == 1 for mask in masks) and choose_polarity(masks)[0]:
         text = (
             "white fills most of their border, and white is the object in a folder of predictions: they "
             "look inverted. Write the object as 255."

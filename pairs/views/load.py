@@ -22,7 +22,7 @@ from pairs.views.calibration import calibrated, camera_ids_of, frame_of, lens_no
 from pairs.views.camera_ids import camera_ids
 from pairs.views.digest import digest
 from pairs.views.exif_camera import camera_id, exif_focal, size_before_crop
-from pairs.views.grid import GridOptions, grid_map
+from pairs.views.grid import GridOptions, grid_map, with_decided_crop
 from pairs.views.imported_camera import ImportedCamera, ImportedCameras
 from pairs.views.known_poses import posed_cameras
 from pairs.views.photos import load_photo
@@ -99,7 +99,7 @@ def load_views(
     return tuple(views), (*remarks, *notices, *_photo_notices(views), *crops)
 
 
-# Photos are decoded one at a time, and once: only their grids and the bits of their masks stay in memory.
+# Photos are decoded one at a time: only their grids and the bits of their masks stay in memory.
 _Found = tuple[list[View], tuple[Notice, ...]]
 _Cameras = Mapping[str, ImportedCamera]
 """Those of the upright photos, by the photos' names; empty without a calibration."""
@@ -156,13 +156,14 @@ def _views_with_mask_files(
     loaded, remarks = load_masks([file for file in files if file], shapes, options.polarity)
     masks = [erode(mask, options.erode_px) for mask in loaded]
     usable, more = check_masks([path.name for path in paths], masks)
+    grid, cut = with_decided_crop(options.grid, [mask for mask, use in zip(masks, usable) if use])
     lost = lens_notices(cameras, {path.name: mask for path, mask, use in zip(paths, masks, usable) if use})
     views = [
-        view_of(fact, open_image(fact.path), mask, options.grid, cameras.get(fact.path.name))
+        view_of(fact, open_image(fact.path), mask, grid, cameras.get(fact.path.name))
         for fact, mask, use in zip(facts, masks, usable)
         if use
     ]
-    return views, (*notices, *remarks, *more, *lost)
+    return views, (*notices, *remarks, *more, *lost, *cut)
 
 
 def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions, cameras: _Cameras) -> _Found | None:
@@ -188,7 +189,13 @@ def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions, cameras
     usable, remarks = check_masks([view.name for view in views], masks)
     lost = lens_notices(cameras, {view.name: mask for view, mask, use in zip(views, masks, usable) if use})
     used = info("masks", "the photos' alpha channels are used as masks (`masks=none` to ignore them).")
-    return [view for view, use in zip(views, usable) if use], (used, *remarks, *lost)
+    views = [view for view, use in zip(views, usable) if use]
+    grid, cut = with_decided_crop(options.grid, [view.mask for view in views if view.mask])
+    if cut:
+        # Known only now that all masks are: the photos are decoded once more.
+        for k, view in enumerate(views):
+            views[k] = _on_another_grid(view, grid)
+    return views, (used, *remarks, *lost, *cut)
 
 
 def _views_without_masks(
@@ -247,6 +254,15 @@ def view_of(
         grid=grid,
         focal_exif=focal,
     )
+
+
+def _on_another_grid(view: View, grid: GridOptions) -> View:
+    """Return a view that was loaded on another grid of its photo."""
+    old = view.pixel_map
+    pixel_map = grid_map(str(view.path), old.source_size, old.orientation, view.mask, grid, old.undistortion)
+    key = digest(view.photo_key, *grid_parts(pixel_map))
+    image = image_to_target(pixel_map.ideal(), load_photo(view))
+    return replace(view, image=image, pixel_map=pixel_map, grid_key=key, grid=grid)
 
 
 def undistorted(view: View, frame: Undistortion) -> View:

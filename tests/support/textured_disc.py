@@ -35,12 +35,12 @@ class DiscScene:
     mask: tuple[np.ndarray, ...]  # per view (H, W) bool
 
 
-def disc_scene(angles_deg: tuple[float, ...] = (-20, -10, 0, 10, 20)) -> DiscScene:
-    """Render one view an angle."""
-    w, h = SIZE
-    K = np.array([[150.0, 0, (w - 1) / 2], [0, 150.0, (h - 1) / 2], [0, 0, 1]])
+def disc_scene(angles_deg: tuple[float, ...] = (-20, -10, 0, 10, 20), scale: int = 1) -> DiscScene:
+    """Render one view an angle, `scale` times as large, with a texture as fine as the pixels ask for."""
+    w, h = (scale * side for side in SIZE)
+    K = np.array([[150.0 * scale, 0, (w - 1) / 2], [0, 150.0 * scale, (h - 1) / 2], [0, 0, 1]])
     poses = np.stack([_pose(np.radians(angle)) for angle in angles_deg])
-    parts = [_render(K, pose) for pose in poses]
+    parts = [_render(K, pose, (w, h), max(1, scale / 2)) for pose in poses]
     return DiscScene(
         Cameras(np.tile(K, (len(poses), 1, 1)), poses), *(tuple(p[i] for p in parts) for i in range(3))
     )
@@ -98,14 +98,18 @@ def _pose(angle: float) -> np.ndarray:
     return pose
 
 
-def _render(K: np.ndarray, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _render(
+    K: np.ndarray, pose: np.ndarray, size: tuple[int, int], fineness: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return grey (H, W) float32, depth (H, W) and mask (H, W) of one view."""
-    w, h = SIZE
+    w, h = size
     x, y = np.meshgrid(np.arange(w), np.arange(h))
     rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(K).T @ pose[:3, :3]  # (H, W, 3), world
     centre = -pose[:3, :3].T @ pose[:3, 3]
     depth = -(centre @ AXES[:, 2]) / (rays @ AXES[:, 2])
     u, v = np.moveaxis((centre + depth[..., None] * rays) @ AXES[:, :2], -1, 0)
+    mask = np.hypot(u, v) < _RADIUS
+    u, v = fineness * u, fineness * v
     grey = (
         128
         + 30 * np.sin(17 * u + 3 * v)
@@ -113,4 +117,4 @@ def _render(K: np.ndarray, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
         + 25 * np.sin(29 * u + 23 * v)
         + 20 * np.sin(31 * v - 13 * u)
     )
-    return grey.astype(np.float32), depth, np.hypot(u, v) < _RADIUS
+    return grey.astype(np.float32), depth, mask

@@ -39,6 +39,7 @@ from pairs.backends.classical.sfm.features import Features
 from pairs.backends.classical.sfm.word_similarity import Vocabulary
 from pairs.engines.processes import single_threaded
 from pairs.views.cameras import Cameras
+from pairs.views.grid import Cropping
 from pairs.views.load import LoadOptions
 from pairs.views.view import View, grid_mask
 
@@ -82,7 +83,10 @@ def localize(
     originals = photos_of_scene(scene, scene_photos)
     progress("reading photos and masks", 0, 1)
     longest = max((max(view.pixel_map.target_size) for view in scene.views), default=load.grid.longest)
-    queries = read_queries(scene, photos, masks, replace(load, grid=replace(load.grid, longest=longest)))
+    # Whether to crop would be decided by all masks together.
+    crop = Cropping.OFF if load.grid.crop is Cropping.AUTO else load.grid.crop
+    grid = replace(load.grid, longest=longest, crop=crop)
+    queries = read_queries(scene, photos, masks, replace(load, grid=grid))
     outcomes: list[Localised | Notice] = []
     if queries.views:
         with single_threaded():

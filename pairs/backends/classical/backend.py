@@ -13,6 +13,7 @@ import networkx
 import numpy as np
 
 from masks.errors import GraphError
+from masks.memory import free_memory
 from masks.notice import Notice, first_few, left_out, warning
 from masks.progress import Progress
 from pairs.backends.classical.covisibility import covisible_graph
@@ -26,11 +27,12 @@ from pairs.backends.classical.pair_source import PairSource, load_matches, load_
 from pairs.backends.classical.sfm.camera_groups import with_solved_cameras
 from pairs.backends.classical.sfm.pair_features import feature_matches
 from pairs.backends.classical.solve_scene import solve_scene
+from pairs.backends.classical.stereo.cost import depth_cost, require_depth_memory
 from pairs.backends.classical.stereo.depth_maps import dense_group
 from pairs.backends.protocol import BackendKind
 from pairs.backends.work import Work
 from pairs.engines.engines import Engine, engine_named
-from pairs.engines.processes import Processes
+from pairs.engines.processes import Processes, default_workers
 from pairs.graph.scene_graphs import Edges, tied_views
 from pairs.prediction.predictions import Matches, Predictions
 from pairs.prediction.store import PredictionStore
@@ -82,6 +84,9 @@ class Classical:
         scene, `StatedCamerasError` when stated poses contradict them, `GraphError` when no pair of the graph
         lies in it.
         """
+        cost = depth_cost(views, min(len(views), default_workers()))
+        require_depth_memory(views, cost, free_memory())
+        progress(f"depth: about {cost.cpu_seconds:.0f} CPU s, {cost.bytes / 1e9:.1f} GB", 0, 1)
         with self.engine.start() as workers:
             work = Work(store, workers, progress)
             stated = any(view.cam_from_world is not None for view in views)

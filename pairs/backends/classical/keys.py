@@ -11,7 +11,7 @@ import numpy as np
 from pairs.views.digest import digest
 from pairs.views.view import View
 
-VERSION = "classical 4"
+VERSION = "classical 5"
 """Raised whenever any step of this backend computes something else: all that was stored before is then made
 again."""
 

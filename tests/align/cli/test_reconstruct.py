@@ -173,6 +173,7 @@ def test_every_option_does_what_it_says(turntable: Path, tmp_path: Path) -> None
     (tmp_path / "pairs.txt").write_text("\n".join(listed))
     options = (
         "--crop",
+        "on",
         "--graph",
         f"file:{tmp_path / 'pairs.txt'}",
         "--mask-erode",

@@ -186,7 +186,7 @@ def test_options_that_a_backend_has_not_are_refused(
     )
     network = arguments(turntable, tmp_path / "s", "--backend", "dust3r", "--weights", weights)
     assert "--longest, --crop: the backend dust3r predicts on images of 64 pixels" in fails(
-        capsys, [*network, "--longest", "128", "--crop"]
+        capsys, [*network, "--longest", "128", "--crop", "on"]
     )
     assert "--precision int4" in fails(capsys, [*network, "--precision", "int4"])
 

@@ -12,7 +12,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from masks.image_file import ImageFacts, probe_image
 from pairs.views.exif_camera import camera_id, exif_focal, size_before_crop
-from pairs.views.grid import GridOptions
+from pairs.views.grid import Cropping, GridOptions
 from pairs.views.load import LoadOptions, load_views
 
 Tag = ExifTags.Base
@@ -142,7 +142,7 @@ def test_a_crop_to_the_object_leaves_the_focal_of_the_photo(tmp_path):
         Image.fromarray(pixels).save(photos / f"{k}.jpg", exif=exif_of(inner, orientation))
         Image.fromarray(mask if orientation == 1 else np.rot90(mask, -1)).save(masks / f"{k}.png")
     whole, _ = load_views(photos, masks)
-    options = LoadOptions(grid=GridOptions(longest=32, crop_to_object=True))
+    options = LoadOptions(grid=GridOptions(longest=32, crop=Cropping.ON))
     cropped, _ = load_views(photos, masks, options)
     assert cropped[0].pixel_map.crop != whole[0].pixel_map.crop
     for view in (*whole, *cropped):

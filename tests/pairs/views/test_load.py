@@ -10,7 +10,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from masks.errors import ImageError, MaskError
 from masks.notice import Level
-from pairs.views.grid import GridOptions
+from pairs.views.grid import Cropping, GridOptions
 from pairs.views.load import LoadOptions, load_views
 from pairs.views.view import grid_mask
 
@@ -111,12 +111,31 @@ def test_any_byte_of_photo_or_mask_changes_the_key(tmp_path: Path) -> None:
 
 
 def test_cropping_to_the_object_keeps_intrinsics_exact(tmp_path: Path) -> None:
-    options = LoadOptions(grid=GridOptions(longest=48, crop_to_object=True))
+    options = LoadOptions(grid=GridOptions(longest=48, crop=Cropping.ON))
     views, _ = load_views(photos(tmp_path / "images"), masks(tmp_path / "masks"), options)
     pixel_map = views[0].pixel_map
     assert max(pixel_map.target_size) <= 48
     assert pixel_map.crop[0] > 0
     assert pixel_map.scale[0] == pytest.approx(pixel_map.scale[1], rel=0.02)
+
+
+def test_small_objects_are_cropped_to_by_default_and_it_is_said(tmp_path: Path) -> None:
+    options = LoadOptions(grid=GridOptions(longest=48))
+    # Alpha channels are known only with their photos, which then lie on another grid.
+    by_files = load_views(photos(tmp_path / "images"), masks(tmp_path / "masks"), options)
+    by_alpha = load_views(cut_outs(tmp_path / "cut_outs", 3), options=options)
+    for views, notices in (by_files, by_alpha):
+        assert [notice.subject for notice in notices if "cut down" in notice.text] == ["grid"]
+        assert all(view.pixel_map.crop[2] < 96 for view in views)
+        assert {view.grid.crop for view in views if view.grid} == {Cropping.ON}
+    stated = LoadOptions(grid=GridOptions(longest=48, crop=Cropping.ON))
+    at_once, _ = load_views(tmp_path / "cut_outs", options=stated)
+    for view, same in zip(at_once, by_alpha[0]):
+        np.testing.assert_array_equal(view.image, same.image)
+        assert view.grid_key == same.grid_key
+    whole, notices = load_views(tmp_path / "images", "none", options)
+    assert whole[0].pixel_map.crop[2] == 96
+    assert not any("cut down" in notice.text for notice in notices)
 
 
 def cut_outs(folder: Path, count: int, size: tuple[int, int] = (96, 64), opaque: bool = False) -> Path:

@@ -20,6 +20,8 @@ DEPTH_TOLERANCE = 0.01
 """Relative difference up to which two depths are one surface."""
 # There and back through two depth maps: a position is off by more only where one of them is wrong.
 _PIXEL_TOLERANCE = 1.5
+# Beyond, grids show the same surfaces on more pixels: at 1600 a fixed 1.5 px confirmed 83 % in place of 94.
+_TOLERANCE_LONGEST = 512
 # 24 pairs bring the median error from 0.083 to 0.049 %; two rounds with radius 2 do the same.
 _SMOOTHING_RADIUS = 3
 
@@ -45,8 +47,10 @@ def fuse(
     """Return the mean of a view's inverse depth and of all neighbours' that agree with it.
 
     `there` leads to the neighbours, `back` from them. A neighbour agrees when its depth at the pixel's place,
-    brought back, differs by less than 1 % and lands within 1.5 pixels.
+    brought back, differs by less than 1 % and lands within 1.5 pixels, or within as large a part of a grid of
+    more than 512.
     """
+    tolerance = _PIXEL_TOLERANCE * max(1.0, max(own.valid.shape) / _TOLERANCE_LONGEST)
     row, column = np.nonzero(own.valid)
     x, y, q = column.astype(np.float64), row.astype(np.float64), own.inverse[own.valid].astype(np.float64)
     total, agree, seen = q.copy(), np.zeros(len(q), np.uint8), np.zeros(len(q), np.uint8)
@@ -58,7 +62,7 @@ def fuse(
         x_back, y_back, q_back = warp_image_to(home, x_there, y_there, q_there)
         # |z' - z| < tolerance z in inverse depths.
         near = (np.abs(q - q_back) < DEPTH_TOLERANCE * q_back) & (
-            np.hypot(x_back - x, y_back - y) < _PIXEL_TOLERANCE
+            np.hypot(x_back - x, y_back - y) < tolerance
         )
         agrees = has_depth & near
         seen += has_depth

@@ -46,6 +46,18 @@ class SweepImage:
             )
 
 
+def halved_image(picture: SweepImage) -> SweepImage:
+    """Return the picture at half its size, each pixel the mean of four; an odd last row or column is left
+    out.
+    """
+    h, w = (side // 2 for side in picture.grey.shape)
+    grey = cv2.resize(picture.grey[: 2 * h, : 2 * w], (w, h), interpolation=cv2.INTER_AREA)
+    share = cv2.resize(
+        picture.mask[: 2 * h, : 2 * w].astype(np.float32), (w, h), interpolation=cv2.INTER_AREA
+    )
+    return SweepImage(grey, share >= 0.5)
+
+
 @dataclass(frozen=True, slots=True)
 class Planes:
     """Inverse depths in equal steps, from far to near."""

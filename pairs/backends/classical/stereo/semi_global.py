@@ -13,6 +13,8 @@ SMALL_STEP = 0.12
 """Penalty of a change by one plane from pixel to pixel."""
 LARGE_STEP = 1.2
 """Penalty of any larger change."""
+_STRIP_ROWS = 128
+"""Rows whose paths from left and right are followed together."""
 
 
 def aggregate(volume: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -25,11 +27,14 @@ def aggregate(volume: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """
     total = np.zeros_like(volume)
     _add_paths(volume, mask, total)
-    # Striding through the columns of the volume takes three times as long, this copy counted.
-    turned = np.ascontiguousarray(volume.transpose(2, 1, 0))
-    across = np.zeros_like(turned)
-    _add_paths(turned, np.ascontiguousarray(mask.T), across)
-    total += across.transpose(2, 1, 0)
+    # Rows do not know of each other: a strip of them at a time, or copies would take as much memory again.
+    for top in range(0, len(volume), _STRIP_ROWS):
+        rows = slice(top, top + _STRIP_ROWS)
+        # Striding through the columns of the volume takes three times as long, this copy counted.
+        turned = np.ascontiguousarray(volume[rows].transpose(2, 1, 0))
+        across = np.zeros_like(turned)
+        _add_paths(turned, np.ascontiguousarray(mask[rows].T), across)
+        total[rows] += across.transpose(2, 1, 0)
     return total
 
 

@@ -46,6 +46,14 @@ def from_crop(move: Warp, corner: tuple[int, int]) -> Warp:
     return Warp(move.homography @ shift, move.epipole)
 
 
+def halved_warp(move: Warp) -> Warp:
+    """Return the same transfer between pictures of half the size, each pixel the mean of four."""
+    # Centres at integers: pixel x of the half picture lies at 2 x + 1/2 of the whole one.
+    double = np.array([[2.0, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])
+    half = np.linalg.inv(double)
+    return Warp(half @ move.homography @ double, half @ move.epipole)
+
+
 def plane_homography(move: Warp, inverse_depth: float) -> np.ndarray:
     """Return the homography (3, 3) to b from a for all points of one inverse depth in a."""
     # H x + q e with x = (x, y, 1): q adds to the third column alone.

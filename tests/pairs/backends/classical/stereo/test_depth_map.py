@@ -15,9 +15,9 @@ from pairs.backends.classical.stereo.warp import warp_between
 RANGE = (1 / 5.5, 1 / 2.9)
 
 
-def depth_of(angles: tuple[float, ...]) -> tuple[PhotometricDepth, np.ndarray, np.ndarray]:
+def depth_of(angles: tuple[float, ...], scale: int = 1) -> tuple[PhotometricDepth, np.ndarray, np.ndarray]:
     """Measure the first view against all others; return it with the true depth and the mask."""
-    scene = disc_scene(angles)
+    scene = disc_scene(angles, scale)
     seen = pictures(scene)
     moves = [warp_between(scene.cameras, n, 0) for n in range(1, len(angles))]
     return photometric_depth(seen[0], seen[1:], moves, RANGE, (32, 64)), scene.depth[0], scene.mask[0]
@@ -54,3 +54,13 @@ def test_planes_are_three_quarters_of_a_pixel_apart_within_limits() -> None:
     np.testing.assert_allclose(free.first + (free.count - 1) * free.step, RANGE[1])
     # 150 px focal, a base of 0.69 and 0.16 of inverse depth move a pixel by about 17 pixels.
     assert 18 < free.count < 30
+
+
+def test_large_pictures_are_swept_at_half_their_size_and_end_at_their_own() -> None:
+    raw, depth, mask = depth_of((0, -10, 10), scale=7)
+    assert raw.valid.shape == (672, 896)
+    np.testing.assert_array_equal(raw.valid, mask)
+    error = np.abs(1 / raw.inverse[mask] / depth[mask] - 1)
+    # A fourth of what a picture of 128 pixels gives.
+    assert np.median(error) < 0.00025
+    assert np.percentile(error, 90) < 0.001

@@ -67,3 +67,12 @@ def test_the_best_plane_lies_between_planes() -> None:
 def test_a_flat_or_falling_triple_stays_within_half_a_step() -> None:
     before, at, after = np.array([1.0, 1, 0]), np.array([1.0, 0, 0]), np.array([1.0, 0, 0])
     np.testing.assert_allclose(parabola_offset(before, at, after), [0, 0.5, 0])
+
+
+def test_strips_of_rows_are_one_picture() -> None:
+    rng = np.random.default_rng(3)
+    volume, mask = rng.uniform(0, 1, (260, 3, 4)).astype(np.float32), rng.uniform(0, 1, (260, 4)) < 0.8
+    object_costs = mask[:, None].repeat(3, 1)
+    np.testing.assert_allclose(
+        aggregate(volume, mask)[object_costs], plain_aggregate(volume, mask)[object_costs], rtol=1e-5
+    )

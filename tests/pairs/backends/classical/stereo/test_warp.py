@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 from textured_disc import disc_scene
 
-from pairs.backends.classical.stereo.warp import from_crop, plane_homography, warp_between, warp_image_to
+from pairs.backends.classical.stereo.warp import (
+    from_crop,
+    halved_warp,
+    plane_homography,
+    warp_between,
+    warp_image_to,
+)
 
 
 def test_carrying_equals_going_through_space() -> None:
@@ -39,3 +45,13 @@ def test_a_crop_and_a_plane_give_the_same_places() -> None:
     )
     by_plane = plane_homography(cropped, 0.25) @ [20, 15, 1]
     np.testing.assert_allclose(by_plane[:2] / by_plane[2], [x[0], y[0]], rtol=1e-12)
+
+
+def test_between_halved_pictures_the_same_points_meet() -> None:
+    move = warp_between(disc_scene((0, 10)).cameras, 1, 0)
+    x, y, q = (np.array([value]) for value in (30.0, 20.0, 0.25))
+    whole = np.array(warp_image_to(move, x, y, q))
+    # A pixel of the half picture lies in the middle of four.
+    half = np.array(warp_image_to(halved_warp(move), (x - 0.5) / 2, (y - 0.5) / 2, q))
+    np.testing.assert_allclose(2 * half[:2] + 0.5, whole[:2], rtol=1e-12)
+    np.testing.assert_allclose(half[2], whole[2], rtol=1e-12)
