@@ -22,7 +22,7 @@ from align.evaluation.camera_errors import Evaluation, as_document, evaluate, fa
 from align.export.cameras_json import read_cameras
 from align.export.export_scene import export_scene
 from align.export.photo_sources import read_sources
-from align.objects.placement import Placement
+from align.objects.placement import Placement, place
 from align.points import DEFAULT_MIN_CONF
 from align.scene import Scene
 from align.scene_folder import load_scene
@@ -57,8 +57,8 @@ class Demo:
             runs[name] = _reconstruct(self.out, name, masks)
             seconds[name] = runs[name].seconds
         scene = load_scene(self.out / "masked")
-        placement = Placement(frame="object")
-        export_scene(scene, self.out / "scene.glb", "glb", placement=placement, overwrite=True)
+        upright, _ = place(scene, Placement(frame="object"), {})
+        export_scene(upright, self.out / "scene.glb", "glb", frame="object", overwrite=True)
         print_result(f"\npointloom export {self.out / 'masked'} --format splats --out {self.out / 'splats'}")
         sources = read_sources(self.out / "masked")
         export_scene(scene, self.out / "splats", "splats", sources, overwrite=True)

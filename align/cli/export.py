@@ -12,9 +12,9 @@ import tyro
 from align.cli.console import StageDisplay, print_result
 from align.export.export_scene import export_scene
 from align.export.formats import EXPORTERS, exporters_named
-from align.export.originals import PhotoSource
+from align.export.originals import PhotoSource, originals_of
 from align.export.photo_sources import read_sources
-from align.objects.placement import Placement
+from align.objects.placement import Placement, place
 from align.scene_folder import load_scene
 from masks.load import Polarity
 from pairs.views.load import LoadOptions
@@ -84,18 +84,21 @@ class Export:
         }
         options = {name: value for name, value in given.items() if value is not None}
         chosen = exporters_named(self.format, options)
-        scene = load_scene(self.scene)
+        scene, sources = load_scene(self.scene), self._sources()
+        placement = Placement(self.frame, self.up, self.length, self.marker, self.camera_height)
+        photos = originals_of(scene, sources)[0].photos if self.marker is not None else {}
+        scene, placed = place(scene, placement, photos)
         with StageDisplay() as display:
             notices = export_scene(
                 scene,
                 self.out,
                 chosen,
-                self._sources(),
-                placement=Placement(self.frame, self.up, self.length, self.marker, self.camera_height),
+                sources,
+                frame=self.frame,
                 overwrite=self.overwrite,
                 progress=display,
             )
-        display.show(notices)
+        display.show((*placed, *notices))
         print_result(f"written: {self.out}")
 
     def _sources(self) -> Sequence[PhotoSource]:

@@ -9,10 +9,10 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from align.export.formats import EXPORTERS, Exporter, exporters_named, in_frame
 from align.export.originals import Originals, PhotoSource, originals_of
-from align.objects.placement import Placement, place
 from align.scene import Scene
 from masks.disk.whole_file import require_folder
 from masks.errors import OutputError
@@ -28,7 +28,7 @@ def export_scene(
     formats: str | Mapping[str, Exporter],
     photos: Sequence[PhotoSource] | Path | str = (),
     *,
-    placement: Placement | None = None,
+    frame: Literal["scene", "object"] = "scene",
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> tuple[Notice, ...]:
@@ -37,7 +37,7 @@ def export_scene(
     `formats` is a list of names ("colmap,glb"), or formats by name with options of their own
     (`exporters_named`). `out` is a file where the only format writes a single one and `out` ends like it.
     `photos` is the folder of the photos that the scene was made of, their masks beside them, or sources.
-    `placement` says in which frame and unit: the scene's own, or the object's.
+    `frame` says in which frame the scene comes: "object" after `align.place` has put it there.
 
     Files are put into their places when all are written. Nothing is replaced unless `overwrite`; without,
     `OutputError` for a folder that holds something. With it files of the same names are, and nothing is ever
@@ -49,12 +49,9 @@ def export_scene(
     if not overwrite:
         _require_free(out, single is not None)
     sources = [PhotoSource((Path(photos),))] if isinstance(photos, (str, Path)) else photos
-    placement = placement or Placement()
-    asked = placement.marker is not None or any(exporter.uses_photos for exporter in chosen.values())
+    asked = any(exporter.uses_photos for exporter in chosen.values())
     originals, notices = originals_of(scene, sources) if asked else (Originals(), ())
-    scene, told = place(scene, placement, originals.photos)
-    notices = (*notices, *told)
-    chosen = {name: in_frame(exporter, placement.frame) for name, exporter in chosen.items()}
+    chosen = {name: in_frame(exporter, frame) for name, exporter in chosen.items()}
     with _staging(out.parent if single else out) as staged:
         for name, exporter in chosen.items():
             progress(f"writing {name}", 0, 1)

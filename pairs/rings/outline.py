@@ -115,7 +115,7 @@ def _few_points(hull: np.ndarray) -> np.ndarray:
 
 def _on_frame(xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     far = np.array(size) - 1.0
-    return ((xy < _FRAME_PX) | (xy > far - _FRAME_PX)).any(1)
+    return np.any((xy < _FRAME_PX) | (xy > far - _FRAME_PX), axis=1)
 
 
 def _signed_distance(inside: np.ndarray) -> np.ndarray:

@@ -67,9 +67,11 @@ def step_pattern(ring: Ring, file_of_view: np.ndarray) -> StepPattern | None:
     rest = (turn / whole)[ordinary] - step
     spread = 1.4826 * np.median(np.abs(rest)) if len(rest) >= 2 else np.inf
     wide = [
-        k for k in np.flatnonzero(ordinary & (whole > distance)) if not _filled(k, strange, azimuth, turn)
+        k
+        for k in np.flatnonzero(ordinary & (whole > distance))
+        if not _filled(int(k), strange, azimuth, turn)
     ]
-    repeats = [(k, k + 1) for k in np.flatnonzero(~beside & (np.abs(in_steps) < _REPEAT))]
+    repeats = [(int(k), int(k) + 1) for k in np.flatnonzero(~beside & (np.abs(in_steps) < _REPEAT))]
     if ring.span > np.pi and abs(wrapped(azimuth[0] - azimuth[-1]) / step) < _REPEAT:
         repeats.append((0, len(files) - 1))
     return StepPattern(

@@ -14,11 +14,12 @@ Ellipsoid = tuple[tuple[float, float, float], tuple[float, float, float]]
 """Centre, and half axes along x, y, z."""
 
 BODY: tuple[Ellipsoid, ...] = (
-    ((0.0, 0.0, 0.0), (0.5, 0.4, 0.8)),
-    ((0.5, 0.1, 0.3), (0.35, 0.12, 0.15)),
-    ((-0.2, 0.45, -0.3), (0.2, 0.3, 0.2)),
+    ((0.0, 0.0, 0.0), (0.45, 0.35, 0.55)),
+    ((0.45, 0.1, 0.55), (0.25, 0.15, 0.2)),
+    ((-0.2, 0.25, -0.45), (0.25, 0.3, 0.3)),
+    ((-0.25, -0.35, 0.4), (0.2, 0.15, 0.35)),
 )
-"""An object whose sides all differ."""
+"""An object whose sides all differ above and below, where the tangent planes of a ring touch."""
 JUG: tuple[Ellipsoid, ...] = (((0.0, 0.0, 0.0), (0.6, 0.6, 0.8)), ((0.1, 0.0, 0.7), (0.7, 0.12, 0.15)))
 """A body of revolution with a handle."""
 CROSS: tuple[Ellipsoid, ...] = (

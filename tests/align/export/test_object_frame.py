@@ -13,7 +13,7 @@ from cylinder_on_turntable import TILTED, turntable
 from align.export.cameras_json import read_cameras
 from align.export.export_scene import export_scene
 from align.objects.placed import placed
-from align.objects.placement import Placement
+from align.objects.placement import Placement, place
 from align.scene import TrackedPoints
 
 ACROSS = "0.png@23.5,17.5-6.png@23.5,17.5=0.1"
@@ -22,7 +22,8 @@ ACROSS = "0.png@23.5,17.5-6.png@23.5,17.5=0.1"
 @pytest.mark.parametrize("form", ["glb", "blender"])
 def test_the_object_stands_on_the_ground_of_a_viewer(tmp_path: Path, form: str) -> None:
     scene = placed(turntable(), TILTED, 3.0)
-    export_scene(scene, tmp_path / "x.glb", form, placement=Placement(frame="object", length=ACROSS))
+    scene, _ = place(scene, Placement(frame="object", length=ACROSS), {})
+    export_scene(scene, tmp_path / "x.glb", form, frame="object")
     loaded = trimesh.load_scene(tmp_path / "x.glb")
     points = np.concatenate(
         [
@@ -38,7 +39,8 @@ def test_the_object_stands_on_the_ground_of_a_viewer(tmp_path: Path, form: str) 
 
 
 def test_the_ground_is_z_for_everybody_else(tmp_path: Path) -> None:
-    export_scene(placed(turntable(), TILTED), tmp_path, "cameras", placement=Placement(frame="object"))
+    scene, _ = place(placed(turntable(), TILTED), Placement(frame="object"), {})
+    export_scene(scene, tmp_path, "cameras", frame="object")
     centres = [
         -camera.R_cam_from_world.T @ camera.t_cam_from_world
         for camera in read_cameras(tmp_path / "cameras.json")

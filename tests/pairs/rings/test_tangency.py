@@ -70,7 +70,7 @@ def test_the_residual_is_in_pixels():
     moved_by[1, 1, 2] += 5.0
     before = tangency(level, hulls, np.array([[0, 1]])).residual
     after = tangency(Cameras(moved_by, level.cam_from_world), hulls, np.array([[0, 1]])).residual
-    np.testing.assert_allclose(np.abs(after - before), 5.0, rtol=0.15)
+    np.testing.assert_allclose(np.abs(after - before), 5.0, rtol=0.25)
 
 
 def test_an_epipole_within_the_silhouette_has_no_tangent():
