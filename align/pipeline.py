@@ -13,6 +13,7 @@ from align.global_alignment import align_predictions
 from align.group_scene import group_scene
 from align.imports.known_poses import explained_by, read_known_poses, with_bench_poses
 from align.measurements.known_cameras import states_poses
+from align.objects.turntable import with_turntable
 from align.presets import PRESETS, Preset, preset_named, with_fixed_poses
 from align.scene import Report, Scene
 from masks.errors import UserError
@@ -119,7 +120,8 @@ def _scene(
         scene = align_predictions(predictions, preset, progress)
     unheard = _not_heard(preset, predictions)
     report = Report((*notices, *scene.report.notices, *unheard), scene.report.figures)
-    return replace(scene, inputs=tuple(path.name for path in paths), report=report)
+    scene = replace(scene, inputs=tuple(path.name for path in paths), report=report)
+    return with_turntable(scene)
 
 
 def _leaves_nothing_to_align(predictions: Predictions) -> bool:

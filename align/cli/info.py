@@ -14,6 +14,7 @@ import tyro
 
 from align.cli.console import print_result
 from align.cli.wording import in_options
+from align.objects.turntable import turntable_of, turntable_table
 from align.scene import Scene
 from align.scene_folder import load_scene
 from pairs.backends.registry import backend_names
@@ -74,6 +75,7 @@ def describe(scene: Scene) -> str:
         w, h = view.pixel_map.upright_size
         place = ", ".join(f"{c:.3f}" for c in centre)
         lines.append(f"  {view.name:<24}{w}x{h}  focal {K[0, 0]:.1f} px  centre ({place})")
-    lines += [f"{name}: {value}" for name, value in scene.report.figures.items()]
+    lines += [turntable_table(turntable_of(scene))]
+    lines += [f"{name}: {value}" for name, value in scene.report.figures.items() if name != "turntable"]
     lines += [in_options(f"{n.level.value}: {n.subject}: {n.text}") for n in scene.report.notices]
     return "\n".join(lines)

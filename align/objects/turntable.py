@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from align.objects.frame import upper_end
-from align.scene import Scene
+from align.scene import Report, Scene
 from masks.notice import Notice, first_few, info, warning
 from pairs.rings.outline import outline_of
 from pairs.rings.ring import CircularMotion, Grade, Ring, fit_circular_motion
@@ -49,6 +49,16 @@ def turntable_of(scene: Scene) -> Turntable:
         names,
         scene.inputs,
     )
+
+
+def with_turntable(scene: Scene) -> Scene:
+    """Return the scene whose report says what turntable it was taken on; the same where it was none."""
+    table = turntable_of(scene)
+    if table.motion.grade is Grade.NONE:
+        return scene
+    figures = {**scene.report.figures, "turntable": turntable_figures(table)}
+    report = Report((*scene.report.notices, *turntable_notices(table)), figures)
+    return replace(scene, report=report)
 
 
 def view_tangency(scene: Scene) -> np.ndarray:

@@ -38,9 +38,14 @@ class SheetView:
 
 
 def contact_sheet(
-    views: Sequence[SheetView], cloud: PointCloud | None, cameras: Cameras | None = None, title: str = ""
+    views: Sequence[SheetView],
+    cloud: PointCloud | None,
+    cameras: Cameras | None = None,
+    title: str = "",
+    above: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return the sheet (H, W, 3) uint8: up to eight views, evenly chosen, above the cloud from four sides.
+    """Return the sheet (H, W, 3) uint8: up to eight views, evenly chosen, above the cloud from four sides;
+    below it the cameras from `above` (h, w, 3), as `align.show.ring_picture` draws them.
 
     A row whose things are missing in all views is left out; a single missing one is an empty field. All
     depths share one scale of colours.
@@ -78,6 +83,8 @@ def contact_sheet(
             ),
             _padded(sides, width),
         ]
+    if above is not None:
+        blocks += [_text("Cameras from above", width, _HEADING_SIZE, _INK), _padded(above[:, :width], width)]
     return np.pad(np.vstack(blocks), ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), constant_values=255)
 
 
