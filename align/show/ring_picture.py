@@ -18,7 +18,7 @@ _INK, _FAINT, _CIRCLE, _DOUBT, _OBJECT = (
 _DOT, _TEXT = 5, 11
 _ROOM = 0.32
 """Radius of the farthest camera, of the picture's side: the rest is for names."""
-_NAMED = 48
+_NAMED = 24
 """Up to so many views all names are written; beyond, every so many-th."""
 _OFF_DEG = 1.0
 _TANGENCY_PX = 3.0
