@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import networkx
+import numpy as np
 
 from align.global_alignment import align_predictions
 from align.group_scene import group_scene
@@ -29,7 +30,7 @@ from pairs.prediction.store import PredictionStore, user_store_folder
 from pairs.views.grid import Cropping, GridOptions
 from pairs.views.imported_camera import ImportedCameras
 from pairs.views.load import LoadOptions, load_views
-from pairs.views.view import View
+from pairs.views.view import View, grid_K
 
 
 def reconstruct(
@@ -134,7 +135,10 @@ def _not_heard(preset: Preset, predictions: Predictions) -> tuple[Notice, ...]:
 
 
 def _intrinsics_not_heard(predictions: Predictions) -> tuple[Notice, ...]:
-    if not _leaves_nothing_to_align(predictions) or all(view.K is None for view in predictions.views):
+    if not _leaves_nothing_to_align(predictions) or predictions.group is None:
+        return ()
+    stated = [(grid_K(view), K) for view, K in zip(predictions.views, predictions.group.cameras.K)]
+    if all(own is None or np.allclose(own, K) for own, K in stated):
         return ()
     text = (
         "its K is not used: nothing was aligned, since the cameras of this backend are taken as they are. "

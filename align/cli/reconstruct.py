@@ -82,6 +82,11 @@ class Reconstruct:
     engine: str | None = None
     """Where the work runs: process (processes of this machine, a network in this one; default), or ray
     (workers on Ray; extra distributed; on the cluster that RAY_ADDRESS names, or on this machine)."""
+    turntable: Annotated[str | None, tyro.conf.arg(metavar="auto|off|full|STEP")] = None
+    """What the masks' outlines may add where features do not place all photos; classical only. auto
+    (default): where the placed cameras stand on a circle, the others are placed on it; off: nothing; full:
+    the photos go round once in equal steps; STEP: degrees from photo to photo, in the order of the files. The
+    last two need no texture."""
     aligner: Literal["bundle", "sparse", "dense"] | None = None
     """What aligns. bundle: ours (default); sparse: MASt3R's losses, of anchors and matches; dense: DUSt3R's,
     of all pixels of the pointmaps."""
@@ -168,6 +173,7 @@ class Reconstruct:
             "retrieval": self.retrieval,
             "engine": self.engine,
             "max_frames": self.max_frames,
+            "turntable": self.turntable,
         }
         given = {name: value for name, value in chosen.items() if value is not None}
         backend = make_backend(self.backend, seed=self.seed, **given)

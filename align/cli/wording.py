@@ -48,6 +48,7 @@ _ALIKE = {
     "retrieval",
     "solver",
     "text",
+    "turntable",
     "undistorted",
     "up",
     "weights",

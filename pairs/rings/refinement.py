@@ -153,16 +153,27 @@ def _packed(matches: Sequence[PairMatches], seed: int) -> _Packed | None:
             if size > _MOST_MATCHES
             else np.arange(size)
         )
-        ones = np.ones((len(kept), 1))
-        parts.append(
-            (
-                np.full(len(kept), pair.first),
-                np.full(len(kept), pair.second),
-                np.hstack([pair.xy_first[kept], ones]),
-                np.hstack([pair.xy_second[kept], ones]),
-            )
-        )
+        parts.append(_ends(pair, kept))
     return _Packed(*(np.concatenate(part) for part in zip(*parts))) if parts else None
+
+
+def _ends(pair: PairMatches, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return views and homogeneous points of some matches, as they are packed."""
+    ones = np.ones((len(kept), 1))
+    return (
+        np.full(len(kept), pair.first),
+        np.full(len(kept), pair.second),
+        np.hstack([pair.xy_first[kept], ones]),
+        np.hstack([pair.xy_second[kept], ones]),
+    )
+
+
+def sampson(cameras: Cameras, matches: Sequence[PairMatches]) -> np.ndarray:
+    """Return the signed Sampson distances (N,) in pixels of all matches, one pair after the other, between
+    cameras whose places are `PairMatches.first` and `second`.
+    """
+    parts = [_ends(pair, np.arange(len(pair.xy_first))) for pair in matches]
+    return _sampson(cameras, _Packed(*(np.concatenate(part) for part in zip(*parts))))
 
 
 def _sampson(cameras: Cameras, matches: _Packed) -> np.ndarray:

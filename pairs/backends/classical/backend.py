@@ -22,10 +22,11 @@ from pairs.backends.classical.ideal_views import ideal_views
 from pairs.backends.classical.induced_matches import LEAST_MATCHES
 from pairs.backends.classical.keys import backend_version
 from pairs.backends.classical.known.solve_known import pose_distances, solve_known
-from pairs.backends.classical.options import DepthOptions, SolveOptions
+from pairs.backends.classical.options import DepthOptions, SolveOptions, turntable_named
 from pairs.backends.classical.pair_source import PairSource, load_matches, load_pair, pair_source
 from pairs.backends.classical.sfm.camera_groups import with_solved_cameras
 from pairs.backends.classical.sfm.pair_features import feature_matches
+from pairs.backends.classical.sfm.solve import SceneSolve
 from pairs.backends.classical.solve_scene import solve_scene
 from pairs.backends.classical.stereo.cost import depth_cost, require_depth_memory
 from pairs.backends.classical.stereo.depth_maps import dense_group
@@ -34,7 +35,7 @@ from pairs.backends.work import Work
 from pairs.engines.engines import Engine, engine_named
 from pairs.engines.processes import Processes, default_workers
 from pairs.graph.scene_graphs import Edges, tied_views
-from pairs.prediction.predictions import Matches, Predictions
+from pairs.prediction.predictions import Matches, PairEntry, Predictions
 from pairs.prediction.store import PredictionStore
 from pairs.views.cameras import Cameras
 from pairs.views.view import View
@@ -61,9 +62,10 @@ class Classical:
         """Version and options in one line. The version enters every key of the store, the options those of
         the results that they can change.
         """
-        return (
-            f"{backend_version()} {json.dumps({**asdict(self.solve), **asdict(self.depth)}, sort_keys=True)}"
-        )
+        said = {**asdict(self.solve), **asdict(self.depth)}
+        if said["turntable"] == "auto":
+            del said["turntable"]
+        return f"{backend_version()} {json.dumps(said, sort_keys=True)}"
 
     def predict(
         self, views: Sequence[View], graph: networkx.Graph | None, store: PredictionStore, progress: Progress
@@ -92,6 +94,8 @@ class Classical:
             stated = any(view.cam_from_world is not None for view in views)
             solve = (solve_known if stated else solve_scene)(views, graph, work, self.solve)
             views, solve, undone = ideal_views(views, solve, work)
+            if solve.by_outline:
+                return _of_circle(views, solve, work, self.depth)
             edges, lost = placed_edges(
                 views, covisible_graph(solve, len(views)) if graph is None else graph, solve.placed
             )
@@ -144,15 +148,31 @@ class ClassicalOptions:
 
     engine: str = "process"
     """Where its stages run: process (on this machine), or ray."""
+    turntable: str | float = "auto"
+    """What outlines may add: auto, off, full, or the degrees from photo to photo."""
 
 
 def make_classical(options: ClassicalOptions | None = None, seed: int = 0) -> Classical:
     """Return the backend with its usual settings: what the name `classical` stands for."""
     chosen = options or ClassicalOptions()
-    return Classical(SolveOptions(seed=seed), engine=engine_named(chosen.engine, Processes()))
+    solve = SolveOptions(seed=seed, turntable=turntable_named(chosen.turntable))
+    return Classical(solve, engine=engine_named(chosen.engine, Processes()))
 
 
 CLASSICAL = BackendKind(ClassicalOptions, make_classical)
+
+
+def _of_circle(views: Sequence[View], solve: SceneSolve, work: Work, options: DepthOptions) -> Predictions:
+    """Return a scene on a turntable's circle as a whole, with nothing to align: matches would move its poses
+    off the circle, along with their noise, and where outlines placed views there are few of them.
+    """
+    group, unmeasured = dense_group(views, solve, work, options)
+    placed = with_solved_cameras([views[i] for i in solve.placed], solve.cameras.K)
+
+    def nothing(k: int) -> PairEntry:
+        raise IndexError(f"no pair {k}: there is nothing to align")
+
+    return Predictions(placed, (), nothing, group.cameras, (*solve.notices, *unmeasured), group=group)
 
 
 def placed_edges(

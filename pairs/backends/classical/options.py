@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from masks.errors import UserError
+
+_FULL_TURN_DEG = 360.0
+
 
 @dataclass(frozen=True, slots=True)
 class SolveOptions:
@@ -53,6 +57,31 @@ class SolveOptions:
     """First of the seeds that the tries vary."""
     fixed_poses: bool = True
     """Poses that are stated for views stay as they are; otherwise they are improved by the matches."""
+    turntable: str | float = "auto"
+    """What outlines may add (docs/turntables.md): "auto", "off", "full" for photos that go round once in
+    equal steps, or the degrees between photos that follow each other.
+    """
+
+    @property
+    def turntable_stated(self) -> bool:
+        """Whether the user says how the turntable went."""
+        return self.turntable not in ("auto", "off")
+
+
+def turntable_named(said: str | float) -> str | float:
+    """Return what was said of a turntable: a word, or degrees. Raises `UserError` where it is neither."""
+    if said in ("auto", "off", "full"):
+        return said
+    try:
+        degrees = float(said)
+    except ValueError:
+        degrees = 0.0
+    if not 0 < abs(degrees) < _FULL_TURN_DEG:
+        raise UserError(
+            f"`turntable={said}`: takes auto, off, full, or the degrees from photo to photo, not 0 and less "
+            "than 360."
+        )
+    return degrees
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ The cameras come first, from sharp points alone, because dense depth needs them 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 
 import networkx
@@ -15,6 +15,12 @@ import numpy as np
 from masks.errors import MaskError, ReconstructionError
 from masks.notice import SHOWN, Notice, info, left_out, warning
 from masks.progress import Progress
+from pairs.backends.classical.completion.complete import (
+    completed,
+    completion_notices,
+    require_completion,
+    require_masks,
+)
 from pairs.backends.classical.keys import photo_key, stage_key
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.self_calibration.camera_fits import CameraFit, FitJob, fit_cameras
@@ -108,8 +114,11 @@ def matched_views(
             f"{len(views)} masks, and no pixel of the object in any of them. Check the masks' polarity: "
             "white is the object."
         )
+    require_masks(masks, options)
     features = _features(views, work, options)
-    _require_texture(views, features, options)
+    # A stated turntable needs none.
+    if not options.turntable_stated:
+        _require_texture(views, features, options)
     pairs = sorted({*_candidates(views, features, work.progress, options), *also})
     matches = _matches(views, pairs, work, options)
     return MatchedViews(tuple(views), tuple(f.xy for f in features), masks, matches)
@@ -128,7 +137,15 @@ def scene_of(
         return solve_apart(job, work.workers)
 
     attempts = run_attempts(evidence, solve, options, lambda done: work.progress("scene", done, 0))
-    best = require_enough(evidence, attempts, best_attempt(attempts))
+    found = best_attempt(attempts)
+    more = completed(evidence, found, solve, work.workers, options)
+    if more.attempt is not None:
+        said = scene_notices(evidence, (more.attempt,), more.attempt, options)
+        notices = (*_empty_mask_notices(matched), *verified.notices, *completion_notices(more, said, found))
+        # Its poses are the circle's: neither a lens nor a focal a view may move them.
+        return replace(hand_over(evidence, more.attempt, notices, options), by_outline=more.by_outline)
+    require_completion(more, found)
+    best = require_enough(evidence, attempts, found)
 
     def fit(job: FitJob) -> tuple[CameraFit, ...]:
         return work.workers.apart(fit_cameras, job)
@@ -138,7 +155,8 @@ def scene_of(
     evidence = scene.evidence
     best, lenses = with_chosen_cameras(evidence, verified.matches, scene.best, work.workers, options)
     doubts = stated_camera_notices(evidence, best, fit, options)
-    solved = (*scene.notices, *doubts, *scene_notices(evidence, attempts, best, options), *lenses)
+    said = completion_notices(more, scene_notices(evidence, attempts, best, options), best)
+    solved = (*scene.notices, *doubts, *said, *lenses)
     notices = (*_empty_mask_notices(matched), *verified.notices, *solved)
     return hand_over(evidence, best, notices, options)
 
@@ -221,7 +239,8 @@ def _require_texture(views: Sequence[View], features: Sequence[Features], option
         raise ReconstructionError(
             f"{richest.name}: {most} features, and no view has more (one needs {options.min_features}): "
             "the object shows too little texture. Use "
-            "larger photos, add texture, or check that the masks are white on the object."
+            "larger photos, add texture, or check that the masks are white on the object. Masked photos of a "
+            "turntable need none where its step is stated by `turntable`."
         )
 
 
@@ -282,7 +301,8 @@ def _verified(matched: MatchedViews, progress: Progress, options: SolveOptions) 
         notices.append(_stationary_notice(stationary))
     pairs = verify_pairs(xy, matches, options.verify_px, options.min_inliers)
     progress("verification", len(matches), len(matches))
-    _require_pairs(views, matches, pairs, stationary, options)
+    if not options.turntable_stated:
+        _require_pairs(views, matches, pairs, stationary, options)
     return _Verified(matches, pairs, notices)
 
 

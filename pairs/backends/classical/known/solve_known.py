@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 import networkx
 import numpy as np
 
-from masks.errors import FormatError, ReconstructionError, StatedCamerasError
+from masks.errors import FormatError, ReconstructionError, StatedCamerasError, UserError
 from masks.notice import Notice, first_few, info, warning
 from pairs.backends.classical.known.judgement import FIXED_MOST_PX, SOFT_MOST_RAD, SURE_PX, Judgement, judge
-from pairs.backends.classical.known.known_mapper import KnownPosesJob, run_known_mapper
 from pairs.backends.classical.known.match_evidence import (
     MatchEvidence,
     arc_distances,
@@ -19,6 +18,7 @@ from pairs.backends.classical.known.match_evidence import (
     match_evidence,
 )
 from pairs.backends.classical.known.register import near_cameras, registered
+from pairs.backends.classical.known_mapper import KnownPosesJob, run_known_mapper
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import Verdict, assess
 from pairs.backends.classical.sfm.attempts import Attempt, Evidence, best_attempt, run_attempts
@@ -60,6 +60,8 @@ def solve_known(
     cause, otherwise as `solve_scene`.
     """
     _require_poses(views)
+    if options.turntable_stated:
+        raise UserError(f"`turntable={options.turntable}`: poses are known, so it says nothing. Omit it.")
     if len(views) < 2:
         raise ReconstructionError(f"{len(views)} usable photo: depth needs at least two. Add photos.")
     key = solve_key(views, graph, options)

@@ -25,6 +25,7 @@ _LAYOUT: Layout = {
     "observed_by": ("int32", ("M",)),
     "observed_xy": ("float64", ("M", 2)),
     "lenses": ("uint8", ("L",)),
+    "by_outline": ("int32", ("O",)),
     "notices": ("uint8", ("B",)),
 }
 
@@ -47,6 +48,10 @@ class SceneSolve:
     """What was decided, retried and left out."""
     lenses: tuple[Lens | None, ...] = ()
     """Of the placed views' photos; none is a pinhole. Empty: all are."""
+    by_outline: tuple[int, ...] = ()
+    """Indices of the views that outlines placed on a turntable's circle. Where there are some, all poses are
+    exactly that circle's.
+    """
 
 
 def shared_points(solve: SceneSolve) -> np.ndarray:
@@ -72,6 +77,7 @@ def solve_from_arrays(arrays: Arrays) -> SceneSolve:
             None if lens is None else Lens(lens[0], tuple(lens[1]))
             for lens in json.loads(arrays["lenses"].tobytes())
         ),
+        by_outline=tuple(int(view) for view in arrays["by_outline"]),
         points=arrays["points"],
         observed_point=arrays["observed_point"],
         observed_by=arrays["observed_by"],
@@ -92,6 +98,7 @@ def solve_to_arrays(solve: SceneSolve) -> Arrays:
         "observed_point": solve.observed_point,
         "observed_by": solve.observed_by,
         "observed_xy": solve.observed_xy,
+        "by_outline": np.array(solve.by_outline, np.int32),
         "lenses": np.frombuffer(lenses.encode(), np.uint8),
         "notices": np.frombuffer(notices.encode(), np.uint8),
     }

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from masks.notice import Notice, warning
+from masks.errors import MaskError
+from masks.notice import Notice, first_few, warning
 from masks.pixelmap import intrinsics_to_target
 from pairs.backends.classical.keys import stage_key
 from pairs.backends.classical.options import DepthOptions
@@ -32,9 +33,17 @@ from pairs.backends.work import Work, arrays_of, cached_map
 from pairs.prediction.layout import laid_out
 from pairs.prediction.predictions import GroupPrediction
 from pairs.prediction.sealed_arrays import Arrays
+from pairs.silhouettes.visual_hull import hull_depth, visual_hull
 from pairs.views.cameras import Cameras
-from pairs.views.view import View
+from pairs.views.view import View, grid_mask
 
+_HULL_VIEWS = 3
+_HARDLY = 0.05
+"""Share of an object's pixels with a confirmed depth below which a view counts as not measured: on a plain
+surface windows agree here and there by chance."""
+_FAR_BEHIND = 0.5
+"""Of the depth of the hull's front: measured surfaces lie 0.01 to 0.09 of it behind the hull in the middle,
+and what a sweep over one colour calls a surface 0.85 to 1.06."""
 _FUSED_KIND = "fused_depth"
 _RAW_LAYOUT = {"inverse": ("float32", ("H", "W")), "valid": ("bool", ("H", "W"))}
 _FUSED_LAYOUT = {
@@ -60,12 +69,16 @@ def dense_group(
     """
     placed = [views[i] for i in solve.placed]
     cameras = grid_cameras(placed, solve.cameras)
-    plans = depth_plans(placed, solve, cameras, options)
+    hulls = hull_depths(placed, solve, cameras)
+    plans = depth_plans(placed, solve, cameras, options, hulls)
     fused = _geometric_depths(placed, plans, work, options)
-    maps, notices = [], []
+    maps, notices, of_hull = [], [], []
     for v, view in enumerate(placed):
         measured = fused.get(v)
-        if measured is None or not measured.agree.any():
+        if v in hulls and _hardly_measured(measured, hulls[v]):
+            maps.append(_of_hull(hulls[v]))
+            of_hull.append(view.name)
+        elif measured is None or not measured.agree.any():
             maps.append(_unmeasured(scene_inverse_depths(solve, v), view.image.shape[:2]))
             notices.append(warning(view.name, _why_unmeasured(measured)))
         else:
@@ -75,8 +88,66 @@ def dense_group(
                     confidence(measured.agree, measured.seen),
                 )
             )
+    if of_hull:
+        notices.append(_hull_notice(of_hull, len(placed)))
     stated = any(view.cam_from_world is not None for view in placed)
     return _group(cameras, maps, 1.0 if stated else _unit_scale(maps)), tuple(notices)
+
+
+def hull_depths(views: Sequence[View], solve: SceneSolve, cameras: Cameras) -> dict[int, np.ndarray]:
+    """Return the depths (H, W) of the visual hull's front, 0 off the object, of a scene whose cameras
+    outlines placed; of no other scene.
+    """
+    if not solve.by_outline:
+        return {}
+    masks = [grid_mask(view) if view.mask is not None else None for view in views]
+    shown = [v for v, mask in enumerate(masks) if mask is not None and mask.any()]
+    if len(shown) < _HULL_VIEWS:
+        return {}
+    chosen = [mask for mask in masks if mask is not None and mask.any()]
+    of_shown = Cameras(cameras.K[shown], cameras.cam_from_world[shown])
+    try:
+        hull = visual_hull(of_shown, chosen)
+    except MaskError:
+        # Masks without a body in common, as those of several objects: what is measured must do.
+        return {}
+    depths = {
+        v: hull_depth(hull, cameras.K[v], cameras.cam_from_world[v], mask) for v, mask in zip(shown, chosen)
+    }
+    return {v: depth for v, depth in depths.items() if (depth > 0).any()}
+
+
+def _hardly_measured(measured: GeometricDepth | None, hull: np.ndarray) -> bool:
+    """Tell whether next to none of a view's object has a depth that neighbours confirm, or what has one lies
+    where the object cannot be.
+    """
+    if measured is None:
+        return True
+    on_object = hull > 0
+    sure = (confidence(measured.agree, measured.seen) > CONFIDENT) & on_object
+    if sure.sum() < _HARDLY * on_object.sum():
+        return True
+    front, back = np.percentile(hull[on_object], (2, 98))
+    behind = np.median(1 / measured.inverse[sure] - hull[sure])
+    return bool(behind > _FAR_BEHIND * (back - front))
+
+
+def _hull_notice(names: Sequence[str], num_placed: int) -> Notice:
+    return warning(
+        "depth",
+        (
+            f"{len(names)} of {num_placed} views show too little texture to be measured "
+            f"({first_few(names)}): their depth is that of the visual hull, the largest body that all "
+            "masks allow, with little confidence. Hollows are filled."
+        ),
+    )
+
+
+def _of_hull(depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the hull's depth, extended off the object, and the least confidence that exports take."""
+    known = depth > 0
+    inverse = np.where(known, 1 / np.where(known, depth, 1), 0).astype(np.float32)
+    return 1 / extrapolate(inverse, known), np.where(known, np.float32(CONFIDENT), np.float32(1))
 
 
 def grid_cameras(views: Sequence[View], cameras: Cameras) -> Cameras:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ different."""
 # Below, the error of a depth grows with 1 / angle; above, windows see other surface, which hurts more slowly:
 # hence 4 and 10 degrees in the score.
 _BEST_ANGLE_DEG = 10.0
+_LEAST_SCORE = 1e-3
 # A few scene points are wrong by much; the widening gives back what the percentiles cut off.
 _PERCENTILES = (2, 98)
 _WIDENING = 0.25
@@ -45,8 +46,36 @@ def choose_neighbours(solve: SceneSolve) -> tuple[tuple[int, ...], ...]:
     for a, b in np.argwhere(np.triu(shared_points(solve)) >= _MIN_COMMON):
         common = np.intersect1d(seen[a], seen[b], assume_unique=True)
         scores[a, b] = scores[b, a] = _score(solve, common, int(a), int(b))
+    if solve.by_outline:
+        _score_by_place(solve, scores)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :MAX_NEIGHBOURS]
     return tuple(tuple(int(b) for b in row if scores[a, b] > 0) for a, row in enumerate(order))
+
+
+def _score_by_place(solve: SceneSolve, scores: np.ndarray) -> None:
+    """Give neighbours on a turntable's circle to views that share points with nobody."""
+    lonely = np.flatnonzero((scores > 0).sum(1) < MAX_NEIGHBOURS)
+    angles = _angles_between(solve.cameras)
+    usable = (angles >= _ANGLES_DEG[0]) & (angles <= _ANGLES_DEG[1])
+    # Less than any score by points: these say what a view sees, angles only where it stands.
+    by_place = np.where(usable, _LEAST_SCORE / (1 + np.abs(angles - _BEST_ANGLE_DEG)), 0.0)
+    scores[lonely] = np.where(scores[lonely] > 0, scores[lonely], by_place[lonely])
+
+
+def _angles_between(cameras: Cameras) -> np.ndarray:
+    """Return the angles (P, P) in degrees between the directions from which cameras look at what they have in
+    common.
+    """
+    axes = cameras.cam_from_world[:, 2, :3]
+    across = np.eye(3) - axes[:, :, None] * axes[:, None]
+    middle = np.linalg.lstsq(across.sum(0), (across @ cameras.centres[..., None]).sum(0)[:, 0], rcond=1e-3)[0]
+    rays = cameras.centres - middle
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    return np.degrees(np.arccos(np.clip(rays @ rays.T, -1, 1)))
+
+
+FEW_POINTS = 50
+"""With fewer scene points than these a view's depths are not known to lie between them."""
 
 
 def scene_inverse_depths(solve: SceneSolve, v: int) -> np.ndarray:
@@ -103,13 +132,20 @@ class DepthPlan:
 
 
 def depth_plans(
-    views: Sequence[View], solve: SceneSolve, cameras: Cameras, options: DepthOptions
+    views: Sequence[View],
+    solve: SceneSolve,
+    cameras: Cameras,
+    options: DepthOptions,
+    hull_depths: Mapping[int, np.ndarray],
 ) -> dict[int, DepthPlan]:
     """Return the plan of every placed view that has neighbours and scene points; `cameras` have K on the
-    views' grids.
+    views' grids. Where a view has few points, the depths (H, W) of the visual hull are its range.
     """
     chosen = {v: neighbours for v, neighbours in enumerate(choose_neighbours(solve)) if neighbours}
     inverse_depths = {v: scene_inverse_depths(solve, v) for v in chosen}
+    for v in set(chosen) & set(hull_depths):
+        if len(inverse_depths[v]) < FEW_POINTS:
+            inverse_depths[v] = 1 / hull_depths[v][hull_depths[v] > 0]
     return {
         v: _plan(views, cameras, v, chosen[v], inverse_depth_range(q), options)
         for v, q in inverse_depths.items()

@@ -55,7 +55,7 @@ def test_the_range_is_widened_and_never_reaches_infinity() -> None:
 def test_a_plan_names_neighbours_and_the_warps_to_and_from_them(tmp_path: Path) -> None:
     scene = disc_scene((0, 10, 20))
     solved, seen = solve(scene), views(scene, tmp_path)
-    plans = depth_plans(seen, solved, scene.cameras, DepthOptions())
+    plans = depth_plans(seen, solved, scene.cameras, DepthOptions(), {})
     assert sorted(plans) == [0, 1, 2]
     assert plans[0].neighbours == choose_neighbours(solved)[0]
     assert plans[0].inverse_range == inverse_depth_range(scene_inverse_depths(solved, 0))
@@ -66,7 +66,7 @@ def test_a_plan_names_neighbours_and_the_warps_to_and_from_them(tmp_path: Path) 
 
 def test_views_without_neighbours_or_points_have_no_plan(tmp_path: Path) -> None:
     scene = disc_scene((0, 1, 55))
-    assert depth_plans(views(scene, tmp_path), solve(scene), scene.cameras, DepthOptions()) == {}
+    assert depth_plans(views(scene, tmp_path), solve(scene), scene.cameras, DepthOptions(), {}) == {}
 
 
 def test_the_key_changes_with_all_that_can_change_the_depth_and_with_nothing_else(tmp_path: Path) -> None:
@@ -76,12 +76,12 @@ def test_the_key_changes_with_all_that_can_change_the_depth_and_with_nothing_els
     moved[1, 0, 3] += 1e-9
     nearer = replace(solved, points=solved.points - (0, 0, 0.01))
     others = [
-        depth_plans((replace(seen[0], grid_key="other"), *seen[1:]), solved, scene.cameras, options),
-        depth_plans(seen, solved, Cameras(scene.cameras.K, moved), options),
-        depth_plans(seen, nearer, scene.cameras, options),
-        depth_plans(seen, solved, scene.cameras, replace(options, max_planes=options.max_planes + 1)),
+        depth_plans((replace(seen[0], grid_key="other"), *seen[1:]), solved, scene.cameras, options, {}),
+        depth_plans(seen, solved, Cameras(scene.cameras.K, moved), options, {}),
+        depth_plans(seen, nearer, scene.cameras, options, {}),
+        depth_plans(seen, solved, scene.cameras, replace(options, max_planes=options.max_planes + 1), {}),
     ]
-    key = depth_plans(seen, solved, scene.cameras, options)[0].key
+    key = depth_plans(seen, solved, scene.cameras, options, {})[0].key
     assert len({key, *(plans[0].key for plans in others)}) == 5
     renamed = tuple(replace(view, name=f"renamed {k}") for k, view in enumerate(seen))
-    assert depth_plans(renamed, solved, scene.cameras, options)[0].key == key
+    assert depth_plans(renamed, solved, scene.cameras, options, {})[0].key == key

@@ -52,6 +52,8 @@ class KnownPosesJob(MapperJob):
     """Reprojection errors to begin with, where poses or focals are to be improved."""
     centre_sigma: float = 0.0
     """How far a stated centre is believed, in units of the world, where poses are to be improved."""
+    two_view_tracks: bool = False
+    """Points that two views see count, too: for poses that need no matches to be believed."""
 
 
 def run_known_mapper(task: tuple[KnownPosesJob, Path]) -> MapperModel | None:
@@ -70,6 +72,8 @@ def _run_in(folder: Path, job: KnownPosesJob) -> MapperModel | None:
     camera_ids = write_database(database, job)
     options = mapper_options(job, {camera_ids[i] for i, camera in enumerate(job.cameras) if camera.fixed})
     options.min_num_matches = _LEAST_MATCHES
+    if job.two_view_tracks:
+        options.triangulation.ignore_two_view_tracks = False
     # Fixed poses tell where the optical axis meets the picture; solved ones do not (an object in the middle
     # looks the same from a turned camera).
     options.ba_refine_principal_point = job.fixed and len(job.cam_from_world) >= _PRIOR_CENTRES

@@ -9,7 +9,7 @@ import pytest
 from posed_ring import SIZE, TRUE, K, key_points, verified
 
 from align.rotations import angle_between, rotation_of
-from pairs.backends.classical.known.known_mapper import KnownPosesJob, run_known_mapper
+from pairs.backends.classical.known_mapper import KnownPosesJob, run_known_mapper
 from pairs.backends.classical.sfm.mapper import CameraStart, MapperModel, solve_apart
 from pairs.engines.processes import ProcessWorkers
 from pairs.views.cameras import camera_centres

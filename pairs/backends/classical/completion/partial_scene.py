@@ -1,0 +1,123 @@
+"""From a scene that lacks views to the ring that has them (docs/turntables.md, "Views that features cannot
+place").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pairs.backends.classical.completion.growing import GrownRing, RingEvidence, grown
+from pairs.backends.classical.options import SolveOptions
+from pairs.backends.classical.sfm.acceptance import Verdict
+from pairs.backends.classical.sfm.attempts import Attempt, Evidence, Solver, assessed
+from pairs.backends.classical.sfm.camera_groups import camera_of_view, camera_starts
+from pairs.backends.classical.sfm.mapper import MapperJob, MapperModel
+from pairs.rings.outline import Outline
+from pairs.rings.ring import LEAST_VIEWS, Grade, Ring, fit_circular_motion
+
+_STARTS = (1.0, 1.4, 0.7)
+"""Focals that a further piece starts from, of the one found: an arc of four views has it 14 % off."""
+
+
+def exact_ring(model: MapperModel) -> Ring | None:
+    """Return the one ring on which a scene's cameras stand, exactly; none where there is none, or several."""
+    motion = fit_circular_motion(model.cameras.cam_from_world)
+    if motion.grade is not Grade.EXACT or len(motion.rings) != 1:
+        return None
+    ring = motion.rings[0]
+    return replace(ring, views=np.array(model.placed)[ring.views])
+
+
+def grown_from_scene(
+    evidence: Evidence,
+    outlines: dict[int, Outline],
+    best: Attempt,
+    step: float | None,
+    solve: Solver,
+    options: SolveOptions,
+) -> GrownRing | None:
+    """Return the ring of a partial scene with more of its views, or nothing where its cameras stand on no
+    exact ring. The work is a few runs of the mapper, and half a second a view.
+    """
+    if best.model is None or (ring := exact_ring(best.model)) is None:
+        return None
+    if not {int(view) for view in ring.views} <= set(outlines):
+        return None
+    K = _intrinsics(evidence, best.model, options)
+    ring_evidence = RingEvidence(
+        outlines={view: outline for view, outline in outlines.items() if view in K},
+        K={view: K[view] for view in outlines if view in K},
+        pairs=evidence.pairs,
+        xy=evidence.xy,
+        focal_known=all(evidence.views[view].K is not None for view in outlines),
+        seed=options.seed,
+        step=step,
+    )
+    start = GrownRing(ring, np.stack([K[view] for view in ring.views]), {})
+    pieces = list(_further_pieces(evidence, set(ring_evidence.K), ring, K, solve, options))
+    return grown(start, pieces, ring_evidence)
+
+
+def _intrinsics(evidence: Evidence, model: MapperModel, options: SolveOptions) -> dict[int, np.ndarray]:
+    """Return the intrinsics (3, 3) of all views that share a camera with a placed one."""
+    cameras = camera_of_view(evidence.views, options.working_longest)
+    solved = {cameras[view]: K for view, K in zip(model.placed, model.cameras.K)}
+    return {view: solved[camera] for view, camera in enumerate(cameras) if camera in solved}
+
+
+def _further_pieces(
+    evidence: Evidence,
+    usable: set[int],
+    ring: Ring,
+    K: dict[int, np.ndarray],
+    solve: Solver,
+    options: SolveOptions,
+) -> Iterator[Ring]:
+    """Yield the exact rings of pieces that the views beside the ring make among themselves."""
+    left = usable - set(map(int, ring.views))
+    while len(left) >= LEAST_VIEWS:
+        model = _solved_apart(evidence, left, K, solve, options)
+        if model is None:
+            return
+        piece = exact_ring(model)
+        if piece is not None:
+            yield piece
+        left -= set(model.placed)
+
+
+def _solved_apart(
+    evidence: Evidence, left: set[int], K: dict[int, np.ndarray], solve: Solver, options: SolveOptions
+) -> MapperModel | None:
+    """Return the largest believable scene of some views alone."""
+    pairs = {pair: found for pair, found in evidence.pairs.items() if set(pair) <= left}
+    if not pairs:
+        return None
+    cameras = camera_of_view(evidence.views, options.working_longest)
+    starts = camera_starts(evidence.views, options.working_longest, None)
+    best: MapperModel | None = None
+    for factor in _STARTS:
+        scaled = _with_focals(starts, cameras, K, factor)
+        model = solve(MapperJob(evidence.xy, scaled, cameras, pairs, options.seed))
+        if model is None or len(model.placed) < LEAST_VIEWS:
+            continue
+        if assessed(evidence, model, options).verdict is Verdict.REJECTED:
+            continue
+        if best is None or len(model.placed) > len(best.placed):
+            best = model
+    return best
+
+
+def _with_focals(starts: Sequence, cameras: Sequence[int], K: dict[int, np.ndarray], factor: float) -> tuple:
+    of_camera = {cameras[view]: k for view, k in K.items()}
+    changed = []
+    for camera, start in enumerate(starts):
+        if start.fixed or camera not in of_camera:
+            changed.append(start)
+            continue
+        own = of_camera[camera].copy()
+        own[[0, 1], [0, 1]] *= factor
+        changed.append(replace(start, K=own, prior=True))
+    return tuple(changed)
