@@ -15,6 +15,7 @@ from align.depth_maps.source import DepthSource
 from align.localise.known_scene import require_same_grids
 from align.presets import POINTLOOM
 from align.scene import Scene
+from align.tracks import tracked_points
 from masks.errors import ReconstructionError, UserError
 from masks.notice import first_few, left_out
 from masks.progress import Progress, silent
@@ -54,7 +55,8 @@ def group_scene(
     aligned = with_depths(Aligned(cameras, dense, (), {}), part.views, (), depth, progress)
     progress("cleaning", 0, 1)
     scene = scene_of(part, aligned, (*predictions.notices, *without_depth), POINTLOOM.clean)
-    return replace(scene, inputs=names)
+    tracks = tracked_points(part, (), cameras) if predictions.tracks is not None else None
+    return replace(scene, inputs=names, tracks=tracks)
 
 
 def with_start(predictions: Predictions, scene: Scene) -> Predictions:

@@ -172,7 +172,9 @@ def _of_circle(views: Sequence[View], solve: SceneSolve, work: Work, options: De
     def nothing(k: int) -> PairEntry:
         raise IndexError(f"no pair {k}: there is nothing to align")
 
-    return Predictions(placed, (), nothing, group.cameras, (*solve.notices, *unmeasured), group=group)
+    tracks = as_tracks(placed, feature_tracks(placed, solve))
+    notices = (*solve.notices, *unmeasured)
+    return Predictions(placed, (), nothing, group.cameras, notices, group=group, tracks=tracks)
 
 
 def placed_edges(
