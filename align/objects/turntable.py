@@ -18,6 +18,11 @@ from pairs.rings.ring import CircularMotion, Grade, Ring, fit_circular_motion
 from pairs.rings.steps import StepPattern, step_pattern
 from pairs.rings.tangency import all_pairs, hulls_of, tangency
 
+MOST_TANGENCY_PX = 3.0
+"""Grid pixels by which a view's silhouette may contradict the others in the median: solved sets have 0.1 to
+1.2, a
+scene some degrees off has 5."""
+
 
 @dataclass(frozen=True, slots=True)
 class Turntable:
@@ -52,13 +57,32 @@ def turntable_of(scene: Scene) -> Turntable:
 
 
 def with_turntable(scene: Scene) -> Scene:
-    """Return the scene whose report says what turntable it was taken on; the same where it was none."""
+    """Return the scene whose report says what turntable it was taken on, and which silhouettes contradict the
+    others; the same scene where there is neither.
+    """
     table = turntable_of(scene)
-    if table.motion.grade is Grade.NONE:
-        return scene
-    figures = {**scene.report.figures, "turntable": turntable_figures(table)}
-    report = Report((*scene.report.notices, *turntable_notices(table)), figures)
-    return replace(scene, report=report)
+    notices = (*turntable_notices(table), *silhouette_notices(table))
+    figures = dict(scene.report.figures)
+    if table.motion.grade is not Grade.NONE:
+        figures["turntable"] = turntable_figures(table)
+    return replace(scene, report=Report((*scene.report.notices, *notices), figures))
+
+
+def silhouette_notices(table: Turntable) -> tuple[Notice, ...]:
+    """Return a warning that names the views whose silhouettes contradict those of the others, whatever placed
+    them: a folded scene looks so, and a mask of something else.
+    """
+    wrong = np.flatnonzero(table.tangency_px > MOST_TANGENCY_PX)
+    if not len(wrong):
+        return ()
+    text = (
+        f"{first_few([table.names[k] for k in wrong])}: their outlines contradict those of the other views "
+        "by "
+        f"{np.median(table.tangency_px[wrong]):.1f} px in the median, where right ones stay below 1. Their "
+        "cameras "
+        "are wrong, or their masks."
+    )
+    return (warning("silhouettes", text),)
 
 
 def view_tangency(scene: Scene) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from align.objects.turntable import Turntable
+from align.objects.turntable import MOST_TANGENCY_PX, Turntable
 from align.scene import Scene
 
 _INK, _FAINT, _CIRCLE, _DOUBT, _OBJECT = (
@@ -21,8 +21,7 @@ _ROOM = 0.32
 _NAMED = 24
 """Up to so many views all names are written; beyond, every so many-th."""
 _OFF_DEG = 1.0
-_TANGENCY_PX = 3.0
-"""A view farther from its circle, or whose silhouette disagrees by more, is drawn as doubtful."""
+"""A view farther from its circle is drawn as doubtful, and one whose silhouette contradicts the others."""
 
 
 def ring_picture(scene: Scene, table: Turntable, side: int = 640) -> np.ndarray:
@@ -66,7 +65,7 @@ def _doubtful(table: Turntable) -> set[int]:
     for pattern in table.patterns:
         moved = [table.inputs[file] for file in (() if pattern is None else pattern.out_of_order)]
         far |= {place[name] for name in moved if name in place}
-    return far | {int(k) for k in np.flatnonzero(table.tangency_px > _TANGENCY_PX)}
+    return far | {int(k) for k in np.flatnonzero(table.tangency_px > MOST_TANGENCY_PX)}
 
 
 def _mark_gaps(draw: ImageDraw.ImageDraw, table: Turntable, middle: np.ndarray, unit: float) -> None:

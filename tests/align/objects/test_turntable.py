@@ -6,9 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 from cylinder_on_turntable import TILTED, turntable
+from scipy.spatial.transform import Rotation
 
 from align.objects.placed import placed
-from align.objects.turntable import turntable_figures, turntable_notices, turntable_of, turntable_table
+from align.objects.turntable import (
+    silhouette_notices,
+    turntable_figures,
+    turntable_notices,
+    turntable_of,
+    turntable_table,
+    with_turntable,
+)
 from align.scene import Scene
 from align.show.ring_picture import ring_picture
 from masks.notice import Level
@@ -50,6 +58,23 @@ def test_missing_photos_are_named() -> None:
     assert "2 between 2.png and 5.png" in said(numbered)
     # Photos that were given and not placed are not missing.
     assert "missing" not in said(scene)
+
+
+def test_silhouettes_that_contradict_the_others_are_named() -> None:
+    scene = turntable()
+    assert silhouette_notices(turntable_of(scene)) == ()
+    assert with_turntable(scene).report.figures["turntable"]["grade"] == "exact"
+    poses = scene.cameras.cam_from_world.copy()
+    poses[5] = roll_about_x(5.0) @ poses[5]
+    wrong = replace(scene, cameras=Cameras(scene.cameras.K, poses))
+    (notice,) = silhouette_notices(turntable_of(wrong))
+    assert notice.text.startswith("5.png: ")
+
+
+def roll_about_x(degrees: float) -> np.ndarray:
+    turn = np.eye(4)
+    turn[:3, :3] = Rotation.from_euler("x", degrees, degrees=True).as_matrix()
+    return turn
 
 
 def test_cameras_on_no_circle_are_not_spoken_of() -> None:
