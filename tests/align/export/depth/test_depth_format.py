@@ -40,7 +40,10 @@ def world_points(frame: dict[str, Any], depth: np.ndarray) -> np.ndarray:
     pixels = np.stack([x, y], axis=-1).astype(float)
     coefficients = np.array(frame.get("distortion", [0.0, 0, 0, 0]))
     criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 200, 1e-12)
-    at = cv2.undistortPoints(pixels[:, None], K, coefficients, criteria=criteria)[:, 0]
+    if hasattr(cv2, "undistortPointsIter"):  # OpenCV 4
+        at = cv2.undistortPointsIter(pixels[:, None], K, coefficients, None, None, criteria)[:, 0]
+    else:
+        at = cv2.undistortPoints(pixels[:, None], K, coefficients, criteria=criteria)[:, 0]
     z = depth[y, x]
     in_cam = np.stack([at[:, 0] * z, at[:, 1] * z, z], axis=-1)
     return (in_cam - pose[:3, 3]) @ pose[:3, :3]
