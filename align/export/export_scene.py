@@ -37,7 +37,7 @@ def export_scene(
     `formats` is a list of names ("colmap,glb"), or formats by name with options of their own
     (`exporters_named`). `out` is a file where the only format writes a single one and `out` ends like it.
     `photos` is the folder of the photos that the scene was made of, their masks beside them, or sources.
-    `frame` says in which frame the scene comes: "object" after `align.place` has put it there.
+    `frame` says in which frame the scene comes: "object" after `align.objects.place` has put it there.
 
     Files are put into their places when all are written. Nothing is replaced unless `overwrite`; without,
     `OutputError` for a folder that holds something. With it files of the same names are, and nothing is ever

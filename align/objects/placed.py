@@ -10,7 +10,7 @@ from align.scene import Scene
 from pairs.views.cameras import Cameras
 
 
-def placed(scene: Scene, frame_from_world: np.ndarray, scale: float = 1.0) -> Scene:
+def placed_scene(scene: Scene, frame_from_world: np.ndarray, scale: float = 1.0) -> Scene:
     """Return the scene in another frame (4, 4) rigid of its world, all lengths multiplied by `scale` after
     that. Photos show the same.
     """

@@ -11,7 +11,7 @@ import numpy as np
 
 from align.objects.frame import Up, object_frame
 from align.objects.markers import parse_marker, scale_by_markers
-from align.objects.placed import placed
+from align.objects.placed import placed_scene
 from align.objects.scale import parse_length, scale_by_camera_height, scale_by_length
 from align.scene import Scene
 from masks.errors import UserError
@@ -46,9 +46,9 @@ def place(scene: Scene, placement: Placement, photos: Mapping[str, Path]) -> tup
         raise UserError(f"`{said[0]}` and `{said[1]}`: both state the scale. State one.")
     scale, notices = _scale(scene, placement, photos)
     if placement.frame == "scene":
-        return placed(scene, np.eye(4), scale), notices
+        return placed_scene(scene, np.eye(4), scale), notices
     frame = object_frame(scene, placement.up)
-    return placed(scene, frame.object_from_world, scale), (frame.notice, *notices)
+    return placed_scene(scene, frame.object_from_world, scale), (frame.notice, *notices)
 
 
 def _scale(

@@ -15,7 +15,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "api.md"
-ROOMS = ("masks", "pairs", "align", "align.export", "align.imports", "align.show", "align.demo")
+ROOMS = (
+    "masks",
+    "pairs",
+    "align",
+    "align.export",
+    "align.imports",
+    "align.objects",
+    "align.show",
+    "align.demo",
+)
 
 
 def documented(room: str) -> list[str]:

@@ -12,7 +12,7 @@ from cylinder_on_turntable import TILTED, turntable
 
 from align.export.cameras_json import read_cameras
 from align.export.export_scene import export_scene
-from align.objects.placed import placed
+from align.objects.placed import placed_scene
 from align.objects.placement import Placement, place
 from align.scene import TrackedPoints
 
@@ -21,7 +21,7 @@ ACROSS = "0.png@23.5,17.5-6.png@23.5,17.5=0.1"
 
 @pytest.mark.parametrize("form", ["glb", "blender"])
 def test_the_object_stands_on_the_ground_of_a_viewer(tmp_path: Path, form: str) -> None:
-    scene = placed(turntable(), TILTED, 3.0)
+    scene = placed_scene(turntable(), TILTED, 3.0)
     scene, _ = place(scene, Placement(frame="object", length=ACROSS), {})
     export_scene(scene, tmp_path / "x.glb", form, frame="object")
     loaded = trimesh.load_scene(tmp_path / "x.glb")
@@ -39,7 +39,7 @@ def test_the_object_stands_on_the_ground_of_a_viewer(tmp_path: Path, form: str) 
 
 
 def test_the_ground_is_z_for_everybody_else(tmp_path: Path) -> None:
-    scene, _ = place(placed(turntable(), TILTED), Placement(frame="object"), {})
+    scene, _ = place(placed_scene(turntable(), TILTED), Placement(frame="object"), {})
     export_scene(scene, tmp_path, "cameras", frame="object")
     centres = [
         -camera.R_cam_from_world.T @ camera.t_cam_from_world
@@ -54,6 +54,6 @@ def test_points_of_tracks_move_with_their_scene() -> None:
     tracks = TrackedPoints(
         np.array([[0.5, 0, 0.2]]), np.array([0, 1], np.int32), np.zeros(2, np.int32), np.zeros((2, 2))
     )
-    moved = placed(replace(scene, tracks=tracks), TILTED, 2.0)
+    moved = placed_scene(replace(scene, tracks=tracks), TILTED, 2.0)
     assert moved.tracks is not None
     np.testing.assert_allclose(moved.tracks.points[0], 2 * (TILTED[:3, :3] @ [0.5, 0, 0.2] + TILTED[:3, 3]))

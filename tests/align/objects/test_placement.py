@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cylinder_on_turntable import TILTED, turntable
 
-from align.objects.placed import placed
+from align.objects.placed import placed_scene
 from align.objects.placement import Placement, place
 from align.points import point_cloud
 from masks.errors import UserError
@@ -15,7 +15,7 @@ ACROSS = "0.png@23.5,17.5-6.png@23.5,17.5=0.1"
 
 
 def test_the_scenes_own_world_is_left_to_the_bit() -> None:
-    scene = placed(turntable(), TILTED)
+    scene = placed_scene(turntable(), TILTED)
     after, notices = place(scene, Placement(), {})
     np.testing.assert_array_equal(after.cameras.cam_from_world, scene.cameras.cam_from_world)
     np.testing.assert_array_equal(after.views[3].depth, scene.views[3].depth)
@@ -23,7 +23,7 @@ def test_the_scenes_own_world_is_left_to_the_bit() -> None:
 
 
 def test_the_object_stands_upright_in_its_unit() -> None:
-    scene = placed(turntable(), TILTED, 7.0)
+    scene = placed_scene(turntable(), TILTED, 7.0)
     after, notices = place(scene, Placement(frame="object", length=ACROSS), {})
     points = point_cloud(after, 1.5).points
     # The picked line is one unit long where it crosses the axis, a little more as it slopes.

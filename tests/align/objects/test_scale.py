@@ -11,7 +11,7 @@ from cylinder_on_turntable import TILTED, turntable
 
 from align.objects.frame import object_frame
 from align.objects.markers import MarkerKind, parse_marker, scale_by_markers
-from align.objects.placed import placed
+from align.objects.placed import placed_scene
 from align.objects.scale import KnownLength, PhotoPoint, parse_length, scale_by_camera_height, scale_by_length
 from align.scene import Report, Scene, SceneView
 from masks.errors import ReconstructionError, UserError
@@ -20,7 +20,7 @@ from pairs.views.cameras import Cameras, project
 
 
 def test_a_length_across_the_cylinder_gives_its_unit() -> None:
-    scene = placed(turntable(elevation_deg=0.0), TILTED, 0.3)
+    scene = placed_scene(turntable(elevation_deg=0.0), TILTED, 0.3)
     # In the picture's middle row the cylinder's front is 3.5 away: radius 0.5 is there at 60 * 0.5 / 3.5 px.
     known = KnownLength(PhotoPoint("0.png", (23.5, 17.5)), PhotoPoint("6.png", (23.5, 17.5)), 0.08)
     np.testing.assert_allclose(scale_by_length(scene, known), 0.08 / (2 * 0.5 * 0.3), rtol=0.01)
@@ -48,7 +48,7 @@ def test_points_that_show_nothing_are_named(point: PhotoPoint, said: str) -> Non
 
 
 def test_the_cameras_height_gives_the_unit() -> None:
-    scene = placed(turntable(), TILTED, 3.0)
+    scene = placed_scene(turntable(), TILTED, 3.0)
     height = 0.5 + 4 * np.sin(np.deg2rad(20))
     np.testing.assert_allclose(scale_by_camera_height(scene, object_frame(scene), height), 1 / 3.0, rtol=0.03)
 
@@ -86,7 +86,7 @@ def with_marker(folder: Path, turns: bool) -> tuple[Scene, dict[str, Path]]:
 
 def test_a_marker_gives_the_unit(tmp_path: Path) -> None:
     scene, photos = with_marker(tmp_path, turns=True)
-    scale, notices = scale_by_markers(placed(scene, TILTED, 4.0), photos, MarkerKind("36h11", 0.05))
+    scale, notices = scale_by_markers(placed_scene(scene, TILTED, 4.0), photos, MarkerKind("36h11", 0.05))
     np.testing.assert_allclose(scale, 0.05 / (0.6 * 4.0), rtol=0.02)
     assert any("px wide" in notice.text for notice in notices)
 

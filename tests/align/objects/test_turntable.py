@@ -8,7 +8,7 @@ import numpy as np
 from cylinder_on_turntable import TILTED, turntable
 from scipy.spatial.transform import Rotation
 
-from align.objects.placed import placed
+from align.objects.placed import placed_scene
 from align.objects.turntable import (
     silhouette_notices,
     turntable_figures,
@@ -35,7 +35,7 @@ def said(scene: Scene) -> str:
 
 
 def test_a_full_turn_is_told_in_numbers_and_words() -> None:
-    scene = placed(turntable(), TILTED, 3.0)
+    scene = placed_scene(turntable(), TILTED, 3.0)
     words = said(scene)
     assert "12 of 12 views stand on a circle" in words
     assert "steps of 30.00 +- 0.00 degrees over 330" in words
@@ -49,7 +49,7 @@ def test_the_way_round_is_that_of_the_object() -> None:
     forth, back = turntable(), turntable(step_deg=-30.0)
     assert "turning clockwise" in said(forth)
     assert "turning counter-clockwise" in said(back)
-    assert "turning clockwise" in said(placed(forth, TILTED))
+    assert "turning clockwise" in said(placed_scene(forth, TILTED))
 
 
 def test_missing_photos_are_named() -> None:

@@ -24,7 +24,7 @@ from pairs.backends.classical.sfm.working_image import working_map
 
 _WRONG_GAIN = 0.2
 """Share of the squared error that a lens of its own removes: a barrel of 1 % that is not stated has 0.13 on
-fountain-P11, of 3 % 0.48; where nothing is wrong it is below 0.01."""
+fountain-P11, of 3 % 0.48."""
 _FREE = FreeParameters(coefficients=2)
 
 
