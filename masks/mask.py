@@ -66,6 +66,18 @@ def shrunk(pixels: np.ndarray, radius_px: int, shape: int = cv2.MORPH_RECT) -> n
     )
 
 
+def distance_to_outline(pixels: np.ndarray) -> np.ndarray:
+    """Return the distance (H, W) float32 in pixels from the outline of a mask's pixels (H, W), negative on
+    the
+    object.
+    """
+    inside = pixels.astype(np.uint8)
+    # Pixel centres are not edges: the outline runs half a pixel from either side.
+    to_object = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    to_backdrop = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.where(inside > 0, 0.5 - to_backdrop, to_object - 0.5).astype(np.float32)
+
+
 def holds(pixels: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """Return which positions (N, 2) lie on the object of a mask's pixels (H, W): the nearest pixel counts;
     NaN and what is outside the picture do not.

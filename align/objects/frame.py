@@ -16,7 +16,7 @@ from align.points import DEFAULT_MIN_CONF, point_cloud
 from align.scene import Scene
 from masks.notice import Notice, info, warning
 from pairs.rings.ring import CircularMotion, Grade, fit_circular_motion
-from pairs.views.cameras import Cameras
+from pairs.views.cameras import Cameras, nearest_to_lines
 
 Up = Literal["auto", "+", "-"]
 """Which end of the axis is up: as the cameras tell, or the one or the other end where they cannot."""
@@ -80,10 +80,7 @@ def _object_points(scene: Scene) -> np.ndarray:
 
 def looked_at(cameras: Cameras) -> np.ndarray:
     """Return the point (3,) nearest to all optical axes."""
-    axes = cameras.cam_from_world[:, 2, :3]
-    across = np.eye(3) - axes[:, :, None] * axes[:, None]
-    # Parallel axes leave a direction open: the smallest solution is as good as any.
-    return np.linalg.lstsq(across.sum(0), (across @ cameras.centres[..., None]).sum(0)[:, 0], rcond=None)[0]
+    return nearest_to_lines(cameras.centres, cameras.cam_from_world[:, 2, :3])
 
 
 def _axis(cameras: Cameras, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:

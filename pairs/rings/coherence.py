@@ -16,7 +16,7 @@ import numpy as np
 
 from pairs.rings.outline import Outline, centroids
 from pairs.rings.tangency import rays_of
-from pairs.views.cameras import Cameras
+from pairs.views.cameras import Cameras, nearest_to_lines
 
 
 class Ball(NamedTuple):
@@ -71,13 +71,6 @@ def object_ball(cameras: Cameras, outlines: Sequence[Outline]) -> Ball:
     off = np.linalg.norm(to_centre[:, None] - along[..., None] * rays, axis=-1).max(1)
     # The median: one view that stands wrong must not blow up the ball, and with it the step between depths.
     return Ball(centre, 1.1 * float(np.median(off)))
-
-
-def nearest_to_lines(origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Return the point (3,) nearest in least squares to lines (n, 3), (n, 3) of unit direction."""
-    across = np.eye(3) - directions[:, :, None] * directions[:, None]
-    # Parallel lines have a line of nearest points: of these the least.
-    return np.linalg.lstsq(across.sum(0), np.einsum("nij,nj->i", across, origins), rcond=1e-10)[0]
 
 
 def _farthest_outside(

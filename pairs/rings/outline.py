@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from masks.mask import distance_to_outline
+
 HULL_POINTS = 96
 """So many points of a hull are kept at most, where it bends most: a contour's hull has 60 to 200, and those
 left out lie a hundredth of a pixel from the rest."""
@@ -64,7 +66,8 @@ def outline_of(mask: np.ndarray) -> Outline | None:
         on_frame=_on_frame(hull, (width, height)),
         contour=contour[free],
         centroid=np.array([x.mean(), y.mean()]),
-        distance=_signed_distance(inside)[::every, ::every].astype(np.float16),
+        # A mask that fills the photo is infinitely far from its silhouette; float16 ends at 65504.
+        distance=np.clip(distance_to_outline(inside)[::every, ::every], -6e4, 6e4).astype(np.float16),
         every=every,
         size=(width, height),
     )
@@ -116,11 +119,3 @@ def _few_points(hull: np.ndarray) -> np.ndarray:
 def _on_frame(xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     far = np.array(size) - 1.0
     return np.any((xy < _FRAME_PX) | (xy > far - _FRAME_PX), axis=1)
-
-
-def _signed_distance(inside: np.ndarray) -> np.ndarray:
-    """Return pixels (H, W) to the silhouette, which runs between pixels, negative within."""
-    apart = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    within = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    # A mask that fills the photo is infinitely far from its silhouette; float16 ends at 65504.
-    return np.clip(np.where(inside > 0, 0.5 - within, apart - 0.5), -6e4, 6e4)

@@ -15,7 +15,8 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from masks.errors import MaskError
-from pairs.views.cameras import Cameras
+from masks.mask import distance_to_outline
+from pairs.views.cameras import Cameras, nearest_to_lines
 
 _FIRST_NODES, _NODES = 48, 160
 """Nodes along the longest side, of the first look and of the hull. 160 are 1 to 2 grid pixels each."""
@@ -92,11 +93,7 @@ def signed_distance(mask: np.ndarray) -> np.ndarray:
     """Return the distance (H + 96, W + 96) float32 in pixels from the outline of a mask (H, W) bool, negative
     inside, continued by 48 pixels beyond the frame.
     """
-    padded = np.pad(mask, _CONTINUED_PX, mode="edge").astype(np.uint8)
-    # Pixel centres are not edges: the outline runs half a pixel from either side.
-    to_object = cv2.distanceTransform(1 - padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    to_backdrop = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.where(padded > 0, 0.5 - to_backdrop, to_object - 0.5).astype(np.float32)
+    return distance_to_outline(np.pad(mask, _CONTINUED_PX, mode="edge"))
 
 
 def hull_depth(hull: VisualHull, K: np.ndarray, cam_from_world: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -120,8 +117,7 @@ def _first_look(cameras: Cameras, masks: Sequence[np.ndarray]) -> Lattice:
         middle = np.linalg.inv(K) @ [columns.mean(), rows.mean(), 1]
         rays.append(pose[:3, :3].T @ middle / np.linalg.norm(middle))
         spread.append(np.hypot(columns - columns.mean(), rows - rows.mean()).max() / K[0, 0])
-    across = np.eye(3) - np.stack(rays)[:, :, None] * np.stack(rays)[:, None]
-    middle = np.linalg.lstsq(across.sum(0), (across @ centres[..., None]).sum(0)[:, 0], rcond=None)[0]
+    middle = nearest_to_lines(centres, np.stack(rays))
     radius = float(np.max(np.array(spread) * np.linalg.norm(centres - middle, axis=1)))
     half = _FIRST_REACH * radius
     spacing = 2 * half / (_FIRST_NODES - 1)

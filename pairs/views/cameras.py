@@ -46,6 +46,16 @@ def camera_centres(cam_from_world: np.ndarray) -> np.ndarray:
     return -np.einsum("vji,vj->vi", cam_from_world[:, :3, :3], cam_from_world[:, :3, 3])
 
 
+def nearest_to_lines(origins: np.ndarray, directions: np.ndarray, rcond: float = 1e-10) -> np.ndarray:
+    """Return the point (3,) nearest in least squares to lines (n, 3), (n, 3) of unit direction.
+
+    Singular values below `rcond` of the largest count as parallel lines: these have a line of nearest points,
+    and the least of them is returned.
+    """
+    across = np.eye(3) - directions[:, :, None] * directions[:, None]
+    return np.linalg.lstsq(across.sum(0), np.einsum("nij,nj->i", across, origins), rcond=rcond)[0]
+
+
 def project(cameras: Cameras, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the pixels (V, P, 2) of world points (P, 3) in every view, and the points (V, P, 3) in the
     camera frames.

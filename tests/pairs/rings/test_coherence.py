@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from ellipsoid_masks import BODY, EGG, JUG, SIZE, around_origin, masks_of, outlines_of, pinholes, turntable
 
-from pairs.rings.coherence import coherence, coherence_cost, nearest_to_lines, object_ball
+from pairs.rings.coherence import coherence, coherence_cost, object_ball
 from pairs.rings.outline import outline_of
 from pairs.rings.tangency import all_pairs, hulls_of, tangency
-from pairs.views.cameras import Cameras
+from pairs.views.cameras import Cameras, nearest_to_lines
 
 RING = turntable(12, 30.0)
 BACKWARDS = pinholes(around_origin(-30.0 * np.arange(12)))

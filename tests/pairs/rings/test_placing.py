@@ -9,7 +9,6 @@ import pytest
 from ellipsoid_masks import BODY, CROSS, EGG, JUG, outlines_of, turntable
 from turning_cameras import moved
 
-from pairs.rings.coherence import nearest_to_lines
 from pairs.rings.outline import Outline
 from pairs.rings.placing import (
     aligned_piece,
@@ -20,7 +19,7 @@ from pairs.rings.placing import (
     with_views,
 )
 from pairs.rings.ring import Ring, fit_circular_motion, flipped, wrapped
-from pairs.views.cameras import Cameras
+from pairs.views.cameras import Cameras, nearest_to_lines
 
 CAMERAS = turntable(12, 30.0)
 OUTLINES = {

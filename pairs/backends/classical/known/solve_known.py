@@ -32,7 +32,7 @@ from pairs.backends.classical.sfm.verification import VerifiedPair
 from pairs.backends.classical.solve_scene import PhotoEvidence, photo_evidence, solve_key
 from pairs.backends.work import Work
 from pairs.prediction.checks import fault_of_pose
-from pairs.views.cameras import Cameras, camera_centres
+from pairs.views.cameras import Cameras, camera_centres, nearest_to_lines
 from pairs.views.pose_readings import Poses
 from pairs.views.view import View
 
@@ -319,8 +319,7 @@ def _usual_distance(stated: Mapping[int, np.ndarray]) -> float:
     poses = np.stack(list(stated.values()))
     centres, axes = camera_centres(poses), poses[:, 2, :3]
     # The point next to all optical axes; parallel ones meet nowhere, and the cameras' spread must do.
-    across = np.eye(3) - axes[:, :, None] * axes[:, None]
-    middle = np.linalg.lstsq(across.sum(0), (across @ centres[..., None]).sum(0)[:, 0], rcond=1e-3)[0]
+    middle = nearest_to_lines(centres, axes, rcond=1e-3)
     return float(np.median(np.linalg.norm(centres - middle, axis=1)))
 
 

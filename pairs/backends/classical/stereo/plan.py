@@ -13,7 +13,7 @@ from pairs.backends.classical.keys import stage_key
 from pairs.backends.classical.options import DepthOptions
 from pairs.backends.classical.sfm.solve import SceneSolve, shared_points
 from pairs.backends.classical.stereo.warp import Warp, warp_between
-from pairs.views.cameras import Cameras
+from pairs.views.cameras import Cameras, nearest_to_lines
 from pairs.views.view import View
 
 MAX_NEIGHBOURS = 4
@@ -66,9 +66,7 @@ def _angles_between(cameras: Cameras) -> np.ndarray:
     """Return the angles (P, P) in degrees between the directions from which cameras look at what they have in
     common.
     """
-    axes = cameras.cam_from_world[:, 2, :3]
-    across = np.eye(3) - axes[:, :, None] * axes[:, None]
-    middle = np.linalg.lstsq(across.sum(0), (across @ cameras.centres[..., None]).sum(0)[:, 0], rcond=1e-3)[0]
+    middle = nearest_to_lines(cameras.centres, cameras.cam_from_world[:, 2, :3], rcond=1e-3)
     rays = cameras.centres - middle
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
     return np.degrees(np.arccos(np.clip(rays @ rays.T, -1, 1)))
