@@ -1,1 +1,1 @@
-"""The command line: one file a subcommand."""
+"""The command line: its entry, its words, and what it prints; commands/ holds the subcommands."""

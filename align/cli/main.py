@@ -13,15 +13,15 @@ import cv2
 import torch
 import tyro
 
-from align.cli.align import Align
+from align.cli.commands.align import Align
+from align.cli.commands.demo import Demo
+from align.cli.commands.evaluate import Evaluate
+from align.cli.commands.export import Export
+from align.cli.commands.info import Info
+from align.cli.commands.localize import Localize
+from align.cli.commands.match import Match
+from align.cli.commands.reconstruct import Reconstruct
 from align.cli.console import print_error
-from align.cli.demo import Demo
-from align.cli.evaluate import Evaluate
-from align.cli.export import Export
-from align.cli.info import Info
-from align.cli.localize import Localize
-from align.cli.match import Match
-from align.cli.reconstruct import Reconstruct
 from align.cli.terminal import TerminalLog, standard_output
 from masks.disk.temporary_folder import sweep_temporary_folders
 from masks.errors import PointloomError, UserError

@@ -22,7 +22,7 @@ from tiny_networks import tiny_network, write_folder, write_pth
 from tiny_retrieval import write_head
 from vggt_folder import small_folder
 
-from align.cli.info import describe
+from align.cli.commands.info import describe
 from align.evaluation.camera_errors import as_document, evaluate
 from align.export.cameras_json import read_cameras, write_cameras
 from align.export.colmap import TrackedModel, write_colmap

@@ -7,7 +7,7 @@ import signal
 import cv2
 import pytest
 
-from align.cli.info import Info
+from align.cli.commands.info import Info
 from align.cli.main import main
 
 

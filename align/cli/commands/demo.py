@@ -14,8 +14,8 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from align.cli.commands.reconstruct import Reconstruct
 from align.cli.console import StageDisplay, print_result
-from align.cli.reconstruct import Reconstruct
 from align.cli.terminal import standard_output
 from align.demo.turntable import TurntableOptions, render_turntable
 from align.evaluation.camera_errors import Evaluation, as_document, evaluate, failure
