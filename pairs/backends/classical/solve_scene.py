@@ -47,6 +47,7 @@ from pairs.backends.classical.sfm.matching import (
     merge_doubles,
 )
 from pairs.backends.classical.sfm.outcome import hand_over, require_enough, scene_notices
+from pairs.backends.classical.sfm.repeats import repeat_notices, repeated_views
 from pairs.backends.classical.sfm.solve import KIND as SOLVE_KIND
 from pairs.backends.classical.sfm.solve import SceneSolve, solve_from_arrays, solve_to_arrays
 from pairs.backends.classical.sfm.stationary import StationaryReport, nothing_moves, reject_stationary
@@ -297,8 +298,12 @@ def _verified(matched: MatchedViews, progress: Progress, options: SolveOptions) 
     notices: list[Notice] = []
     stationary = None
     if all(view.mask is None for view in views):
-        matches, stationary = reject_stationary(xy, matches, options.stationary_px)
-        notices.append(_stationary_notice(stationary))
+        first = repeated_views(views, xy, matches, options.stationary_px)
+        matches, stationary = reject_stationary(xy, matches, options.stationary_px, first)
+        said = repeat_notices(views, first)
+        notices += said
+        if not said or stationary.key_points > _WARNED_STATIC:
+            notices.append(_stationary_notice(stationary))
     pairs = verify_pairs(xy, matches, options.verify_px, options.min_inliers)
     progress("verification", len(matches), len(matches))
     if not options.turntable_stated:

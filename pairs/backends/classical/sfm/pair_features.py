@@ -40,7 +40,7 @@ def feature_matches(a: View, b: View, options: SolveOptions) -> tuple[Matches, t
         matches = merge_doubles(xy, matches)
         notices: tuple[Notice, ...] = ()
         if a.mask is None and b.mask is None:
-            matches, stationary = reject_stationary(xy, matches, options.stationary_px)
+            matches, stationary = reject_stationary(xy, matches, options.stationary_px, (0, 1))
             notices = (
                 info(
                     "stationary background",
