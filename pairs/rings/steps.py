@@ -10,6 +10,9 @@ from pairs.rings.ring import Ring, wrapped
 
 _REPEAT = 0.2
 """Two photos less than this share of a step apart show the same side."""
+_PAUSE = 0.05
+"""Two photos less than this share of an ordinary step apart, and nearer than any turntable steps, are frames
+of one stop: solved ones lie within 0.02 degrees."""
 _REGULAR_SHARE = 0.01
 _REGULAR_RAD = np.deg2rad(0.15)
 
@@ -52,6 +55,45 @@ def step_pattern(ring: Ring, file_of_view: np.ndarray) -> StepPattern | None:
     files = np.asarray(file_of_view)[ring.views]
     order = np.argsort(files, kind="stable")
     files, azimuth = files[order], ring.azimuth[order]
+    paused = _pauses(azimuth)
+    # A film that pauses would make the pause its common step. Frames of a pause count as one file.
+    first = np.flatnonzero(np.concatenate([[True], ~paused]))
+    if len(first) < 3:
+        paused, first = np.zeros_like(paused), np.arange(len(files))
+    counted = files - np.concatenate([[0], np.cumsum(paused)])
+    found = _pattern(counted[first], azimuth[first], ring.span)
+    in_steps = np.zeros(len(paused))
+    in_steps[~paused] = found.in_steps
+    last = np.append(first[1:], len(files)) - 1
+    repeats = [(int(k), int(k) + 1) for k in np.flatnonzero(paused)]
+    repeats += [
+        (int(first[a] if (a, b) == (0, len(first) - 1) else last[a]), int(first[b])) for a, b in found.repeats
+    ]
+    return StepPattern(
+        step=found.step,
+        spread=found.spread,
+        span=ring.span,
+        files=tuple(map(int, files)),
+        steps=tuple(map(float, in_steps)),
+        gaps=tuple((int(files[last[k]]), int(files[first[k + 1]]), missing) for k, missing in found.gaps),
+        repeats=tuple(sorted((int(files[a]), int(files[b])) for a, b in repeats)),
+        out_of_order=tuple(int(files[first[k]]) for k in found.strange),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """A pattern by places in the order of the files."""
+
+    step: float
+    spread: float
+    in_steps: np.ndarray
+    gaps: list[tuple[int, int]]
+    repeats: list[tuple[int, int]]
+    strange: list[int]
+
+
+def _pattern(files: np.ndarray, azimuth: np.ndarray, span: float) -> _Places:
     distance, turn = np.diff(files), np.diff(azimuth)
     step = _common_step(turn, distance)
     # What cannot be told apart by whole turns is taken nearest to what the number of files says.
@@ -72,18 +114,19 @@ def step_pattern(ring: Ring, file_of_view: np.ndarray) -> StepPattern | None:
         if not _filled(int(k), strange, azimuth, turn)
     ]
     repeats = [(int(k), int(k) + 1) for k in np.flatnonzero(~beside & (np.abs(in_steps) < _REPEAT))]
-    if ring.span > np.pi and abs(wrapped(azimuth[0] - azimuth[-1]) / step) < _REPEAT:
+    if span > np.pi and abs(wrapped(azimuth[0] - azimuth[-1]) / step) < _REPEAT:
         repeats.append((0, len(files) - 1))
-    return StepPattern(
-        step=step,
-        spread=float(spread),
-        span=ring.span,
-        files=tuple(map(int, files)),
-        steps=tuple(map(float, in_steps)),
-        gaps=tuple((int(files[k]), int(files[k + 1]), int(whole[k] - distance[k])) for k in wide),
-        repeats=tuple((int(files[a]), int(files[b])) for a, b in repeats),
-        out_of_order=tuple(int(files[k]) for k in strange),
-    )
+    gaps = [(int(k), int(whole[k] - distance[k])) for k in wide]
+    return _Places(step, float(spread), in_steps, gaps, repeats, strange)
+
+
+def _pauses(azimuth: np.ndarray) -> np.ndarray:
+    """Return which turns (n - 1,) between files are none at all: frames of one stop."""
+    turn = np.abs(wrapped(np.diff(azimuth)))
+    moving = turn[turn >= _REGULAR_RAD]
+    if not len(moving):
+        return np.zeros(len(turn), bool)
+    return turn < min(_REGULAR_RAD, _PAUSE * float(np.median(moving)))
 
 
 def _common_step(turn: np.ndarray, distance: np.ndarray) -> float:

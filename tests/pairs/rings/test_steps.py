@@ -20,6 +20,15 @@ def pattern(azimuth_deg: np.ndarray, files: np.ndarray | None = None) -> StepPat
     return found
 
 
+def pattern_of(azimuth_deg: np.ndarray) -> StepPattern:
+    """Return the pattern of files that repeat their views to 0.01 degrees."""
+    shake = np.random.default_rng(0).normal(0, 0.004, len(azimuth_deg))
+    (ring,) = fit_circular_motion(on_a_ring(azimuth_deg + shake)).rings
+    found = step_pattern(ring, np.arange(len(azimuth_deg)))
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_regular_turn(sign):
     found = pattern(sign * TURN)
@@ -70,6 +79,29 @@ def test_one_photo_misplaced(source, target):
 def test_the_last_photo_repeats_the_first_and_one_was_taken_twice():
     assert pattern(np.append(TURN, 360.3)).repeats == ((0, 36),)
     assert pattern(np.insert(TURN, 5, 40.2)).repeats == ((4, 5),)
+
+
+@pytest.mark.parametrize("frames", [2, 3, 4])
+def test_frames_of_a_stop_are_repeats_and_no_steps(frames):
+    found = pattern_of(np.repeat(TURN[:12], frames))
+    assert abs(found.step) == pytest.approx(np.deg2rad(10), abs=1e-3)
+    assert found.regular
+    assert not found.gaps + found.out_of_order
+    assert len(found.repeats) == 12 * (frames - 1)
+    places = np.concatenate([[0], np.cumsum(found.steps)])
+    np.testing.assert_allclose(places, np.repeat(np.arange(12), frames), atol=0.05)
+
+
+def test_a_pause_at_the_end_leaves_the_steps_before_it():
+    found = pattern_of(np.concatenate([TURN[:20], np.full(15, TURN[19])]))
+    assert abs(found.step) == pytest.approx(np.deg2rad(10), abs=1e-3)
+    assert not found.gaps + found.out_of_order
+    assert found.repeats[0] == (19, 20)
+
+
+def test_a_gap_behind_a_pause_lies_between_its_last_frame_and_the_next_file():
+    turn = np.repeat(np.delete(TURN[:12], 5), 3)
+    assert pattern_of(turn).gaps == ((14, 15, 1),)
 
 
 def test_uneven_steps_are_not_regular():
