@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 from memory import in_a_fresh_process, memory_mb
 
-from masks.load import PhotoShape, Polarity, load_masks
+from masks.given.look import PhotoShape
+from masks.load import Polarity, load_masks
 from pairs.views.load import load_views
 
 

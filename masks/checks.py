@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 
 from masks.errors import MaskError
-from masks.load import border_share
+from masks.given.polarity import border_share
 from masks.mask import Mask, shrunk
 from masks.notice import Notice, first_few, info, left_out, warning
 

@@ -97,29 +97,43 @@ def open_image(path: Path) -> Picture:
         return Picture(pixels, alpha, hashlib.sha256(data).hexdigest())
 
 
+@dataclass(frozen=True, slots=True)
+class MaskFile:
+    """A decoded mask file, as stored (not turned)."""
+
+    levels: np.ndarray  # (H, W) of its own range and type: alpha, grey, or the brightest channel
+    colours: np.ndarray | None  # (H, W, 3) uint8; none where the file has grey levels alone
+    orientation: int
+    """EXIF orientation, 1 when the file says nothing."""
+    alpha: bool
+    """Whether the levels are those of the alpha channel."""
+
+
+def open_mask(path: Path) -> MaskFile:
+    """Decode a mask file. Raises `ImageError` as `open_image`."""
+    image, _ = _decode(path)
+    with _decoding(path):
+        # Pillow's `exif_transpose` would write the EXIF anew, and fail where another tag of it is damaged.
+        orientation = _orientation(image.getexif())
+        if _has_alpha(image):
+            alpha = _by_strips(image, _alpha)
+            # Many programs write an alpha channel that is opaque everywhere: it says nothing.
+            if np.ptp(alpha) > 0:
+                return MaskFile(alpha, None, orientation, True)
+        elif _is_deep(image) or image.mode == "L":
+            return MaskFile(_by_strips(image, np.asarray), None, orientation, False)
+        colours = _by_strips(image, _rgb)
+        return MaskFile(colours.max(-1), colours, orientation, False)
+
+
 def open_levels(path: Path) -> np.ndarray:
     """Decode a mask file to grey levels (H, W) of its own range and type, turned upright as its EXIF asks.
 
     A picture whose alpha channel varies is a cut-out, and its alpha is the mask; else the brightest channel
     counts.
     """
-    image, _ = _decode(path)
-    with _decoding(path):
-        # Pillow's `exif_transpose` would write the EXIF anew, and fail where another tag of it is damaged.
-        orientation = _orientation(image.getexif())
-        return turn_upright(_levels(image), orientation)
-
-
-def _levels(image: Image.Image) -> np.ndarray:
-    """Return the grey levels (H, W) of a decoded mask, as stored."""
-    if _has_alpha(image):
-        alpha = _by_strips(image, _alpha)
-        # Many programs write an alpha channel that is opaque everywhere: it says nothing.
-        if np.ptp(alpha) > 0:
-            return alpha
-    elif _is_deep(image) or image.mode == "L":
-        return _by_strips(image, np.asarray)
-    return _by_strips(image, lambda strip: _rgb(strip).max(-1))
+    file = open_mask(path)
+    return turn_upright(file.levels, file.orientation)
 
 
 def _rgb(image: Image.Image) -> np.ndarray:

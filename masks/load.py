@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 
 from masks.errors import MaskError
-from masks.image_file import open_levels
+from masks.given.look import Kind, MaskLook, PhotoShape, possible_turns
+from masks.given.looking import by_white_of_set, look_at
+from masks.given.polarity import choose_polarity, with_odd_ones_turned
+from masks.given.turns import with_turns
 from masks.mask import Mask
 from masks.notice import Notice, first_few, info, warning
 from masks.pixelmap import turn_upright
-
-_ASPECT_TOLERANCE = 0.01
-"""Relative difference of aspect ratios up to which a mask of another size is the same picture, rounded."""
 
 
 class Polarity(StrEnum):
@@ -29,51 +29,101 @@ class Polarity(StrEnum):
     BLACK = "black"
 
 
-@dataclass(frozen=True, slots=True)
-class PhotoShape:
-    """What must be known of a photo to place a mask on it."""
-
-    name: str
-    upright_size: tuple[int, int]
-    orientation: int
-
-
 def load_masks(
     paths: Sequence[Path], photos: Sequence[PhotoShape], polarity: Polarity
 ) -> tuple[tuple[Mask, ...], tuple[Notice, ...]]:
     """Read one mask file a photo, bring it to the photo's size and decide which side is the object.
 
-    Raises `MaskError` for a file that cannot be decoded or whose aspect ratio is not the photo's.
+    Raises `MaskError` for a file that cannot be decoded, that is a picture of which no mask can be made, or
+    whose aspect ratio is not the photo's.
     """
-    bright, notices = [], []
-    for mask, path, photo in zip(_bright_sides(paths), paths, photos):
-        fitted, notice = _fit(mask, path, photo)
-        bright.append(fitted)
-        notices += notice
+    # One decoded file is in memory at a time.
+    found = [look_at(path, photo) for path, photo in zip(paths, photos)]
+    looks = [look for look, _ in found]
+    _require_masks(looks)
+    # The white of all files together: in an empty mask saved as JPEG the noise must not become an object.
+    white = max((look.high / look.scale for look in looks if look.white_is_bright), default=1.0)
+    masks = [by_white_of_set(look, mask, white) for look, mask in found]
+    del found
+    turns, notices = with_turns(looks, masks, photos)
+    looks = [replace(look, turned=turn) for look, turn in zip(looks, turns)]
+    said = [*look_notices(looks), *notices]
+    for k, (look, photo) in enumerate(zip(looks, photos)):
+        masks[k], remarks = _fit(masks[k], look, photo)
+        said += remarks
+    undecided = [k for k, look in enumerate(looks) if look.white_is_bright]
+    objects, remarks = _objects([masks[k] for k in undecided], polarity)
+    for k, mask in zip(undecided, objects):
+        masks[k] = mask
+    return tuple(masks), (*said, *remarks)
+
+
+def _objects(bright: list[Mask], polarity: Polarity) -> tuple[Sequence[Mask], list[Notice]]:
+    """Return the objects of files that say which side is bright."""
+    if not bright:
+        return [], []
+    notices = []
     inverted = polarity is Polarity.BLACK
     if polarity is Polarity.AUTO:
         inverted, notice = choose_polarity(bright)
-        notices += [notice, *_odd_ones(bright, inverted)]
+        notices.append(notice)
     if inverted:
         # One by one, so that both sides of all masks are never held together.
         for k, mask in enumerate(bright):
             bright[k] = Mask(~mask.pixels, mask.source)
-    return tuple(bright), tuple(notices)
+    objects, odd = with_odd_ones_turned(bright, polarity is not Polarity.AUTO)
+    return objects, [*notices, *odd]
 
 
-def _bright_sides(paths: Sequence[Path]) -> list[Mask]:
-    """Return which pixels of each file are bright. One decoded file is in memory at a time."""
-    whites, masks = [], []
-    for path in paths:
-        levels = open_levels(path)
-        whites.append(white_level(levels))
-        masks.append(Mask(binary(levels, whites[-1]), path.name))
-    white = max(whites)
-    # The white level of the set is known only now. Most files have it; the others are decoded again.
-    return [
-        mask if own == white else Mask(binary(open_levels(path), white), path.name)
-        for path, own, mask in zip(paths, whites, masks)
-    ]
+def _require_masks(looks: Sequence[MaskLook]) -> None:
+    faults = [f"{look.path.name} {look.fault}" for look in looks if look.fault]
+    if not faults:
+        return
+    folder = next(look.path.parent for look in looks if look.fault)
+    raise MaskError(
+        f"{folder}: {first_few(faults, '; ')}. A mask is white on the object and black elsewhere; a cut-out of "
+        "the photo before one plain colour, or with an alpha channel, does as well. Export such files, or pass "
+        "`masks=none`."
+    )
+
+
+def look_notices(looks: Sequence[MaskLook]) -> list[Notice]:
+    """Return what is said of files that are no masks of two levels."""
+    notices = []
+    cut_outs = [look for look in looks if look.kind is Kind.CUT_OUT]
+    if cut_outs:
+        paints = dict.fromkeys(str(look.paint) for look in cut_outs)
+        text = (
+            f"{first_few([look.path.name for look in cut_outs])}: pictures, not masks: cut-outs before a plain "
+            f"colour, {first_few(list(paints))}. What differs from it is the object."
+        )
+        notices.append(warning("masks", text))
+    soft = [look for look in looks if look.kind is Kind.SOFT]
+    if soft:
+        levels = dict.fromkeys(f"{max(look.high for look in soft) / 2:g}" for look in soft)
+        text = (
+            f"{first_few([look.path.name for look in soft])}: soft levels between background and object; what "
+            f"is above half of the brightest, {first_few(list(levels))}, counts."
+        )
+        notices.append(info("masks", text))
+    labels = [look for look in looks if look.kind is Kind.LABELS]
+    if labels:
+        text = (
+            f"{first_few([look.path.name for look in labels])}: more than two levels, as files of several "
+            "objects have them: every level but that of the border counts as the object."
+        )
+        notices.append(warning("masks", text))
+    dark = [look.path.name for look in looks if _is_dark(look, looks)]
+    if dark:
+        text = f"{first_few(dark)}: written on another scale than the others; each is cut between its own two levels."
+        notices.append(info("masks", text))
+    return notices
+
+
+def _is_dark(look: MaskLook, looks: Sequence[MaskLook]) -> bool:
+    """Tell whether a mask of two levels is written with another white than the brightest of its set."""
+    two = [each.high for each in looks if each.kind is Kind.TWO_LEVELS]
+    return look.kind is Kind.TWO_LEVELS and look.high < max(two) / 2
 
 
 def mask_from_alpha(alpha: np.ndarray, orientation: int) -> Mask:
@@ -81,53 +131,6 @@ def mask_from_alpha(alpha: np.ndarray, orientation: int) -> Mask:
     object.
     """
     return Mask(np.ascontiguousarray(turn_upright(alpha >= 128, orientation)), "alpha channel")
-
-
-def choose_polarity(bright: Sequence[Mask]) -> tuple[bool, Notice]:
-    """Return whether the object is the dark side, and the notice that says so.
-
-    An object stands in the picture and its background runs around it: the side that fills most of the border
-    is the background. The median over all masks decides, so that an object cut by the frame in some views
-    does no harm.
-    """
-    if all(mask.coverage == 1 for mask in bright):
-        raise MaskError(
-            "every mask is white all over: nothing tells object from background. Check how the masks were "
-            "exported."
-        )
-    # The median: a few objects that fill their photo's border do not turn the set.
-    inverted = float(np.median([border_share(mask.pixels) for mask in bright])) > 0.5
-    side, other = ("black", "white") if inverted else ("white", "black")
-    text = (
-        f"the {side} side of the masks is taken as the object: {other} fills most of the border. If that "
-        f"is wrong, pass `polarity={other}`."
-    )
-    return inverted, (warning if inverted else info)("masks", text)
-
-
-def border_share(mask: np.ndarray) -> float:
-    """Return which share of the picture's border is true in a mask (H, W)."""
-    return float(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean())
-
-
-def _odd_ones(bright: Sequence[Mask], inverted: bool) -> list[Notice]:
-    """Warn of masks whose border says the opposite of the set's: single ones may be inverted."""
-    odd = [
-        mask.source
-        for mask in bright
-        if 0 < mask.coverage < 1 and (border_share(mask.pixels) > 0.5) != inverted
-    ]
-    if not odd:
-        return []
-    return [
-        warning(
-            "masks",
-            (
-                f"{first_few(odd)}: unlike the other masks, these fill most of the border with the object. "
-                "Are they inverted?"
-            ),
-        )
-    ]
 
 
 def white_level(levels: np.ndarray) -> float:
@@ -139,35 +142,29 @@ def white_level(levels: np.ndarray) -> float:
 def binary(levels: np.ndarray, white: float) -> np.ndarray:
     """Threshold grey levels (H, W) at half of the white level of their set, which serves masks written as
     0/1, 0/255 and 16 bits alike.
-
-    The white is that of all files together: in an empty mask saved as JPEG the noise must not become an
-    object.
     """
     return levels > max(white, 1.0) / 2
 
 
-def _fit(mask: Mask, path: Path, photo: PhotoShape) -> tuple[Mask, list[Notice]]:
+def _fit(mask: Mask, look: MaskLook, photo: PhotoShape) -> tuple[Mask, list[Notice]]:
     w, h = photo.upright_size
-    mask_h, mask_w = mask.shape
-    if (mask_w, mask_h) == (w, h):
-        # Half turns, mirrors, and quarter turns of a square keep the size: it cannot tell whether the mask
-        # was turned along with the photo.
-        turned = photo.orientation != 1 and (photo.orientation < 5 or w == h)
-        text = (
-            f"{photo.name} is stored turned, and the mask's size does not say which way up it is: taken as "
-            "viewers show it."
-        )
-        return mask, [warning(path.name, text)] if turned else []
-    if photo.orientation >= 5 and (mask_h, mask_w) == (w, h):
-        return Mask(turn_upright(mask.pixels, photo.orientation), mask.source), [
-            info(path.name, f"the mask lies as the file of {photo.name} is stored: turned as its EXIF asks.")
-        ]
-    if abs(mask_w * h / (mask_h * w) - 1) > _ASPECT_TOLERANCE:
+    name, path = look.path.name, look.path
+    if look.turned not in possible_turns(look.size, look.orientation, photo):
+        mask_w, mask_h = look.size
         raise MaskError(
             f"{path}: the mask is {mask_w}x{mask_h}, the photo {photo.name} is {w}x{h}, and the aspect "
             "ratios differ. "
             "Export the mask at the photo's size (a mask of a cropped photo does not fit the whole one)."
         )
+    notices = []
+    if look.turned != 1:
+        mask = Mask(np.ascontiguousarray(turn_upright(mask.pixels, look.turned)), mask.source)
+        if look.orientation == 1:
+            text = f"the mask lies as the file of {photo.name} is stored: turned as its EXIF asks."
+            notices.append(info(name, text))
+    mask_h, mask_w = mask.shape
+    if (mask_w, mask_h) == (w, h):
+        return mask, notices
     # Areas when shrinking, so that 0.5 means half covered. Bilinear when growing: bicubic would overshoot at
     # the rim and move the edge.
     shrinking = w <= mask_w
@@ -179,12 +176,8 @@ def _fit(mask: Mask, path: Path, photo: PhotoShape) -> tuple[Mask, list[Notice]]
         )
         >= 0.5
     )
-    return Mask(resized, mask.source), [
-        warning(
-            path.name,
-            (
-                f"the mask is {mask_w}x{mask_h}, the photo {photo.name} is {w}x{h}: resampled. Export it at "
-                "the photo's size for a sharp rim."
-            ),
-        )
-    ]
+    text = (
+        f"the mask is {mask_w}x{mask_h}, the photo {photo.name} is {w}x{h}: resampled. Export it at "
+        "the photo's size for a sharp rim."
+    )
+    return Mask(resized, mask.source), [*notices, warning(name, text)]

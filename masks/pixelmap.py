@@ -269,7 +269,7 @@ def image_to_source(pixel_map: PixelMap, image: np.ndarray, fill: float = 0) -> 
     upright[y : y + h, x : x + w] = resized
     if pixel_map.undistortion is not None:
         upright = remap_to_photo(pixel_map.undistortion, pixel_map.upright_size, upright, fill)
-    stored = _turn_back(upright, pixel_map.orientation)
+    stored = turn_back(upright, pixel_map.orientation)
     return stored >= 0.5 if boolean else stored
 
 
@@ -310,7 +310,7 @@ def turn_upright(image: np.ndarray, orientation: int) -> np.ndarray:
             return image
 
 
-def _turn_back(image: np.ndarray, orientation: int) -> np.ndarray:
+def turn_back(image: np.ndarray, orientation: int) -> np.ndarray:
     """Undo `turn_upright`: only the two quarter turns are not their own inverse."""
     return turn_upright(image, {6: 8, 8: 6}.get(orientation, orientation))
 

@@ -19,8 +19,9 @@ from align.imports.colmap import pinhole_and_lens
 from align.localise.absolute_pose import QueryCamera
 from align.localise.scene_points import MapPhoto, SeenPoints
 from masks.errors import FormatError, MaskError
+from masks.given.look import PhotoShape
 from masks.image_file import open_image, probe_image
-from masks.load import PhotoShape, Polarity, load_masks
+from masks.load import Polarity, load_masks
 from masks.mask import Mask
 from masks.reading import reading
 from pairs.views.grid import Cropping, GridOptions

@@ -13,8 +13,9 @@ from safetensors.numpy import save
 
 from masks.disk.whole_file import write_whole
 from masks.errors import FormatError
+from masks.given.polarity import choose_polarity
 from masks.image_file import open_image, open_levels, probe_image
-from masks.load import binary, choose_polarity, white_level
+from masks.load import binary, white_level
 from masks.mask import Mask
 from masks.notice import left_out, warning
 from masks.pixelmap import identity

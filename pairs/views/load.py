@@ -12,9 +12,10 @@ import numpy as np
 from masks.checks import check_masks, erode
 from masks.errors import ImageError, MaskError
 from masks.files import find_masks, find_masks_beside, list_photos
+from masks.given.look import PhotoShape
 from masks.image_file import ImageFacts, Picture, open_image, probe_image
 from masks.lens import Undistortion, remap_to_ideal
-from masks.load import PhotoShape, Polarity, load_masks, mask_from_alpha
+from masks.load import Polarity, load_masks, mask_from_alpha
 from masks.mask import Mask
 from masks.notice import Notice, first_few, info, warning
 from masks.pixelmap import image_to_target
@@ -152,7 +153,7 @@ def _views_with_mask_files(
         folder = paths[0].parent
         notices.append(info("masks", "the masks beside the photos are used (`masks=none` to ignore them)."))
     _require_all(paths, files, folder)
-    shapes = [PhotoShape(fact.path.name, fact.upright_size, fact.orientation) for fact in facts]
+    shapes = [PhotoShape(fact.path.name, fact.upright_size, fact.orientation, fact.path) for fact in facts]
     loaded, remarks = load_masks([file for file in files if file], shapes, options.polarity)
     masks = [erode(mask, options.erode_px) for mask in loaded]
     usable, more = check_masks([path.name for path in paths], masks)

@@ -20,8 +20,9 @@ from align.demo.turntable import TurntableOptions, render_turntable
 from align.export.gltf.glb_points import read_glb
 from align.scene_folder import save_scene
 from masks.errors import FormatError
+from masks.given.look import PhotoShape
 from masks.image_file import open_image, probe_image
-from masks.load import PhotoShape, Polarity, load_masks
+from masks.load import Polarity, load_masks
 from pairs.graph.scene_graphs import parse_graph
 from pairs.retrieval.files import read_codebook, read_retrieval
 

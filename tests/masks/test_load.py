@@ -7,7 +7,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from masks.errors import MaskError
-from masks.load import PhotoShape, Polarity, load_masks, mask_from_alpha
+from masks.given.look import PhotoShape
+from masks.load import Polarity, load_masks, mask_from_alpha
 from masks.notice import Level
 
 DISC = np.hypot(*np.mgrid[-20:20, -30:30]) < 12  # (40, 60)
