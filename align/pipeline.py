@@ -18,7 +18,7 @@ from align.objects.turntable import with_turntable
 from align.presets import PRESETS, Preset, preset_named, with_fixed_poses
 from align.scene import Report, Scene
 from masks.errors import UserError
-from masks.files import list_photos
+from masks.files import given_photos
 from masks.notice import Notice, warning
 from masks.progress import Progress, silent
 from pairs.backends.protocol import Backend, HeedsPoses, SimilarityBackend
@@ -86,17 +86,19 @@ def reconstruct(
             raise UserError(f"`grid={load.grid}`: this backend predicts on {backend.fixed_grid}. Omit it.")
         load = replace(load, grid=whole)
     progress("reading photos and masks", 0, 1)
-    paths = list_photos(given)
+    found = given_photos(given, [] if masks in ("auto", "none") else [Path(masks)])
+    paths = found.photos
     known = None if known_poses is None else read_known_poses(known_poses, paths)
     if isinstance(known, ImportedCameras):
         load = replace(load, known_poses=known)
     views, notices = load_views(paths, masks, load)
+    notices = (*found.notices, *notices)
     if known is not None and not isinstance(known, ImportedCameras):
         views, said = with_bench_poses(views, known, kept, progress)
         notices = (*notices, *said)
     edges = _edges(graph, backend, views, kept, progress)
     with explained_by(known):
-        return _scene(views, edges, backend, preset, paths, notices, kept, progress)
+        return _scene(views, edges, backend, preset, found.names, notices, kept, progress)
 
 
 def _scene(
@@ -104,7 +106,7 @@ def _scene(
     edges: networkx.Graph | None,
     backend: Backend,
     preset: Preset,
-    paths: Sequence[Path],
+    inputs: tuple[str, ...],
     notices: Sequence[Notice],
     kept: PredictionStore,
     progress: Progress,
@@ -121,7 +123,7 @@ def _scene(
         scene = align_predictions(predictions, preset, progress)
     unheard = _not_heard(preset, predictions)
     report = Report((*notices, *scene.report.notices, *unheard), scene.report.figures)
-    scene = replace(scene, inputs=tuple(path.name for path in paths), report=report)
+    scene = replace(scene, inputs=inputs, report=report)
     return with_turntable(scene)
 
 

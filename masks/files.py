@@ -1,34 +1,51 @@
-"""Picture files: which a folder holds, in which order, and which of them are masks of the others.
-
-Conventions for a photo `a.jpg`: `a.jpg.png` (COLMAP), `a.jpg.mask.png` (RealityScan), `a.mask.png` (OpenMVS),
-`a_mask.png` (openMVG, 3dgrut), and, in a folder of their own (RealityScan's is called `.mask`), the same name
-or the same stem.
-"""
+"""Picture files: which a folder holds, in which order, and which of them are masks of the others."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from masks.errors import ImageError, MaskError
+from masks.folders.contents import (
+    PICTURE_SUFFIXES,
+    Contents,
+    contents_notices,
+    contents_of,
+    is_picture,
+    natural_key,
+)
+from masks.given.twins import mask_names, stem_of, twins_of
+from masks.notice import Notice
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".heic", ".heif")
 MASK_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif")
 
 
-def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a sort key that puts img2 before img10; equal numbers are ordered by their text."""
-    return tuple(
-        (0, int(part), part) if part.isdecimal() else (1, 0, part.lower())
-        for part in re.split(r"(\d+)", name)
-        if part
-    )
+@dataclass(frozen=True, slots=True)
+class GivenPhotos:
+    """The photos that were asked for, and what lies beside them."""
+
+    photos: tuple[Path, ...]
+    """The files as given, or those of a folder in natural order without its masks."""
+    unread: tuple[Path, ...]
+    """Pictures in the folders that cannot be read, of which there is no photo."""
+    notices: tuple[Notice, ...]
+    """What lies in the folders and is not used."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all pictures that were given, those that cannot be read last."""
+        return tuple(path.name for path in (*self.photos, *self.unread))
 
 
 def list_photos(inputs: Sequence[Path]) -> tuple[Path, ...]:
-    """Return the photos that were asked for: the files as given, or the pictures of a folder in natural order
-    without its masks.
+    """Return the photos that were asked for; see `given_photos`."""
+    return given_photos(inputs).photos
+
+
+def given_photos(inputs: Sequence[Path], known: Iterable[Path] = ()) -> GivenPhotos:
+    """Return the photos that were asked for, and what else lies in folders that were given; folders that are
+    `known` are used otherwise.
 
     Raises `ImageError` for a path that does not exist, a folder without pictures, and two photos with one
     name.
@@ -36,9 +53,15 @@ def list_photos(inputs: Sequence[Path]) -> tuple[Path, ...]:
     if not inputs:
         raise ImageError("no photos given. Name a folder of photos, or the photo files.")
     photos: list[Path] = []
+    unread: list[Path] = []
+    notices: list[Notice] = []
     for path in inputs:
         if path.is_dir():
-            photos += _photos_of(path)
+            contents = contents_of(path)
+            _require_photos(path, contents)
+            photos += contents.photos
+            unread += contents.unread
+            notices += contents_notices(contents, (*known, *inputs))
         elif path.is_file():
             photos.append(path)
         else:
@@ -53,111 +76,110 @@ def list_photos(inputs: Sequence[Path]) -> tuple[Path, ...]:
                 f"{path}: another photo is called {path.name} too ({first}). Views are told apart by file "
                 "name: rename one of them."
             )
-    return tuple(by_name.values())
-
-
-def _photos_of(folder: Path) -> list[Path]:
-    pictures = sorted(
-        (p for p in folder.iterdir() if p.is_file() and is_picture(p)), key=lambda p: natural_key(p.name)
+    return GivenPhotos(
+        tuple(by_name.values()), tuple(p for p in unread if p.name not in by_name), tuple(notices)
     )
-    names = {p.name.lower() for p in pictures}
-    photos = [p for p in pictures if not _is_mask_of_another(p, names)]
+
+
+def _require_photos(folder: Path, contents: Contents) -> None:
     by_stem: dict[str, Path] = {}
-    for path in photos:
+    for path in contents.photos:
         # `a.jpg` beside `a.png` may be a photo and its mask, or one photo twice. A wrong guess would ruin the
         # scene silently.
-        twin = by_stem.setdefault(path.stem.lower(), path)
+        twin = by_stem.setdefault(stem_of(path.name), path)
         if twin != path:
             raise ImageError(
                 f"{path}: beside it lies {twin.name}. If one of them is a mask, move the masks to a folder "
                 "of their own and pass it with `masks`; "
                 "if both are the same photo, remove one."
             )
-    if not photos:
-        inner = [
-            d.name for d in sorted(folder.iterdir()) if d.is_dir() and any(is_picture(p) for p in d.iterdir())
-        ]
-        hint = (
-            f" Its folder {inner[0]} has some: did you mean {folder / inner[0]}?"
-            if inner
-            else f" Known endings: {', '.join(PICTURE_SUFFIXES)}."
-        )
-        raise ImageError(f"{folder}: no photos in this folder.{hint}")
-    return photos
+    if contents.photos:
+        return
+    hint = f" Known endings: {', '.join(PICTURE_SUFFIXES)}."
+    if contents.folders:
+        inner = contents.folders[0][0]
+        hint = f" Its folder {inner.name} has some: did you mean {inner}?"
+    elif contents.passed_over:
+        path, _, called = contents.passed_over[0]
+        hint = f" It holds {path.name}, {called}, which is not read. Export photos as JPEG, PNG or TIFF."
+    raise ImageError(f"{folder}: no photos in this folder.{hint}")
 
 
-def is_picture(path: Path) -> bool:
-    """Tell whether a file name ends like a picture's; hidden files are none."""
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+Candidates = tuple[tuple[Path, ...], ...]
+"""For each photo the files that may be its mask by their names, best first."""
 
 
-def _is_mask_of_another(path: Path, names: set[str]) -> bool:
-    stem = path.stem.lower()
-    if stem in names or stem.endswith(".mask"):
-        return True
-    owner = stem.removesuffix("_mask")
-    return owner != stem and any(owner + suffix in names for suffix in PICTURE_SUFFIXES)
-
-
-def mask_names(photo_name: str) -> tuple[str, ...]:
-    """Return the lower-case stems (without the last ending) that a mask of this photo may have beside it,
-    best first.
-    """
-    name, stem = photo_name.lower(), Path(photo_name).stem.lower()
-    return (name, f"{name}.mask", f"{stem}.mask", f"{stem}_mask")
-
-
-def find_masks(photos: Sequence[Path], folder: Path) -> tuple[tuple[Path | None, ...], tuple[Path, ...]]:
-    """Return for each photo its mask file in `folder` (or none), and the files there that belong to no photo.
+def find_masks(photos: Sequence[Path], folder: Path) -> tuple[Candidates, tuple[Path, ...]]:
+    """Return for each photo the files in `folder` that may be its mask (or none), and the files there that
+    belong to no photo.
 
     Raises `MaskError` when the folder is missing or no file in it belongs to any photo.
     """
     if not folder.is_dir():
         raise MaskError(f"{folder}: no such folder of masks. Give the folder that holds them with `masks`.")
     by_stem = _masks_in(folder, photos)
-    found = tuple(_first(by_stem, (*mask_names(p.name), p.stem.lower())) for p in photos)
+    found = [_all(by_stem, (*mask_names(p.name), stem_of(p.name))) for p in photos]
+    used = {p for paths in found for p in paths}
+    rest = {stem: [p for p in paths if p not in used] for stem, paths in by_stem.items()}
+    rest = {stem: paths for stem, paths in rest.items() if paths}
+    # Where all photos have masks already, only what calls itself a mask may be another one.
+    twins = twins_of([p.name for p in photos], rest if all(found) else by_stem, all(found))
+    if twins is not None:
+        found = [tuple(dict.fromkeys((*own, *twins[p.name]))) for own, p in zip(found, photos)]
     if not any(found):
-        seen = f"it holds {(by_stem and next(iter(by_stem.values())).name) or 'no pictures'}"
+        seen = f"it holds {(by_stem and next(iter(by_stem.values()))[0].name) or 'no pictures'}"
         expected = f"{photos[0].name}.png, {photos[0].stem}.png or {photos[0].stem}_mask.png"
         raise MaskError(
             f"{folder}: no file here is the mask of a photo ({seen}; for {photos[0].name} it should hold "
             f"{expected}). Rename the masks."
         )
-    used = {p for p in found if p}
-    return found, tuple(p for p in by_stem.values() if p not in used)
+    used = {p for paths in found for p in paths}
+    return tuple(found), tuple(p for paths in by_stem.values() for p in paths if p not in used)
 
 
-def find_masks_beside(photos: Sequence[Path]) -> tuple[Path | None, ...]:
+def find_masks_beside(photos: Sequence[Path]) -> Candidates:
     """Return the masks that lie beside the photos or in a folder `.mask` there; all none when there are no
     such files.
     """
     folders = dict.fromkeys(photo.parent for photo in photos)
     beside = {folder: _masks_in(folder, photos) for folder in folders}
     hidden = {folder: _masks_in(folder / ".mask", photos) for folder in folders}
-    return tuple(
+    found = tuple(
         # The bare stem counts in a folder of masks only: beside the photos it would be another photo.
-        _first(beside[photo.parent], mask_names(photo.name))
-        or _first(hidden[photo.parent], (*mask_names(photo.name), photo.stem.lower()))
+        _all(beside[photo.parent], mask_names(photo.name))
+        or _all(hidden[photo.parent], (*mask_names(photo.name), stem_of(photo.name)))
         for photo in photos
     )
+    if any(found):
+        return found
+    for folder in folders:
+        own = [photo.name for photo in photos if photo.parent == folder]
+        twins = twins_of(own, beside[folder], True)
+        if twins is None:
+            return found
+        found = tuple(
+            tuple(twins[photo.name]) if photo.parent == folder else paths
+            for photo, paths in zip(photos, found)
+        )
+    return found
 
 
-def _masks_in(folder: Path, photos: Sequence[Path]) -> dict[str, Path]:
-    """Return what may be a mask in a folder by lower-case stem, the first of equals in natural order; empty
-    where there is no such folder.
+def _masks_in(folder: Path, photos: Sequence[Path]) -> dict[str, list[Path]]:
+    """Return what may be a mask in a folder by its stem, in natural order; empty where there is no such
+    folder.
     """
     if not folder.is_dir():
         return {}
     # A photo is not its own mask, even where photos and masks share a folder.
     taken = {photo.resolve() for photo in photos}
-    files = [
-        p
-        for p in folder.iterdir()
-        if p.is_file() and p.suffix.lower() in MASK_SUFFIXES and p.resolve() not in taken
-    ]
-    # Written in reverse order, so that of equal stems the first in natural order is the one that stays.
-    return {p.stem.lower(): p for p in sorted(files, key=lambda p: natural_key(p.name), reverse=True)}
+    by_stem: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir(), key=lambda p: natural_key(p.name)):
+        if not path.is_file() or path.resolve() in taken:
+            continue
+        if path.suffix.lower() in MASK_SUFFIXES or is_picture(path):
+            by_stem.setdefault(stem_of(path.name), []).append(path)
+    return by_stem
 
 
-def _first(by_stem: dict[str, Path], stems: Sequence[str]) -> Path | None:
-    return next((by_stem[stem] for stem in stems if stem in by_stem), None)
+def _all(by_stem: dict[str, list[Path]], stems: Sequence[str]) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(path for stem in stems for path in by_stem.get(stem, ())))

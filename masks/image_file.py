@@ -16,11 +16,12 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from masks.errors import ImageError, MissingExtraError
+from masks.folders.first_bytes import is_heif
 from masks.pixelmap import turn_upright
 from masks.reading import reading
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF")
-"""What is opened, by Pillow's names; HEIF besides, for its endings. Pillow tries forty formats otherwise, and
+"""What is opened, by Pillow's names; HEIF besides, for its endings and first bytes. Pillow tries forty formats otherwise, and
 hands a PostScript program to the interpreter, whatever the ending of its name."""
 
 _MAX_PIXELS = 400_000_000
@@ -173,8 +174,6 @@ def _is_deep(image: Image.Image) -> bool:
 
 def _open(path: Path) -> tuple[Image.Image, bytes]:
     """Return the picture, not decoded yet, and the bytes of its file."""
-    if _is_heic(path):
-        _register_heic(path)
     try:
         # Read once, for the digest and for the pixels: a file that changes in between would be kept under the
         # key of the other one.
@@ -185,7 +184,10 @@ def _open(path: Path) -> tuple[Image.Image, bytes]:
         ) from error
     if not data:
         raise ImageError(f"{path}: the file is empty (0 bytes). Copy it again from the camera or remove it.")
-    formats = (*FORMATS, "HEIF") if _is_heic(path) else FORMATS
+    heif = is_heif(data) or path.suffix.lower() in (".heic", ".heif")
+    if heif:
+        _register_heic(path)
+    formats = (*FORMATS, "HEIF") if heif else FORMATS
     with _decoding(path), _limit_of_pixels_lifted():
         image = Image.open(io.BytesIO(data), formats=formats)
     if image.width * image.height > _MAX_PIXELS:
@@ -231,10 +233,6 @@ def _limit_of_pixels_lifted() -> Iterator[None]:
             yield
         finally:
             Image.MAX_IMAGE_PIXELS = limit
-
-
-def _is_heic(path: Path) -> bool:
-    return path.suffix.lower() in (".heic", ".heif")
 
 
 def _register_heic(path: Path) -> None:

@@ -20,7 +20,7 @@ _MOST_LABELS = 24
 _TINT = 24
 """Grey values by which channels differ in a picture of colours: the fringes of a grey JPEG have fewer."""
 _COLOURED = 0.01
-_ONE_COLOUR = 40
+_ONE_COLOUR, _COLOUR_RIM = 40, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,17 @@ def levels_of(levels: np.ndarray) -> Levels:
     if high <= low:
         return Levels(Kind.FLAT, low, high, True)
     some = np.nan_to_num(sparse(levels).astype(np.float32), nan=low, posinf=high, neginf=low)
-    share = (some - low) / (high - low)
-    bright = share > 0.5
+    bright = some > (low + high) / 2
     compact = _compact(bright) and _compact(~bright)
-    between = (share > _NEAR) & (share < 1 - _NEAR)
+    # Compression overshoots: the levels are those of most pixels, not of the outermost. A few bright pixels
+    # may fall between those that are looked at.
+    dark, light = (
+        (float(np.median(some[~bright])), float(np.median(some[bright]))) if bright.any() else (low, high)
+    )
+    near = _NEAR * (light - dark)
+    between = (some > dark + near) & (some < light - near)
     if _inner(between).mean() <= _BETWEEN:
-        return Levels(Kind.TWO_LEVELS, low, high, compact)
+        return Levels(Kind.TWO_LEVELS, dark, light, compact)
     found = np.unique(some)
     if len(found) <= _MOST_LABELS and all(_compact(some == value) for value in found):
         return Levels(Kind.LABELS, low, high, compact)
@@ -81,7 +86,8 @@ def two_colours(colours: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     if np.abs(ends[0] - ends[1]).max() <= _ONE_COLOUR:
         return None
     near = np.minimum(*(np.abs(some - end).max(-1) for end in ends))
-    if _inner(near > _ONE_COLOUR / 2).mean() > _BETWEEN:
+    # JPEG keeps colours at half the resolution: rims of colours are twice as wide.
+    if _inner(near > _ONE_COLOUR / 2, _COLOUR_RIM).mean() > _BETWEEN:
         return None
     dark, bright = sorted(ends, key=lambda c: (float(c @ (0.299, 0.587, 0.114)), tuple(c)))
     return dark, bright
@@ -111,8 +117,9 @@ def scale_of(levels: np.ndarray, high: float) -> float:
     return 255.0 if high <= 255 else 65535.0
 
 
-def _inner(pixels: np.ndarray) -> np.ndarray:
-    return cv2.morphologyEx(pixels.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(bool)
+def _inner(pixels: np.ndarray, width: int = 3) -> np.ndarray:
+    element = np.ones((width, width), np.uint8)
+    return cv2.morphologyEx(pixels.astype(np.uint8), cv2.MORPH_OPEN, element).astype(bool)
 
 
 def _compact(pixels: np.ndarray) -> bool:

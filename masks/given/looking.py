@@ -24,7 +24,7 @@ from masks.mask import Mask
 _FAINT = 0.25
 """Of the set's white: a file that is darker is judged by its shape, too, for noise is no object."""
 _PICTURE_SHARE = 0.3
-"""Of what is not dark: so much of a grey picture, and little of a matte, lies between both ends."""
+"""Of what differs from its border: so much of a grey picture, and little of a matte, lies between both ends."""
 
 
 def look_at(path: Path, photo: PhotoShape) -> tuple[MaskLook, Mask]:
@@ -70,8 +70,9 @@ def by_white_of_set(look: MaskLook, mask: Mask, white: float) -> Mask:
 def _grey_picture(look: MaskLook, levels: np.ndarray, photo: PhotoShape) -> tuple[MaskLook, Mask] | None:
     """Return what grey levels are where they are those of a photo; none where they are a matte."""
     share = (sparse(levels).astype(np.float32) - look.low) / (look.high - look.low)
-    middle = (share > 0.15) & (share < 0.85)
-    if photo.path is None or middle.sum() < _PICTURE_SHARE * (share > 0.15).sum():
+    rim = np.median(np.concatenate([share[0], share[-1], share[:, 0], share[:, -1]]))
+    away, middle = np.abs(share - rim) > 0.15, (share > 0.15) & (share < 0.85)
+    if photo.path is None or (middle & away).sum() < _PICTURE_SHARE * away.sum():
         return None
     turns = possible_turns(look.size, look.orientation, photo)
     found = judged(np.repeat(levels[..., None], 3, axis=-1), turns, photo) if turns else None

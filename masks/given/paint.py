@@ -24,6 +24,7 @@ _RINGS_PX = 8
 """A JPEG block: so far from an edge its ringing reaches, whatever the size of the picture."""
 _FAINT = 10.0
 """Grey values from the paint within which a pixel may be paint that was compressed."""
+_BLEED = 3
 _HOLE_SHARE = 5e-3
 """Of the object: a hole in it that the paint's exact colour alone tells. Highlights are smaller."""
 _TOLD = 0.05
@@ -80,11 +81,11 @@ def unpainted(colours: np.ndarray, paint: Paint, photo: np.ndarray | None = None
     highlight. Parts of the object that are nearly as dark, or as bright, as the paint stay.
     """
     distance = _apart(colours, paint.colour)
-    candidate = distance <= paint.near
+    candidate = _bleeds(colours, paint) | (distance <= paint.near)
     if photo is None:
         object_ = ~_by_exactness(distance, candidate, paint)
     else:
-        sure = _overpainted(colours, photo, candidate, distance)
+        sure = _overpainted(colours, photo, distance)
         # Of a photo before the same plain colour little was painted over, and it tells nothing.
         told = int(sure.sum()) > _TOLD * int(candidate.sum())
         object_ = ~(_by_photo(candidate, sure) if told else _by_exactness(distance, candidate, paint))
@@ -97,6 +98,18 @@ def _apart(colours: np.ndarray, colour: np.ndarray) -> np.ndarray:
     for k in range(3):
         np.maximum(apart, cv2.absdiff(colours[..., k], float(np.rint(colour[k]))), out=apart)
     return apart
+
+
+def _bleeds(colours: np.ndarray, paint: Paint) -> np.ndarray:
+    """Return where (H, W) the brightness is the paint's and the colour nearly: JPEG keeps colours at half the
+    resolution, so that those of an object bleed over its rim.
+    """
+    ycc = cv2.cvtColor(colours, cv2.COLOR_RGB2YCrCb)
+    y, cr, cb = cv2.cvtColor(np.rint(paint.colour).astype(np.uint8)[None, None], cv2.COLOR_RGB2YCrCb)[0, 0]
+    same = cv2.absdiff(ycc[..., 0], float(y)) <= paint.near
+    for k, value in ((1, cr), (2, cb)):
+        same &= cv2.absdiff(ycc[..., k], float(value)) <= _BLEED * paint.near
+    return same
 
 
 def _by_exactness(distance: np.ndarray, candidate: np.ndarray, paint: Paint) -> np.ndarray:
@@ -113,15 +126,13 @@ def _by_exactness(distance: np.ndarray, candidate: np.ndarray, paint: Paint) -> 
     return candidate & reach
 
 
-def _overpainted(
-    colours: np.ndarray, photo: np.ndarray, candidate: np.ndarray, distance: np.ndarray
-) -> np.ndarray:
-    """Return which candidates (H, W) for paint have another colour in the photo."""
+def _overpainted(colours: np.ndarray, photo: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Return which pixels (H, W) are rather the paint than what the photo shows there."""
     changed = cv2.absdiff(colours, photo).max(-1)
     kept = changed[distance > 2 * _NEAR]
     # What two compressions change on the object: beyond it a pixel was painted.
-    noise = float(np.percentile(kept[:: max(1, kept.size // 100_000)], 90)) if kept.size else 0.0
-    return candidate & _opened(changed > max(6.0, noise))
+    noise = float(np.percentile(kept[:: max(1, kept.size // 100_000)], 50)) if kept.size else 0.0
+    return _opened((changed > max(6.0, 3 * noise)) & (changed > distance))
 
 
 def _by_photo(candidate: np.ndarray, sure: np.ndarray) -> np.ndarray:

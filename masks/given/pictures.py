@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from masks.given.levels import is_coloured
 from masks.given.look import PhotoShape
 from masks.given.paint import Paint, paint_of, unpainted
 from masks.image_file import open_image
@@ -41,13 +42,15 @@ class CutOut:
 
 
 def judged(colours: np.ndarray, turns: Sequence[int], photo: PhotoShape) -> CutOut:
-    """Return what a picture (H, W, 3) uint8, as stored, is to the photo on which it lies in one of some turns."""
+    """Return what a picture (H, W, 3) uint8, as stored, is to its photo, on which it lies in one of `turns`."""
     paint = paint_of(colours)
     if photo.path is None:
         if paint is None:
             return CutOut(None, turns[0], None, "is a picture, not a mask", np.nan)
         return CutOut(unpainted(colours, paint), turns[0], paint, "", np.nan)
     upright = turn_upright(open_image(photo.path).pixels, photo.orientation)
+    if not is_coloured(colours):
+        upright = np.repeat(cv2.cvtColor(np.ascontiguousarray(upright), cv2.COLOR_RGB2GRAY)[..., None], 3, -1)
     small = _small(upright)
     best, alike = turns[0], -1.0
     for turn in turns:
@@ -58,9 +61,10 @@ def judged(colours: np.ndarray, turns: Sequence[int], photo: PhotoShape) -> CutO
     if fault or paint is None:
         return CutOut(None, best, paint, fault, alike)
     under = np.ascontiguousarray(turn_back(upright, best))
-    # Resampled, a photo would differ along all its edges.
-    same = under if under.shape == colours.shape else None
-    return CutOut(unpainted(colours, paint, same), best, paint, "", alike)
+    h, w = colours.shape[:2]
+    if under.shape != colours.shape:
+        under = cv2.resize(under, (w, h), interpolation=cv2.INTER_AREA)
+    return CutOut(unpainted(colours, paint, under), best, paint, "", alike)
 
 
 def _fault(picture: np.ndarray, photo: np.ndarray, paint: Paint | None, alike: float, name: str) -> str:
@@ -70,7 +74,7 @@ def _fault(picture: np.ndarray, photo: np.ndarray, paint: Paint | None, alike: f
     if paint is None:
         kind = "the photo with something drawn over it" if alike > _ALIKE else "a picture"
         return f"is {kind}, not a mask"
-    return "" if alike > _ALIKE else f"is a cut-out of another photo than {name}"
+    return "" if alike > _ALIKE else f"is no cut-out of {name}, or not before one plain colour"
 
 
 def _likeness(picture: np.ndarray, photo: np.ndarray, paint: Paint | None) -> float:

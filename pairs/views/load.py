@@ -11,7 +11,8 @@ import numpy as np
 
 from masks.checks import check_masks, erode
 from masks.errors import ImageError, MaskError
-from masks.files import find_masks, find_masks_beside, list_photos
+from masks.files import Candidates, find_masks, find_masks_beside, given_photos
+from masks.given.candidates import chosen
 from masks.given.look import PhotoShape
 from masks.image_file import ImageFacts, Picture, open_image, probe_image
 from masks.lens import Undistortion, remap_to_ideal
@@ -65,7 +66,9 @@ def load_views(
     file at fault.
     """
     options = options or LoadOptions()
-    paths = list_photos([Path(p) for p in ([photos] if isinstance(photos, (str, Path)) else photos)])
+    used = [] if masks in ("auto", "none") else [Path(masks)]
+    given = given_photos([Path(p) for p in ([photos] if isinstance(photos, (str, Path)) else photos)], used)
+    paths = given.photos
     if len(paths) < fewest:
         raise ImageError(
             f"{paths[0]}: one photo is not enough. Give at least two photos of the object from different "
@@ -97,7 +100,7 @@ def load_views(
     ]
     # The principal point of a crop is known where it is stated.
     crops = _crop_notices([fact for fact in facts if fact.path.name not in cameras])
-    return tuple(views), (*remarks, *notices, *_photo_notices(views), *crops)
+    return tuple(views), (*given.notices, *remarks, *notices, *_photo_notices(views), *crops)
 
 
 # Photos are decoded one at a time: only their grids and the bits of their masks stay in memory.
@@ -154,7 +157,8 @@ def _views_with_mask_files(
         notices.append(info("masks", "the masks beside the photos are used (`masks=none` to ignore them)."))
     _require_all(paths, files, folder)
     shapes = [PhotoShape(fact.path.name, fact.upright_size, fact.orientation, fact.path) for fact in facts]
-    loaded, remarks = load_masks([file for file in files if file], shapes, options.polarity)
+    taken, said = chosen(files, shapes)
+    loaded, remarks = load_masks(taken, shapes, options.polarity)
     masks = [erode(mask, options.erode_px) for mask in loaded]
     usable, more = check_masks([path.name for path in paths], masks)
     grid, cut = with_decided_crop(options.grid, [mask for mask, use in zip(masks, usable) if use])
@@ -164,7 +168,7 @@ def _views_with_mask_files(
         for fact, mask, use in zip(facts, masks, usable)
         if use
     ]
-    return views, (*notices, *remarks, *more, *lost, *cut)
+    return views, (*notices, *said, *remarks, *more, *lost, *cut)
 
 
 def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions, cameras: _Cameras) -> _Found | None:
@@ -211,8 +215,8 @@ def _views_without_masks(
     return views, lost if masks_of == "none" else (info("masks", text), *lost)
 
 
-def _require_all(paths: Sequence[Path], files: Sequence[Path | None], folder: Path) -> None:
-    missing = [path for path, file in zip(paths, files) if file is None]
+def _require_all(paths: Sequence[Path], files: Candidates, folder: Path) -> None:
+    missing = [path for path, candidates in zip(paths, files) if not candidates]
     if missing:
         others = f" (and {len(missing) - 1} more photos)" if len(missing) > 1 else ""
         raise MaskError(

@@ -46,20 +46,19 @@ def test_a_photo_that_merely_ends_in_mask_is_a_photo(tmp_path: Path) -> None:
 def test_every_convention_is_found(tmp_path: Path, mask: str) -> None:
     touch(tmp_path, "images/a.jpg", f"masks/{mask}")
     found, unused = find_masks([tmp_path / "images/a.jpg"], tmp_path / "masks")
-    assert found[0] is not None
-    assert found[0].name == mask
+    assert [path.name for path in found[0]] == [mask]
     assert unused == ()
 
 
 @pytest.mark.parametrize("mask", ["a.jpg.png", "a.mask.png", "a_mask.png", ".mask/a.png", ".mask/a.jpg"])
 def test_masks_beside_are_found(tmp_path: Path, mask: str) -> None:
     touch(tmp_path, "a.jpg", mask)
-    assert find_masks_beside([tmp_path / "a.jpg"]) == (tmp_path / mask,)
+    assert find_masks_beside([tmp_path / "a.jpg"]) == ((tmp_path / mask,),)
 
 
 def test_another_photo_of_the_same_stem_is_no_mask_beside(tmp_path: Path) -> None:
     touch(tmp_path, "a.jpg", "a.png")
-    assert find_masks_beside([tmp_path / "a.jpg"]) == (None,)
+    assert find_masks_beside([tmp_path / "a.jpg"]) == ((),)
 
 
 def test_masks_of_no_photo_are_named(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What lies in a folder of photos, by first bytes and names."""

@@ -1,0 +1,90 @@
+"""What a file is, by its first bytes: endings are often missing or wrong."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+_LENGTH = 1 << 14
+_RAW_ENDINGS = [".3fr", ".arw", ".cr2", ".cr3", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw", ".x3f"]
+"""Raw files are TIFF by their first bytes, and hold a thumbnail that must not be taken for the photo."""
+_FILM_BOXES = (b"isom", b"iso2", b"mp41", b"mp42", b"qt  ", b"avc1", b"M4V ", b"3gp", b"dash", b"MSNV")
+_HEIF_BOXES = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+_FILM_STARTS = (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"FLV\x01", b"\x30\x26\xb2\x75")
+_FOREIGN_STARTS = {
+    b"8BPS": "a Photoshop file",
+    b"gimp xcf": "a GIMP file",
+    b"\x76\x2f\x31\x01": "an OpenEXR file",
+    b"\xff\x0a": "a JPEG XL file",
+    b"\x00\x00\x00\x0cJXL ": "a JPEG XL file",
+    b"\x00\x00\x00\x0cjP  ": "a JPEG 2000 file",
+    b"\xff\x4f\xff\x51": "a JPEG 2000 file",
+    b"#?RADIANCE": "a Radiance file",
+    b"FUJIFILMCCD-RAW": "a raw file",
+    b"FOVb": "a raw file",
+}
+
+
+class Content(StrEnum):
+    """What a file is."""
+
+    PICTURE = "a picture"
+    ANIMATION = "an animation"
+    FILM = "a film"
+    RAW = "a raw file"
+    FOREIGN = "a picture of another format"
+    OTHER = "no picture"
+
+
+def content_of(path: Path) -> tuple[Content, str]:
+    """Return what a file is, and what that is called; a file that cannot be read is no picture."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_LENGTH)
+    except OSError:
+        return Content.OTHER, "cannot be read"
+    if path.suffix.lower() in _RAW_ENDINGS:
+        return Content.RAW, "a raw file"
+    for start, name in _FOREIGN_STARTS.items():
+        if head.startswith(start):
+            return (Content.RAW if name == "a raw file" else Content.FOREIGN), name
+    if head.startswith(b"GIF8"):
+        return Content.ANIMATION, "a GIF"
+    if (head[:4] == b"RIFF" and head[8:12] == b"AVI ") or head.startswith(_FILM_STARTS):
+        return Content.FILM, "a film"
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
+        return _of_boxes(head)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        animated = head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 2)
+        return (Content.ANIMATION, "an animated WebP") if animated else (Content.PICTURE, "WebP")
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        before = head.find(b"IDAT")
+        animated = b"acTL" in head[: before if before > 0 else len(head)]
+        return (Content.ANIMATION, "an animated PNG") if animated else (Content.PICTURE, "PNG")
+    if head.startswith((b"II*\0", b"MM\0*")):
+        return (Content.RAW, "a raw file") if head[8:10] == b"CR" else (Content.PICTURE, "TIFF")
+    if head.startswith(b"\xff\xd8\xff") or (head.startswith(b"BM") and head[6:10] == b"\0\0\0\0"):
+        return Content.PICTURE, "JPEG" if head[:1] == b"\xff" else "BMP"
+    return Content.OTHER, "no picture"
+
+
+def is_heif(head: bytes) -> bool:
+    """Tell whether first bytes are those of a HEIF file, as phones write it."""
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BOXES
+
+
+def _of_boxes(head: bytes) -> tuple[Content, str]:
+    if is_heif(head):
+        return Content.PICTURE, "HEIF"
+    if head[8:11] == b"avi":
+        return Content.FOREIGN, "an AVIF file"
+    if head[8:12] == b"crx ":
+        return Content.RAW, "a raw file"
+    return (
+        (Content.FILM, "a film")
+        if head[4:8] != b"ftyp" or head[8:12].startswith(_FILM_BOXES)
+        else (
+            Content.OTHER,
+            "no picture",
+        )
+    )
