@@ -174,6 +174,8 @@ def _is_deep(image: Image.Image) -> bool:
 
 def _open(path: Path) -> tuple[Image.Image, bytes]:
     """Return the picture, not decoded yet, and the bytes of its file."""
+    if _is_heic(path):
+        _register_heic(path)
     try:
         # Read once, for the digest and for the pixels: a file that changes in between would be kept under the
         # key of the other one.
@@ -184,7 +186,7 @@ def _open(path: Path) -> tuple[Image.Image, bytes]:
         ) from error
     if not data:
         raise ImageError(f"{path}: the file is empty (0 bytes). Copy it again from the camera or remove it.")
-    heif = is_heif(data) or path.suffix.lower() in (".heic", ".heif")
+    heif = is_heif(data) or _is_heic(path)
     if heif:
         _register_heic(path)
     formats = (*FORMATS, "HEIF") if heif else FORMATS
@@ -233,6 +235,10 @@ def _limit_of_pixels_lifted() -> Iterator[None]:
             yield
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+
+
+def _is_heic(path: Path) -> bool:
+    return path.suffix.lower() in (".heic", ".heif")
 
 
 def _register_heic(path: Path) -> None:

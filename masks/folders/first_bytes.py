@@ -6,7 +6,30 @@ from enum import StrEnum
 from pathlib import Path
 
 _LENGTH = 1 << 14
-_RAW_ENDINGS = [".3fr", ".arw", ".cr2", ".cr3", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw", ".x3f"]
+_RAW_ENDINGS = [
+    ".3fr",
+    ".arw",
+    ".cr2",
+    ".cr3",
+    ".dcr",
+    ".dng",
+    ".erf",
+    ".fff",
+    ".iiq",
+    ".kdc",
+    ".mef",
+    ".mos",
+    ".mrw",
+    ".nef",
+    ".nrw",
+    ".orf",
+    ".pef",
+    ".raf",
+    ".raw",
+    ".rw2",
+    ".srw",
+    ".x3f",
+]
 """Raw files are TIFF by their first bytes, and hold a thumbnail that must not be taken for the photo."""
 _FILM_BOXES = (b"isom", b"iso2", b"mp41", b"mp42", b"qt  ", b"avc1", b"M4V ", b"3gp", b"dash", b"MSNV")
 _HEIF_BOXES = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")

@@ -14,6 +14,7 @@ from masks.errors import ImageError, MaskError
 from masks.files import Candidates, find_masks, find_masks_beside, given_photos
 from masks.given.candidates import chosen
 from masks.given.look import PhotoShape
+from masks.given.paint import Paint
 from masks.image_file import ImageFacts, Picture, open_image, probe_image
 from masks.lens import Undistortion, remap_to_ideal
 from masks.load import Polarity, load_masks, mask_from_alpha
@@ -27,6 +28,7 @@ from pairs.views.exif_camera import camera_id, exif_focal, size_before_crop
 from pairs.views.grid import GridOptions, grid_map, with_decided_crop
 from pairs.views.imported_camera import ImportedCamera, ImportedCameras
 from pairs.views.known_poses import posed_cameras
+from pairs.views.painted import paint_of_set, painted_mask, painted_notice
 from pairs.views.photos import load_photo
 from pairs.views.view import View, grid_parts
 
@@ -211,8 +213,30 @@ def _views_without_masks(
         view_of(fact, open_image(fact.path), None, options.grid, cameras.get(fact.path.name))
         for fact in facts
     ]
+    paint = paint_of_set(views)
+    if paint is not None and masks_of == "auto":
+        return _views_by_paint(facts, paint, options, cameras)
+    said = [] if paint is None else [painted_notice(paint, used=False)]
     text = "no masks: everything in the photos counts. An object on a turntable needs them (`masks` DIR)."
-    return views, lost if masks_of == "none" else (info("masks", text), *lost)
+    return views, (*said, *lost) if masks_of == "none" else (info("masks", text), *lost)
+
+
+def _views_by_paint(
+    facts: Sequence[ImageFacts], paint: Paint, options: LoadOptions, cameras: _Cameras
+) -> _Found:
+    """Return the views with masks of what a painted background leaves of the photos."""
+    # The photos are decoded once more: that they are painted is known only when all were seen.
+    masks = [erode(painted_mask(fact), options.erode_px) for fact in facts]
+    names = [fact.path.name for fact in facts]
+    usable, remarks = check_masks(names, masks)
+    grid, cut = with_decided_crop(options.grid, [mask for mask, use in zip(masks, usable) if use])
+    lost = lens_notices(cameras, {name: mask for name, mask, use in zip(names, masks, usable) if use})
+    views = [
+        view_of(fact, open_image(fact.path), mask, grid, cameras.get(fact.path.name))
+        for fact, mask, use in zip(facts, masks, usable)
+        if use
+    ]
+    return views, (painted_notice(paint, used=True), *remarks, *lost, *cut)
 
 
 def _require_all(paths: Sequence[Path], files: Candidates, folder: Path) -> None:
