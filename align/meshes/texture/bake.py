@@ -14,14 +14,16 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from align.meshes.mesh import ObjectMesh, TexturedMesh
+from align.meshes.surface import area_of_faces
 from align.meshes.texture.raster import picture_of
 from align.meshes.texture.shots import Shot
-from align.meshes.texture.unwrap import Atlas, face_areas, texels_of
+from align.meshes.texture.unwrap import Atlas, texels_of
 from masks.errors import UserError
 from masks.fill import extend_nearest
 from masks.mask import distance_to_outline
 from masks.pixelmap import PixelMap, image_to_target, intrinsics_to_target
 from masks.progress import Progress, silent
+from pairs.silhouettes.visual_hull import sampled
 
 _LEAST_COSINE = 0.15
 """Between normal and ray: flatter than 81 degrees a photo shows nothing of a surface."""
@@ -37,7 +39,7 @@ _SMALLER = 0.7
 """Photos with finer pixels than this share of a texel are shrunk first, or they would alias."""
 _NEIGHBOURS, _MOST_KNOWN = 8, 1 << 20
 """Of unseen texels: how many seen ones they are the mean of, and among how many these are looked for."""
-_TEXELS_AT_ONCE, _ROW = 1 << 19, 1 << 10
+_TEXELS_AT_ONCE = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,8 @@ def baked(
     known = sums.low[:, 3] > 0
     if not known.any():
         raise UserError(
-            "`texture`: no photo shows any of the surface inside its mask. Look at the masks, or write the mesh "
-            "without a texture: `texture=none`."
+            "`texture`: no photo shows any of the surface inside its mask. Look at the masks, or write the "
+            "mesh without a texture: `texture=none`."
         )
     colours = np.zeros((len(known), 3), np.float32)
     colours[known] = sum(band[known, :3] / band[known, 3:] for band in (sums.low, sums.high))
@@ -98,7 +100,7 @@ def seen_share(textured: TexturedMesh) -> float:
     count = len(textured.mesh.faces)
     texels = np.bincount(raster.face[raster.covered], minlength=count)
     seen = np.bincount(raster.face[textured.seen], minlength=count)
-    areas = np.where(texels > 0, face_areas(textured.mesh), 0)
+    areas = np.where(texels > 0, area_of_faces(textured.mesh), 0)
     return float((areas * seen / np.maximum(texels, 1)).sum() / areas.sum())
 
 
@@ -122,7 +124,7 @@ def _texels(mesh: ObjectMesh, atlas: Atlas, size: int) -> _Texels:
     points = sum(weights[:, k, None] * mesh.vertices.astype(np.float32)[corners[:, k]] for k in range(3))
     normals = sum(weights[:, k, None] * normals_of_corners[corners[:, k]] for k in range(3))
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    width = float(np.sqrt(face_areas(mesh).sum() / max(1, len(index))))
+    width = float(np.sqrt(area_of_faces(mesh).sum() / max(1, len(index))))
     return _Texels(index, face, np.asarray(points), normals, width)
 
 
@@ -145,7 +147,8 @@ def _add(sums: _Sums, texels: _Texels, mesh: ObjectMesh, shot: Shot) -> None:
         weight *= (texels.width / (z[shown] * footprint)) ** 2
         for sum_, band, power in ((sums.low, low, 1), (sums.high, high, _SHARPNESS)):
             weights = (weight**power)[:, None]
-            sum_[chosen] += np.concatenate([_sampled(band, xy) * weights, weights], 1)
+            colours = sampled(band, *xy.T, cv2.BORDER_REPLICATE)
+            sum_[chosen] += np.concatenate([colours * weights, weights], 1)
 
 
 def _at_texel_size(
@@ -193,16 +196,6 @@ def _towards(
             inside = (xy >= 0).all(1) & (xy <= np.array(size) - 1).all(1)
         good = np.flatnonzero((facing > _LEAST_COSINE) & (z > 0) & inside)
         yield start + good, xy[good], z[good], facing[good]
-
-
-def _sampled(picture: np.ndarray, xy: np.ndarray) -> np.ndarray:
-    """Return a picture's colours (n, 3) at pixels (n, 2) float32, bilinear."""
-    # OpenCV's remap takes rows of less than 2^15 positions.
-    rows = -(-len(xy) // _ROW)
-    padded = np.zeros((rows * _ROW, 2), np.float32)
-    padded[: len(xy)] = xy
-    found = cv2.remap(picture, padded.reshape(rows, _ROW, 2), None, cv2.INTER_LINEAR)
-    return found.reshape(-1, picture.shape[2])[: len(xy)]
 
 
 def _from_near_by(known: np.ndarray, colours: np.ndarray, unknown: np.ndarray) -> np.ndarray:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from align.meshes.extra import require_mesh
 from align.meshes.mesh import ObjectMesh
+from align.meshes.surface import area_of_faces
 from align.meshes.texture.raster import Raster, rasterised
-from masks.errors import MissingExtraError
 
 _PADDING_TEXELS = 3
 """Between charts. The atlas comes out up to a fifth larger than asked and is shrunk to what was asked: two
@@ -31,7 +32,7 @@ def fitting_size(mesh: ObjectMesh, footprint: float) -> int:
     """Return the side of a texture, a power of two, whose texels are as fine as the photos' pixels, which are
     `footprint` wide on the surface.
     """
-    needed = np.sqrt(face_areas(mesh).sum() / footprint**2 / _FILLED)
+    needed = np.sqrt(area_of_faces(mesh).sum() / footprint**2 / _FILLED)
     return int(np.clip(2 ** np.ceil(np.log2(max(needed, 1.0))), SMALLEST, LARGEST))
 
 
@@ -40,12 +41,9 @@ def unwrapped(mesh: ObjectMesh, size: int) -> Atlas:
 
     Raises `MissingExtraError` where xatlas is not installed.
     """
-    try:
-        import xatlas
-    except ImportError as error:
-        raise MissingExtraError(
-            "`texture`: needs the extra 'mesh'. Run: pip install 'pointloom[mesh]'."
-        ) from error
+    require_mesh()
+    import xatlas
+
     # xatlas takes faces of an area near float32's epsilon for points and leaves them at (0, 0): in a scene's
     # own units these were a quarter of the faces of a real object. With edges of length 1 there are none.
     edges = mesh.vertices[mesh.faces] - mesh.vertices[np.roll(mesh.faces, 1, axis=1)]
@@ -65,9 +63,3 @@ def unwrapped(mesh: ObjectMesh, size: int) -> Atlas:
 def texels_of(corner_uv: np.ndarray, size: int) -> Raster:
     """Return which triangle, and where on it, lies at the centre of each texel of size x size."""
     return rasterised(corner_uv.astype(np.float64) * size - 0.5, np.ones(corner_uv.shape[:2]), (size, size))
-
-
-def face_areas(mesh: ObjectMesh) -> np.ndarray:
-    """Return the areas (F,) of the triangles."""
-    a, b, c = mesh.vertices[mesh.faces].swapaxes(0, 1)
-    return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
