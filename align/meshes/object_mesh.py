@@ -65,8 +65,8 @@ def object_mesh(
     options: ObjectMeshOptions | None = None,
     progress: Progress = silent,
 ) -> MadeMesh:
-    """Return the mesh of a scene's object, in the scene's world, with a texture from its photos; where they are
-    not at hand, from the pictures of its grids.
+    """Return the mesh of a scene's object, in the scene's world, with a texture from its photos; where they
+    are not at hand, from the pictures of its grids.
 
     Raises what `object_surface` raises, and `UserError` where no photo shows any of the surface.
     """
