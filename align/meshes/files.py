@@ -16,9 +16,9 @@ from align.meshes.texture.picture import colours_at
 from masks.disk.whole_file import write_whole
 from masks.errors import UserError
 
-_JPEG_QUALITY = 92
-"""A texture of 1024 texels is 0.4 MB so, and 1.9 MB as PNG; views rendered with it lie 40 dB and more from
-those with the PNG, far within their distance from the photos."""
+_PNG_LEVEL = 6
+"""Textures are PNG: a JPEG of quality 92 is a third as large, 0.4 instead of 1.3 MB at 1024 texels, and costs
+pictures of small tiles some likeness (SSIM 0.896 instead of 0.918)."""
 SUFFIXES = (".glb", ".obj", ".stl", ".ply")
 
 
@@ -68,7 +68,7 @@ def glb_of(mesh: ObjectMesh | TexturedMesh, scene_from_mesh: np.ndarray | None =
         vertex, uv, faces = _split_at_seams(mesh)
         attributes = {"POSITION": 0, "NORMAL": 1, "TEXCOORD_0": 2}
         numbers = [Numbers(uv)]
-        pictures = [_encoded(".jpg", mesh.texture)]
+        pictures = [_png(mesh.texture)]
         surface = {"baseColorTexture": {"index": 0}}
         # Not repeated: the rim of the texture must not show the opposite one.
         more = {"textures": [{"source": 0, "sampler": 0}], "samplers": [{"wrapS": 33071, "wrapT": 33071}]}
@@ -149,7 +149,7 @@ def _obj(path: Path, mesh: ObjectMesh | TexturedMesh) -> dict[Path, bytes]:
     head = ["# pointloom", f"mtllib {material.name}", "o object"]
     told = ["newmtl object", "Kd 1 1 1", "Ks 0 0 0", "illum 1", f"map_Kd {picture.name}", ""]
     return {
-        picture: _encoded(".png", mesh.texture),
+        picture: _png(mesh.texture),
         material: "\n".join(told).encode(),
         path: ("\n".join([*head, *lines]) + "\n").encode(),
     }
@@ -167,9 +167,8 @@ def _split_at_seams(mesh: TexturedMesh) -> tuple[np.ndarray, np.ndarray, np.ndar
     return found["vertex"], uv, number.reshape(-1, 3)
 
 
-def _encoded(suffix: str, picture: np.ndarray) -> bytes:
-    how = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 6]
-    return cv2.imencode(suffix, picture[..., ::-1], how)[1].tobytes()
+def _png(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".png", picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])[1].tobytes()
 
 
 def _closed(mesh: ObjectMesh | TexturedMesh) -> ObjectMesh:

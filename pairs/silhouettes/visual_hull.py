@@ -149,6 +149,8 @@ def sampled(picture: np.ndarray, x: np.ndarray, y: np.ndarray, border: int) -> n
     """Return a picture's values (n,) or (n, C) at positions x, y (n,) float32, bilinear; beyond its rim what
     one of OpenCV's borders says.
     """
+    if len(x) == 0:  # of which OpenCV makes an error
+        return np.zeros((0, *picture.shape[2:]), picture.dtype)
     count, rows = len(x), -(-len(x) // _ROW)
     spare = (0, rows * _ROW - count)
     at = (np.pad(along, spare).reshape(rows, _ROW) for along in (x, y))

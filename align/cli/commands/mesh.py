@@ -24,7 +24,6 @@ from align.scene_folder import load_scene
 from masks.disk.whole_file import write_whole
 from masks.errors import OutputError, UserError
 from masks.load import Polarity
-from masks.notice import Notice
 from masks.progress import Progress
 from pairs.views.cameras import Cameras
 from pairs.views.load import LoadOptions
@@ -91,8 +90,8 @@ class Mesh:
         placement = Placement(self.frame, self.up, self.length, self.marker, self.camera_height)
         with StageDisplay() as display:
             originals, told = originals_of(scene, self._sources())
-            made, said = meshed(scene, originals, placement, options, self.out, display)
-        display.show((*told, *said))
+            made = meshed(scene, originals, placement, options, self.out, display)
+        display.show((*told, *made.notices))
         print_result(as_text(made.figures, self.out))
 
     def _sources(self) -> Sequence[PhotoSource]:
@@ -108,15 +107,21 @@ def meshed(
     options: ObjectMeshOptions,
     out: Path,
     progress: Progress,
-) -> tuple[MadeMesh, tuple[Notice, ...]]:
-    """Make the mesh of a scene, write it and its figures, and return it with all that is to be said."""
+) -> MadeMesh:
+    """Make the mesh of a scene where it shall be placed, write it and its figures, and return it."""
     placed, said = place(scene, placement, originals.photos)
     made = object_mesh(placed, originals, options, progress)
     back = _scene_from_placed(scene.cameras, placed.cameras)
     written = write_mesh(out, made.mesh, upright=placement.frame == "object", scene_from_mesh=back)
     figures = {**made.figures, "bytes": {path.name: path.stat().st_size for path in written}}
     write_whole(out.with_suffix(".json"), (json.dumps(figures, indent=1) + "\n").encode())
-    return MadeMesh(made.mesh, made.notices, figures), (*said, *made.notices)
+    return MadeMesh(made.mesh, (*said, *made.notices), figures)
+
+
+def mesh_of(scene: Scene, sources: Sequence[PhotoSource], out: Path, progress: Progress) -> MadeMesh:
+    """Make the mesh of a scene as it is usually wanted, upright and with a texture, and write it."""
+    originals, _ = originals_of(scene, sources)
+    return meshed(scene, originals, Placement(frame="object"), ObjectMeshOptions(), out, progress)
 
 
 def as_text(figures: Mapping[str, Any], out: Path) -> str:

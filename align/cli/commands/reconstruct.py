@@ -8,10 +8,13 @@ from typing import Annotated, Literal
 
 import tyro
 
+from align.cli.commands.mesh import as_text as mesh_text
+from align.cli.commands.mesh import mesh_of
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.export.originals import PhotoSource
 from align.export.photo_sources import write_sources
 from align.imports.any_file import read_cameras_of
+from align.meshes.extra import require_mesh
 from align.pipeline import reconstruct
 from align.presets import DEPTHS, preset_for, preset_named
 from align.scene import Scene
@@ -111,6 +114,9 @@ class Reconstruct:
     photos. auto: all of them, where the object then comes out half as large again; not for networks."""
     seed: int = 0
     """Seed of everything that draws at random."""
+    mesh: bool = False
+    """Make the object's mesh, too, upright and with a texture from the photos: SCENE/object.glb, as
+    `pointloom mesh` does (extra mesh)."""
     store: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder of finished steps; default: SCENE/store."""
 
@@ -120,14 +126,19 @@ class Reconstruct:
 
     def run_with(self, display: StageDisplay) -> None:
         """Do the same with a display that the caller keeps, to read the seconds of every stage from."""
+        if self.mesh:
+            require_mesh()
         with display:
             scene = self._reconstruct(display)
             display("saving", 0, 1)
             save_scene(scene, self.out)
             write_sources(self.out, [self._source()])
             remove_parts(self.out)
-        display.show(scene.report.notices)
+            made = mesh_of(scene, [self._source()], self.out / "object.glb", display) if self.mesh else None
+        display.show((*scene.report.notices, *(made.notices if made else ())))
         print_result(summary(scene, self.out))
+        if made:
+            print_result(mesh_text(made.figures, self.out / "object.glb"))
 
     def _source(self) -> PhotoSource:
         load = LoadOptions(polarity=self.mask_polarity, erode_px=self.mask_erode)
