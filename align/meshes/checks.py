@@ -34,9 +34,7 @@ def checked_masks(scene: Scene, masks: Sequence[np.ndarray] | None) -> tuple[np.
     if masks is None:
         return tuple(view.mask for view in scene.views)
     if len(masks) != len(scene.views):
-        raise MaskError(
-            f"{len(masks)} masks for {len(scene.views)} views. Give one for each view of the scene."
-        )
+        raise MaskError(f"{len(masks)} masks for {len(scene.views)} views. Give one for each view.")
     for view, mask in zip(scene.views, masks):
         w, h = view.pixel_map.ideal_size
         if mask.shape not in ((h, w), view.mask.shape):
@@ -74,7 +72,7 @@ def said_of_masks(votes: Sequence[ViewVotes], wrong: Sequence[Contradiction]) ->
         notices.append(left_out("masks", f"empty in {first_few(empty)}: these views say nothing."))
     without = [view.name for view in votes if view.outline is None and view.mask.any()]
     if without:
-        text = f"{len(without)} views have none, and shape the object by their depth alone: {first_few(without)}."
+        text = f"{len(without)} views have none, and say only their depth: {first_few(without)}."
         notices.append(info("masks", text))
     for view, share in wrong:
         text = (
@@ -85,8 +83,8 @@ def said_of_masks(votes: Sequence[ViewVotes], wrong: Sequence[Contradiction]) ->
     cut = [view.name for view in votes if view.cut_by_frame]
     if cut:
         text = (
-            f"the object is cut by the frame in {len(cut)} views: {first_few(cut)}. What no view sees whole ends "
-            "where the depths end."
+            f"the object is cut by the frame in {len(cut)} views: {first_few(cut)}. What no "
+            "view sees whole ends where the depths end."
         )
         notices.append(warning("masks", text))
     return tuple(notices)
@@ -109,8 +107,8 @@ def said_of_unseen(
     if unseen <= _MUCH_UNSEEN:
         return (), shares
     text = (
-        f"{100 * unseen:.0f} % of the surface, its base apart, has no depth of any view: there it is what the "
-        "silhouettes allow. Take photos of the other sides, or look at the depth maps."
+        f"{100 * unseen:.0f} % of the surface, its base apart, has no depth of any view: there it "
+        "is what the silhouettes allow. Take photos of the other sides, or look at the depth maps."
     )
     return (warning("mesh", text),), shares
 

@@ -63,8 +63,8 @@ def fine_grid(first: Lattice, inside: np.ndarray, voxel: float, most_nodes: int)
     across = max(first.shape) * first.spacing / (1 + 2 * _WIDER)
     if across < _FEW_VOXELS * voxel:
         text = (
-            f"the object is {across / voxel:.0f} pixels of the depth maps wide: the photos show too little of it. "
-            "Take them from nearer, or crop them."
+            f"the object is {across / voxel:.0f} pixels of the depth maps wide: the photos show too little "
+            "of it. Take them from nearer, or crop them."
         )
         notices.append(warning("mesh", text))
     voxel = min(voxel, across / _LEAST_NODES)
@@ -76,8 +76,8 @@ def fine_grid(first: Lattice, inside: np.ndarray, voxel: float, most_nodes: int)
     if free is not None and need > free * _OF_FREE:
         wider = (need / (free * _OF_FREE)) ** (1 / 3)
         text = (
-            f"the field's cells are {wider:.2f} times as wide as the depth maps allow: {need / 1e9:.1f} GB are "
-            f"needed, and {free / 1e9:.1f} GB are free."
+            f"the field's cells are {wider:.2f} times as wide as the depth maps allow: {need / 1e9:.1f} GB "
+            f"are needed, and {free / 1e9:.1f} GB are free."
         )
         notices.append(warning("mesh", text))
         voxel *= wider

@@ -49,16 +49,8 @@ def repair_silhouettes(
     """Return the field lifted where silhouettes are not covered, and nowhere beyond the hull."""
     own = read_blocks(field.values, field.blocks)
     near = (own > -_SKIN) & (own < options.truncation) & (field.hull < 0)
-    of_block, in_block = np.nonzero(near)
-    places = np.concatenate(
-        [
-            block_nodes(field.lattice, field.blocks[of_block[part]])[
-                np.arange(part.stop - part.start), in_block[part]
-            ]
-            for part in _parts(len(of_block))
-        ]
-        or [np.zeros((0, 3), np.float32)]
-    )
+    some = near.any(1)
+    places = block_nodes(field.lattice, field.blocks[some])[near[some]]
     skin = _Skin(np.ascontiguousarray(places.T), own[near], np.zeros(len(places), np.float32))
     for k, view in enumerate(votes):
         if view.outline is not None:
@@ -108,7 +100,3 @@ def _lifted(field: DistanceField, places: np.ndarray, lack: np.ndarray, truncati
         values, field.blocks[within], np.clip(np.maximum(lifted, field.hull[within]), -truncation, truncation)
     )
     return replace(field, values=values)
-
-
-def _parts(count: int, size: int = 1 << 16) -> list[slice]:
-    return [slice(start, min(start + size, count)) for start in range(0, count, size)]

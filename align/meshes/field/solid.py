@@ -36,8 +36,8 @@ def solid_part(field: DistanceField, options: MeshOptions) -> SolidPart:
     if count == 0:
         raise ReconstructionError(
             f"nothing solid is left of {values.size} places, of which the silhouettes allow "
-            f"{int((field.hull < 0).sum())} near the surface: masks or cameras contradict each other. Look at "
-            "the masks and at the report of the scene."
+            f"{int((field.hull < 0).sum())} near the surface: masks or cameras contradict each other. Look "
+            "at the masks and at the report of the scene."
         )
     sizes = np.bincount(number.ravel())[1:]
     share = sizes / sizes.max()
