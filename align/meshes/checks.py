@@ -21,6 +21,8 @@ from pairs.views.cameras import Cameras
 
 _LEAST_SPREAD_DEG = 20.0
 """Between the directions from which cameras see the object: from less, hull and base have no meaning."""
+_MOST_WRONG = 1 / 3
+"""Share of the silhouettes that may contradict the others: of more, nobody knows which are right."""
 _ON_PLANE = 1.0
 """Voxels before a plane that closes the base within which the surface is that plane."""
 _MUCH_UNSEEN = 0.3
@@ -60,11 +62,19 @@ def require_spread(cameras: Cameras, around: Lattice) -> None:
 
 
 def said_of_masks(votes: Sequence[ViewVotes], wrong: Sequence[Contradiction]) -> tuple[Notice, ...]:
-    """Return what is to be said about the silhouettes. Raises `MaskError` where no view has a mask."""
+    """Return what is to be said about the silhouettes. Raises `MaskError` where no view has a mask, or
+    many contradict each other.
+    """
     if all(view.outline is None for view in votes):
         raise MaskError(
             "no view has a mask: everything that no photo sees would become part of the object, up to the "
             "frames of the photos. Give masks of the object."
+        )
+    if len(wrong) > _MOST_WRONG * sum(view.outline is not None for view in votes):
+        names = first_few([votes[view].name for view, _ in wrong])
+        raise MaskError(
+            f"the masks contradict each other: {len(wrong)} of {len(votes)} would have to be left out "
+            f"({names}). Look at the masks and at the report of the scene."
         )
     notices = []
     empty = [view.name for view in votes if view.outline is None and not view.mask.any()]

@@ -10,7 +10,6 @@ import numpy as np
 from align.meshes.field.lattice import SIDE
 from align.meshes.field.votes import ViewVotes, usable_points
 from masks.errors import ReconstructionError
-from masks.memory import free_memory
 from masks.notice import Notice, warning
 from pairs.silhouettes.visual_hull import Lattice
 
@@ -55,9 +54,10 @@ class Grid(NamedTuple):
     notices: tuple[Notice, ...]
 
 
-def fine_grid(first: Lattice, inside: np.ndarray, voxel: float, most_nodes: int) -> Grid:
+def fine_grid(first: Lattice, inside: np.ndarray, voxel: float, most_nodes: int, free: float | None) -> Grid:
     """Return the lattice around the nodes (n, 3) of the first look that are inside the hull, with cells of a
-    voxel where that is neither too coarse for the object nor too fine for the memory.
+    voxel where that is neither too coarse for the object nor too fine for the memory of `free` bytes, if that
+    is known.
     """
     notices = []
     across = max(first.shape) * first.spacing / (1 + 2 * _WIDER)
@@ -71,7 +71,6 @@ def fine_grid(first: Lattice, inside: np.ndarray, voxel: float, most_nodes: int)
     low = np.maximum(inside.min(0) - 1, 0) * first.spacing
     high = np.minimum(inside.max(0) + 1, np.array(first.shape) - 1) * first.spacing
     voxel = max(voxel, float((high - low).max()) / most_nodes)
-    free = free_memory()
     need = _BYTES * float(np.prod((high - low) / voxel))
     if free is not None and need > free * _OF_FREE:
         wider = (need / (free * _OF_FREE)) ** (1 / 3)

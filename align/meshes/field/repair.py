@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
-from align.meshes.field.lattice import SIDE, DistanceField, block_nodes, read_blocks, write_blocks
+from align.meshes.field.lattice import SIDE, DistanceField, block_nodes, by_block, read_blocks, write_blocks
 from align.meshes.field.projection import projected
 from align.meshes.field.votes import ViewVotes
 from align.meshes.options import MeshOptions
@@ -93,8 +93,8 @@ def _lifted(field: DistanceField, places: np.ndarray, lack: np.ndarray, truncati
     lift = gaussian_filter(maximum_filter(lift, _LIFT_NODES), _LIFT_SIGMA, truncate=3.0)
     block = np.stack(np.unravel_index(field.blocks, np.array(field.lattice.shape) // SIDE), -1)
     within = ((block >= low // SIDE) & (block < high // SIDE)).all(-1)
-    own_block = np.ravel_multi_index(tuple((block[within] - low // SIDE).T), np.array(lift.shape) // SIDE)
-    lifted = read_blocks(field.values, field.blocks[within]) - read_blocks(lift, own_block)
+    x, y, z = (block[within] - low // SIDE).T
+    lifted = read_blocks(field.values, field.blocks[within]) - by_block(lift)[x, y, z].reshape(-1, SIDE**3)
     values = field.values.copy()
     write_blocks(
         values, field.blocks[within], np.clip(np.maximum(lifted, field.hull[within]), -truncation, truncation)
