@@ -21,6 +21,8 @@ from pairs.views.cameras import Cameras
 
 _LEAST_SPREAD_DEG = 20.0
 """Between the directions from which cameras see the object: from less, hull and base have no meaning."""
+_MOST_WRONG = 1 / 3
+"""Share of the silhouettes that may contradict the others: of more, nobody knows which are right."""
 _ON_PLANE = 1.0
 """Voxels before a plane that closes the base within which the surface is that plane."""
 _MUCH_UNSEEN = 0.3
@@ -34,9 +36,7 @@ def checked_masks(scene: Scene, masks: Sequence[np.ndarray] | None) -> tuple[np.
     if masks is None:
         return tuple(view.mask for view in scene.views)
     if len(masks) != len(scene.views):
-        raise MaskError(
-            f"{len(masks)} masks for {len(scene.views)} views. Give one for each view of the scene."
-        )
+        raise MaskError(f"{len(masks)} masks for {len(scene.views)} views. Give one for each view.")
     for view, mask in zip(scene.views, masks):
         w, h = view.pixel_map.ideal_size
         if mask.shape not in ((h, w), view.mask.shape):
@@ -62,11 +62,19 @@ def require_spread(cameras: Cameras, around: Lattice) -> None:
 
 
 def said_of_masks(votes: Sequence[ViewVotes], wrong: Sequence[Contradiction]) -> tuple[Notice, ...]:
-    """Return what is to be said about the silhouettes. Raises `MaskError` where no view has a mask."""
+    """Return what is to be said about the silhouettes. Raises `MaskError` where no view has a mask, or
+    many contradict each other.
+    """
     if all(view.outline is None for view in votes):
         raise MaskError(
             "no view has a mask: everything that no photo sees would become part of the object, up to the "
             "frames of the photos. Give masks of the object."
+        )
+    if len(wrong) > _MOST_WRONG * sum(view.outline is not None for view in votes):
+        names = first_few([votes[view].name for view, _ in wrong])
+        raise MaskError(
+            f"the masks contradict each other: {len(wrong)} of {len(votes)} would have to be left out "
+            f"({names}). Look at the masks and at the report of the scene."
         )
     notices = []
     empty = [view.name for view in votes if view.outline is None and not view.mask.any()]
@@ -74,7 +82,7 @@ def said_of_masks(votes: Sequence[ViewVotes], wrong: Sequence[Contradiction]) ->
         notices.append(left_out("masks", f"empty in {first_few(empty)}: these views say nothing."))
     without = [view.name for view in votes if view.outline is None and view.mask.any()]
     if without:
-        text = f"{len(without)} views have none, and shape the object by their depth alone: {first_few(without)}."
+        text = f"{len(without)} views have none, and say only their depth: {first_few(without)}."
         notices.append(info("masks", text))
     for view, share in wrong:
         text = (
@@ -85,8 +93,8 @@ def said_of_masks(votes: Sequence[ViewVotes], wrong: Sequence[Contradiction]) ->
     cut = [view.name for view in votes if view.cut_by_frame]
     if cut:
         text = (
-            f"the object is cut by the frame in {len(cut)} views: {first_few(cut)}. What no view sees whole ends "
-            "where the depths end."
+            f"the object is cut by the frame in {len(cut)} views: {first_few(cut)}. What no "
+            "view sees whole ends where the depths end."
         )
         notices.append(warning("masks", text))
     return tuple(notices)
@@ -109,8 +117,8 @@ def said_of_unseen(
     if unseen <= _MUCH_UNSEEN:
         return (), shares
     text = (
-        f"{100 * unseen:.0f} % of the surface, its base apart, has no depth of any view: there it is what the "
-        "silhouettes allow. Take photos of the other sides, or look at the depth maps."
+        f"{100 * unseen:.0f} % of the surface, its base apart, has no depth of any view: there it "
+        "is what the silhouettes allow. Take photos of the other sides, or look at the depth maps."
     )
     return (warning("mesh", text),), shares
 

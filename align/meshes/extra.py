@@ -15,6 +15,6 @@ def require_mesh() -> None:
     absent = [package for module, package in _PACKAGES.items() if find_spec(module) is None]
     if absent:
         raise MissingExtraError(
-            f"a mesh needs {' and '.join(absent)} of the extra 'mesh'. Run: pip install 'pointloom[mesh]', or "
-            "export the points, which needs nothing: `format=ply`."
+            f"a mesh needs {' and '.join(absent)} of the extra 'mesh'. Run: pip install 'pointloom[mesh]', "
+            "or export the points, which needs nothing: `format=ply`."
         )

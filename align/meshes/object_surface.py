@@ -24,6 +24,7 @@ from align.meshes.options import MeshOptions
 from align.meshes.surface import genus, surface
 from align.scene import Scene
 from masks.errors import ReconstructionError
+from masks.memory import free_memory
 from masks.notice import Notice, info, warning
 from masks.progress import Progress, silent
 
@@ -81,7 +82,7 @@ def object_surface(
             "the masks' cones have nothing in common where the depths lie: masks or cameras are wrong. Look "
             "at the masks and at the report of the scene."
         )
-    grid = fine_grid(first, inside, unit, options.most_nodes)
+    grid = fine_grid(first, inside, unit, options.most_nodes, free_memory())
     made = _made(scene, votes, grid, options, progress)
     if made.genus > options.most_holes:
         text = (
@@ -89,7 +90,7 @@ def object_surface(
             f"{_COARSER} pixels of the depth maps."
         )
         notices = (*notices, info("mesh", text))
-        grid = fine_grid(first, inside, _COARSER * unit, options.most_nodes)
+        grid = fine_grid(first, inside, _COARSER * unit, options.most_nodes, free_memory())
         made = _made(scene, votes, grid, options, progress)
     said, figures = said_of_unseen(made.mesh, made.solid.field, made.planes, options.prior)
     figures = {

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from manifold3d import Manifold
 
 _TAUBIN, _TAUBIN_STEPS = (0.5, -0.53), 3
-"""Shares of the way to the neighbours' mean: inward, and out again (G. Taubin, A signal processing approach to
-fair surface design, SIGGRAPH 1995)."""
+"""Shares of the way to the neighbours' mean: inward, and out again (G. Taubin, A signal processing approach
+to fair surface design, SIGGRAPH 1995)."""
 _FIRST, _MOST, _TRIES = 0.15, 1.0, 8
 """Voxels of tolerance of the first try, of any, and how many tries there are."""
 _FACES_FALL = 0.85
@@ -54,16 +54,16 @@ def simplified(mesh: ObjectMesh, num_faces: int, voxel: float) -> tuple[ObjectMe
     notices = ()
     if off > np.log1p(_NEAR):
         text = (
-            f"the mesh has {best.num_tri()} faces, not {num_faces}: {best.genus()} tunnels go through it, or fewer faces would "
-            f"move the surface by more than {_MOST:.0f} voxel."
+            f"the mesh has {best.num_tri()} faces, not {num_faces}: {best.genus()} tunnels go through it, or "
+            f"fewer faces would move the surface by more than {_MOST:.0f} voxel."
         )
         notices = (warning("mesh", text),)
     return _placed(best, middle, voxel), notices
 
 
 def cut_level(mesh: ObjectMesh, object_from_world: np.ndarray) -> ObjectMesh:
-    """Return what of a closed mesh lies above z = 0 of the object's frame (4, 4) rigid, closed there by a flat
-    base.
+    """Return what of a closed mesh lies above z = 0 of the object's frame (4, 4) rigid, closed there by a
+    flat base.
 
     It is the last step: simplification would round the base's edge. Raises `UserError` when nothing is above.
     """

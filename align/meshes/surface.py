@@ -12,8 +12,8 @@ _LEAST = 0.01
 
 
 def surface(field: DistanceField) -> ObjectMesh:
-    """Return the closed surface (W. Lorensen and H. Cline, Marching cubes, SIGGRAPH 1987) of a field whose rim
-    is empty.
+    """Return the closed surface (W. Lorensen and H. Cline, Marching cubes, SIGGRAPH 1987) of a field whose
+    rim is empty.
     """
     from skimage.measure import marching_cubes
 

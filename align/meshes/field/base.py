@@ -48,19 +48,31 @@ def unseen_planes(field: DistanceField, centres: np.ndarray) -> Planes:
     """Return the planes that touch the observed surface and have all cameras, at centres (V, 3), behind
     them; none where something looks from every side.
     """
-    directions = _evenly(_DIRECTIONS)
     values = read_blocks(field.values, field.blocks)
     observed = (np.abs(values) < _OBSERVED[0]) & (field.weight > _OBSERVED[1])
     some = observed.any(1)
     places = block_nodes(field.lattice, field.blocks[some])[observed[some]]
-    if len(places) == 0:
-        return Planes(np.zeros((0, 3), np.float32), np.zeros(0, np.float32))
-    reach = np.full(_DIRECTIONS, -np.inf)
+    cameras = ((centres - field.lattice.origin) / field.lattice.spacing).astype(np.float32)
+    found = _touching(_evenly(_DIRECTIONS), places, cameras)
+    if len(found.normals) == 0:
+        return found
+    # Straight down is none of the directions, and the base is flat there.
+    middle = found.normals.mean(0, keepdims=True)
+    more = _touching(middle / np.maximum(np.linalg.norm(middle), 1e-6), places, cameras)
+    return Planes(
+        np.concatenate([found.normals, more.normals]), np.concatenate([found.offsets, more.offsets])
+    )
+
+
+def _touching(directions: np.ndarray, places: np.ndarray, cameras: np.ndarray) -> Planes:
+    """Return the planes across directions (m, 3) that touch places (n, 3) and have all cameras (V, 3) behind
+    them.
+    """
+    reach = np.full(len(directions), -np.inf, np.float32)
     for start in range(0, len(places), _AT_ONCE):
         np.maximum(reach, (places[start : start + _AT_ONCE] @ directions.T).max(0), out=reach)
-    cameras = (centres - field.lattice.origin) / field.lattice.spacing @ directions.T
-    unseen = cameras.max(0) < reach
-    return Planes(directions[unseen], (reach[unseen] + _MARGIN).astype(np.float32))
+    unseen = (cameras @ directions.T).max(0) < reach
+    return Planes(directions[unseen], reach[unseen] + np.float32(_MARGIN))
 
 
 def close_base(field: DistanceField, planes: Planes, truncation: float) -> DistanceField:

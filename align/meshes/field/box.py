@@ -10,7 +10,6 @@ import numpy as np
 from align.meshes.field.lattice import SIDE
 from align.meshes.field.votes import ViewVotes, usable_points
 from masks.errors import ReconstructionError
-from masks.memory import free_memory
 from masks.notice import Notice, warning
 from pairs.silhouettes.visual_hull import Lattice
 
@@ -55,29 +54,29 @@ class Grid(NamedTuple):
     notices: tuple[Notice, ...]
 
 
-def fine_grid(first: Lattice, inside: np.ndarray, voxel: float, most_nodes: int) -> Grid:
+def fine_grid(first: Lattice, inside: np.ndarray, voxel: float, most_nodes: int, free: float | None) -> Grid:
     """Return the lattice around the nodes (n, 3) of the first look that are inside the hull, with cells of a
-    voxel where that is neither too coarse for the object nor too fine for the memory.
+    voxel where that is neither too coarse for the object nor too fine for the memory of `free` bytes, if that
+    is known.
     """
     notices = []
     across = max(first.shape) * first.spacing / (1 + 2 * _WIDER)
     if across < _FEW_VOXELS * voxel:
         text = (
-            f"the object is {across / voxel:.0f} pixels of the depth maps wide: the photos show too little of it. "
-            "Take them from nearer, or crop them."
+            f"the object is {across / voxel:.0f} pixels of the depth maps wide: the photos show too little "
+            "of it. Take them from nearer, or crop them."
         )
         notices.append(warning("mesh", text))
     voxel = min(voxel, across / _LEAST_NODES)
     low = np.maximum(inside.min(0) - 1, 0) * first.spacing
     high = np.minimum(inside.max(0) + 1, np.array(first.shape) - 1) * first.spacing
     voxel = max(voxel, float((high - low).max()) / most_nodes)
-    free = free_memory()
     need = _BYTES * float(np.prod((high - low) / voxel))
     if free is not None and need > free * _OF_FREE:
         wider = (need / (free * _OF_FREE)) ** (1 / 3)
         text = (
-            f"the field's cells are {wider:.2f} times as wide as the depth maps allow: {need / 1e9:.1f} GB are "
-            f"needed, and {free / 1e9:.1f} GB are free."
+            f"the field's cells are {wider:.2f} times as wide as the depth maps allow: {need / 1e9:.1f} GB "
+            f"are needed, and {free / 1e9:.1f} GB are free."
         )
         notices.append(warning("mesh", text))
         voxel *= wider

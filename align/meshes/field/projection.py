@@ -28,7 +28,7 @@ class Projected(NamedTuple):
 
 
 def projected(view: ViewVotes, lattice: Lattice, places: np.ndarray) -> Projected:
-    """Return where places (3, n) float32, in voxels from the lattice's first node, lie in a view's picture."""
+    """Return where places (3, n) float32, in voxels from the lattice's first node, lie in a picture."""
     R, t = view.cam_from_world[:3, :3], view.cam_from_world[:3, 3]
     start = (view.K @ (R @ lattice.origin + t)).astype(np.float32)
     x, y, z = (lattice.spacing * view.K @ R).astype(np.float32) @ places + start[:, None]

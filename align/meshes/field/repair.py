@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
-from align.meshes.field.lattice import SIDE, DistanceField, block_nodes, read_blocks, write_blocks
+from align.meshes.field.lattice import SIDE, DistanceField, block_nodes, by_block, read_blocks, write_blocks
 from align.meshes.field.projection import projected
 from align.meshes.field.votes import ViewVotes
 from align.meshes.options import MeshOptions
@@ -49,16 +49,8 @@ def repair_silhouettes(
     """Return the field lifted where silhouettes are not covered, and nowhere beyond the hull."""
     own = read_blocks(field.values, field.blocks)
     near = (own > -_SKIN) & (own < options.truncation) & (field.hull < 0)
-    of_block, in_block = np.nonzero(near)
-    places = np.concatenate(
-        [
-            block_nodes(field.lattice, field.blocks[of_block[part]])[
-                np.arange(part.stop - part.start), in_block[part]
-            ]
-            for part in _parts(len(of_block))
-        ]
-        or [np.zeros((0, 3), np.float32)]
-    )
+    some = near.any(1)
+    places = block_nodes(field.lattice, field.blocks[some])[near[some]]
     skin = _Skin(np.ascontiguousarray(places.T), own[near], np.zeros(len(places), np.float32))
     for k, view in enumerate(votes):
         if view.outline is not None:
@@ -101,14 +93,10 @@ def _lifted(field: DistanceField, places: np.ndarray, lack: np.ndarray, truncati
     lift = gaussian_filter(maximum_filter(lift, _LIFT_NODES), _LIFT_SIGMA, truncate=3.0)
     block = np.stack(np.unravel_index(field.blocks, np.array(field.lattice.shape) // SIDE), -1)
     within = ((block >= low // SIDE) & (block < high // SIDE)).all(-1)
-    own_block = np.ravel_multi_index(tuple((block[within] - low // SIDE).T), np.array(lift.shape) // SIDE)
-    lifted = read_blocks(field.values, field.blocks[within]) - read_blocks(lift, own_block)
+    x, y, z = (block[within] - low // SIDE).T
+    lifted = read_blocks(field.values, field.blocks[within]) - by_block(lift)[x, y, z].reshape(-1, SIDE**3)
     values = field.values.copy()
     write_blocks(
         values, field.blocks[within], np.clip(np.maximum(lifted, field.hull[within]), -truncation, truncation)
     )
     return replace(field, values=values)
-
-
-def _parts(count: int, size: int = 1 << 16) -> list[slice]:
-    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
