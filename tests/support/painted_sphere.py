@@ -36,7 +36,7 @@ def pose_at(azimuth_rad: float) -> np.ndarray:
 
 
 def photo_of(pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return picture (H, W, 3) and mask (H, W) of the true sphere, by the rays through the pixels' centres."""
+    """Return picture (H, W, 3) and mask (H, W) of the true sphere, by the rays through its pixels."""
     y, x = np.mgrid[: SIZE[1], : SIZE[0]]
     rays = np.stack([x, y, np.ones(x.shape)], -1) @ np.linalg.inv(K).T @ pose[:3, :3]
     eye = -pose[:3, :3].T @ pose[:3, 3]

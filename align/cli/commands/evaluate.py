@@ -12,8 +12,8 @@ import tyro
 
 from align.cli.console import print_result
 from align.evaluation.camera_errors import Evaluation, as_document, evaluate, true_from_scene
-from align.evaluation.mesh_errors import MeshErrors, mesh_errors, read_mesh
 from align.export.cameras_json import read_cameras
+from align.meshes.mesh_errors import MeshErrors, mesh_errors, read_mesh
 from align.scene_folder import load_scene
 from masks.disk.whole_file import write_whole
 from masks.errors import UserError

@@ -147,7 +147,7 @@ def _add(sums: _Sums, texels: _Texels, mesh: ObjectMesh, shot: Shot) -> None:
         weight *= (texels.width / (z[shown] * footprint)) ** 2
         for sum_, band, power in ((sums.low, low, 1), (sums.high, high, _SHARPNESS)):
             weights = (weight**power)[:, None]
-            colours = sampled(band, *xy.T, cv2.BORDER_REPLICATE)
+            colours = sampled(band, xy[:, 0], xy[:, 1], cv2.BORDER_REPLICATE)
             sum_[chosen] += np.concatenate([colours * weights, weights], 1)
 
 

@@ -12,9 +12,9 @@ import pytest
 import trimesh
 from painted_sphere import paint, shots, sphere_mesh
 
-from align.evaluation.mesh_errors import mesh_errors, read_mesh
 from align.meshes.files import write_mesh
 from align.meshes.mesh import ObjectMesh, TexturedMesh
+from align.meshes.mesh_errors import mesh_errors, read_mesh
 from align.meshes.surface import volume
 from align.meshes.texture.bake import baked
 from align.meshes.texture.unwrap import unwrapped

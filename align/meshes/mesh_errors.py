@@ -80,12 +80,14 @@ def mesh_errors(mesh: ObjectMesh, truth: ObjectMesh, truth_from_mesh: np.ndarray
     side = float(np.ptp(truth.vertices, axis=0).max())
     tolerance = _TOLERANCE * side
     return MeshErrors(
-        side,
-        *(float(np.quantile(accuracy, share)) for share in (0.5, 0.95)),
-        *(float(np.quantile(completeness, share)) for share in (0.5, 0.95)),
-        tolerance,
-        float((accuracy <= tolerance).mean()),
-        float((completeness <= tolerance).mean()),
+        longest_side=side,
+        accuracy_median=float(np.median(accuracy)),
+        accuracy_95=float(np.quantile(accuracy, 0.95)),
+        completeness_median=float(np.median(completeness)),
+        completeness_95=float(np.quantile(completeness, 0.95)),
+        tolerance=tolerance,
+        precision=float((accuracy <= tolerance).mean()),
+        recall=float((completeness <= tolerance).mean()),
     )
 
 
