@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from align.objects.base import base_of_silhouettes
 from align.points import DEFAULT_MIN_CONF, point_cloud
 from align.scene import Scene
 from masks.notice import Notice, info, warning
@@ -30,7 +31,8 @@ show which way is up."""
 _LEVEL_RAD = np.deg2rad(5.0)
 """Cameras that stand less high above the object's middle do not tell the table from the ceiling."""
 _BASE_PERCENT = 1.0
-"""Share of the points below the base: the lowest points of all are outliers."""
+"""Share of the points below the base where silhouettes do not tell it: the lowest points of all are
+outliers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,7 @@ def object_frame(scene: Scene, up: Up = "auto") -> ObjectFrame:
     axis, through, told = _axis(scene.cameras, middle)
     end, sure = _end(scene.cameras, axis, middle)
     axis = axis * (end if up == "auto" else 1.0 if up == "+" else -1.0)
-    height = (points - through) @ axis
-    origin = through + np.percentile(height, _BASE_PERCENT) * axis
+    origin = through + _base(scene, points, axis, through) * axis
     x = _level(scene.cameras.centres[0] - origin, axis)
     frame = np.eye(4)
     frame[:3, :3] = np.stack([x, np.cross(axis, x), axis])
@@ -116,6 +117,14 @@ def _end(cameras: Cameras, axis: np.ndarray, middle: np.ndarray) -> tuple[float,
     # Objects stand on something, so cameras are above.
     tilt = float(np.arcsin(np.clip(np.median(rise), -1, 1)))
     return (1.0 if tilt >= 0 else -1.0), bool(abs(tilt) >= _LEVEL_RAD)
+
+
+def _base(scene: Scene, points: np.ndarray, axis: np.ndarray, through: np.ndarray) -> float:
+    """Return the height of the base along an axis (3,) above a point (3,) of it."""
+    of_points = float(np.percentile((points - through) @ axis, _BASE_PERCENT))
+    seen = base_of_silhouettes(scene, axis, through)
+    # Where silhouettes end above points a belly hides the foot.
+    return of_points if seen is None else min(of_points, seen)
 
 
 def _level(direction: np.ndarray, axis: np.ndarray) -> np.ndarray:
