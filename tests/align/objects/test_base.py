@@ -41,7 +41,8 @@ def test_any_world_and_unit_has_the_same_base() -> None:
     scene = placed_scene(fine(), TILTED, 3.0)
     up, origin = TILTED[:3, :3] @ UP, 3 * TILTED[:3, 3]
     found, before = base_of_silhouettes(scene, up, origin), base_of_silhouettes(fine(), UP, ORIGIN)
-    assert found is not None and before is not None
+    assert found is not None
+    assert before is not None
     np.testing.assert_allclose(found / 3, before, atol=1e-6)
 
 
@@ -65,7 +66,8 @@ def test_one_mask_with_a_shadow_moves_nothing() -> None:
     before, after = base_of_silhouettes(scene, UP, ORIGIN), base_of_silhouettes(
         with_masks(scene, {3: shadow}), UP, ORIGIN
     )
-    assert before is not None and after is not None
+    assert before is not None
+    assert after is not None
     assert abs(after - before) < 0.005
 
 
