@@ -78,7 +78,7 @@ def bundle_adjust(
     refined, consistency, reinitialised = refined_again(
         refined, problem, fixed, options, names, known.poses_from_backend
     )
-    refined, consistency, held = held_on_circles(refined, consistency, problem, fixed, options)
+    refined, consistency, held = held_on_circles(refined, consistency, problem, fixed, known, options)
     notices += (
         reinitialised
         + held

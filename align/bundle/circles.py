@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from align.bundle.options import BundleOptions
 from align.bundle.problem import BundleProblem
 from align.bundle.refinement import Fixed, Refined, refine
 from align.bundle.reprojection import BundleState
+from align.measurements.known_cameras import Known
 from masks.notice import Notice, info
 from masks.progress import silent
 from pairs.rings.ring import CircularMotion, Grade, fit_circular_motion
@@ -29,13 +29,9 @@ _MOST_RISE = 0.025
 """Of the cost, as a share. Simulated turntables that are exact rise by 0.004 to 0.028, those nudged by 0.1
 degrees and 0.1 % of the distance at each photo by 0.04 to 0.2, by 0.03 to 0.04 under twice the usual noise,
 where holding them does no harm."""
-
-
-class _Held(NamedTuple):
-    """Poses on circles, from the most constrained on."""
-
-    cam_from_world: np.ndarray  # (V, 4, 4), those of other views as they were
-    words: str
+_MOST_RISE_OF_STEPS = 0.004
+"""Of the cost on the circle. Exact steps rise by 0.001 to 0.004, those uneven by 0.1 degrees by 0.004 to
+0.008."""
 
 
 def held_on_circles(
@@ -43,15 +39,19 @@ def held_on_circles(
     consistency: Consistency,
     problem: BundleProblem,
     fixed: Fixed,
+    known: Known,
     options: BundleOptions,
 ) -> tuple[Refined, Consistency, tuple[Notice, ...]]:
     """Return the result with the views of exact circles held on them, how far it agrees, and a notice; the
-    same result where nothing stands on a circle, matches speak against it, or any pose is known.
+    same result where nothing stands on a circle, matches speak against it, or poses are known better than
+    a network estimates them.
 
-    Equal steps are tried first: they say more than the circle.
+    Equal steps are tried where the circle holds.
     """
     unchanged = refined, consistency, ()
-    if options.turntable == "off" or fixed.known.any():
+    # A backend that has fitted its poses to matches has fitted K with them.
+    estimated = known.poses_from_backend and not known.K and not fixed.pose.any()
+    if options.turntable == "off" or (known.cam_from_world and not estimated):
         return unchanged
     poses = _poses(refined.state)
     motion = fit_circular_motion(poses)
@@ -62,32 +62,39 @@ def held_on_circles(
     held = np.zeros(len(poses), bool)
     held[np.concatenate([ring.views for ring in large])] = True
     still = replace(fixed, known=held, pose=held)
-    most = (1 + _MOST_RISE) * refined.descents[-1].costs[-1]
-    for tried in _candidates(poses, motion):
+    found, words, most_rise = refined, "", _MOST_RISE
+    for tried, told in _candidates(poses, motion):
         start = replace(
             problem.start,
-            R_cam_from_world=tried.cam_from_world[:, :3, :3],
-            t_cam_from_world=tried.cam_from_world[:, :3, 3],
+            R_cam_from_world=tried[:, :3, :3],
+            t_cam_from_world=tried[:, :3, 3],
             log_scale=refined.state.log_scale,
             root=None,  # the circle holds world and unit
         )
-        found = refine(problem.obs, problem.intrinsics, start, still, options, silent)
-        if found.descents[-1].costs[-1] <= most:
-            return found, problem.check(found), (info("turntable", _said(motion, held, tried.words)),)
-    return unchanged
+        closer = refine(problem.obs, problem.intrinsics, start, still, options, silent)
+        if not _cost(closer) <= (1 + most_rise) * _cost(found):
+            break
+        found, words, most_rise = closer, told, _MOST_RISE_OF_STEPS
+    if found is refined:
+        return unchanged
+    return found, problem.check(found), (info("turntable", _said(motion, held, words)),)
 
 
-def _candidates(poses: np.ndarray, motion: CircularMotion) -> Iterator[_Held]:
-    """Yield the poses in equal steps, where there are any, and those on the circles."""
+def _cost(refined: Refined) -> float:
+    return refined.descents[-1].costs[-1]
+
+
+def _candidates(poses: np.ndarray, motion: CircularMotion) -> Iterator[tuple[np.ndarray, str]]:
+    """Yield the poses (V, 4, 4) on the circles, then in equal steps where there are any, and their name."""
     files = np.arange(len(poses))
     even = [even_azimuths(ring, files) for ring in motion.rings]
-    for azimuths, words in ((even, ", in equal steps"), ([ring.azimuth for ring in motion.rings], "")):
+    for azimuths, words in (([ring.azimuth for ring in motion.rings], ""), (even, ", in equal steps")):
         if any(azimuth is None for azimuth in azimuths):
-            continue
+            return
         placed = poses.copy()
         for ring, azimuth in zip(motion.rings, azimuths):
             placed[ring.views] = ring.cam_from_world(azimuth)
-        yield _Held(placed, words)
+        yield placed, words
 
 
 def _poses(state: BundleState) -> np.ndarray:

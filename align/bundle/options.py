@@ -44,8 +44,8 @@ class BundleOptions:
     none: they stay, as an object in the
     middle of its pictures demands, since a shift of them is nearly a turn of the camera."""
     turntable: Literal["auto", "off"] = "auto"
-    """auto: where nothing is known of poses and the solved ones stand on an exact circle, they are held on it,
-    and in equal steps, as far as the matches agree (docs/turntables.md, "Predictions of networks")."""
+    """auto: solved poses that stand on an exact circle are held on it, and in equal steps, as far as the
+    matches agree, unless poses are known (docs/turntables.md, "Predictions of networks")."""
     pose_prior: PosePrior = field(default_factory=PosePrior)
     """How far poses that are stated, or that the backend has fitted to matches, are believed."""
 

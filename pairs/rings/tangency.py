@@ -148,6 +148,4 @@ def extremes(rays: np.ndarray, on_frame: np.ndarray, view: np.ndarray, frame: np
     at = np.stack([slope.argmin(1), slope.argmax(1)], 1)
     pair = np.arange(len(view))[:, None]
     touching = across[pair, at]
-    return Extremes(
-        slope[pair, at], np.linalg.norm(touching, axis=-1), on_frame[view[:, None], at], in_front
-    )
+    return Extremes(slope[pair, at], np.linalg.norm(touching, axis=-1), on_frame[view[:, None], at], in_front)

@@ -63,8 +63,9 @@ def test_one_mask_with_a_shadow_moves_nothing() -> None:
     scene = fine(24, step_deg=15.0)
     shadow = scene.views[3].mask.copy()
     shadow[150:190, 100:190] = True
-    before, after = base_of_silhouettes(scene, UP, ORIGIN), base_of_silhouettes(
-        with_masks(scene, {3: shadow}), UP, ORIGIN
+    before, after = (
+        base_of_silhouettes(scene, UP, ORIGIN),
+        base_of_silhouettes(with_masks(scene, {3: shadow}), UP, ORIGIN),
     )
     assert before is not None
     assert after is not None
