@@ -22,7 +22,7 @@ from pairs.views.cameras import Cameras
 from pairs.views.view import View
 
 SHARED = Path(__file__).parents[4] / "shared"
-SIZE, NUM_VIEWS = (192, 136), 12
+SIZE, NUM_VIEWS = (256, 184), 12
 BLOCK = (3, 4, 5, 6, 7)
 
 
@@ -60,7 +60,7 @@ def simulated() -> tuple[Predictions, Scene]:
         import oracle
     finally:
         sys.path.remove(str(SHARED))
-    scene = oracle.make_scene("house", views=NUM_VIEWS, size=SIZE, backdrop="static")
+    scene = oracle.make_scene("blob", views=NUM_VIEWS, size=SIZE, backdrop="static")
     seen = [scene.view(k) for k in range(NUM_VIEWS)]
     views = tuple(
         View(f"{k:02d}", None, v.image, identity(SIZE), Mask(v.mask, "oracle"), f"{k}", camera="one")
