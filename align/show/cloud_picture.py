@@ -13,7 +13,7 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import KDTree
 
 from align.export.gltf.frustum import EDGES, DrawnCameras, frusta
-from align.export.gltf.upright import up_of_cameras
+from align.objects.up import up_of_cameras
 from align.points import PointCloud, finite_part
 from pairs.views.cameras import Cameras
 
