@@ -24,6 +24,7 @@ from align.presets import (
     preset_named,
     with_fixed_poses,
     with_options,
+    without_circles,
 )
 from align.scene import Scene
 from align.scene_folder import load_scene, remove_parts, save_scenes
@@ -171,9 +172,9 @@ class Align:
             options["pose_prior"] = PosePrior(self.pose_sigma, self.place_sigma)
         if self._given("principal_point"):
             options["principal_point_sigma"] = _FREE_PRINCIPAL_POINT
-        if self._given("turntable"):
-            options["turntable"] = self.turntable
         preset = replace(with_options(preset, **options), depth=DEPTHS[self.depth])
+        if self.turntable == "off":
+            preset = without_circles(preset)
         return with_fixed_poses(preset) if self.poses == "frozen" else preset
 
     def _aligned(

@@ -13,7 +13,7 @@ from align.export.originals import PhotoSource
 from align.export.photo_sources import write_sources
 from align.imports.any_file import read_cameras_of
 from align.pipeline import reconstruct
-from align.presets import DEPTHS, preset_for, preset_named, with_options
+from align.presets import DEPTHS, preset_for, preset_named, without_circles
 from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
 from masks.errors import OutputError, UserError
@@ -145,7 +145,7 @@ class Reconstruct:
         preset = preset_named(preset_for(self.aligner, self.preset))
         preset = replace(preset, depth=DEPTHS[self.depth])
         if self._turntable_is_the_aligners() and self.turntable == "off":
-            preset = with_options(preset, turntable="off")
+            preset = without_circles(preset)
         grid = GridOptions(crop=self.crop)
         return reconstruct(
             self.images,
