@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 
 from align.objects.base import base_of_silhouettes
-from align.objects.up import looked_at, upper_end_of, upright_axis
 from align.points import DEFAULT_MIN_CONF, point_cloud
 from align.scene import Scene
 from masks.notice import Notice, info, warning
+from pairs.rings.upright import looked_at, upper_end_of, upright_axis
 
 Up = Literal["auto", "+", "-"]
 """Which end of the axis is up: as the cameras tell, or the one or the other end where they cannot."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from align.objects.up import up_of_cameras
+from pairs.rings.upright import up_of_cameras
 from pairs.views.cameras import Cameras
 
 Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
