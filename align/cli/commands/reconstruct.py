@@ -13,13 +13,13 @@ from align.export.originals import PhotoSource
 from align.export.photo_sources import write_sources
 from align.imports.any_file import read_cameras_of
 from align.pipeline import reconstruct
-from align.presets import DEPTHS, preset_for, preset_named
+from align.presets import DEPTHS, preset_for, preset_named, without_circles
 from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
 from masks.errors import OutputError, UserError
 from masks.load import Polarity
 from pairs.backends.protocol import Backend
-from pairs.backends.registry import make_backend
+from pairs.backends.registry import make_backend, option_names
 from pairs.views.grid import Cropping, GridOptions
 from pairs.views.load import LoadOptions
 
@@ -83,10 +83,11 @@ class Reconstruct:
     """Where the work runs: process (processes of this machine, a network in this one; default), or ray
     (workers on Ray; extra distributed; on the cluster that RAY_ADDRESS names, or on this machine)."""
     turntable: Annotated[str | None, tyro.conf.arg(metavar="auto|off|full|STEP")] = None
-    """What the masks' outlines may add where features do not place all photos; classical only. auto
-    (default): where the placed cameras stand on a circle, the others are placed on it; off: nothing; full:
-    the photos go round once in equal steps; STEP: degrees from photo to photo, in the order of the files. The
-    last two need no texture."""
+    """What a turntable may add. classical, where features do not place all photos: auto (default): where the
+    placed cameras stand on a circle, the others are placed on it by the masks' outlines; full: the photos go
+    round once in equal steps; STEP: degrees from photo to photo, in the order of the files. The last two need
+    no texture. Networks: auto holds cameras on an exact circle, and in equal steps, as far as the matches
+    agree. off: nothing."""
     aligner: Literal["bundle", "sparse", "dense"] | None = None
     """What aligns. bundle: ours (default); sparse: MASt3R's losses, of anchors and matches; dense: DUSt3R's,
     of all pixels of the pointmaps."""
@@ -143,6 +144,8 @@ class Reconstruct:
         backend = self._backend()
         preset = preset_named(preset_for(self.aligner, self.preset))
         preset = replace(preset, depth=DEPTHS[self.depth])
+        if self._turntable_is_the_aligners() and self.turntable == "off":
+            preset = without_circles(preset)
         grid = GridOptions(crop=self.crop)
         return reconstruct(
             self.images,
@@ -163,6 +166,10 @@ class Reconstruct:
             progress=display,
         )
 
+    def _turntable_is_the_aligners(self) -> bool:
+        """Tell whether what is said of the turntable concerns the aligner, not the backend."""
+        return self.turntable in ("auto", "off") and "turntable" not in option_names(self.backend)
+
     def _backend(self) -> Backend:
         chosen = {
             "weights": self.weights,
@@ -176,6 +183,8 @@ class Reconstruct:
             "turntable": self.turntable,
         }
         given = {name: value for name, value in chosen.items() if value is not None}
+        if self._turntable_is_the_aligners():
+            del given["turntable"]
         backend = make_backend(self.backend, seed=self.seed, **given)
         asked = {"longest": self.longest is not None, "crop": self.crop is Cropping.ON}
         of_grid = [name for name, said in asked.items() if said]
