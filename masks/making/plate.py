@@ -44,6 +44,11 @@ class Plate:
     gains: np.ndarray  # (V, 3) float32: exposure of each photo and channel against the plate
 
     @property
+    def still(self) -> np.ndarray:
+        """(H, W) bool: where most photos show the plate."""
+        return self.support > _SUPPORTED
+
+    @property
     def sure(self) -> np.ndarray:
         """(H, W) float32, 0 to 1: how far the colour is more than chance."""
         return np.clip((self.support - _CHANCE) / (_CERTAIN - _CHANCE), 0, 1)
@@ -113,21 +118,6 @@ def _border_agreement(photo: np.ndarray, plate: Plate) -> float:
     """Return which share of the border of a photo (H, W, 3) shows the plate."""
     near = np.linalg.norm(photo - plate.colour, axis=2) <= 4 * np.sqrt(3) * plate.noise
     return border_share(near)
-
-
-def still_evidence(pictures: Sequence[np.ndarray], plate: Plate | None = None) -> Evidence:
-    """Return what differs from the plate in each photo (H, W, 3) uint8; the plate is made where none is
-    given.
-    """
-    plate = plate or plate_of(pictures)
-    return plate_evidence(pictures, plate, STILL)
-
-
-def empty_evidence(pictures: Sequence[np.ndarray], empty: np.ndarray) -> Evidence:
-    """Return what differs in photos (H, W, 3) uint8 from one of the empty backdrop. Raises `ImageError` when
-    that is of another place.
-    """
-    return plate_evidence(pictures, plate_from_empty(empty, pictures), EMPTY)
 
 
 def plate_evidence(pictures: Sequence[np.ndarray], plate: Plate, road: str) -> Evidence:
