@@ -75,7 +75,7 @@ def _exposures(plates: Sequence[Plate], names: Sequence[str]) -> tuple[Notice, .
     if not len(odd):
         return ()
     text = (
-        f"{first_few([names[k] for k in odd.tolist()])}: exposed otherwise than the rest ({gains.min():.2f} to "
-        f"{gains.max():.2f} times as bright): taken into account. Fix the camera's exposure."
+        f"{first_few([names[k] for k in odd.tolist()])}: exposed otherwise than the rest ({gains.min():.2f} "
+        f"to {gains.max():.2f} times as bright): taken into account. Fix the camera's exposure."
     )
     return (warning("masks", text),)
