@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from align.made_masks.support_plane import LookedAt, SupportPlane
 from align.scene import Scene, points_of_view
@@ -47,10 +47,9 @@ def object_points(looked: LookedAt, plane: SupportPlane) -> ObjectPoints:
     nothing = np.zeros((0, 3))
     if len(points) == 0:
         return ObjectPoints(nothing, "nothing stands on the plane that the cameras look at")
-    pairs = cKDTree(points).query_pairs(_LINKED * looked.distance, output_type="ndarray")
-    links = coo_array((np.ones(len(pairs), bool), tuple(pairs.T)), shape=(len(points),) * 2)
-    count, label = connected_components(links, directed=False)
-    sizes = np.bincount(label, minlength=count).astype(float)
+    label = linked_parts(points, looked.distance)
+    sizes = np.bincount(label).astype(float)
+    count = len(sizes)
     off = np.linalg.norm(points - looked.middle, axis=1) / looked.distance
     central = np.array([np.median(off[label == k]) if sizes[k] > 1 else np.inf for k in range(count)])
     weight = sizes / (1 + (central / _CENTRAL) ** 2)
@@ -58,13 +57,19 @@ def object_points(looked: LookedAt, plane: SupportPlane) -> ObjectPoints:
     first, others = order[0], order[1:]
     second = float(weight[others[0]]) if len(others) else 0.0
     if weight[first] < _OUTWEIGHS * second:
-        fault = (
-            f"{2 if weight[first] < second * 2 else 'more than one'} things stand on the plane, and none "
-            "outweighs the other five to one"
-        )
+        fault = "several things stand on the plane, and none outweighs the others five to one"
         return ObjectPoints(nothing, fault, second / max(float(weight[first]), 1e-300))
     share = float(sizes[others].max() / sizes[first]) if len(others) else 0.0
     return ObjectPoints(points[label == first], "", share)
+
+
+def linked_parts(points: np.ndarray, unit: float) -> np.ndarray:
+    """Return the number (N,) of the part that each of points (N, 3) belongs to: those nearer to each other
+    than 0.03 units are of one.
+    """
+    pairs = KDTree(points).query_pairs(_LINKED * unit, output_type="ndarray")
+    links = coo_array((np.ones(len(pairs), bool), tuple(pairs.T)), shape=(len(points),) * 2)
+    return connected_components(links, directed=False)[1]
 
 
 def scene_evidence(
@@ -75,7 +80,7 @@ def scene_evidence(
 
     Views whose own depth has gaps are told by the points of all views.
     """
-    tree = cKDTree(points)
+    tree = KDTree(points)
     middle = np.median(points, axis=0)
     radius = float(np.percentile(np.linalg.norm(points - middle, axis=1), 99))
     logits = []
@@ -94,7 +99,7 @@ def _of_own_depth(
     conf: np.ndarray,
     looked: LookedAt,
     plane: SupportPlane | None,
-    tree: cKDTree,
+    tree: KDTree,
 ) -> np.ndarray:
     """Return the evidence (H, W) of a view's own points (H, W, 3)."""
     unit = looked.distance

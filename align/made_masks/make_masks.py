@@ -1,0 +1,262 @@
+"""The whole road from photos to masks: signals, evidence, outlines, cameras, and what these say of the
+outlines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from align.made_masks.contradiction import MOST_CUT, Comparison, compared
+from align.made_masks.placed_pictures import placed_by_scene, placed_by_solve, points_on_masks
+from align.made_masks.pointed_at import Box, Click
+from align.made_masks.scene_road import scene_road
+from align.made_masks.solving import solved, views_without_masks, with_masks
+from align.pipeline import reconstruct
+from masks.errors import MaskError, MissingExtraError, ReconstructionError, SolverError
+from masks.image_file import ImageFacts, probe_image
+from masks.load import border_share
+from masks.making.check import mask_figures, mask_notices
+from masks.making.choice import Choice, Road
+from masks.making.evidence import Evidence
+from masks.making.finish import finished_masks
+from masks.making.made import MadeMasks, MakingOptions, refusal
+from masks.making.pictures import working_pictures
+from masks.making.refine import Refined, refined
+from masks.making.roads import Taken, take_road
+from masks.notice import Notice, info, warning
+from masks.progress import Progress, silent
+from pairs.backends.classical.backend import Classical, make_classical
+from pairs.backends.classical.sfm.solve import SceneSolve
+from pairs.prediction.store import PredictionStore, user_store_folder
+from pairs.views.load import LoadOptions
+from pairs.views.view import View
+
+_CUT = -4.0
+"""Evidence where the hull takes away: stronger than any colour, so that no outline brings it back."""
+_MOST_BORDER = 0.3
+"""Share of the border that masks of something that stands free touch, in the median view."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskOptions:
+    """How masks are made with the help of cameras."""
+
+    making: MakingOptions = field(default_factory=MakingOptions)
+    shown: tuple[Box | Click, ...] = ()
+    """Where a user points at the object: by the scene's road."""
+    load: LoadOptions = field(default_factory=LoadOptions)
+    """How the photos are read, and what is known of their cameras."""
+    backend: Classical = field(default_factory=make_classical)
+    store: Path | None = None
+    """Folder of finished steps; none: one of the user's cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedSolve:
+    """Cameras that the made masks agree with."""
+
+    names: tuple[str, ...]
+    """Of the views that the solve counts."""
+    solve: SceneSolve
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MadeWithCameras:
+    """Masks, and the cameras that they were compared with."""
+
+    made: MadeMasks
+    cameras: MaskedSolve | None
+    """None where there are none, where they contradict the masks, and where they are a scene's."""
+
+
+def make_masks(
+    photos: Sequence[Path], options: MaskOptions | None = None, progress: Progress = silent
+) -> MadeWithCameras:
+    """Return masks of photos, made by the first road that is sure, or the one that is asked for.
+
+    Cameras are solved without masks, and the silhouettes compared with them: agreeing ones lose what no other
+    view allows; contradicting ones are solved anew with the first masks. Without cameras the masks are those
+    that the photos alone give, which is said. Raises `MaskError` where no road is sure, and `ImageError` for
+    files that cannot be used.
+    """
+    options = options or MaskOptions()
+    making = options.making
+    facts = [probe_image(photo) for photo in photos]
+    names = [fact.path.name for fact in facts]
+    empty = None if making.empty is None else working_pictures([probe_image(making.empty)])[0]
+    pictures = working_pictures(facts, progress=progress)
+    progress("looking at the backdrop", 0, 1)
+    road = Road.SCENE if options.shown else making.road
+    taken = take_road(pictures, names, road, empty)
+    work = _Making(facts, pictures, options, progress)
+    if taken.evidence is None:
+        return _by_scene(work, taken)
+    outlines = work.refined(taken.evidence)
+    judged = _with_cameras(work, outlines)
+    return _finished(work, taken.choice, taken.evidence, outlines, judged, taken.notices)
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """What all steps need."""
+
+    facts: Sequence[ImageFacts]
+    pictures: Sequence[np.ndarray]
+    options: MaskOptions
+    progress: Progress
+
+    @property
+    def store(self) -> PredictionStore:
+        return PredictionStore(self.options.store or user_store_folder())
+
+    def refined(self, evidence: Evidence, seeds: Sequence[np.ndarray] | None = None) -> Refined:
+        return refined(evidence, self.pictures, seeds, self.options.making.holes, self.progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What cameras say of outlines."""
+
+    comparison: Comparison | None = None
+    """None where nothing could be compared, or what was compared contradicts itself."""
+    cameras: MaskedSolve | None = None
+    notices: tuple[Notice, ...] = ()
+
+
+def _with_cameras(work: _Making, outlines: Refined) -> _Judged:
+    """Solve the cameras and compare; where they contradict the outlines, solve with the outlines as masks and
+    compare once more.
+    """
+    try:
+        views = views_without_masks([fact.path for fact in work.facts], work.options.load)
+        solve = solved(views, work.options.backend, work.store, work.progress)
+    except (ReconstructionError, MissingExtraError, SolverError) as error:
+        return _Judged(notices=(_without_cameras(str(error)),))
+    first = _compared(work, outlines, views, solve)
+    if first is None:
+        text = "too few photos or points with known cameras lie on the masks"
+        return _Judged(notices=(_without_cameras(text),))
+    if not first.contradicts:
+        kept = MaskedSolve(tuple(view.name for view in views), solve, solve.notices)
+        return _Judged(first, kept, (_agreeing(first),))
+    try:
+        masked = with_masks(views, finished_masks(outlines, work.facts))
+        solve = solved(masked, work.options.backend, work.store, work.progress)
+    except (ReconstructionError, MaskError, SolverError) as error:
+        return _Judged(notices=(_contradicting(first, f"With the masks no scene came out: {error}"),))
+    second = _compared(work, outlines, masked, solve)
+    if second is None or second.contradicts:
+        share = "few photos were placed" if second is None else f"{100 * second.share:.0f} % then"
+        return _Judged(notices=(_contradicting(first, f"Cameras solved with them do not agree: {share}."),))
+    text = (
+        f"cameras solved without masks had folded (the silhouettes contradict {100 * first.share:.0f} % of "
+        f"the median mask): solved again with the made masks, which then agree "
+        f"({100 * second.share:.1f} %)."
+    )
+    kept = MaskedSolve(tuple(view.name for view in masked), solve, solve.notices)
+    return _Judged(second, kept, (warning("masks", text),))
+
+
+def _compared(
+    work: _Making, outlines: Refined, views: Sequence[View], solve: SceneSolve
+) -> Comparison | None:
+    work.progress("comparing silhouettes", 0, 1)
+    points = points_on_masks(views, solve, outlines.masks, work.facts)
+    return compared(outlines.masks, placed_by_solve(views, solve, work.facts), points)
+
+
+def _by_scene(work: _Making, taken: Taken) -> MadeWithCameras:
+    """Make masks by the depth of the scene without masks. Raises `MaskError` where it is of no help."""
+    options, facts = work.options, work.facts
+    photos = [fact.path for fact in facts]
+    why_not = "" if taken.choice.road is Road.SCENE else f"{taken.choice.reason}; "
+    try:
+        scene = reconstruct(
+            photos,
+            "none",
+            backend=options.backend,
+            load=options.load,
+            store=work.store.folder,
+            progress=work.progress,
+        )
+    except (ReconstructionError, MissingExtraError, SolverError) as error:
+        raise MaskError(
+            refusal(Choice(None, f"{why_not}and without masks no scene came out ({error})"))
+        ) from error
+    road = scene_road(scene, facts, options.shown)
+    if road.evidence is None:
+        raise MaskError(refusal(Choice(None, f"{why_not}and in the scene without masks {road.reason}")))
+    outlines = work.refined(road.evidence)
+    border = float(np.median([border_share(mask) for mask in outlines.masks]))
+    if not options.shown and border >= _MOST_BORDER:
+        reason = f"what stands out touches {100 * border:.0f} % of the photos' border: a room, or a wall"
+        raise MaskError(refusal(Choice(None, f"{why_not}and in the scene without masks {reason}")))
+    work.progress("comparing silhouettes", 0, 1)
+    comparison = compared(outlines.masks, placed_by_scene(scene, facts), road.points)
+    judged = _Judged(notices=(_without_cameras("too few points are the object"),))
+    if comparison is not None and comparison.contradicts:
+        judged = _Judged(notices=(_contradicting(comparison, "They were made by the same cameras."),))
+    elif comparison is not None:
+        judged = _Judged(comparison, None, (_agreeing(comparison),))
+    return _finished(work, Choice(Road.SCENE, road.reason), road.evidence, outlines, judged, road.notices)
+
+
+def _finished(
+    work: _Making,
+    choice: Choice,
+    evidence: Evidence,
+    first: Refined,
+    judged: _Judged,
+    notices: Sequence[Notice],
+) -> MadeWithCameras:
+    """Take away what the comparison says, and refine once more with the colours of the first outlines, which
+    reach where the evidence did not.
+    """
+    cuts = {} if judged.comparison is None else judged.comparison.cut
+    less = Evidence(
+        tuple(
+            np.where(cuts[k], np.float32(_CUT), logits) if k in cuts else logits
+            for k, logits in enumerate(evidence.logits)
+        ),
+        evidence.road,
+    )
+    seeds = [mask & ~cuts[k] if k in cuts else mask for k, mask in enumerate(first.masks)]
+    outlines = work.refined(less, seeds)
+    names = [fact.path.name for fact in work.facts]
+    shares = {} if judged.comparison is None else judged.comparison.shares
+    figures = mask_figures(names, outlines, evidence, [shares.get(k) for k in range(len(names))])
+    told = info("masks", f"made by {evidence.road}: {choice.reason}.")
+    made = MadeMasks(
+        finished_masks(outlines, work.facts),
+        tuple(work.pictures),
+        figures,
+        choice,
+        (told, *notices, *judged.notices, *mask_notices(figures)),
+    )
+    return MadeWithCameras(made, judged.cameras)
+
+
+def _agreeing(comparison: Comparison) -> Notice:
+    worst = max(comparison.shares.values())
+    text = (
+        f"the made masks and the cameras agree: other views contradict {100 * comparison.share:.1f} % of the "
+        f"median mask and {100 * worst:.1f} % of the worst, which was taken away."
+    )
+    return info("masks", text)
+
+
+def _contradicting(comparison: Comparison, then: str) -> Notice:
+    text = (
+        f"the made masks and the cameras contradict each other ({100 * comparison.share:.0f} % of the median "
+        f"mask, {100 * MOST_CUT:.0f} % are usual at most). {then} Nothing was taken away. Look at both."
+    )
+    return warning("masks", text)
+
+
+def _without_cameras(why: str) -> Notice:
+    return warning("masks", f"the made masks were not compared with cameras: {why}")
