@@ -8,28 +8,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from align.made_masks.contradiction import MOST_CUT, Comparison, compared
 from align.made_masks.placed_pictures import placed_by_scene, placed_by_solve, points_on_masks
 from align.made_masks.pointed_at import Box, Click
-from align.made_masks.scene_road import scene_road
+from align.made_masks.scene_road import scene_road, stood_still
 from align.made_masks.solving import solved, views_without_masks, with_masks
 from align.pipeline import reconstruct
 from masks.errors import MaskError, MissingExtraError, ReconstructionError, SolverError
 from masks.image_file import ImageFacts, probe_image
 from masks.load import border_share
 from masks.making.check import mask_figures, mask_notices
-from masks.making.choice import Choice, Road
+from masks.making.choice import Choice, Road, signals
 from masks.making.evidence import Evidence
 from masks.making.finish import finished_masks
 from masks.making.made import MadeMasks, MakingOptions, refusal
 from masks.making.pictures import working_pictures
 from masks.making.refine import Refined, refined
 from masks.making.roads import Taken, take_road
+from masks.making.runs import FEWEST
 from masks.notice import Notice, info, warning
 from masks.progress import Progress, silent
 from pairs.backends.classical.backend import Classical, make_classical
+from pairs.backends.classical.masked_solve import UnmaskedSolve
 from pairs.backends.classical.sfm.solve import SceneSolve
 from pairs.prediction.store import PredictionStore, user_store_folder
 from pairs.views.load import LoadOptions
@@ -37,6 +40,8 @@ from pairs.views.view import View
 
 _CUT = -4.0
 """Evidence where the hull takes away: stronger than any colour, so that no outline brings it back."""
+_PERHAPS_STILL = 0.9
+"""Share of the border that stands still in small pictures, below which it does not in larger ones."""
 _MOST_BORDER = 0.3
 """Share of the border that masks of something that stands free touch, in the median view."""
 
@@ -56,21 +61,11 @@ class MaskOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class MaskedSolve:
-    """Cameras that the made masks agree with."""
-
-    names: tuple[str, ...]
-    """Of the views that the solve counts."""
-    solve: SceneSolve
-    notices: tuple[Notice, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class MadeWithCameras:
     """Masks, and the cameras that they were compared with."""
 
     made: MadeMasks
-    cameras: MaskedSolve | None
+    cameras: UnmaskedSolve | None
     """None where there are none, where they contradict the masks, and where they are a scene's."""
 
 
@@ -86,19 +81,38 @@ def make_masks(
     """
     options = options or MaskOptions()
     making = options.making
-    facts = [probe_image(photo) for photo in photos]
-    names = [fact.path.name for fact in facts]
+    work = _making(photos, options, progress)
     empty = None if making.empty is None else working_pictures([probe_image(making.empty)])[0]
+    road = Road.SCENE if options.shown else making.road
+    taken = take_road(work.pictures, work.names, road, empty)
+    return _by_scene(work, taken) if taken.evidence is None else _by_photos(work, taken.evidence, taken)
+
+
+def made_by_itself(
+    photos: Sequence[Path], options: MaskOptions, progress: Progress = silent
+) -> MadeWithCameras | None:
+    """Return masks where nobody asked for any and the photos leave no doubt: the backdrop stands still, and
+    the cameras' solve was disturbed by it. None elsewhere.
+    """
+    if len(photos) < FEWEST or len({probe_image(photo).upright_size for photo in photos}) > 1:
+        return None
+    work = _making(photos, options, progress)
+    # A plate of small pictures tells in a tenth of the time that nothing stands still.
+    small = [cv2.resize(p, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA) for p in work.pictures]
+    if signals(small).border_still < _PERHAPS_STILL:
+        return None
+    taken = take_road(work.pictures, work.names)
+    if taken.choice.road is not Road.STILL or taken.evidence is None:
+        return None
+    found = _by_photos(work, taken.evidence, taken)
+    return found if found.cameras is None or stood_still(found.cameras.solve.notices) else None
+
+
+def _making(photos: Sequence[Path], options: MaskOptions, progress: Progress) -> _Making:
+    facts = [probe_image(photo) for photo in photos]
     pictures = working_pictures(facts, progress=progress)
     progress("looking at the backdrop", 0, 1)
-    road = Road.SCENE if options.shown else making.road
-    taken = take_road(pictures, names, road, empty)
-    work = _Making(facts, pictures, options, progress)
-    if taken.evidence is None:
-        return _by_scene(work, taken)
-    outlines = work.refined(taken.evidence)
-    judged = _with_cameras(work, outlines)
-    return _finished(work, taken.choice, taken.evidence, outlines, judged, taken.notices)
+    return _Making(facts, pictures, options, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +123,10 @@ class _Making:
     pictures: Sequence[np.ndarray]
     options: MaskOptions
     progress: Progress
+
+    @property
+    def names(self) -> list[str]:
+        return [fact.path.name for fact in self.facts]
 
     @property
     def store(self) -> PredictionStore:
@@ -124,8 +142,14 @@ class _Judged:
 
     comparison: Comparison | None = None
     """None where nothing could be compared, or what was compared contradicts itself."""
-    cameras: MaskedSolve | None = None
+    cameras: UnmaskedSolve | None = None
     notices: tuple[Notice, ...] = ()
+
+
+def _by_photos(work: _Making, evidence: Evidence, taken: Taken) -> MadeWithCameras:
+    outlines = work.refined(evidence)
+    judged = _with_cameras(work, outlines)
+    return _finished(work, taken.choice, evidence, outlines, judged, taken.notices)
 
 
 def _with_cameras(work: _Making, outlines: Refined) -> _Judged:
@@ -142,7 +166,7 @@ def _with_cameras(work: _Making, outlines: Refined) -> _Judged:
         text = "too few photos or points with known cameras lie on the masks"
         return _Judged(notices=(_without_cameras(text),))
     if not first.contradicts:
-        kept = MaskedSolve(tuple(view.name for view in views), solve, solve.notices)
+        kept = UnmaskedSolve(tuple(view.name for view in views), solve)
         return _Judged(first, kept, (_agreeing(first),))
     try:
         masked = with_masks(views, finished_masks(outlines, work.facts))
@@ -158,7 +182,7 @@ def _with_cameras(work: _Making, outlines: Refined) -> _Judged:
         f"the median mask): solved again with the made masks, which then agree "
         f"({100 * second.share:.1f} %)."
     )
-    kept = MaskedSolve(tuple(view.name for view in masked), solve, solve.notices)
+    kept = UnmaskedSolve(tuple(view.name for view in masked), solve)
     return _Judged(second, kept, (warning("masks", text),))
 
 
@@ -202,7 +226,11 @@ def _by_scene(work: _Making, taken: Taken) -> MadeWithCameras:
     if comparison is not None and comparison.contradicts:
         judged = _Judged(notices=(_contradicting(comparison, "They were made by the same cameras."),))
     elif comparison is not None:
-        judged = _Judged(comparison, None, (_agreeing(comparison),))
+        views = views_without_masks(photos, options.load)
+        # In the store since the scene was made.
+        solve = solved(views, options.backend, work.store, work.progress)
+        kept = UnmaskedSolve(tuple(view.name for view in views), solve, backdrop_moves=False)
+        judged = _Judged(comparison, kept, (_agreeing(comparison),))
     return _finished(work, Choice(Road.SCENE, road.reason), road.evidence, outlines, judged, road.notices)
 
 
@@ -227,9 +255,8 @@ def _finished(
     )
     seeds = [mask & ~cuts[k] if k in cuts else mask for k, mask in enumerate(first.masks)]
     outlines = work.refined(less, seeds)
-    names = [fact.path.name for fact in work.facts]
     shares = {} if judged.comparison is None else judged.comparison.shares
-    figures = mask_figures(names, outlines, evidence, [shares.get(k) for k in range(len(names))])
+    figures = mask_figures(work.names, outlines, evidence, [shares.get(k) for k in range(len(work.facts))])
     told = info("masks", f"made by {evidence.road}: {choice.reason}.")
     made = MadeMasks(
         finished_masks(outlines, work.facts),

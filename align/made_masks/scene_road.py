@@ -60,11 +60,15 @@ def scene_road(scene: Scene, facts: Sequence[ImageFacts], shown: Sequence[Box | 
     return SceneRoad(Evidence(logits, ROAD), found.points, f"{where}{carried_by}", _others(found.other_share))
 
 
+def stood_still(notices: Sequence[Notice]) -> bool:
+    """Tell whether a solve without masks was disturbed by key points that stood still with the camera."""
+    return any(n.subject == "stationary background" and n.level is Level.WARNING for n in notices)
+
+
 def _unfit(scene: Scene) -> str:
     """Return why a scene says nothing of an object, or nothing."""
-    for notice in scene.report.notices:
-        if notice.subject == "stationary background" and notice.level is Level.WARNING:
-            return "the object turned before a backdrop that stood still, which leaves no depth around it"
+    if stood_still(scene.report.notices):
+        return "the object turned before a backdrop that stood still, which leaves no depth around it"
     if len(scene.views) < _LEAST_PLACED * len(scene.inputs):
         return f"only {len(scene.views)} of {len(scene.inputs)} photos have cameras"
     missed = axes_miss(scene)
