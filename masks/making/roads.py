@@ -62,8 +62,8 @@ def take_road(
     runs, touched = runs_of(pictures)
     if touched and len(runs) == 1:
         raise MaskError(
-            f"`road=still`: the camera was touched before {first_few([names[k] for k in touched])}, and fewer "
-            f"than {FEWEST} photos lie between. Give the photos of one place."
+            f"`road=still`: the camera was touched before {first_few([names[k] for k in touched])}, and "
+            f"fewer than {FEWEST} photos lie between. Give the photos of one place."
         )
     return Taken(choice, evidence_of_runs(pictures, runs), _exposures([run.plate for run in runs], names))
 
