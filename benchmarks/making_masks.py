@@ -91,7 +91,7 @@ def _views(root: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def with_empty(work: Path) -> Path:
-    """Return eight of the demo's photos, too few in their variety for a good plate, and the empty backdrop."""
+    """Return the demo with a photo of its empty backdrop."""
     root = work / "empty"
     if not (root / "empty.png").exists():
         colour = build_studio(TurntableOptions()).backdrop.colour
@@ -230,7 +230,8 @@ def line(name: str, photos: PhotoSet) -> str:
     worst = paths[int(found.iou.argmin())].name
     return (
         f"{name:<20} {road:<6} {found.iou.mean():.4f} / {found.iou.min():.4f} ({worst})  {floor:<14} "
-        f"{found.missing:5.2f} {found.false:5.2f}  {len(doubtful(made.figures)):3d}  {seconds:5.2f} {peak:6.0f}"
+        f"{found.missing:5.2f} {found.false:5.2f}  {len(doubtful(made.figures)):3d}  {seconds:5.2f} "
+        f"{peak:6.0f}"
     )
 
 

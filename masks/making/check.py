@@ -84,8 +84,8 @@ def mask_figures(
 
 def _area_ratio(areas: Sequence[float], k: int) -> float:
     beside = [*areas[max(0, k - _NEIGHBOURS) : k], *areas[k + 1 : k + 1 + _NEIGHBOURS]]
-    usual = float(np.median(beside)) if beside else areas[k]
-    return areas[k] / usual if usual > 0 else 1.0
+    seen = [area for area in beside if area > 0]
+    return areas[k] / float(np.median(seen)) if seen else 1.0
 
 
 def doubtful(figures: Sequence[MaskFigures]) -> tuple[MaskFigures, ...]:

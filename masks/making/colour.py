@@ -67,9 +67,9 @@ def colour_model(
         bins = _bins(picture[box])
         for side, sure in enumerate(sides):
             counts[side] += np.bincount(bins[sure[box]], minlength=_BINS**3)
-    backdrop, thing = (
-        gaussian_filter(c.reshape(_BINS, _BINS, _BINS) / max(c.sum(), 1.0), 1.0) for c in counts
-    )
+    if not counts.sum(axis=1).all():
+        return ColourModel(np.zeros((_BINS,) * 3, np.float32), overlap=1.0)
+    backdrop, thing = (gaussian_filter(c.reshape((_BINS,) * 3) / c.sum(), 1.0) for c in counts)
     ratio = np.log((thing + _RARE) / (backdrop + _RARE))
     return ColourModel(
         np.clip(ratio, -_STRONGEST_RATIO, _STRONGEST_RATIO).astype(np.float32),

@@ -16,6 +16,7 @@ _STRIP = 0.03  # of the long side
 _ROUNDS = 6
 _LEAST_DEVIATION = 1.5
 _LEAST_DIFFERENCE = 12.0  # grey values
+_MOST_REACH = 60.0  # the temple's dim surroundings ask for 53
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ def _difference(picture: np.ndarray, border: Border) -> np.ndarray:
     backdrop = np.clip(_basis(h, w) @ border.coefficients, border.low, border.high).astype(np.float32)
     smooth = cv2.GaussianBlur(picture, (0, 0), 1.0).astype(np.float32)
     distance = np.linalg.norm(smooth - backdrop, axis=2)
-    # The last where dim things stand in the dark.
-    least = max(_LEAST_DIFFERENCE, 3 * border.deviation, 1.5 * border.reach)
+    # The last where dim things stand in the dark; bounded, as an object that the frame cuts lies there, too.
+    least = max(_LEAST_DIFFERENCE, 3 * border.deviation, min(1.5 * border.reach, _MOST_REACH))
     return np.clip(3 * (distance - least) / least, -3, 4).astype(np.float32)
 
 

@@ -277,7 +277,8 @@ def _differs_from_shadow(photo: np.ndarray, plate: Plate) -> np.ndarray:
     light = np.clip(both / np.maximum(own, 1.0), 0.3, 1.1)
     square = cv2.blur((photo**2).sum(axis=2), window) - 2 * light * both + light**2 * own
     rest = square / (3 * plate.noise**2 * np.maximum(light, 0.5))
-    return _logit(rest + 1.5 * (np.log(light) / 0.35) ** 2)
+    # Bounded: a deep shadow alone is no object yet.
+    return _logit(rest + np.minimum(1.5 * (np.log(light) / 0.35) ** 2, 5))
 
 
 def _flatness(colour: np.ndarray) -> np.ndarray:

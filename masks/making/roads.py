@@ -59,7 +59,12 @@ def take_road(
         return Taken(choice, None)
     if len(pictures) < FEWEST or len({picture.shape for picture in pictures}) > 1:
         raise MaskError(f"`road=still` needs at least {FEWEST} photos, all of one size.")
-    runs, _ = runs_of(pictures)
+    runs, touched = runs_of(pictures)
+    if touched and len(runs) == 1:
+        raise MaskError(
+            f"`road=still`: the camera was touched before {first_few([names[k] for k in touched])}, and "
+            f"fewer than {FEWEST} photos lie between. Give the photos of one place."
+        )
     return Taken(choice, evidence_of_runs(pictures, runs), _exposures([run.plate for run in runs], names))
 
 
