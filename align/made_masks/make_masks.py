@@ -66,7 +66,9 @@ class MadeWithCameras:
 
     made: MadeMasks
     cameras: UnmaskedSolve | None
-    """None where there are none, where they contradict the masks, and where they are a scene's."""
+    """To be kept; none where they are better solved from the object alone, as where it turned."""
+    stood_still: bool
+    """Whether key points that stood still disturbed the cameras' solve, or it failed."""
 
 
 def make_masks(
@@ -105,7 +107,7 @@ def made_by_itself(
     if taken.choice.road is not Road.STILL or taken.evidence is None:
         return None
     found = _by_photos(work, taken.evidence, taken)
-    return found if found.cameras is None or stood_still(found.cameras.solve.notices) else None
+    return found if found.stood_still else None
 
 
 def _making(photos: Sequence[Path], options: MaskOptions, progress: Progress) -> _Making:
@@ -144,6 +146,8 @@ class _Judged:
     """None where nothing could be compared, or what was compared contradicts itself."""
     cameras: UnmaskedSolve | None = None
     notices: tuple[Notice, ...] = ()
+    stood_still: bool = True
+    """Whether key points that stood still disturbed the solve without masks; also where it failed."""
 
 
 def _by_photos(work: _Making, evidence: Evidence, taken: Taken) -> MadeWithCameras:
@@ -161,13 +165,13 @@ def _with_cameras(work: _Making, outlines: Refined) -> _Judged:
         solve = solved(views, work.options.backend, work.store, work.progress)
     except (ReconstructionError, MissingExtraError, SolverError) as error:
         return _Judged(notices=(_without_cameras(str(error)),))
+    still = stood_still(solve.notices)
     first = _compared(work, outlines, views, solve)
     if first is None:
         text = "too few photos or points with known cameras lie on the masks"
-        return _Judged(notices=(_without_cameras(text),))
+        return _Judged(notices=(_without_cameras(text),), stood_still=still)
     if not first.contradicts:
-        kept = UnmaskedSolve(tuple(view.name for view in views), solve)
-        return _Judged(first, kept, (_agreeing(first),))
+        return _Judged(first, None, (_agreeing(first),), still)
     try:
         masked = with_masks(views, finished_masks(outlines, work.facts))
         solve = solved(masked, work.options.backend, work.store, work.progress)
@@ -182,8 +186,7 @@ def _with_cameras(work: _Making, outlines: Refined) -> _Judged:
         f"the median mask): solved again with the made masks, which then agree "
         f"({100 * second.share:.1f} %)."
     )
-    kept = UnmaskedSolve(tuple(view.name for view in masked), solve)
-    return _Judged(second, kept, (warning("masks", text),))
+    return _Judged(second, None, (warning("masks", text),), still)
 
 
 def _compared(
@@ -229,7 +232,7 @@ def _by_scene(work: _Making, taken: Taken) -> MadeWithCameras:
         views = views_without_masks(photos, options.load)
         # In the store since the scene was made.
         solve = solved(views, options.backend, work.store, work.progress)
-        kept = UnmaskedSolve(tuple(view.name for view in views), solve, backdrop_moves=False)
+        kept = UnmaskedSolve(tuple(view.name for view in views), solve)
         judged = _Judged(comparison, kept, (_agreeing(comparison),))
     return _finished(work, Choice(Road.SCENE, road.reason), road.evidence, outlines, judged, road.notices)
 
@@ -265,7 +268,7 @@ def _finished(
         choice,
         (told, *notices, *judged.notices, *mask_notices(figures)),
     )
-    return MadeWithCameras(made, judged.cameras)
+    return MadeWithCameras(made, judged.cameras, judged.stood_still)
 
 
 def _agreeing(comparison: Comparison) -> Notice:

@@ -53,7 +53,7 @@ class Classical:
     engine: Engine = field(default_factory=Processes)
     """Where the work runs; the result does not depend on it."""
     unmasked: UnmaskedSolve | None = None
-    """Cameras of the same photos without their masks: adjusted to the object instead of solved anew."""
+    """Cameras of the same photos without their masks, to be kept."""
 
     @property
     def fixed_grid(self) -> str | None:
@@ -95,7 +95,7 @@ class Classical:
         with self.engine.start() as workers:
             work = Work(store, workers, progress)
             stated = any(view.cam_from_world is not None for view in views)
-            solve = None if self.unmasked is None or stated else on_object(self.unmasked, views, work)
+            solve = None if self.unmasked is None or stated else on_object(self.unmasked, views)
             if solve is None:
                 solve = (solve_known if stated else solve_scene)(views, graph, work, self.solve)
             views, solve, undone = ideal_views(views, solve, work)
