@@ -29,6 +29,8 @@ class Road(StrEnum):
     """A photo of the backdrop alone."""
     SCENE = "scene"
     """The camera went around an object that stands on something. Needs cameras."""
+    NETWORK = "network"
+    """What a network says. Where one is given and nothing else is sure."""
 
 
 @dataclass(frozen=True, slots=True)

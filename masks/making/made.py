@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,10 @@ from masks.image_file import ImageFacts, probe_image
 from masks.making.check import MaskFigures, mask_figures, mask_notices
 from masks.making.choice import Choice, Road
 from masks.making.finish import finished_masks
+from masks.making.network import OnnxModel, SalientModel, network_evidence, with_network
 from masks.making.pictures import working_pictures
 from masks.making.refine import Holes, refined
-from masks.making.roads import take_road
+from masks.making.roads import Taken, take_road
 from masks.mask import Mask
 from masks.notice import Notice, info
 from masks.progress import Progress, silent
@@ -30,6 +31,8 @@ class MakingOptions:
     empty: Path | None = None
     """A photo of the backdrop without the object, by the same camera in the same place."""
     holes: Holes = "colour"
+    model: Path | None = None
+    """A network of salient objects, an ONNX file: it helps where photos say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,10 @@ def made_by_photos(
     empty = None if options.empty is None else working_pictures([probe_image(options.empty)])[0]
     pictures = working_pictures(facts, progress=progress)
     progress("looking at the backdrop", 0, 1)
+    model = None if options.model is None else OnnxModel(options.model)
     taken = take_road(pictures, names, options.road, empty)
+    if model is not None:
+        taken = helped(taken, pictures, model)
     if taken.evidence is None:
         raise MaskError(refusal(taken.choice))
     outlines = refined(taken.evidence, pictures, holes=options.holes, progress=progress)
@@ -70,6 +76,14 @@ def made_by_photos(
         taken.choice,
         (told, *taken.notices, *mask_notices(figures)),
     )
+
+
+def helped(taken: Taken, pictures: Sequence[np.ndarray], model: SalientModel) -> Taken:
+    """Return a road with what a network adds to it; where no road was sure, the network's own."""
+    if taken.evidence is not None:
+        return replace(taken, evidence=with_network(taken.evidence, pictures, model))
+    choice = Choice(Road.NETWORK, f"{taken.choice.reason}, but a network is given")
+    return replace(taken, choice=choice, evidence=network_evidence(pictures, model))
 
 
 def refusal(choice: Choice) -> str:

@@ -34,6 +34,8 @@ class Masks:
     """Photo of the backdrop without the object, by the same camera in the same place."""
     holes: Literal["colour", "fill"] = "colour"
     """Holes in the masks. colour: those that show the backdrop stay; fill: none stay."""
+    mask_model: Annotated[Path | None, tyro.conf.arg(metavar="FILE.onnx")] = None
+    """A network of salient objects (the U²-Net family), which helps where photos alone say nothing."""
     force: bool = False
     """Replace masks that are there already."""
 
@@ -46,9 +48,10 @@ class Masks:
             require_no_masks(self.out, [photo.name for photo in photos])
         require_writable(self.out, "--out")
         road = None if self.road == "auto" else Road(self.road)
+        options = MakingOptions(road, self.empty, self.holes, self.mask_model)
         with StageDisplay() as display:
             facts = [probe_image(photo) for photo in photos]
-            made = made_by_photos(facts, MakingOptions(road, self.empty, self.holes), display)
+            made = made_by_photos(facts, options, display)
             display("saving", 0, 1)
             write_mask_folder(self.out, made)
         display.show(made.notices)

@@ -27,8 +27,9 @@ def test_the_plate_is_the_backdrop_although_the_disc_hides_it_in_turn() -> None:
     np.testing.assert_array_equal(plate.gains, 1)
 
 
-def test_evidence_has_the_sign_of_the_object() -> None:
-    still = disc_before(textured_backdrop())
+@pytest.mark.parametrize("num_views", [12, 60])
+def test_evidence_has_the_sign_of_the_object(num_views: int) -> None:
+    still = disc_before(textured_backdrop(), num_views)
     evidence = plate_evidence(still.photos, plate_of(still.photos), STILL)
     assert disagreement(still, evidence.logits) < 0.02
     assert evidence.road == STILL
