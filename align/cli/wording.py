@@ -24,6 +24,7 @@ _OTHERWISE = {
 _ALIKE = {
     "backend",
     "batch",
+    "box",
     "calibration",
     "cameras",
     "crop",

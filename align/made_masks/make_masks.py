@@ -24,7 +24,8 @@ from masks.making.check import mask_figures, mask_notices
 from masks.making.choice import Choice, Road, signals
 from masks.making.evidence import Evidence
 from masks.making.finish import finished_masks
-from masks.making.made import MadeMasks, MakingOptions, refusal
+from masks.making.made import MadeMasks, MakingOptions, helped, refusal
+from masks.making.network import OnnxModel
 from masks.making.pictures import working_pictures
 from masks.making.refine import Refined, refined
 from masks.making.roads import Taken, take_road
@@ -83,10 +84,14 @@ def make_masks(
     """
     options = options or MaskOptions()
     making = options.making
+    if options.shown and making.road not in (None, Road.SCENE):
+        raise MaskError(f"`road={making.road}`: only the scene's road can be pointed at. Omit it.")
     work = _making(photos, options, progress)
     empty = None if making.empty is None else working_pictures([probe_image(making.empty)])[0]
     road = Road.SCENE if options.shown else making.road
     taken = take_road(work.pictures, work.names, road, empty)
+    if making.model is not None and road is not Road.SCENE:
+        taken = helped(taken, work.pictures, OnnxModel(making.model))
     return _by_scene(work, taken) if taken.evidence is None else _by_photos(work, taken.evidence, taken)
 
 

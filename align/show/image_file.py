@@ -16,7 +16,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
     """
     pixels = image[..., ::-1] if image.ndim == 3 else image  # OpenCV has blue first
     ending = path.suffix.lower()
-    # OpenCV's own level is faster by a tenth of a second, and a fifth larger for sheets with flat areas. Other
-    # formats complain of it.
+    # OpenCV's own level is faster by a tenth of a second, and a fifth larger for sheets with flat areas.
+    # Other formats complain of it.
     _, encoded = cv2.imencode(ending, pixels, [cv2.IMWRITE_PNG_COMPRESSION, 4] if ending == ".png" else [])
     write_whole(path, encoded.tobytes())
