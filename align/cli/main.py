@@ -19,6 +19,7 @@ from align.cli.commands.evaluate import Evaluate
 from align.cli.commands.export import Export
 from align.cli.commands.info import Info
 from align.cli.commands.localize import Localize
+from align.cli.commands.masks import Masks
 from align.cli.commands.match import Match
 from align.cli.commands.mesh import Mesh
 from align.cli.commands.reconstruct import Reconstruct
@@ -58,6 +59,7 @@ class Command(Protocol):
 _Any = (
     Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")]
     | Annotated[Align, tyro.conf.subcommand("align")]
+    | Annotated[Masks, tyro.conf.subcommand("masks")]
     | Annotated[Localize, tyro.conf.subcommand("localize")]
     | Annotated[Match, tyro.conf.subcommand("match")]
     | Annotated[Export, tyro.conf.subcommand("export")]

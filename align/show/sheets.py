@@ -94,6 +94,19 @@ def contact_sheet(
     return np.pad(np.vstack(blocks), ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), constant_values=255)
 
 
+def mask_sheet(views: Sequence[SheetView], title: str) -> np.ndarray:
+    """Return all views with the outlines of their masks, eight in a row: (H, W, 3) uint8."""
+    tile_h = max(_fitted(view.photo.shape[:2])[0] for view in views)
+    columns = min(len(views), _MOST_COLUMNS)
+    width = max(columns * (_TILE + _GAP) - _GAP, _LEAST_WIDTH)
+    blocks = [_text(title, width, _TITLE_SIZE, _INK)]
+    for first in range(0, len(views), columns):
+        row = views[first : first + columns]
+        pictures = [v.photo if v.mask is None else masked_photo(v.photo, v.mask) for v in row]
+        blocks += [_row(pictures, tile_h, width), _names([view.name for view in row], width)]
+    return np.pad(np.vstack(blocks), ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), constant_values=255)
+
+
 def evenly_chosen(views: Sequence[SheetView], most: int) -> tuple[SheetView, ...]:
     """Return at most so many views, in even steps from the first."""
     if len(views) <= most:

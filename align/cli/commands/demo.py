@@ -1,5 +1,5 @@
-"""pointloom demo: a rendered turntable, reconstructed with and without its masks, and compared with its
-truth.
+"""pointloom demo: a rendered turntable, reconstructed with its masks, with masks that are made, and without,
+and compared with its truth.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ from masks.pixelmap import image_to_target
 
 @dataclass(frozen=True)
 class Demo:
-    """Render a turntable, reconstruct it with and without masks, and compare both with the truth."""
+    """Render a turntable, reconstruct it with its masks, with made ones and without, and compare with the
+    truth.
+    """
 
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("demo")
     """Folder for photos, scenes, scene.glb (upright), object.glb (its mesh), splats (for trainers of Gaussian
@@ -48,13 +50,17 @@ class Demo:
     turntable: TurntableOptions = field(default_factory=TurntableOptions)
 
     def run(self) -> None:
-        """Render, reconstruct twice, evaluate, and print the table."""
+        """Render, reconstruct three times, evaluate, and print the table."""
         started = time.perf_counter()
         with StageDisplay() as display:
             render_turntable(self.out, self.turntable, display)
         seconds: dict[str, Any] = {"rendering": display.seconds}
         runs: dict[str, _Run] = {}
-        for name, masks in (("masked", str(self.out / "masks")), ("unmasked", "none")):
+        for name, masks in (
+            ("masked", str(self.out / "masks")),
+            ("made", "make"),
+            ("unmasked", "none"),
+        ):
             print_result(
                 f"\n{name}: pointloom reconstruct {self.out / 'images'} --masks {masks} --out "
                 f"{self.out / name}"

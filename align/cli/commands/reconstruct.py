@@ -14,6 +14,7 @@ from align.cli.console import StageDisplay, print_result, require_writable, summ
 from align.export.originals import PhotoSource
 from align.export.photo_sources import write_sources
 from align.imports.any_file import read_cameras_of
+from align.made_masks.reconstructed import MaskedPhotos, with_made_masks
 from align.meshes.extra import require_mesh
 from align.pipeline import reconstruct
 from align.presets import DEPTHS, preset_for, preset_named, without_circles
@@ -38,9 +39,10 @@ class Reconstruct:
     """A folder of photos, or the photos themselves."""
     out: Annotated[Path, tyro.conf.arg(metavar="SCENE")]
     """Folder of the scene to write."""
-    masks: Annotated[str, tyro.conf.arg(metavar="DIR|auto|none")] = "auto"
+    masks: Annotated[str, tyro.conf.arg(metavar="DIR|auto|make|none")] = "auto"
     """Folder of masks (PNG or JPEG, named as the photos). auto: masks beside the photos or in their alpha
-    channels. none: ignore all masks."""
+    channels; where there are none and the object turned before a backdrop that stands still, they are made.
+    make: as pointloom masks makes them; they lie in SCENE/masks. none: ignore all masks."""
     mask_polarity: Polarity = Polarity.AUTO
     """Which side of a mask is the object; auto: the side that touches the border less."""
     mask_erode: Annotated[int, tyro.conf.arg(metavar="PX")] = 0
@@ -130,23 +132,18 @@ class Reconstruct:
         if self.mesh:
             require_mesh()
         with display:
-            scene = self._reconstruct(display)
+            scene, source = self._reconstruct(display)
             display("saving", 0, 1)
             save_scene(scene, self.out)
-            write_sources(self.out, [self._source()])
+            write_sources(self.out, [source])
             remove_parts(self.out)
-            made = mesh_of(scene, [self._source()], self.out / "object.glb", display) if self.mesh else None
+            made = mesh_of(scene, [source], self.out / "object.glb", display) if self.mesh else None
         display.show((*scene.report.notices, *(made.notices if made else ())))
         print_result(summary(scene, self.out))
         if made:
             print_result(mesh_text(made.figures, self.out / "object.glb"))
 
-    def _source(self) -> PhotoSource:
-        load = LoadOptions(polarity=self.mask_polarity, erode_px=self.mask_erode)
-        masks = self.masks if self.masks in ("auto", "none") else Path(self.masks)
-        return PhotoSource(self.images, masks, load)
-
-    def _reconstruct(self, display: StageDisplay) -> Scene:
+    def _reconstruct(self, display: StageDisplay) -> tuple[Scene, PhotoSource]:
         require_writable(self.out, "--out")
         if self.store is not None:
             _require_store(self.store)
@@ -158,24 +155,33 @@ class Reconstruct:
         if self._turntable_is_the_aligners() and self.turntable == "off":
             preset = without_circles(preset)
         grid = GridOptions(crop=self.crop)
-        return reconstruct(
+        load = LoadOptions(
+            polarity=self.mask_polarity,
+            erode_px=self.mask_erode,
+            calibration=calibration,
+            cameras=self.cameras,
+            grid=grid if self.longest is None else replace(grid, longest=self.longest),
+        )
+        store = self.store or self.out / "store"
+        begun = MaskedPhotos(self.masks, load, backend)
+        if self.masks in ("make", "auto"):
+            how = "make" if self.masks == "make" else "auto"
+            begun = with_made_masks(self.images, how, self.out / "masks", load, backend, store, display)
+        scene = reconstruct(
             self.images,
-            self.masks,
-            backend=backend,
+            begun.masks,
+            backend=begun.backend,
             graph=None if self.graph == "auto" else self.graph,
             preset=preset,
             known_poses=self.known_poses,
             poses=self.poses,
-            load=LoadOptions(
-                polarity=self.mask_polarity,
-                erode_px=self.mask_erode,
-                calibration=calibration,
-                cameras=self.cameras,
-                grid=grid if self.longest is None else replace(grid, longest=self.longest),
-            ),
-            store=self.store or self.out / "store",
+            load=begun.load,
+            store=store,
             progress=display,
         )
+        masks = begun.masks if begun.masks in ("auto", "none") else Path(begun.masks)
+        read = LoadOptions(polarity=begun.load.polarity, erode_px=self.mask_erode)
+        return begun.reported(scene), PhotoSource(self.images, masks, read)
 
     def _turntable_is_the_aligners(self) -> bool:
         """Tell whether what is said of the turntable concerns the aligner, not the backend."""
