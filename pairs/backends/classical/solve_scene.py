@@ -21,6 +21,7 @@ from pairs.backends.classical.completion.complete import (
     require_completion,
     require_masks,
 )
+from pairs.backends.classical.completion.unfolding import unfolded
 from pairs.backends.classical.keys import photo_key, stage_key
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.self_calibration.camera_fits import CameraFit, FitJob, fit_cameras
@@ -136,7 +137,13 @@ def scene_of(
     def solve(job: MapperJob) -> MapperModel | None:
         return solve_apart(job, work.workers)
 
-    attempts = run_attempts(evidence, solve, options, lambda done: work.progress("scene", done, 0))
+    attempts = run_attempts(
+        evidence,
+        solve,
+        options,
+        lambda done: work.progress("scene", done, 0),
+        lambda tries: unfolded(evidence, tries, work.workers, options),
+    )
     found = best_attempt(attempts)
     more = completed(evidence, found, solve, work.workers, options)
     if more.attempt is not None:
