@@ -33,7 +33,7 @@ from pairs.views.cameras import Cameras
 
 STEADY_RAD = np.deg2rad(1.0)
 """A view that the others move by more when they look again stands nowhere in particular."""
-SHARE_AT_ONCE = 12
+_SHARE_AT_ONCE = 12
 """Of so many placed views one more is placed before the next refinement: from a short arc one by one."""
 _AGREE_PX, _MOST_AGREE, _LEAST_AGREE = 3.0, 0.5, 10
 """Sampson distance at which a match speaks for an azimuth, the share of matches that must, and how many."""
@@ -213,7 +213,7 @@ def _chosen(
 ) -> dict[int, Placement]:
     """Return the views to place next: the clearest, else one whose rivals other evidence rules out."""
     clear = sorted((p.ratio, view) for view, p in placements.items() if p.clear)
-    at_once = max(1, len(found.ring.views) // SHARE_AT_ONCE)
+    at_once = max(1, len(found.ring.views) // _SHARE_AT_ONCE)
     if clear:
         return {view: placements[view] for _, view in clear[:at_once]}
     for _, view in sorted((p.ratio, view) for view, p in placements.items() if not p.flat or evidence.step):

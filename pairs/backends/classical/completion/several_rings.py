@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 
 from pairs.backends.classical.completion.growing import (
-    SHARE_AT_ONCE,
     STEADY_RAD,
     GrownRing,
     RingEvidence,
@@ -25,6 +24,9 @@ from pairs.rings.placing import Placement, place_beside, rivals_among, with_view
 from pairs.rings.refinement import refine_rings
 from pairs.rings.ring import Ring, wrapped
 from pairs.views.cameras import Cameras
+
+_SHARE_AT_ONCE = 4
+"""Of so many placed views one more is placed before the next refinement: two rings hold focal and tilt."""
 
 
 def grown_on_several(rings: Sequence[Ring], K: np.ndarray, evidence: RingEvidence) -> GrownRing:
@@ -40,7 +42,7 @@ def grown_on_several(rings: Sequence[Ring], K: np.ndarray, evidence: RingEvidenc
         if not clear:
             unclear = {view: p for view, (_, p) in placements.items()}
             break
-        at_once = max(1, len(found.views) // SHARE_AT_ONCE)
+        at_once = max(1, len(found.views) // _SHARE_AT_ONCE)
         found = _with_placed(found, {view: placements[view] for _, view in clear[:at_once]}, evidence)
     kept = _steady(found, evidence)
     return replace(kept, unclear={**unclear, **(kept.unclear or {})})

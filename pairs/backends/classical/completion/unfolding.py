@@ -29,8 +29,11 @@ from pairs.rings.splitting import Folds, JoinedPiece, cut_folds, join_fold, upri
 from pairs.rings.tangency import all_pairs, hulls_of, tangency, view_medians
 from pairs.views.cameras import Cameras
 
-_LEAST_VIEWS = 6
-"""Two pieces of three."""
+_LEAST_VIEWS, _MOST_VIEWS = 6, 200
+"""Two pieces of three; tangents of 20 000 pairs take 0.2 GB."""
+_TURNED_RAD = np.deg2rad(5.0)
+"""Sides that look alike are farther apart. A block of other masks (with the plate in them) is cut off, too,
+and stays nearly where it was."""
 _MOST_TANGENCY_PX = 3.0
 """Outlines of right views contradict the others by 0.3 to 1 px in the median, of wrong ones by 5 and more."""
 _POOR_MASKS = 2.0
@@ -69,7 +72,7 @@ def unfolded(
     if options.turntable == "off" or suspect is None or suspect.model is None:
         return tuple(attempts)
     outlines = _outlines(evidence, suspect.model)
-    if len(outlines) < _LEAST_VIEWS:
+    if not _LEAST_VIEWS <= len(outlines) <= _MOST_VIEWS:
         return tuple(attempts)
     views = tuple(outlines)
     cameras = _cameras_of(suspect.model, views)
@@ -82,6 +85,8 @@ def unfolded(
     if not folds.pieces or (len(folds.pieces) == 1 and (suspect.accepted or not len(folds.single))):
         return tuple(attempts)
     joined = _joined(cameras, outlines, folds)
+    if suspect.accepted and not joined.dropped and _hardly_turned(joined):
+        return tuple(attempts)
     attempt = _solved(evidence, suspect, joined, workers, options)
     judged = [_in_doubt(a, folds, attempt) if a is suspect and a.accepted else a for a in attempts]
     return (*judged, attempt)
@@ -138,6 +143,10 @@ def _joined(cameras: Cameras, outlines: Mapping[int, Outline], folds: Folds) -> 
         tuple(map(int, views[folds.single])),
         limit,
     )
+
+
+def _hardly_turned(joined: _Joined) -> bool:
+    return all(piece.turned_by < _TURNED_RAD for _, piece in joined.joined)
 
 
 def _axis(cam_from_world: np.ndarray) -> np.ndarray:

@@ -12,10 +12,10 @@ from pairs.backends.classical.completion.several_rings import grown_on_several
 from pairs.rings.ring import Grade, fit_circular_motion
 from pairs.views.cameras import Cameras
 
-AZIMUTHS = 30.0 * np.arange(12)
+AZIMUTHS = 45.0 * np.arange(8)
 POSES = np.concatenate([around_origin(AZIMUTHS, 15.0), around_origin(AZIMUTHS + 7.0, 45.0)])
 CAMERAS = pinholes(POSES)
-LOW, HIGH = [0, 1, 2, 3, 4, 5, 9], [14, 15, 16, 17, 18, 19]
+LOW, HIGH = [0, 1, 2, 3, 6], [9, 10, 11, 12, 13]
 
 
 def grown_from(
@@ -39,23 +39,27 @@ def largest_error_deg(found: GrownRing, cameras: Cameras) -> float:
 
 
 def test_every_view_comes_to_the_ring_of_its_height() -> None:
-    found = grown_from(CAMERAS, [*LOW, *HIGH], focal=1.03)
+    azimuths = 30.0 * np.arange(12)
+    poses = np.concatenate([around_origin(azimuths, 15.0), around_origin(azimuths + 7.0, 45.0)])
+    cameras = pinholes(poses)
+    known = [view for view in range(24) if view not in (3, 4, 10, 15, 22)]
+    found = grown_from(cameras, known, focal=1.03)
     assert found.views == tuple(range(24))
     assert {frozenset(map(int, ring.views)) for ring in (found.ring, *found.beside)} == {
         frozenset(range(12)),
         frozenset(range(12, 24)),
     }
-    assert largest_error_deg(found, CAMERAS) < 0.5
+    assert largest_error_deg(found, cameras) < 0.5
     assert np.unique(found.K[:, 0, 0]).size == 1
     assert found.unclear == {}
 
 
 def test_files_in_any_order_end_on_the_same_rings() -> None:
-    order = np.random.default_rng(1).permutation(24)
+    order = np.random.default_rng(1).permutation(16)
     mixed = Cameras(CAMERAS.K[order], CAMERAS.cam_from_world[order])
     known = [int(np.flatnonzero(order == view)[0]) for view in (*LOW, *HIGH)]
     found = grown_from(mixed, sorted(known))
-    assert len(found.views) == 24
+    assert len(found.views) == 16
     assert largest_error_deg(found, mixed) < 0.5
 
 
@@ -64,18 +68,18 @@ def test_cameras_rolled_by_a_quarter_turn_are_placed_as_well() -> None:
         np.concatenate([around_origin(AZIMUTHS, 15.0, 90.0), around_origin(AZIMUTHS + 7.0, 45.0, -90.0)])
     )
     found = grown_from(rolled, [*LOW, *HIGH])
-    assert len(found.views) == 24
+    assert len(found.views) == 16
     assert largest_error_deg(found, rolled) < 0.5
 
 
 def test_a_view_of_a_third_height_is_left_out() -> None:
     poses = POSES.copy()
-    poses[23] = around_origin(np.array([100.0]), 75.0)[0]
+    poses[15] = around_origin(np.array([100.0]), 75.0)[0]
     cameras = pinholes(poses)
     found = grown_from(cameras, [*LOW, *HIGH])
-    assert found.views == tuple(range(23))
+    assert found.views == tuple(range(15))
     assert found.unclear is not None
-    assert list(found.unclear) == [23]
+    assert list(found.unclear) == [15]
 
 
 def test_sides_that_look_alike_are_not_guessed() -> None:
