@@ -29,6 +29,8 @@ _STEP_RAD = np.deg2rad(0.1)
 _STEPS = 12
 _OF_RING = 5
 """Numbers of a ring beside its azimuths: attitude (3), radius, height."""
+_GAUGE = slice(4, 7)
+"""The first ring's radius and height, and the azimuth of its first view, after the focal and its attitude."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,9 @@ def refine_rings(
     def unpacked(x: np.ndarray) -> tuple[list[Ring], np.ndarray]:
         scaled = K.copy()
         scaled[:, [0, 1], [0, 1]] *= np.exp(x[0]) if free_focal else 1.0
-        parts = np.split(x[1:], np.cumsum(sizes)[:-1])
+        held = x.copy()
+        held[_GAUGE] = 0
+        parts = np.split(held[1:], np.cumsum(sizes)[:-1])
         return [_moved_ring(ring, part, rings[0].radius) for ring, part in zip(rings, parts)], scaled
 
     def residuals(x: np.ndarray) -> np.ndarray:
@@ -235,8 +239,8 @@ def refine_rings(
         parts = [tangency(cameras, hulls, pairs).residual.ravel() / (_TANGENT_PX * hulls.scale)]
         if taken is not None:
             parts.append(_sampson(cameras, taken) / (_MATCH_PX * hulls.scale))
-        # Radius, height and azimuth of the first ring's first view are free gauges.
-        parts.append(np.append(x[4 : 2 + _OF_RING], 0.0 if free_focal else x[0]))
+        # What is held must not wander.
+        parts.append(np.append(x[_GAUGE], 0.0 if free_focal else x[0]))
         return np.concatenate(parts)
 
     x = least_squares(residuals, np.zeros(1 + sum(sizes)), loss="cauchy", max_nfev=_STEPS, x_scale=0.1).x
