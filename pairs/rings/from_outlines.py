@@ -135,10 +135,11 @@ def ring_from_outlines(
         _solved(_problem(outlines, abs(step), places, K, side, seed), abs(step))
         for side in (Side.LOWER, Side.UPPER)
     ]
-    right = [
-        half for half in halves if half.refusal is None and half.cost < _ONE_SIDED_RATIO * half.rival_cost
-    ]
-    return min(right, key=lambda half: half.cost) if right else whole
+    clear = [half for half in halves if half.cost < _ONE_SIDED_RATIO * half.rival_cost]
+    right = [half for half in clear if half.refusal is None]
+    # Half of the evidence may fit and still leave the focal open: known focals help then.
+    loose = [half for half in clear if half.refusal is Refusal.LOOSE]
+    return min(right or loose or [whole], key=lambda half: half.cost)
 
 
 def ring_of_full_turn(outlines: Sequence[Outline], K: np.ndarray | None = None, seed: int = 0) -> OutlineRing:
