@@ -148,7 +148,10 @@ def scene_of(
     more = completed(evidence, found, solve, work.workers, options)
     if more.attempt is not None:
         said = scene_notices(evidence, (more.attempt,), more.attempt, options)
-        notices = (*_empty_mask_notices(matched), *verified.notices, *completion_notices(more, said, found))
+        # Where outlines place all views anew, what became of the others' folds is no matter.
+        before = found.notices if found and len(more.by_outline) < more.attempt.num_placed else ()
+        said = (*before, *completion_notices(more, said, found))
+        notices = (*_empty_mask_notices(matched), *verified.notices, *said)
         # Its poses are the circle's: neither a lens nor a focal a view may move them.
         return replace(hand_over(evidence, more.attempt, notices, options), by_outline=more.by_outline)
     require_completion(more, found)

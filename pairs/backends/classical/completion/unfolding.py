@@ -88,7 +88,8 @@ def unfolded(
     if suspect.accepted and not joined.dropped and _hardly_turned(joined):
         return tuple(attempts)
     attempt = _solved(evidence, suspect, joined, workers, options)
-    judged = [_in_doubt(a, folds, attempt) if a is suspect and a.accepted else a for a in attempts]
+    better = attempt.accepted and not joined.dropped
+    judged = [_in_doubt(a, folds, better) if a is suspect and a.accepted else a for a in attempts]
     return (*judged, attempt)
 
 
@@ -242,14 +243,16 @@ def _judged(evidence: Evidence, model: MapperModel, joined: _Joined, options: So
     return replace(assessment, verdict=Verdict.REJECTED, reason=f"{reason}, in {pieces} pieces")
 
 
-def _in_doubt(suspect: Attempt, folds: Folds, unfolded_: Attempt) -> Attempt:
-    """Return an accepted scene that outlines cut: rejected where the joined one may be had instead."""
+def _in_doubt(suspect: Attempt, folds: Folds, better: bool) -> Attempt:
+    """Return an accepted scene that outlines cut: rejected where the joined one is better, in doubt else, for
+    masks may be at fault.
+    """
     assessment = suspect.assessment
     if assessment is None:
         return suspect
     sizes = " and ".join(str(len(piece)) for piece in folds.pieces)
     reason = f"{assessment.reason}, outlines cut it into pieces of {sizes} views"
-    verdict = Verdict.REJECTED if unfolded_.accepted else Verdict.DOUBTFUL
+    verdict = Verdict.REJECTED if better else Verdict.DOUBTFUL
     return replace(suspect, assessment=replace(assessment, verdict=verdict, reason=reason))
 
 
