@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,7 @@ def _run_in(folder: Path, job: KnownPosesJob) -> MapperModel | None:
     import pycolmap
 
     quiet_mapper()
+    job = _of_matched_views(job)
     database = folder / "matches.db"
     camera_ids = write_database(database, job)
     options = mapper_options(job, {camera_ids[i] for i, camera in enumerate(job.cameras) if camera.fixed})
@@ -99,6 +100,17 @@ def _run_in(folder: Path, job: KnownPosesJob) -> MapperModel | None:
     if model.num_points3D() == 0:
         return None
     return read_model(model)
+
+
+def _of_matched_views(job: KnownPosesJob) -> KnownPosesJob:
+    """Return the job with poses of views that have matches: COLMAP does not load others."""
+    pairs = [pair for pair, found in job.pairs.items() if len(found.indices) >= _LEAST_MATCHES]
+    matched = {view for pair in pairs for view in pair}
+    poses, starts = (
+        {view: pose for view, pose in each.items() if view in matched}
+        for each in (job.cam_from_world, job.starts)
+    )
+    return replace(job, cam_from_world=poses, starts=starts)
 
 
 def _place(model: pycolmap.Reconstruction, poses: Mapping[int, np.ndarray]) -> None:
