@@ -101,11 +101,11 @@ def outlines_of_ring(ring: Ring, evidence: RingEvidence) -> list[Outline]:
     return [evidence.outlines[view] for view in ring.views]
 
 
-def ring_matches(
-    ring: Ring, pairs: Mapping[Pair, VerifiedPair], xy: Sequence[np.ndarray]
+def matches_between(
+    views: np.ndarray, pairs: Mapping[Pair, VerifiedPair], xy: Sequence[np.ndarray]
 ) -> list[PairMatches]:
-    """Return the verified matches between a ring's views."""
-    place = {int(view): k for k, view in enumerate(ring.views)}
+    """Return the verified matches between views (n,)."""
+    place = {int(view): k for k, view in enumerate(views)}
     return [
         PairMatches(
             place[a],
@@ -139,7 +139,7 @@ def _refined(found: GrownRing, evidence: RingEvidence) -> GrownRing:
         ring,
         found.K,
         outlines_of_ring(ring, evidence),
-        ring_matches(ring, evidence.pairs, evidence.xy),
+        matches_between(ring.views, evidence.pairs, evidence.xy),
         free_focal=not evidence.focal_known,
         steps=whole_steps(ring, evidence.step),
         seed=evidence.seed,
