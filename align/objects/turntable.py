@@ -16,7 +16,7 @@ from masks.notice import Notice, first_few, info, warning
 from pairs.rings.outline import outline_of
 from pairs.rings.ring import CircularMotion, Grade, Ring, fit_circular_motion
 from pairs.rings.steps import StepPattern, step_pattern
-from pairs.rings.tangency import all_pairs, hulls_of, tangency
+from pairs.rings.tangency import all_pairs, hulls_of, tangency, view_medians
 
 MOST_TANGENCY_PX = 3.0
 """Grid pixels by which a view's silhouette may contradict the others in the median: solved sets have 0.1 to
@@ -88,7 +88,7 @@ def silhouette_notices(table: Turntable) -> tuple[Notice, ...]:
 def view_tangency(scene: Scene) -> np.ndarray:
     """Return the median tangency (V,) of each view's silhouette with all others, grid pixels; NaN where a
     view has
-    no mask, or no tangent. Right views with good masks have 0.3 to 1, wrong ones 5 and more.
+    no mask, or no tangent.
     """
     found = np.full(len(scene.views), np.nan)
     outlines = {k: outline_of(v.mask) for k, v in enumerate(scene.views) if not v.mask.all()}
@@ -98,11 +98,7 @@ def view_tangency(scene: Scene) -> np.ndarray:
     index = list(seen)
     cameras = type(scene.cameras)(scene.cameras.K[index], scene.cameras.cam_from_world[index])
     pairs = all_pairs(len(index))
-    larger = tangency(cameras, hulls_of(list(seen.values())), pairs).larger
-    for n, k in enumerate(index):
-        own = larger[(pairs == n).any(1)]
-        if np.isfinite(own).any():
-            found[k] = np.nanmedian(own)
+    found[index] = view_medians(tangency(cameras, hulls_of(list(seen.values())), pairs), pairs, len(index))
     return found
 
 

@@ -231,7 +231,8 @@ def _fault(
     )
     for other in turns:
         better = _found(outlines, views, (other,), K, options.seed)
-        if better.refusal is None:
+        # Another start may end at the step that was refused: no news.
+        if better.refusal is None and abs(abs(better.step) - abs(step or 0)) > _OFF_RAD:
             return f"{text} Steps of {np.rad2deg(abs(better.step)):.2f} degrees do fit."
     return text
 

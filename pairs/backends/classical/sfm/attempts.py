@@ -21,6 +21,8 @@ from pairs.backends.classical.sfm.acceptance import (
     collapsed_views,
     with_broken_neighbours,
     with_collapsed_views,
+    with_contradicting_outlines,
+    with_few_views,
 )
 from pairs.backends.classical.sfm.camera_groups import (
     FIRST_FACTOR,
@@ -233,7 +235,10 @@ def assessed(evidence: Evidence, model: MapperModel, options: SolveOptions) -> A
     assessment = assess(model, evidence.xy, evidence.masks, [starts[camera] for camera in cameras], options)
     num_views = len(evidence.views)
     assessment = with_broken_neighbours(assessment, broken_neighbours(model, evidence.pairs, num_views))
-    return with_collapsed_views(assessment, collapsed_views(model, num_views), len(model.placed))
+    assessment = with_collapsed_views(assessment, collapsed_views(model, num_views), len(model.placed))
+    focal_free = any(view.K is None for view in evidence.views)
+    assessment = with_few_views(assessment, len(model.placed), num_views, focal_free)
+    return with_contradicting_outlines(assessment, model, evidence.masks)
 
 
 def _starts(evidence: Evidence, options: SolveOptions, factor: float | None) -> tuple[CameraStart, ...]:
