@@ -16,6 +16,7 @@ from align.points import DEFAULT_MIN_CONF, point_cloud
 from align.scene import Scene
 from masks.notice import Notice, info, warning
 from pairs.rings.ring import CircularMotion, Grade, fit_circular_motion
+from pairs.rings.turned_over import standing
 from pairs.views.cameras import Cameras, nearest_to_lines
 
 Up = Literal["auto", "+", "-"]
@@ -40,6 +41,7 @@ class ObjectFrame:
     object_from_world: np.ndarray  # (4, 4) rigid
     notice: Notice
     """What told up, and how surely."""
+    standing: np.ndarray  # (n,) int, views in which the object stood so, not turned over
 
 
 def object_frame(scene: Scene, up: Up = "auto") -> ObjectFrame:
@@ -49,24 +51,29 @@ def object_frame(scene: Scene, up: Up = "auto") -> ObjectFrame:
     """
     points = _object_points(scene)
     middle = np.median(points, axis=0)
-    axis, through, told = _axis(scene.cameras, middle)
-    end, sure = _end(scene.cameras, axis, middle)
+    axis, through, told, views = _axis(scene, middle)
+    standing_cameras = _some(scene.cameras, views)
+    end, sure = _end(standing_cameras, axis, middle)
     axis = axis * (end if up == "auto" else 1.0 if up == "+" else -1.0)
     height = (points - through) @ axis
     origin = through + np.percentile(height, _BASE_PERCENT) * axis
-    x = _level(scene.cameras.centres[0] - origin, axis)
+    x = _level(standing_cameras.centres[0] - origin, axis)
     frame = np.eye(4)
     frame[:3, :3] = np.stack([x, np.cross(axis, x), axis])
     frame[:3, 3] = -frame[:3, :3] @ origin
     if sure or up != "auto":
-        return ObjectFrame(frame, info("up", f"{told}."))
+        return ObjectFrame(frame, info("up", f"{told}."), views)
     text = f"{told}, and the cameras do not tell its upper end. Turn it over with `up=-` if it hangs."
-    return ObjectFrame(frame, warning("up", text))
+    return ObjectFrame(frame, warning("up", text), views)
 
 
-def upper_end(scene: Scene, axis: np.ndarray) -> float:
-    """Return 1 where an axis (3,) of the world points up, and -1 where it points down."""
-    return _end(scene.cameras, axis, np.median(_object_points(scene), axis=0))[0]
+def upper_end(scene: Scene, axis: np.ndarray, views: np.ndarray) -> float:
+    """Return 1 where an axis (3,) of the world points up in views (n,), and -1 where it points down."""
+    return _end(_some(scene.cameras, views), axis, np.median(_object_points(scene), axis=0))[0]
+
+
+def _some(cameras: Cameras, views: np.ndarray) -> Cameras:
+    return Cameras(cameras.K[views], cameras.cam_from_world[views])
 
 
 def _object_points(scene: Scene) -> np.ndarray:
@@ -83,21 +90,32 @@ def looked_at(cameras: Cameras) -> np.ndarray:
     return nearest_to_lines(cameras.centres, cameras.cam_from_world[:, 2, :3])
 
 
-def _axis(cameras: Cameras, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
-    """Return the axis (3,) that stands upright, a point (3,) that it goes through, and what told it."""
+def _axis(scene: Scene, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray, str, np.ndarray]:
+    """Return the axis (3,) that stands upright, a point (3,) that it goes through, what told it, and the
+    views in which it did.
+    """
+    cameras = scene.cameras
+    every = np.arange(len(scene.views))
     motion = fit_circular_motion(cameras.cam_from_world)
     if motion.grade is not Grade.NONE:
-        return *_turned_about(motion), "up is the axis about which the object, or the camera, turned"
+        told, views = (
+            "up is the axis about which the object, or the camera, turned",
+            standing(motion, len(every)),
+        )
+        if len(views) < len(every):
+            told = f"{told}, as the object stood in {scene.views[views[0]].name}"
+        return *_turned_about(motion), told, views
     centres = cameras.centres - cameras.centres.mean(axis=0)
     if len(centres) > 2:
         _, spread, directions = np.linalg.svd(centres, full_matrices=False)
         if spread[2] <= _FLAT * spread[0] and spread[1] > 2 * spread[2]:
-            return directions[2], middle, "up is the normal of the plane on which the cameras stand"
+            told = "up is the normal of the plane on which the cameras stand"
+            return directions[2], middle, told, every
     mean_up = -cameras.cam_from_world[:, 1, :3].mean(axis=0)
     length = float(np.linalg.norm(mean_up))
     # Cameras that were held every way have no mean: any direction is as good.
     up = mean_up / length if length > 1e-6 else np.array([0.0, 0.0, 1.0])
-    return up, middle, "up is the mean of the ways in which the cameras were held"
+    return up, middle, "up is the mean of the ways in which the cameras were held", every
 
 
 def _turned_about(motion: CircularMotion) -> tuple[np.ndarray, np.ndarray]:

@@ -23,6 +23,14 @@ def turned_over(motion: CircularMotion) -> tuple[bool, ...]:
     )
 
 
+def standing(motion: CircularMotion, num_views: int) -> np.ndarray:
+    """Return the views (n,) of a scene but those for which the object lay otherwise than in the first
+    ring.
+    """
+    over = [ring.views for ring, other in zip(motion.rings, turned_over(motion)) if other]
+    return np.setdiff1d(np.arange(num_views), np.concatenate([*over, np.zeros(0, int)]))
+
+
 def _upside_down(first: Ring, ring: Ring) -> bool:
     there, here = first.axis_in_camera, ring.axis_in_camera
     in_picture, in_depth = there[:2] @ here[:2], there[2] * here[2]
