@@ -17,6 +17,7 @@ from align.points import DEFAULT_MIN_CONF, point_cloud
 from align.scene import Scene
 from masks.notice import Notice, info, warning
 from pairs.rings.upright import looked_at, upper_end_of, upright_axis
+from pairs.views.cameras import Cameras
 
 Up = Literal["auto", "+", "-"]
 """Which end of the axis is up: as the cameras tell, or the one or the other end where they cannot."""
@@ -33,6 +34,7 @@ class ObjectFrame:
     object_from_world: np.ndarray  # (4, 4) rigid
     notice: Notice
     """What told up, and how surely."""
+    standing: np.ndarray  # (n,) int, views in which the object stood so, not turned over
 
 
 def object_frame(scene: Scene, up: Up = "auto") -> ObjectFrame:
@@ -42,23 +44,30 @@ def object_frame(scene: Scene, up: Up = "auto") -> ObjectFrame:
     """
     points = _object_points(scene)
     middle = np.median(points, axis=0)
-    axis, through, told = upright_axis(scene.cameras, middle)
-    end, sure = upper_end_of(scene.cameras, axis, middle)
+    axis, through, told, views = upright_axis(scene.cameras, middle)
+    standing = _some(scene.cameras, views)
+    if len(views) < len(scene.views):
+        told = f"{told}, as the object stood in {scene.views[views[0]].name}"
+    end, sure = upper_end_of(standing, axis, middle)
     axis = axis * (end if up == "auto" else 1.0 if up == "+" else -1.0)
     origin = through + _base(scene, points, axis, through) * axis
-    x = _level(scene.cameras.centres[0] - origin, axis)
+    x = _level(standing.centres[0] - origin, axis)
     frame = np.eye(4)
     frame[:3, :3] = np.stack([x, np.cross(axis, x), axis])
     frame[:3, 3] = -frame[:3, :3] @ origin
     if sure or up != "auto":
-        return ObjectFrame(frame, info("up", f"{told}."))
+        return ObjectFrame(frame, info("up", f"{told}."), views)
     text = f"{told}, and the cameras do not tell its upper end. Turn it over with `up=-` if it hangs."
-    return ObjectFrame(frame, warning("up", text))
+    return ObjectFrame(frame, warning("up", text), views)
 
 
-def upper_end(scene: Scene, axis: np.ndarray) -> float:
-    """Return 1 where an axis (3,) of the world points up, and -1 where it points down."""
-    return upper_end_of(scene.cameras, axis, np.median(_object_points(scene), axis=0))[0]
+def upper_end(scene: Scene, axis: np.ndarray, views: np.ndarray) -> float:
+    """Return 1 where an axis (3,) of the world points up in views (n,), and -1 where it points down."""
+    return upper_end_of(_some(scene.cameras, views), axis, np.median(_object_points(scene), axis=0))[0]
+
+
+def _some(cameras: Cameras, views: np.ndarray) -> Cameras:
+    return Cameras(cameras.K[views], cameras.cam_from_world[views])
 
 
 def _object_points(scene: Scene) -> np.ndarray:

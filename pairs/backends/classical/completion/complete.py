@@ -12,6 +12,7 @@ from masks.notice import Level, Notice, first_few, info, left_out, warning
 from pairs.backends.classical.completion.growing import GrownRing, azimuth_of
 from pairs.backends.classical.completion.partial_scene import exact_ring, exact_rings, grown_from_scene
 from pairs.backends.classical.completion.ring_scene import ring_scene
+from pairs.backends.classical.completion.second_run import second_run
 from pairs.backends.classical.completion.stated_step import ring_of_step
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import Verdict
@@ -70,6 +71,12 @@ def completed(
         for view, mask in enumerate(evidence.masks)
         if mask is not None and (outline := outline_of(mask)) is not None
     }
+    if best is not None:
+        run = second_run(evidence, outlines, best, solve, workers, options)
+        if run is not None and run.attempt is None:
+            return Completion(notices=(run.notice,), reasons=run.reasons)
+        if run is not None and _better(run.attempt, best):
+            return Completion(run.attempt, run.views, (run.notice,))
     step, doubts = _stated_step(best, options)
     grown_ring = None
     if best is not None:
@@ -176,9 +183,9 @@ def _judged(
     return Completion(attempt, by_outline, _placed_notices(evidence, ring), reasons)
 
 
-def _better(attempt: Attempt, before: Attempt | None) -> bool:
+def _better(attempt: Attempt | None, before: Attempt | None) -> bool:
     """Tell whether a scene places more views and is not less believable."""
-    if not attempt.accepted or attempt.assessment is None:
+    if attempt is None or not attempt.accepted or attempt.assessment is None:
         return False
     if before is None or before.assessment is None:
         return True
