@@ -90,8 +90,9 @@ def _run_in(folder: Path, job: KnownPosesJob) -> MapperModel | None:
     mapper.begin_reconstruction(model)
     scene = _Scene(model, mapper, options, job)
     for view, pose in job.starts.items():
-        _set_pose(model, view, pose)
-        mapper.observation_manager.register_frame(view + 1)
+        if model.exists_frame(view + 1):
+            _set_pose(model, view, pose)
+            mapper.observation_manager.register_frame(view + 1)
     for limit in scene.limits():
         scene.triangulate(limit)
         scene.refine(limit)
@@ -114,8 +115,10 @@ def _of_matched_views(job: KnownPosesJob) -> KnownPosesJob:
 
 def _place(model: pycolmap.Reconstruction, poses: Mapping[int, np.ndarray]) -> None:
     for view, pose in poses.items():
-        _set_pose(model, view, pose)
-        model.register_frame(view + 1)
+        # The cache leaves out a view that no pair holds: it sees no point.
+        if model.exists_frame(view + 1):
+            _set_pose(model, view, pose)
+            model.register_frame(view + 1)
 
 
 def _set_pose(model: pycolmap.Reconstruction, view: int, pose: np.ndarray) -> None:
