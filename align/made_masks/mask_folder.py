@@ -21,6 +21,7 @@ from align.show.image_file import write_image
 from align.show.sheets import SheetView, mask_sheet, masked_photo
 from masks.disk.whole_file import write_whole
 from masks.errors import OutputError
+from masks.image_file import open_levels
 from masks.making.check import doubtful
 from masks.making.made import MadeMasks
 from masks.mask import mask_on_grid
@@ -41,6 +42,17 @@ def require_no_masks(folder: Path, photos: Sequence[str]) -> None:
             f"{folder}: {first_few(there)} there already, maybe corrected by hand. Choose another folder, or "
             "replace them with `force`."
         )
+
+
+def require_same_masks(folder: Path, made: MadeMasks) -> None:
+    """Raise `OutputError` where other masks than the made ones are there: people correct them by hand."""
+    for own, mask in zip(made.figures, made.masks):
+        path = mask_file(folder, own.name)
+        if path.exists() and not np.array_equal(open_levels(path) > 127, mask.pixels):
+            raise OutputError(
+                f"{path}: is another mask than the one that was made, maybe corrected by hand. Give the "
+                f"folder by `masks={folder}`, or remove it."
+            )
 
 
 def write_mask_folder(folder: Path, made: MadeMasks) -> None:

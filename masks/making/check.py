@@ -60,10 +60,10 @@ class MaskFigures:
 
 
 def mask_figures(
-    names: Sequence[str], outlines: Refined, evidence: Evidence, cut: Sequence[float] | None = None
+    names: Sequence[str], outlines: Refined, evidence: Evidence, cut: Sequence[float | None] | None = None
 ) -> tuple[MaskFigures, ...]:
     """Return the figures of made masks; `evidence` is the road's own, without colours, and `cut` says which
-    share of each mask other views contradict.
+    share of each mask other views contradict, where cameras are known.
     """
     masks = outlines.masks
     areas = [float(mask.mean()) for mask in masks]
