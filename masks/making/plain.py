@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from masks.making.colour import SEED
 from masks.making.evidence import Evidence
+from masks.making.plate import differs_from_shadow
 
 PLAIN = "a plain backdrop"
 
@@ -17,6 +19,10 @@ _ROUNDS = 6
 _LEAST_DEVIATION = 1.5
 _LEAST_DIFFERENCE = 12.0  # grey values
 _MOST_REACH = 60.0  # the temple's dim surroundings ask for 53
+_DARK = 40.0
+_SHADOW_NOISE = 3.0
+_ONLY_LIGHT = 0.5
+_MOST_SHADOW = 0.5  # of what differs
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +65,17 @@ def border_of(picture: np.ndarray) -> Border:
 def plain_evidence(pictures: Sequence[np.ndarray], borders: Sequence[Border] | None = None) -> Evidence:
     """Return how far each photo (H, W, 3) uint8 differs from the colour of its border."""
     borders = borders or [border_of(picture) for picture in pictures]
-    return Evidence(tuple(_difference(p, border) for p, border in zip(pictures, borders)), PLAIN)
+    logits, shadows = zip(*(_difference(p, border) for p, border in zip(pictures, borders)))
+    # What is a darker backdrop, without any texture, is a shadow; unless most of the object is: a grey thing
+    # before a grey wall looks the same.
+    dark = sum(int(shadow.sum()) for shadow in shadows)
+    if dark < _MOST_SHADOW * sum(int((own > 0).sum()) for own in logits):
+        logits = [np.where(shadow, np.minimum(own, -SEED), own) for own, shadow in zip(logits, shadows)]
+    return Evidence(tuple(logits), PLAIN)
 
 
-def _difference(picture: np.ndarray, border: Border) -> np.ndarray:
+def _difference(picture: np.ndarray, border: Border) -> tuple[np.ndarray, np.ndarray]:
+    """Return the evidence (H, W) of one photo, and what of its object looks like a shadow (H, W) bool."""
     h, w = picture.shape[:2]
     # Beyond the strip the surface is extrapolated: within the colours that the strip shows.
     backdrop = np.clip(_basis(h, w) @ border.coefficients, border.low, border.high).astype(np.float32)
@@ -70,7 +83,25 @@ def _difference(picture: np.ndarray, border: Border) -> np.ndarray:
     distance = np.linalg.norm(smooth - backdrop, axis=2)
     # The last where dim things stand in the dark; bounded, as an object that the frame cuts lies there, too.
     least = max(_LEAST_DIFFERENCE, 3 * border.deviation, min(1.5 * border.reach, _MOST_REACH))
-    return np.clip(3 * (distance - least) / least, -3, 4).astype(np.float32)
+    differs = np.clip(3 * (distance - least) / least, -3, 4).astype(np.float32)
+    # Before black no shadow is to be seen.
+    if np.sqrt(np.mean(backdrop**2)) <= _DARK:
+        return differs, np.zeros((h, w), bool)
+    noise = max(_SHADOW_NOISE, border.deviation)
+    light = np.clip((smooth * backdrop).sum(axis=2) / (backdrop**2).sum(axis=2), 0.3, 1.1)
+    toned = np.linalg.norm(smooth - light[..., None] * backdrop, axis=2) < 3 * noise
+    return differs, _shadow(differs, differs_from_shadow(smooth, backdrop, noise) < _ONLY_LIGHT, toned)
+
+
+def _shadow(differs: np.ndarray, lit: np.ndarray, toned: np.ndarray) -> np.ndarray:
+    """Return which pixels (H, W) of an object are its shadow: broad parts that differ from the backdrop in
+    light alone, `lit` with their neighbours, and touch it; with their edges, `toned` by themselves.
+    """
+    broad = cv2.morphologyEx(lit.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    broad = cv2.dilate(broad, np.ones((9, 9), np.uint8)) & (toned | (broad > 0))
+    _, labels = cv2.connectedComponents(((broad > 0) | (differs < 0)).astype(np.uint8), connectivity=4)
+    outside = np.unique(labels[_strip(*labels.shape)])
+    return (broad > 0) & (differs > 0) & np.isin(labels, outside[outside > 0])
 
 
 def _strip(h: int, w: int) -> np.ndarray:

@@ -129,7 +129,7 @@ def plate_evidence(pictures: Sequence[np.ndarray], plate: Plate, road: str) -> E
     for picture, gain in zip(pictures, plate.gains):
         photo = _smoothed(picture).astype(np.float32) / gain
         differs = _differs(photo, plate)
-        differs = np.minimum(differs, np.maximum(_differs_from_shadow(photo, plate), flat))
+        differs = np.minimum(differs, np.maximum(differs_from_shadow(photo, plate.colour, plate.noise), flat))
         # Differing from a colour without support still speaks for the object: with the same weight on both
         # sides the demo loses 88 % of it.
         logits.append(differs * np.where(differs > 0, 0.4 + 0.6 * sure, sure))
@@ -267,16 +267,16 @@ def _logit(excess: np.ndarray) -> np.ndarray:
     return np.clip(0.5 * (excess - 6), -3, 4)
 
 
-def _differs_from_shadow(photo: np.ndarray, plate: Plate) -> np.ndarray:
-    """Return the logit of differing from the plate under another light: a textured plate keeps its texture
-    in a shadow.
+def differs_from_shadow(photo: np.ndarray, backdrop: np.ndarray, noise: np.ndarray | float) -> np.ndarray:
+    """Return the logit (H, W) of differing from a backdrop (H, W, 3) under another light: a textured one
+    keeps its texture in a shadow, a plain one its colour.
     """
     window = (5, 5)
-    both = cv2.blur((photo * plate.colour).sum(axis=2), window)
-    own = cv2.blur((plate.colour**2).sum(axis=2), window)
+    both = cv2.blur((photo * backdrop).sum(axis=2), window)
+    own = cv2.blur((backdrop**2).sum(axis=2), window)
     light = np.clip(both / np.maximum(own, 1.0), 0.3, 1.1)
     square = cv2.blur((photo**2).sum(axis=2), window) - 2 * light * both + light**2 * own
-    rest = square / (3 * plate.noise**2 * np.maximum(light, 0.5))
+    rest = square / (3 * noise**2 * np.maximum(light, 0.5))
     # Bounded: a deep shadow alone is no object yet.
     return _logit(rest + np.minimum(1.5 * (np.log(light) / 0.35) ** 2, 5))
 

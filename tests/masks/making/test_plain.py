@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from still_backdrops import disc_before, plain_backdrop, textured_backdrop
+from still_backdrops import SIZE, disc_before, plain_backdrop, textured_backdrop
 
 from masks.making.plain import PLAIN, border_of, plain_evidence
 
@@ -33,3 +33,18 @@ def test_a_thing_at_the_border_does_not_become_the_backdrop() -> None:
     (logits,) = plain_evidence((photo,)).logits
     assert logits[-8:, 65:85].min() > 0
     assert np.median(logits[:10]) < -1
+
+
+def test_a_shadow_is_backdrop_and_a_grey_thing_before_grey_stays_the_object() -> None:
+    still = disc_before(plain_backdrop(), num_views=2)
+    shade = np.ones(SIZE)
+    shade[80:112, 110:150] = 0.6
+    shadowed = tuple(
+        np.where(m[..., None], p, p * shade[..., None]) for p, m in zip(still.photos, still.masks)
+    )
+    for logits, mask in zip(plain_evidence(tuple(p.astype(np.uint8) for p in shadowed)).logits, still.masks):
+        # Right of the object, whose rim is at 134 at most.
+        assert logits[84:108, 138:146].max() < 0
+        assert (logits[mask] > 0).mean() > 0.9
+    grey = (plain_backdrop() * shade[..., None]).astype(np.uint8)
+    assert np.median(plain_evidence((grey,)).logits[0][84:108, 118:146]) > 0

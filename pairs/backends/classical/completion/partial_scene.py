@@ -50,7 +50,7 @@ def grown_from_scene(
     """Return the ring of a partial scene with more of its views, or nothing where its cameras stand on no
     exact ring. The work is a few runs of the mapper, and half a second a view.
     """
-    if best.model is None or not (rings := exact_rings(best.model)):
+    if best.model is None or len(rings := exact_rings(best.model)) == 0:
         return None
     on_rings = sorted(int(view) for ring in rings for view in ring.views)
     if not set(on_rings) <= set(outlines):
