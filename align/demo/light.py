@@ -17,15 +17,17 @@ _SHADOW_STEPS = 14
 _SHADOW_HARDNESS = 9.0
 
 
-def diffuse_light(shape: Shape, points: np.ndarray, outward: np.ndarray, lamp: np.ndarray) -> np.ndarray:
+def diffuse_light(
+    shape: Shape, points: np.ndarray, outward: np.ndarray, lamp: np.ndarray, plate: np.ndarray
+) -> np.ndarray:
     """Return how much light falls on surface points (N, 3) with normals (N, 3), about 0 to 1.4; all in the
-    object's frame.
+    object's frame, where `plate` (4,) holds the way up and how high the origin lies above the plate.
     """
     facing = np.clip(outward @ lamp, 0, None)
     lit = np.flatnonzero(facing > 0)
     facing[lit] *= unshadowed(shape, points[lit] + 0.01 * outward[lit], lamp)
-    ambient = _FLOOR + (_SKY - _FLOOR) * (0.5 + 0.5 * outward[:, 2])
-    return _LAMP * facing + ambient * _openness(shape, points, outward)
+    ambient = _FLOOR + (_SKY - _FLOOR) * (0.5 + 0.5 * outward @ plate[:3])
+    return _LAMP * facing + ambient * _openness(shape, points, outward, plate)
 
 
 def gloss(outward: np.ndarray, towards_eye: np.ndarray, lamp: np.ndarray) -> np.ndarray:
@@ -61,13 +63,13 @@ def unshadowed(shape: Shape, points: np.ndarray, lamp: np.ndarray) -> np.ndarray
     return share * share * (3 - 2 * share)
 
 
-def _openness(shape: Shape, points: np.ndarray, outward: np.ndarray) -> np.ndarray:
+def _openness(shape: Shape, points: np.ndarray, outward: np.ndarray, plate: np.ndarray) -> np.ndarray:
     """Return how open the surroundings are, 0.2 to 1: a point in a corner has surface nearer than the step
     away from its own.
     """
     open_share = np.ones(len(points))
     for step, weight in ((0.05, 2.0), (0.16, 1.2)):
         above = points + step * outward
-        gap = np.minimum(shape.distance(above), above[:, 2] + 1.0)
+        gap = np.minimum(shape.distance(above), above @ plate[:3] + plate[3])
         open_share -= weight * np.clip(step - gap, 0, None) / (2 * step) * 0.6
     return np.clip(open_share, 0.2, 1)

@@ -15,7 +15,7 @@ from scipy.ndimage import maximum_filter, minimum_filter
 
 from align.demo.light import LAMP_DIRECTION, diffuse_light, gloss, ground_light
 from align.demo.march import first_hits
-from align.demo.room import Room, colour_at, meet
+from align.demo.room import PLATE_Z, Room, colour_at, meet
 from align.demo.shape import Shape, normals
 from align.demo.texture import Mosaic, albedo
 
@@ -68,12 +68,6 @@ class Rendering:
     depth: np.ndarray  # (H, W), z in the camera at the pixel's centre, infinite beside the object
 
 
-def turned(camera: Camera, turn_rad: float) -> np.ndarray:
-    """Return cam_from_object (4, 4) with the object turned by an angle, counter-clockwise from above."""
-    c, s = np.cos(turn_rad), np.sin(turn_rad)
-    return camera.cam_from_room @ np.array([[c, -s, 0, 0], [s, c, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
-
-
 def render_backdrop(camera: Camera, room: Room) -> Backdrop:
     """Render what stands still. It is the same in every photograph."""
     R = camera.cam_from_room[:3, :3]
@@ -94,16 +88,18 @@ def render_backdrop(camera: Camera, room: Room) -> Backdrop:
     return Backdrop(colour.reshape(camera.height, camera.width, 3), ground[blocks], blocks, grid)
 
 
-def render_object(studio: Studio, turn_rad: float, noise: float, seed: int) -> Rendering:
-    """Render one photograph with the object turned by an angle; `noise` is the sensor's, in grey levels."""
+def render_object(studio: Studio, room_from_object: np.ndarray, noise: float, seed: int) -> Rendering:
+    """Render one photograph with the object at a pose (4, 4) in the room; `noise` is the sensor's, in grey
+    levels.
+    """
     camera, size = studio.camera, (studio.camera.height, studio.camera.width)
-    cam_from_object = turned(camera, turn_rad)
+    cam_from_object = camera.cam_from_room @ room_from_object
     rows, columns = np.indices(size).reshape(2, -1)
     eye, rays = _in_object(camera, cam_from_object, columns, rows)
     depth = first_hits(studio.shape, eye, rays)
     outline = _outlines(depth.reshape(size)).ravel()
 
-    colour = (studio.backdrop.colour * _shadow_on_room(studio, turn_rad)[..., None]).reshape(-1, 3)
+    colour = (studio.backdrop.colour * _shadow_on_room(studio, room_from_object)[..., None]).reshape(-1, 3)
     covered = np.isfinite(depth).astype(np.float64)
     inside = np.flatnonzero(np.isfinite(depth) & ~outline)
     colour[inside] = _inside_colour(studio, cam_from_object, inside, depth[inside])
@@ -184,21 +180,19 @@ def _lit(
     lamp = LAMP_DIRECTION @ studio.camera.cam_from_room[:3, :3].T @ R
     towards_eye = -R.T @ cam_from_object[:3, 3] - points
     towards_eye /= np.linalg.norm(towards_eye, axis=1, keepdims=True)
+    plate = np.linalg.solve(studio.camera.cam_from_room, cam_from_object)[2] - (0, 0, 0, PLATE_Z)
     return (
-        coat * diffuse_light(studio.shape, points, outward, lamp)[:, None]
+        coat * diffuse_light(studio.shape, points, outward, lamp, plate)[:, None]
         + gloss(outward, towards_eye, lamp)[:, None]
     )
 
 
-def _shadow_on_room(studio: Studio, turn_rad: float) -> np.ndarray:
+def _shadow_on_room(studio: Studio, room_from_object: np.ndarray) -> np.ndarray:
     """Return the share (H, W) of light that the object leaves to each pixel of the backdrop."""
-    c, s = np.cos(turn_rad), np.sin(turn_rad)
-    object_from_room = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+    R = room_from_object[:3, :3]
     share = np.ones(studio.backdrop.grid, np.float32)
-    ground = studio.backdrop.ground @ object_from_room.T
-    share.ravel()[studio.backdrop.blocks] = ground_light(
-        studio.shape, ground, object_from_room @ LAMP_DIRECTION
-    )
+    ground = (studio.backdrop.ground - room_from_object[:3, 3]) @ R
+    share.ravel()[studio.backdrop.blocks] = ground_light(studio.shape, ground, LAMP_DIRECTION @ R)
     h, w = studio.camera.height, studio.camera.width
     large = (studio.backdrop.grid[1] * _SHADOW_STRIDE, studio.backdrop.grid[0] * _SHADOW_STRIDE)
     return cv2.resize(share, large, interpolation=cv2.INTER_LINEAR)[:h, :w]

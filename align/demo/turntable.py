@@ -5,13 +5,15 @@ cameras.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-from align.demo.render import Camera, Rendering, Studio, render_backdrop, render_object, turned
-from align.demo.room import furnish
-from align.demo.shape import coffee_pot
+from align.demo.render import Camera, Rendering, Studio, render_backdrop, render_object
+from align.demo.room import PLATE_Z, furnish
+from align.demo.shape import coffee_pot, surface_points
 from align.demo.texture import mosaic
 from align.export.cameras_json import PhotoCamera, write_cameras
 from align.show.image_file import write_image
@@ -37,6 +39,14 @@ class TurntableOptions:
     """Standard deviation of the sensor's noise, grey levels."""
     seed: int = 0
     """Of tiles, books, cloth and noise."""
+    turned_over_deg: float = 0.0
+    """Where not 0, a second full turn follows, as many photos again, with the object turned over by so much
+    about its axis from handle to spout and laid on the table: 180 is upside down, 90 on its side."""
+
+    @property
+    def num_photos(self) -> int:
+        """Photos of all turns."""
+        return self.num_views * (2 if self.turned_over_deg else 1)
 
 
 def render_turntable(
@@ -49,12 +59,12 @@ def render_turntable(
     """
     options = options or TurntableOptions()
     studio = build_studio(options)
-    for k in range(options.num_views):
-        progress("render", k, options.num_views)
+    for k in range(options.num_photos):
+        progress("render", k, options.num_photos)
         view = render_view(studio, options, k)
         write_image(folder / "images" / f"{k:03d}.png", view.image)
         write_image(folder / "masks" / f"{k:03d}.png", view.mask.astype(np.uint8) * 255)
-    progress("render", options.num_views, options.num_views)
+    progress("render", options.num_photos, options.num_photos)
     cameras = turntable_cameras(options)
     write_cameras(
         folder / "cameras.json",
@@ -66,7 +76,7 @@ def render_turntable(
                 cameras.cam_from_world[k, :3, :3],
                 cameras.cam_from_world[k, :3, 3],
             )
-            for k in range(options.num_views)
+            for k in range(options.num_photos)
         ],
     )
 
@@ -74,8 +84,8 @@ def render_turntable(
 def turntable_cameras(options: TurntableOptions) -> Cameras:
     """Return the exact cameras of the set; world = object frame, K in pixels of the photos."""
     camera = _camera(options)
-    poses = [turned(camera, _turn(options, k)) for k in range(options.num_views)]
-    return Cameras(np.tile(camera.K, (options.num_views, 1, 1)), np.stack(poses))
+    poses = [camera.cam_from_room @ _room_from_object(options, k) for k in range(options.num_photos)]
+    return Cameras(np.tile(camera.K, (options.num_photos, 1, 1)), np.stack(poses))
 
 
 def build_studio(options: TurntableOptions) -> Studio:
@@ -87,11 +97,24 @@ def build_studio(options: TurntableOptions) -> Studio:
 
 def render_view(studio: Studio, options: TurntableOptions, k: int) -> Rendering:
     """Take photo number k."""
-    return render_object(studio, _turn(options, k), options.noise, options.seed * 1_000_003 + k)
+    return render_object(studio, _room_from_object(options, k), options.noise, options.seed * 1_000_003 + k)
 
 
-def _turn(options: TurntableOptions, k: int) -> float:
-    return 2 * np.pi * k / options.num_views
+def _room_from_object(options: TurntableOptions, k: int) -> np.ndarray:
+    """Return the pose (4, 4) of the object in photo number k, turned counter-clockwise as seen from above."""
+    angle = 2 * np.pi * k / options.num_views
+    c, s = np.cos(angle), np.sin(angle)
+    turned = np.array([[c, -s, 0, 0], [s, c, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    return turned if k < options.num_views else turned @ _turned_over(options.turned_over_deg)
+
+
+@cache
+def _turned_over(degrees: float) -> np.ndarray:
+    """Return the pose (4, 4) of the object turned over about its own x axis, lying on the plate."""
+    pose = np.eye(4)
+    pose[:3, :3] = Rotation.from_euler("x", degrees, degrees=True).as_matrix()
+    pose[2, 3] = PLATE_Z - (surface_points(coffee_pot()) @ pose[2, :3]).min()
+    return pose
 
 
 def _camera(options: TurntableOptions) -> Camera:

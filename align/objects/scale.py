@@ -73,9 +73,10 @@ def scale_by_camera_height(scene: Scene, frame: ObjectFrame, height: float) -> f
         raise UserError(
             f"`camera_height={height:g}`: is no height. State how far the lens is above the table."
         )
-    above = scene.cameras.centres @ frame.object_from_world[2, :3] + frame.object_from_world[2, 3]
+    centres = scene.cameras.centres[frame.standing]
+    above = centres @ frame.object_from_world[2, :3] + frame.object_from_world[2, 3]
     median = float(np.median(above))
-    spread = float(np.median(np.linalg.norm(scene.cameras.centres - scene.cameras.centres.mean(0), axis=1)))
+    spread = float(np.median(np.linalg.norm(centres - centres.mean(0), axis=1)))
     if median <= 0.02 * spread:
         raise UserError(
             "`camera_height`: the cameras stand hardly above the object's base, so their height tells no "

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from align.objects.folds import fold_notices
 from align.objects.frame import upper_end
+from align.objects.sides import Side, side_notices, sides_of
 from align.scene import Report, Scene
 from masks.notice import Notice, first_few, info, warning
 from pairs.rings.outline import outline_of
 from pairs.rings.ring import CircularMotion, Grade, Ring, fit_circular_motion
 from pairs.rings.steps import StepPattern, step_pattern
-from pairs.rings.tangency import all_pairs, hulls_of, tangency
+from pairs.rings.tangency import all_pairs, hulls_of, tangency, view_medians
 
 MOST_TANGENCY_PX = 3.0
 """Grid pixels by which a view's silhouette may contradict the others in the median: solved sets have 0.1 to
@@ -32,12 +34,16 @@ class Turntable:
     patterns: tuple[StepPattern | None, ...]
     """Of every ring."""
     tangency_px: np.ndarray  # (V,), median of each view over the others; NaN without masks
-    up: float
-    """1 where the axis points up, -1 where it points down."""
+    sides: tuple[Side, ...]
+    """How the object lay on the table, the first ring's way first."""
     names: tuple[str, ...]
     """Of the views."""
     inputs: tuple[str, ...]
     """Of all photos, in their order: what the files of a pattern count."""
+
+    def side_of(self, ring: int) -> Side:
+        """Return how the object lay for a ring, by its number."""
+        return next(side for side in self.sides if ring in side.rings)
 
 
 def turntable_of(scene: Scene) -> Turntable:
@@ -50,7 +56,7 @@ def turntable_of(scene: Scene) -> Turntable:
         motion,
         tuple(step_pattern(ring, files) for ring in motion.rings),
         view_tangency(scene),
-        upper_end(scene, motion.rings[0].axis_from_world[2, :3]) if motion.rings else 1.0,
+        sides_of(motion, lambda axis, views: upper_end(scene, axis, views)),
         names,
         scene.inputs,
     )
@@ -61,7 +67,7 @@ def with_turntable(scene: Scene) -> Scene:
     others; the same scene where there is neither.
     """
     table = turntable_of(scene)
-    notices = (*turntable_notices(table), *silhouette_notices(table))
+    notices = (*turntable_notices(table), *silhouette_notices(table), *fold_notices(scene))
     figures = dict(scene.report.figures)
     if table.motion.grade is not Grade.NONE:
         figures["turntable"] = turntable_figures(table)
@@ -88,7 +94,7 @@ def silhouette_notices(table: Turntable) -> tuple[Notice, ...]:
 def view_tangency(scene: Scene) -> np.ndarray:
     """Return the median tangency (V,) of each view's silhouette with all others, grid pixels; NaN where a
     view has
-    no mask, or no tangent. Right views with good masks have 0.3 to 1, wrong ones 5 and more.
+    no mask, or no tangent.
     """
     found = np.full(len(scene.views), np.nan)
     outlines = {k: outline_of(v.mask) for k, v in enumerate(scene.views) if not v.mask.all()}
@@ -98,11 +104,7 @@ def view_tangency(scene: Scene) -> np.ndarray:
     index = list(seen)
     cameras = type(scene.cameras)(scene.cameras.K[index], scene.cameras.cam_from_world[index])
     pairs = all_pairs(len(index))
-    larger = tangency(cameras, hulls_of(list(seen.values())), pairs).larger
-    for n, k in enumerate(index):
-        own = larger[(pairs == n).any(1)]
-        if np.isfinite(own).any():
-            found[k] = np.nanmedian(own)
+    found[index] = view_medians(tangency(cameras, hulls_of(list(seen.values())), pairs), pairs, len(index))
     return found
 
 
@@ -111,6 +113,7 @@ def turntable_notices(table: Turntable) -> tuple[Notice, ...]:
     if table.motion.grade is Grade.NONE:
         return ()
     notices = [info("turntable", _in_words(table))]
+    notices += side_notices(table.motion, table.sides, table.names, table.inputs)
     for pattern in table.patterns:
         notices += _of_pattern(pattern, table.inputs) if pattern is not None else []
     if len(table.motion.outside):
@@ -124,7 +127,8 @@ def turntable_figures(table: Turntable) -> dict[str, Any]:
     radius.
     """
     rings = []
-    for ring, pattern in zip(table.motion.rings, table.patterns):
+    for number, (ring, pattern) in enumerate(zip(table.motion.rings, table.patterns)):
+        side = table.side_of(number)
         of_views = {
             table.names[view]: {
                 "azimuth_deg": _rounded(np.rad2deg(ring.azimuth[k])),
@@ -139,7 +143,8 @@ def turntable_figures(table: Turntable) -> dict[str, Any]:
         rings.append(
             {
                 "radius": float(ring.radius),
-                "tilt_deg": _rounded(_tilt_deg(ring, table.up)),
+                "tilt_deg": _rounded(_tilt_deg(ring, side.up)),
+                "turned_over_deg": _rounded(np.rad2deg(side.turned_over)),
                 "span_deg": _rounded(np.rad2deg(ring.span)),
                 "step_deg": None if pattern is None else _rounded(np.rad2deg(pattern.step)),
                 "step_spread_deg": None
@@ -167,6 +172,11 @@ def turntable_table(table: Turntable) -> str:
                 f" {np.rad2deg(ring.rotation_residual[k]):7.3f} deg {100 * ring.place_residual[k]:6.2f} %"
                 + ("" if np.isnan(px) else f" {px:6.2f} px")
             )
+    for side in table.sides[1:]:
+        numbers = " and ".join(str(number + 1) for number in side.rings)
+        lines.append(
+            f"  ring {numbers}: the object turned over by {np.rad2deg(side.turned_over):.0f} degrees"
+        )
     lines += [f"  {table.names[view]:<24} -" for view in table.motion.outside]
     return "\n".join(lines)
 
@@ -184,13 +194,13 @@ def _in_words(table: Turntable) -> str:
         f"{'one axis' if axes == 1 else f'{axes} axes'} "
         f"({kind}), {turn:.2f} degrees and {place:.2%} of the radius off in the median; the camera looks "
         "down by "
-        f"{_tilt_deg(first, table.up):.0f} degrees"
+        f"{_tilt_deg(first, table.sides[0].up):.0f} degrees"
     )
     pattern = table.patterns[0]
     if pattern is None or not np.isfinite(pattern.spread):
         return f"{words}."
     # Cameras that go round one way are an object that turns the other way.
-    way = "clockwise" if pattern.step * table.up > 0 else "counter-clockwise"
+    way = "clockwise" if pattern.step * table.sides[0].up > 0 else "counter-clockwise"
     return (
         f"{words}; steps of {abs(np.rad2deg(pattern.step)):.2f} +- {np.rad2deg(pattern.spread):.2f} "
         "degrees over "

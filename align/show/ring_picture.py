@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from align.objects.sides import Side
 from align.objects.turntable import MOST_TANGENCY_PX, Turntable
 from align.scene import Scene
 
@@ -25,35 +26,52 @@ _OFF_DEG = 1.0
 
 
 def ring_picture(scene: Scene, table: Turntable, side: int = 640) -> np.ndarray:
-    """Return a picture (side, side, 3) uint8 of the cameras as seen from above, the first to the right."""
-    picture = Image.new("RGB", (side, side), (255, 255, 255))
+    """Return a picture (side, side, 3) uint8 of the cameras as seen from above, the first to the right; for
+    an object that was turned over one beside the other, each as seen from above then.
+    """
     if not table.motion.rings:
-        return np.asarray(picture)
+        return np.full((side, side, 3), 255, np.uint8)
+    doubtful = _doubtful(table)
+    shown = [
+        sorted(int(view) for number in way.rings for view in table.motion.rings[number].views)
+        for way in table.sides
+    ]
+    shown[0] = sorted({*shown[0], *map(int, table.motion.outside)})
+    panels = [_panel(scene, table, way, views, doubtful, side) for way, views in zip(table.sides, shown)]
+    return np.hstack(panels)
+
+
+def _panel(
+    scene: Scene, table: Turntable, way: Side, views: list[int], doubtful: set[int], side: int
+) -> np.ndarray:
+    """Return a picture of the views for which the object lay one way."""
+    picture = Image.new("RGB", (side, side), (255, 255, 255))
     draw = ImageDraw.Draw(picture)
-    axis_from_world = table.motion.rings[0].axis_from_world
-    flat = scene.cameras.centres @ axis_from_world[:3, :3].T + axis_from_world[:3, 3]
+    axis_from_world = table.motion.rings[way.rings[0]].axis_from_world
+    flat = scene.cameras.centres[views] @ axis_from_world[:3, :3].T + axis_from_world[:3, 3]
     # Seen from below, where the axis points down, the picture would turn the other way.
-    xy = flat[:, :2] * (1, -table.up)
+    xy = flat[:, :2] * (1, -way.up)
     unit = _ROOM * side / max(float(np.linalg.norm(xy, axis=1).max()), 1e-12)
     middle = np.array([side / 2, side / 2])
-    for ring, number in zip(table.motion.rings, table.motion.turntable):
-        if number == table.motion.turntable[0]:
-            _disc(draw, middle, ring.radius * unit, outline=_CIRCLE)
+    for number in way.rings:
+        _disc(draw, middle, table.motion.rings[number].radius * unit, outline=_CIRCLE)
     _disc(draw, middle, 8, fill=_OBJECT)
-    doubtful = _doubtful(table)
     every = -(-len(xy) // _NAMED)
     font = ImageFont.load_default(_TEXT)
-    for k, (place, name) in enumerate(zip(middle + unit * xy, table.names)):
-        ink = _DOUBT if k in doubtful else _INK
+    if way.turned_over:
+        text = f"turned over by {np.rad2deg(way.turned_over):.0f} degrees"
+        draw.text((side / 2, 12), text, _FAINT, font=font, anchor="mt")
+    for k, (view, place) in enumerate(zip(views, middle + unit * xy)):
+        ink = _DOUBT if view in doubtful else _INK
         _disc(draw, place, _DOT, fill=ink)
-        if k % every == 0 or k in doubtful:
+        if k % every == 0 or view in doubtful:
             away = (place - middle) / max(float(np.linalg.norm(place - middle)), 1e-9)
             at = place + 14 * away
             anchor = "lm" if away[0] > 0.3 else "rm" if away[0] < -0.3 else "mb" if away[1] < 0 else "mt"
-            draw.text(
-                (at[0], at[1]), _short(name), _DOUBT if k in doubtful else _FAINT, font=font, anchor=anchor
-            )
-    _mark_gaps(draw, table, middle, unit)
+            name = _short(table.names[view])
+            ink = _DOUBT if view in doubtful else _FAINT
+            draw.text((at[0], at[1]), name, ink, font=font, anchor=anchor)
+    _mark_gaps(draw, table, way, middle, unit)
     return np.asarray(picture)
 
 
@@ -68,17 +86,20 @@ def _doubtful(table: Turntable) -> set[int]:
     return far | {int(k) for k in np.flatnonzero(table.tangency_px > MOST_TANGENCY_PX)}
 
 
-def _mark_gaps(draw: ImageDraw.ImageDraw, table: Turntable, middle: np.ndarray, unit: float) -> None:
+def _mark_gaps(
+    draw: ImageDraw.ImageDraw, table: Turntable, way: Side, middle: np.ndarray, unit: float
+) -> None:
     """Draw where photos are missing as small empty rings."""
     place = {name: k for k, name in enumerate(table.names)}
-    for ring, pattern in zip(table.motion.rings, table.patterns):
+    for number in way.rings:
+        ring, pattern = table.motion.rings[number], table.patterns[number]
         for a, _, missing in () if pattern is None else pattern.gaps:
             if pattern is None or (view := place.get(table.inputs[a])) is None:
                 continue
             start = ring.azimuth[np.flatnonzero(ring.views == view)[0]]
             for step in range(1, missing + 1):
                 angle = start + step * pattern.step
-                at = middle + unit * ring.radius * np.array([np.cos(angle), -table.up * np.sin(angle)])
+                at = middle + unit * ring.radius * np.array([np.cos(angle), -way.up * np.sin(angle)])
                 _disc(draw, at, _DOT, outline=_FAINT)
 
 

@@ -128,7 +128,7 @@ def fit_circular_motion(cam_from_world: np.ndarray) -> CircularMotion:
     while (ring := _largest_ring(R, centres, left)) is not None:
         rings.append(ring)
         left = np.setdiff1d(left, ring.views)
-    rings.sort(key=lambda ring: -len(ring.views))
+    rings.sort(key=lambda ring: (-len(ring.views), ring.views[0]))
     rings, turntable = _on_common_axes(rings)
     return CircularMotion(rings, turntable, left, _grade(rings, turntable, len(R)))
 

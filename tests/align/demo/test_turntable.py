@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from align.demo.march import first_hits
 from align.demo.render import Rendering, Studio
+from align.demo.shape import coffee_pot, surface_points
 from align.demo.turntable import (
     TurntableOptions,
     build_studio,
@@ -148,3 +150,22 @@ def _shared_features(shots: list[Rendering], where: list[np.ndarray]) -> int:
         for shot, part in zip(shots, where, strict=True)
     )
     return sum(first.distance < 0.8 * second.distance for first, second in cv2.BFMatcher().knnMatch(a, b, 2))
+
+
+def test_an_object_turned_over_lies_on_the_plate() -> None:
+    for degrees in (180.0, 90.0):
+        options = replace(SMALL, num_views=3, turned_over_deg=degrees)
+        cameras = turntable_cameras(options)
+        assert len(cameras.K) == options.num_photos == 6
+        # The camera of the second turn is where it was, but for the way the object lies.
+        room_from_object = np.linalg.inv(studio().camera.cam_from_room) @ cameras.cam_from_world[3:]
+        height = surface_points(coffee_pot()) @ room_from_object[:, 2, :3].T + room_from_object[:, 2, 3]
+        np.testing.assert_allclose(height.min(0), -1, atol=0.01)
+        lying = render_view(studio(), options, 3)
+        assert 0.5 < lying.mask.sum() / view(0).mask.sum() < 2
+        # Its own cameras see the surface where the pot's is.
+        row, column = np.argwhere(lying.mask & np.isfinite(lying.depth))[::97].T
+        rays = np.stack([column, row, np.ones(len(row))], 1) @ np.linalg.inv(cameras.K[3]).T
+        points = rays * lying.depth[row, column, None] - cameras.cam_from_world[3, :3, 3]
+        off = coffee_pot().distance(points @ cameras.cam_from_world[3, :3, :3])
+        assert np.abs(off).max() < 1e-3

@@ -10,8 +10,9 @@ import numpy as np
 from masks.errors import ReconstructionError, UserError
 from masks.notice import Level, Notice, first_few, info, left_out, warning
 from pairs.backends.classical.completion.growing import GrownRing, azimuth_of
-from pairs.backends.classical.completion.partial_scene import exact_ring, grown_from_scene
+from pairs.backends.classical.completion.partial_scene import exact_ring, exact_rings, grown_from_scene
 from pairs.backends.classical.completion.ring_scene import ring_scene
+from pairs.backends.classical.completion.second_run import second_run
 from pairs.backends.classical.completion.stated_step import ring_of_step
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import Verdict
@@ -70,6 +71,12 @@ def completed(
         for view, mask in enumerate(evidence.masks)
         if mask is not None and (outline := outline_of(mask)) is not None
     }
+    if best is not None:
+        run = second_run(evidence, outlines, best, solve, workers, options)
+        if run is not None and run.attempt is None:
+            return Completion(notices=(run.notice,), reasons=run.reasons)
+        if run is not None and _better(run.attempt, best):
+            return Completion(run.attempt, run.views, (run.notice,))
     step, doubts = _stated_step(best, options)
     grown_ring = None
     if best is not None:
@@ -126,7 +133,7 @@ def completion_notices(
 
 
 def _without_ring(best: Attempt) -> bool:
-    return best.model is None or exact_ring(best.model) is None
+    return best.model is None or not exact_rings(best.model)
 
 
 def _stated_step(best: Attempt | None, options: SolveOptions) -> tuple[float | None, tuple[Notice, ...]]:
@@ -159,11 +166,12 @@ def _judged(
     reasons = {
         evidence.views[view].name: _why_unclear(placement) for view, placement in (ring.unclear or {}).items()
     }
-    if len(ring.ring.views) <= best.num_placed:
+    if len(ring.views) <= best.num_placed:
         return Completion(reasons=reasons)
     pieces = "".join(f" and {len(views)}" for views in ring.joined)
+    circles = f"{1 + len(ring.beside)} circles of one axis" if ring.beside else "one circle"
     strategy = (
-        f"on one circle, {best.num_placed}{pieces} by features, {len(ring.placed)} by their outlines alone"
+        f"on {circles}, {best.num_placed}{pieces} by features, {len(ring.placed)} by their outlines alone"
     )
     attempt = ring_scene(evidence, ring, strategy, _focal(ring), workers, options)
     if not _better(attempt, best):
@@ -175,9 +183,9 @@ def _judged(
     return Completion(attempt, by_outline, _placed_notices(evidence, ring), reasons)
 
 
-def _better(attempt: Attempt, before: Attempt | None) -> bool:
+def _better(attempt: Attempt | None, before: Attempt | None) -> bool:
     """Tell whether a scene places more views and is not less believable."""
-    if not attempt.accepted or attempt.assessment is None:
+    if attempt is None or not attempt.accepted or attempt.assessment is None:
         return False
     if before is None or before.assessment is None:
         return True

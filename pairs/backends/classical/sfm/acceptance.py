@@ -21,6 +21,9 @@ from pairs.backends.classical.sfm.candidates import distance_in_order
 from pairs.backends.classical.sfm.mapper import CameraStart, MapperModel, residuals, seen_at
 from pairs.backends.classical.sfm.matching import Pair
 from pairs.backends.classical.sfm.verification import VerifiedPair
+from pairs.rings.outline import outline_of
+from pairs.rings.tangency import all_pairs, hulls_of, tangency, view_medians
+from pairs.views.cameras import Cameras
 
 # A right point of the rim may be off by the mapper's limit of 2 px and half a pixel of rounding.
 _MASK_SLACK_PX = 3
@@ -40,6 +43,11 @@ none."""
 _SAME_PLACE = 0.25
 """Share of the usual step between neighbours within which two views stand at one place, in angle and in
 distance."""
+_FEW_PLACED, _HARDLY_ANY = 0.5, 3
+"""Share of the photos, and views. A free focal of three views ran to 0.4 and to 3 times the right one, which
+turns the views by 10 to 25 degrees, and all their points still lay in the masks."""
+_MOST_TANGENCY_PX = 3.0
+"""Most views of right scenes have 0.3 to 1, views that stand wrong 5 and more, ragged masks 2."""
 # Fewer neighbours give no usual step to compare with.
 _MIN_STEPS = 3
 
@@ -69,6 +77,8 @@ class Assessment:
     """Neighbours in file order whose matches the scene contradicts."""
     coinciding: tuple[int, ...] = ()
     """Views at the place of another that is no neighbour, where there are too many of them."""
+    few: bool = False
+    """Whether there are too few views for a focal that nobody stated."""
 
     @property
     def folded(self) -> bool:
@@ -124,6 +134,43 @@ def with_collapsed_views(assessment: Assessment, coinciding: tuple[int, ...], nu
     reason = f"{assessment.reason}, {len(coinciding)} of {num_placed} views stand where others stand"
     verdict = Verdict.REJECTED if len(coinciding) > _MOST_COINCIDING * num_placed else Verdict.DOUBTFUL
     return replace(assessment, verdict=verdict, reason=reason, coinciding=coinciding)
+
+
+def with_few_views(assessment: Assessment, num_placed: int, num_views: int, focal_free: bool) -> Assessment:
+    """Return the assessment of a scene in the light of how little it holds: a sure one of two or three views
+    of many, whose focal is free, becomes doubtful.
+    """
+    few = focal_free and num_placed <= _HARDLY_ANY and num_placed < _FEW_PLACED * num_views
+    if not few or assessment.verdict is not Verdict.SURE:
+        return assessment
+    reason = f"{assessment.reason}, {num_placed} of {num_views} views"
+    return replace(assessment, verdict=Verdict.DOUBTFUL, reason=reason, few=True)
+
+
+def with_contradicting_outlines(
+    assessment: Assessment, model: MapperModel, masks: Sequence[np.ndarray | None]
+) -> Assessment:
+    """Return the assessment of a doubtful scene of few views in the light of their outlines.
+
+    Three views have hardly a scene point that a wrong pose would throw out of a mask, while any two outlines
+    contradict it. A scene of most views has other witnesses, and masks may be poor.
+    """
+    few = len(model.placed) < _FEW_PLACED * len(masks)
+    if assessment.verdict is not Verdict.DOUBTFUL or not few:
+        return assessment
+    shown = [masks[view] for view in model.placed]
+    outlines = [None if mask is None else outline_of(mask) for mask in shown]
+    seeing = [k for k, outline in enumerate(outlines) if outline is not None]
+    if len(seeing) < 2:
+        return assessment
+    cameras = Cameras(model.cameras.K[seeing], model.cameras.cam_from_world[seeing])
+    hulls = hulls_of([outline for outline in outlines if outline is not None])
+    pairs = all_pairs(len(seeing))
+    medians = view_medians(tangency(cameras, hulls, pairs), pairs, len(seeing))
+    if np.isnan(medians).all() or (off := float(np.nanmedian(medians))) <= _MOST_TANGENCY_PX * hulls.scale:
+        return assessment
+    reason = f"{assessment.reason}, outlines contradict each other by {off:.1f} px"
+    return replace(assessment, verdict=Verdict.REJECTED, reason=reason)
 
 
 def mask_shares(model: MapperModel, masks: Sequence[np.ndarray | None]) -> np.ndarray:

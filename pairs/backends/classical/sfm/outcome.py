@@ -90,6 +90,7 @@ def scene_notices(
             ),
         ),
         _verdict_notice(evidence, best),
+        *best.notices,
         *_strategy_notices(attempts, best),
         *_focal_notices(evidence, best, options),
         *_left_out(evidence, best),
@@ -140,6 +141,11 @@ def _why_doubtful(evidence: Evidence, best: Attempt) -> str:
         return (
             f"{names} stand where other views stand: either the object went round more than once, or it "
             "looks alike from several sides"
+        )
+    if best.assessment is not None and best.assessment.few:
+        return (
+            "the focal of so few views is hardly more than a guess, and turns them by many degrees where it "
+            "is wrong: state it by `calibration`, or take photos in smaller steps"
         )
     if not torn:
         return "the silhouettes fit almost everywhere, but not quite: single views may be off by some degrees"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import roma
@@ -21,6 +22,8 @@ from pairs.backends.classical.sfm.acceptance import (
     mask_shares,
     with_broken_neighbours,
     with_collapsed_views,
+    with_contradicting_outlines,
+    with_few_views,
 )
 from pairs.backends.classical.sfm.mapper import CameraStart, MapperModel, residuals, seen_at
 from pairs.backends.classical.sfm.verification import VerifiedPair
@@ -259,3 +262,35 @@ def test_a_scene_whose_views_mostly_collapse_is_rejected() -> None:
     collapsed = with_collapsed_views(Assessment(Verdict.SURE, "fits", None), tuple(range(12)), 12)
     assert collapsed.verdict is Verdict.REJECTED
     assert collapsed.folded
+
+
+def test_three_views_of_twelve_are_no_sure_scene_unless_their_focal_is_stated() -> None:
+    sure = Assessment(Verdict.SURE, "fits", None)
+    few = with_few_views(sure, 3, 12, focal_free=True)
+    assert few.verdict is Verdict.DOUBTFUL
+    assert few.few
+    assert "3 of 12 views" in few.reason
+    assert with_few_views(sure, 3, 12, focal_free=False) is sure
+    assert with_few_views(sure, 3, 5, focal_free=True) is sure
+    assert with_few_views(sure, 4, 12, focal_free=True) is sure
+
+
+def test_a_doubtful_scene_of_few_views_is_rejected_where_their_outlines_contradict_each_other() -> None:
+    model, xy = scene([0, 20, 40])
+    shown = [cv2.fillConvexPoly(np.zeros((120, 160), np.uint8), hull(p), 1).astype(bool) for p in xy]
+    masks = [*shown, *[None] * 9]
+    doubtful = Assessment(Verdict.DOUBTFUL, "fits nearly", None)
+    assert with_contradicting_outlines(doubtful, model, masks) is doubtful
+    off = model.cameras.cam_from_world.copy()
+    off[1, :3] = cv2.Rodrigues(np.deg2rad([8.0, 0, 0]))[0] @ off[1, :3]
+    wrong = replace(model, cameras=Cameras(model.cameras.K, off))
+    rejected = with_contradicting_outlines(doubtful, wrong, masks)
+    assert rejected.verdict is Verdict.REJECTED
+    assert "outlines contradict each other by" in rejected.reason
+    # Of most views of a set the masks may be poor, and the scene has other witnesses.
+    assert with_contradicting_outlines(doubtful, wrong, shown) is doubtful
+
+
+def hull(xy: np.ndarray) -> np.ndarray:
+    """Corners of the convex hull of positions, as OpenCV draws them."""
+    return cv2.convexHull(np.rint(xy).astype(np.int32))

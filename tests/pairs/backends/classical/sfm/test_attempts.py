@@ -140,7 +140,7 @@ def test_a_step_of_the_ladder_that_changes_nothing_is_skipped() -> None:
 
 
 def test_a_partial_scene_that_never_folded_does_not_climb() -> None:
-    jobs, solve = recorded(lambda job: model(3))
+    jobs, solve = recorded(lambda job: model(4))
     run_attempts(evidence(12, all_pairs(12)), solve, SolveOptions(), lambda done: None)
     assert len(jobs) == 15
     assert all(len(job.pairs) == 66 for job in jobs)

@@ -15,6 +15,7 @@ from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import Assessment, Verdict
 from pairs.backends.classical.sfm.attempts import Attempt, Evidence
 from pairs.backends.classical.sfm.mapper import MapperModel
+from pairs.backends.classical.sfm.matching import Pair
 from pairs.backends.classical.sfm.outcome import hand_over, require_enough, scene_notices, weakest_views
 from pairs.backends.classical.sfm.verification import VerifiedPair
 from pairs.views.cameras import Cameras
@@ -65,10 +66,13 @@ def attempt(
     strategy: str = "all pairs",
     start: str = "focal 1.2 x",
     shares: tuple[float, ...] | None = None,
-    **more: tuple,
+    torn: tuple[Pair, ...] = (),
+    coinciding: tuple[int, ...] = (),
+    few: bool = False,
 ) -> Attempt:
     taken = None if shares is None else np.array(shares)
-    return Attempt(strategy, start, model(*placed), Assessment(verdict, reason, taken, **more))
+    assessment = Assessment(verdict, reason, taken, torn, coinciding, few)
+    return Attempt(strategy, start, model(*placed), assessment)
 
 
 def said(case: Evidence, best: Attempt, attempts: tuple[Attempt, ...] | None = None) -> list[Notice]:
@@ -110,6 +114,7 @@ def test_tries_are_listed_with_what_became_of_them():
         ({}, "fit almost everywhere, but not quite"),
         ({"torn": ((1, 2),)}, "contradicts the matches of 1.jpg with 2.jpg"),
         ({"coinciding": (3, 4)}, "3.jpg, 4.jpg stand where other views stand"),
+        ({"few": True}, "the focal of so few views is hardly more than a guess"),
     ],
 )
 def test_a_doubt_is_a_warning_with_its_cause(more, words):
