@@ -81,9 +81,9 @@ def _require_masks(looks: Sequence[MaskLook]) -> None:
         return
     folder = next(look.path.parent for look in looks if look.fault)
     raise MaskError(
-        f"{folder}: {first_few(faults, '; ')}. A mask is white on the object and black elsewhere; a cut-out of "
-        "the photo before one plain colour, or with an alpha channel, does as well. Export such files, or pass "
-        "`masks=none`."
+        f"{folder}: {first_few(faults, '; ')}. A mask is white on the object and black elsewhere; a "
+        "cut-out of the photo before one plain colour, or with an alpha channel, does as well. Export such "
+        "files, or pass `masks=none`."
     )
 
 
@@ -94,16 +94,16 @@ def look_notices(looks: Sequence[MaskLook]) -> list[Notice]:
     if cut_outs:
         paints = dict.fromkeys(str(look.paint) for look in cut_outs)
         text = (
-            f"{first_few([look.path.name for look in cut_outs])}: pictures, not masks: cut-outs before a plain "
-            f"colour, {first_few(list(paints))}. What differs from it is the object."
+            f"{first_few([look.path.name for look in cut_outs])}: pictures, not masks: cut-outs before a "
+            f"plain colour, {first_few(list(paints))}. What differs from it is the object."
         )
         notices.append(warning("masks", text))
     soft = [look for look in looks if look.kind is Kind.SOFT]
     if soft:
         levels = dict.fromkeys(f"{max(look.high for look in soft) / 2:g}" for look in soft)
         text = (
-            f"{first_few([look.path.name for look in soft])}: soft levels between background and object; what "
-            f"is above half of the brightest, {first_few(list(levels))}, counts."
+            f"{first_few([look.path.name for look in soft])}: soft levels between background and object; "
+            f"what is above half of the brightest, {first_few(list(levels))}, counts."
         )
         notices.append(info("masks", text))
     labels = [look for look in looks if look.kind is Kind.LABELS]
@@ -115,7 +115,10 @@ def look_notices(looks: Sequence[MaskLook]) -> list[Notice]:
         notices.append(warning("masks", text))
     dark = [look.path.name for look in looks if _is_dark(look, looks)]
     if dark:
-        text = f"{first_few(dark)}: written on another scale than the others; each is cut between its own two levels."
+        text = (
+            f"{first_few(dark)}: written on another scale than the others; each is cut between its own two "
+            "levels."
+        )
         notices.append(info("masks", text))
     return notices
 

@@ -18,8 +18,8 @@ from align.made_masks.scene_road import scene_road, stood_still
 from align.made_masks.solving import solved, views_without_masks, with_masks
 from align.pipeline import reconstruct
 from masks.errors import MaskError, MissingExtraError, ReconstructionError, SolverError
+from masks.given.polarity import border_share
 from masks.image_file import ImageFacts, probe_image
-from masks.load import border_share
 from masks.making.check import mask_figures, mask_notices
 from masks.making.choice import Choice, Road, signals
 from masks.making.evidence import Evidence

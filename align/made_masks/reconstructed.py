@@ -19,6 +19,7 @@ from masks.progress import Progress
 from pairs.backends.classical.backend import Classical, make_classical
 from pairs.backends.protocol import Backend
 from pairs.views.load import LoadOptions, load_views
+from pairs.views.painted import is_painted
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,11 @@ def with_made_masks(
 
 
 def _have_masks(paths: Sequence[Path], load: LoadOptions) -> bool:
-    """Tell whether there are masks beside the photos or in their alpha channels."""
+    """Tell whether there are masks beside the photos, in their alpha channels, or painted into them."""
     if any(find_masks_beside(paths)):
         return True
-    if not any(probe_image(path).has_alpha for path in paths):
+    # All photos are read only where the first one promises something.
+    if not any(probe_image(path).has_alpha for path in paths) and not is_painted(paths[0]):
         return False
     views, _ = load_views(paths, "auto", load)
     return any(view.mask is not None for view in views)

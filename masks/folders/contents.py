@@ -103,11 +103,8 @@ def contents_notices(contents: Contents, known: Iterable[Path]) -> tuple[Notice,
     stems = {stem_of(photo.name) for photo in contents.photos}
     for path, content, called in contents.passed_over:
         beside = content is not Content.FILM and stem_of(path.name) in stems
-        reason = (
-            f"{called}, beside a photo of its name, which is taken"
-            if beside
-            else f"{called}, {_CURES[content]}"
-        )
+        cure = "beside a photo of its name, which is taken" if beside else _CURES[content]
+        reason = f"{called}, {cure}"
         reasons.setdefault(reason, []).append(path.name)
     notices += [left_out("photos", f"{first_few(names)}: {reason}.") for reason, names in reasons.items()]
     taken = {path.resolve() for path in known}

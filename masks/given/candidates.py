@@ -17,8 +17,8 @@ _BEST = (Kind.TWO_LEVELS, Kind.SOFT, Kind.LABELS, Kind.FLAT, Kind.CUT_OUT, Kind.
 def chosen(
     candidates: Sequence[Sequence[Path]], photos: Sequence[PhotoShape]
 ) -> tuple[tuple[Path, ...], tuple[Notice, ...]]:
-    """Return the file of each photo's candidates that is taken for its mask, and what is said of that: a file of
-    two levels before a picture, the first of equals.
+    """Return the file of each photo's candidates that is taken for its mask, and what is said of that: a file
+    of two levels before a picture, the first of equals.
     """
     taken, better, equal = [], [], []
     for paths, photo in zip(candidates, photos):

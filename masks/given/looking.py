@@ -24,7 +24,8 @@ from masks.mask import Mask
 _FAINT = 0.25
 """Of the set's white: a file that is darker is judged by its shape, too, for noise is no object."""
 _PICTURE_SHARE = 0.3
-"""Of what differs from its border: so much of a grey picture, and little of a matte, lies between both ends."""
+"""Of what differs from its border: so much of a grey picture, and little of a matte, lies between
+both ends."""
 
 
 def look_at(path: Path, photo: PhotoShape) -> tuple[MaskLook, Mask]:

@@ -42,7 +42,7 @@ class CutOut:
 
 
 def judged(colours: np.ndarray, turns: Sequence[int], photo: PhotoShape) -> CutOut:
-    """Return what a picture (H, W, 3) uint8, as stored, is to its photo, on which it lies in one of `turns`."""
+    """Return what a picture (H, W, 3) uint8, as stored, is to its photo; it may lie on it in `turns`."""
     paint = paint_of(colours)
     if photo.path is None:
         if paint is None:

@@ -45,8 +45,8 @@ def border_share(mask: np.ndarray) -> float:
 
 
 def with_odd_ones_turned(masks: Sequence[Mask], stated: bool) -> tuple[tuple[Mask, ...], tuple[Notice, ...]]:
-    """Return the objects of a set, those turned that are surely inverted, and warnings that name the masks whose
-    border says the opposite of the others'. Where the user has `stated` the side, none is turned.
+    """Return the objects of a set, those turned that are surely inverted, and warnings that name the masks
+    whose border says the opposite of the others'. Where the user has `stated` the side, none is turned.
 
     Inverted is a mask whose other side is as large as the others' objects, touches the border as little, and
     lies where they lie.

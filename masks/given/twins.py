@@ -8,7 +8,6 @@ same way: `a-mask.png`, `mask_a.png`, `a_alpha.png`.
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -42,8 +41,8 @@ def mask_names(photo_name: str) -> tuple[str, ...]:
 def twins_of(
     photos: Sequence[str], stems: Mapping[str, Sequence[Path]], said: bool
 ) -> Mapping[str, Sequence[Path]] | None:
-    """Return for each photo's name the files whose stem is called after it, all in one way; none where there is
-    no such way, or more than one. With `said` the way itself must say that these are masks.
+    """Return for each photo's name the files whose stem is called after it, all in one way; none where there
+    is no such way, or more than one. With `said` the way itself must say that these are masks.
     """
     for cores in _cores(photos):
         # What is called after the first photo tells the ways that are possible.
@@ -73,10 +72,17 @@ def _cores(photos: Sequence[str]) -> list[list[str]]:
     """
     names, stems = [plain_name(name) for name in photos], [stem_of(name) for name in photos]
     kinds = [names, stems]
-    common = re.sub(r"\d+$", "", os.path.commonprefix(stems))
+    common = re.sub(r"\d+$", "", _common_start(stems))
     if common and len(stems) > 1 and all(len(stem) > len(common) for stem in stems):
         kinds.append([stem[len(common) :] for stem in stems])
     return kinds
+
+
+def _common_start(texts: Sequence[str]) -> str:
+    """Return the letters that all texts begin with."""
+    first, last = min(texts), max(texts)
+    length = next((k for k, (a, b) in enumerate(zip(first, last)) if a != b), min(len(first), len(last)))
+    return first[:length]
 
 
 def _cuts_a_number(text: str, begin: int, end: int) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from masks.load import border_share
+from masks.given.polarity import border_share
 from masks.making.evidence import Evidence
 from masks.making.refine import Refined
 from masks.notice import Notice, first_few, info, warning

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from masks.errors import ImageError
-from masks.load import border_share
+from masks.given.polarity import border_share
 from masks.making.evidence import Evidence
 
 STILL = "a backdrop that stands still"

@@ -9,7 +9,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from masks.load import border_share
+from masks.given.polarity import border_share
 from masks.making.evidence import Evidence
 from masks.making.plate import STILL, Plate, plate_evidence, plate_of
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +20,7 @@ _SAME_COLOUR = 6.0
 _FEWEST = 3
 """Photos: what two have in common may be chance."""
 _LEAST, _MOST = 0.002, 0.95
-"""Share of a photo that the paint leaves: less is no object, and a frame that was painted around the photo is no
+"""Share of a photo that the paint leaves: less is no object, and a frame painted around the photo is no
 background."""
 
 
@@ -38,6 +39,11 @@ def paint_of_set(views: Sequence[View]) -> Paint | None:
     return found[0] if min(left) > _LEAST and max(left) < _MOST else None
 
 
+def is_painted(photo: Path) -> bool:
+    """Tell whether a photo's border has one plain colour that was painted."""
+    return paint_of(open_image(photo).pixels) is not None
+
+
 def painted_mask(fact: ImageFacts) -> Mask:
     """Return what the paint of one photo leaves of it."""
     upright = np.ascontiguousarray(turn_upright(open_image(fact.path).pixels, fact.orientation))
@@ -54,8 +60,8 @@ def painted_notice(paint: Paint, used: bool) -> Notice:
     if used:
         return warning(
             "masks",
-            f"{text}: what differs from it was taken as their masks. Give masks (`masks=DIR`) where parts of the "
-            "object have that colour, or pass `masks=none` to let the background count.",
+            f"{text}: what differs from it was taken as their masks. Give masks (`masks=DIR`) where parts of "
+            "the object have that colour, or pass `masks=none` to let the background count.",
         )
     return warning(
         "masks",

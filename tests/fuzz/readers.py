@@ -37,8 +37,9 @@ from align.localise.data_set import read_candidates, read_map, read_queries, rea
 from align.scene import Scene
 from align.scene_folder import load_scene, save_scene
 from masks.errors import PointloomError, UserError
+from masks.given.look import PhotoShape
 from masks.image_file import ImageFacts, open_image, open_levels, probe_image
-from masks.load import PhotoShape, Polarity, load_masks
+from masks.load import Polarity, load_masks
 from pairs.backends.precomputed import read_predictions, write_predictions
 from pairs.graph.scene_graphs import FromFile, parse_graph
 from pairs.networks.describe import describe_checkpoint, describe_vggt
