@@ -21,8 +21,8 @@ from masks.pixelmap import turn_upright
 from masks.reading import reading
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF")
-"""What is opened, by Pillow's names; HEIF besides, for its endings and first bytes. Pillow tries forty formats
-otherwise, and hands a PostScript program to the interpreter, whatever the ending of its name."""
+"""What is opened, by Pillow's names; HEIF besides, for its endings and first bytes. Pillow tries forty
+formats otherwise, and hands a PostScript program to the interpreter, whatever the ending of its name."""
 
 _MAX_PIXELS = 400_000_000
 # A header may promise any size. Up to the first number of pixels it is believed (0.3 GB); beyond, each byte

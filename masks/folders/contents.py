@@ -115,8 +115,8 @@ def contents_notices(contents: Contents, known: Iterable[Path]) -> tuple[Notice,
     ]
     if inner:
         text = (
-            f"{first_few(inner)}: not looked into. Give photos of several folders one by one, and a folder of "
-            "masks with `masks`."
+            f"{first_few(inner)}: not looked into. Give photos of several folders one by one, and a folder "
+            "of masks with `masks`."
         )
         notices.append(warning("photos", text))
     if contents.others:
@@ -147,7 +147,8 @@ def _split(pictures: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
 def _is_mask_of_another(path: Path, names: set[str]) -> bool:
     stem = stem_of(path.name)
-    if stem in names or stem.endswith(".mask"):
+    # A name without an ending is its own stem.
+    if (stem in names and stem != plain_name(path.name)) or stem.endswith(".mask"):
         return True
     owner = stem.removesuffix("_mask")
     return owner != stem and any(owner + suffix in names for suffix in PICTURE_SUFFIXES)

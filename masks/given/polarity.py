@@ -68,7 +68,7 @@ def with_odd_ones_turned(masks: Sequence[Mask], stated: bool) -> tuple[tuple[Mas
             "their other side is the object, by its border, size and place."
         )
         notices.append(warning("masks", text))
-    doubtful = [masks[k].source for k in odd if k not in surely]
+    doubtful = [masks[k].source for k in map(int, odd) if k not in surely]
     if doubtful:
         text = (
             f"{first_few(doubtful)}: unlike the other masks, these fill most of the border with the object. "
@@ -82,15 +82,15 @@ def _inverted(
     odd: np.ndarray, usual: np.ndarray, rim: np.ndarray, cover: np.ndarray, masks: Sequence[Mask]
 ) -> list[int]:
     least, most = cover[usual].min() / _COVERAGE, cover[usual].max() * _COVERAGE
-    place = np.mean([_small(masks[k]) for k in usual], axis=0)
+    place = np.mean([_small(masks[k]) for k in map(int, usual)], axis=0)
     found = []
-    for k in odd:
+    for k in map(int, odd):
         other = 1 - _small(masks[k])
         # How much of the others' object lies on either side of this mask.
         on_other, on_own = float((place * other).sum()), float((place * (1 - other)).sum())
         fits = least <= 1 - cover[k] <= most and 1 - rim[k] <= rim[usual].max() + _BORDER
         if fits and on_other > on_own:
-            found.append(int(k))
+            found.append(k)
     return found
 
 

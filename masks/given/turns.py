@@ -35,7 +35,7 @@ def with_turns(
     groups: dict[tuple[tuple[int, ...], int, int], list[int]] = {}
     for k, (look, photo) in enumerate(zip(looks, photos)):
         possible = possible_turns(look.size, look.orientation, photo)
-        if look.fault or not possible:
+        if look.fault or len(possible) == 0:
             continue
         if look.white_is_bright and len(possible) > 1:
             groups.setdefault((possible, look.orientation, photo.orientation), []).append(k)

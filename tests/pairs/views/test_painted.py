@@ -1,0 +1,63 @@
+"""Photos whose background was painted over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from given_masks import overlap, painted, photo, true_mask, write
+from PIL import Image
+
+from pairs.views.load import load_views
+
+CASE = Path(__file__).parents[4] / "shared" / "cases" / "painted_background_no_masks"
+COLOURS = [(0, 0, 0), (255, 255, 255), (20, 60, 200)]
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_the_paint_is_the_mask_and_is_said(tmp_path: Path, colour: tuple[int, int, int], ending: str) -> None:
+    options = {"quality": 92} if ending == "jpg" else {}
+    for k in range(4):
+        write(tmp_path / f"{k}.{ending}", painted(k, colour), **options)
+    views, notices = load_views(tmp_path)
+    for k, view in enumerate(views):
+        assert view.mask is not None
+        # The object of the test is small, and its hole too small to be told from a highlight in a JPEG.
+        assert overlap(view.mask.pixels, true_mask(k)) > 0.85
+        assert not (view.mask.pixels[:6]).any()
+    assert notices[0].level == "warning"
+    assert "painted in one colour" in notices[0].text
+
+
+def test_without_masks_is_without_masks_and_a_warning_says_what_is_better(tmp_path: Path) -> None:
+    for k in range(4):
+        write(tmp_path / f"{k}.png", painted(k, (0, 0, 0)))
+    views, notices = load_views(tmp_path, "none")
+    assert all(view.mask is None for view in views)
+    assert notices[0].level == "warning"
+    assert "masks=auto" in notices[0].text
+
+
+def test_photos_with_a_background_have_no_paint(tmp_path: Path) -> None:
+    for k in range(4):
+        write(tmp_path / f"{k}.png", photo(k))
+    views, _ = load_views(tmp_path)
+    assert all(view.mask is None for view in views)
+
+
+def test_one_photo_with_a_background_and_the_paint_is_none(tmp_path: Path) -> None:
+    for k in range(4):
+        write(tmp_path / f"{k}.png", photo(k) if k == 3 else painted(k, (0, 0, 0)))
+    views, _ = load_views(tmp_path)
+    assert all(view.mask is None for view in views)
+
+
+def test_the_case_of_a_user() -> None:
+    if not CASE.is_dir():
+        pytest.skip(f"{CASE}: not here")
+    views, _ = load_views(CASE / "images")
+    for view, path in zip(views, sorted((CASE / "true_masks").iterdir())):
+        assert view.mask is not None
+        assert overlap(view.mask.pixels, np.asarray(Image.open(path)) > 0) > 0.98
