@@ -7,7 +7,7 @@ import io
 import struct
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ _MAX_PIXELS = 400_000_000
 # of the file may stand for so many pixels: no photo, and hardly a mask, is packed so densely.
 _ALWAYS_PIXELS, _PIXELS_PER_BYTE = 1 << 26, 1 << 14
 _STRIP_PIXELS = 1 << 20
+_WHITES = (1023.0, 4095.0, 16383.0, 65535.0)
 _CAMERA_TEXTS = (ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.LensModel)
 _CAMERA_NUMBERS = (
     ExifTags.Base.FocalLength,
@@ -54,6 +55,10 @@ class ImageFacts:
     exif: dict[str, str | float]
     """What EXIF says of the camera, by the names of its tags, where it says it: texts that are not blank,
     numbers that are finite and positive."""
+    deep: bool = False
+    """Whether its levels have more than 8 bits."""
+    white: float | None = None
+    """The white of the set that it belongs to, where it is deep and the set was measured."""
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -82,18 +87,21 @@ def probe_image(path: Path) -> ImageFacts:
             orientation=_orientation(exif),
             has_alpha=_has_alpha(image),
             exif=_camera_facts(exif),
+            deep=_is_deep(image),
         )
 
 
-def open_image(path: Path) -> Picture:
-    """Decode a photo. Raises `ImageError` naming the file when it is missing, empty, truncated, no picture,
-    or holds numbers that are not finite.
+def open_image(path: Path, white: float | None = None) -> Picture:
+    """Decode a photo; one of more than 8 bits to the `white` of its set (`white_of`), none: to its own.
+
+    Raises `ImageError` naming the file when it is missing, empty, truncated, no picture, or holds numbers that
+    are not finite.
 
     Takes 7 bytes of memory a pixel at its peak, 8 with an alpha channel: 1.4 GB for 200 megapixels.
     """
     image, data = _decode(path)
     with _decoding(path):
-        pixels = _eight_bit(image, path) if _is_deep(image) else _by_strips(image, _rgb)
+        pixels = _eight_bit(image, path, white) if _is_deep(image) else _by_strips(image, _rgb)
         alpha = _by_strips(image, _alpha) if _has_alpha(image) else None
         return Picture(pixels, alpha, hashlib.sha256(data).hexdigest())
 
@@ -251,7 +259,27 @@ def _register_heic(path: Path) -> None:
     pillow_heif.register_heif_opener()
 
 
-def _eight_bit(image: Image.Image, path: Path) -> np.ndarray:
+def white_of(paths: Sequence[Path]) -> float:
+    """Return what white is in photos of more than 8 bits, all together: the largest number of the fewest bits
+    that hold their brightest level. Cameras write 10, 12 and 14 bits into 16.
+    """
+    brightest = 0.0
+    for path in paths:
+        image, _ = _decode(path)
+        with _decoding(path):
+            levels = _by_strips(image, np.asarray)
+            finite = levels[np.isfinite(levels)] if levels.dtype.kind == "f" else levels
+            brightest = max(brightest, float(finite.max(initial=0)))
+    return _white(brightest)
+
+
+def _white(brightest: float) -> float:
+    if brightest <= 255:
+        return max(brightest, 1.0)
+    return next((white for white in _WHITES if brightest <= white), brightest)
+
+
+def _eight_bit(image: Image.Image, path: Path, white: float | None) -> np.ndarray:
     """Return the pixels (H, W, 3) uint8 of a picture of 16 bits or of floats."""
     levels = _by_strips(image, np.asarray)
     if levels.dtype.kind == "f" and not np.isfinite(levels).all():
@@ -259,8 +287,8 @@ def _eight_bit(image: Image.Image, path: Path) -> np.ndarray:
             f"{path}: {int((~np.isfinite(levels)).sum())} pixels are no finite numbers. Export it again, "
             "with 8 or 16 bits a channel."
         )
-    # Pillow does not say how many bits were meant: what exceeds 8 bits counts as 16.
-    white = 65535.0 if levels.max() > 255 else max(float(levels.max()), 1.0)
+    # Pillow does not say how many bits were meant.
+    white = _white(float(levels.max())) if white is None else white
     grey = np.empty(levels.shape, np.uint8)
     step = max(1, _STRIP_PIXELS // levels.shape[1])
     for top in range(0, len(levels), step):

@@ -99,8 +99,7 @@ def scores(possible: Sequence[int], mask: np.ndarray, photo: PhotoShape) -> np.n
     if photo.path is None:
         return None
     small = _small(photo)
-    gradient = _gradients(small)
-    found = [_on_edges(_fitted(turn_upright(mask, turn), small.shape), *gradient) for turn in possible]
+    found = [on_edges(turn_upright(mask, turn), small) for turn in possible]
     return None if any(score is None for score in found) else np.array(found, float)
 
 
@@ -125,7 +124,12 @@ def _gradients(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
 
 
-def _on_edges(mask: np.ndarray, gx: np.ndarray, gy: np.ndarray) -> float | None:
+def on_edges(pixels: np.ndarray, picture: np.ndarray) -> float | None:
+    """Return how well the outline of a mask (H, W) lies on the edges of a picture (h, w, 3) of its shape or a
+    smaller one; none where it has no outline.
+    """
+    gx, gy = _gradients(picture.astype(np.float32))
+    mask = _fitted(pixels, picture.shape)
     mx, my = cv2.Sobel(mask, cv2.CV_32F, 1, 0), cv2.Sobel(mask, cv2.CV_32F, 0, 1)
     length = np.hypot(mx, my)
     rim = length > 0.2 * max(float(length.max()), 1e-6)

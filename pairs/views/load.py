@@ -15,7 +15,7 @@ from masks.files import Candidates, find_masks, find_masks_beside, given_photos
 from masks.given.candidates import chosen
 from masks.given.look import PhotoShape
 from masks.given.paint import Paint
-from masks.image_file import ImageFacts, Picture, open_image, probe_image
+from masks.image_file import ImageFacts, Picture, open_image, probe_image, white_of
 from masks.lens import Undistortion, remap_to_ideal
 from masks.load import Polarity, load_masks, mask_from_alpha
 from masks.mask import Mask
@@ -30,6 +30,7 @@ from pairs.views.imported_camera import ImportedCamera, ImportedCameras
 from pairs.views.known_poses import posed_cameras
 from pairs.views.painted import paint_of_set, painted_mask, painted_notice
 from pairs.views.photos import load_photo
+from pairs.views.suspicions import exposure_notices, misplaced_masks
 from pairs.views.view import View, grid_parts
 
 
@@ -77,6 +78,10 @@ def load_views(
             "sides."
         )
     facts = [probe_image(path) for path in paths]
+    deep = [fact.path for fact in facts if fact.deep]
+    if deep:
+        white = white_of(deep)
+        facts = [replace(fact, white=white) if fact.deep else fact for fact in facts]
     cameras, poses, remarks = _stated_cameras(facts, options)
     ids = dict(zip((path.name for path in paths), camera_ids(facts, options.cameras)))
     ids |= dict(zip(cameras, camera_ids_of(tuple(cameras.values()))))
@@ -100,9 +105,10 @@ def load_views(
         )
         for view in views
     ]
+    suspicions = (*misplaced_masks(views), *exposure_notices(views))
     # The principal point of a crop is known where it is stated.
     crops = _crop_notices([fact for fact in facts if fact.path.name not in cameras])
-    return tuple(views), (*given.notices, *remarks, *notices, *_photo_notices(views), *crops)
+    return tuple(views), (*given.notices, *remarks, *notices, *_photo_notices(views), *suspicions, *crops)
 
 
 # Photos are decoded one at a time: only their grids and the bits of their masks stay in memory.
@@ -166,7 +172,7 @@ def _views_with_mask_files(
     grid, cut = with_decided_crop(options.grid, [mask for mask, use in zip(masks, usable) if use])
     lost = lens_notices(cameras, {path.name: mask for path, mask, use in zip(paths, masks, usable) if use})
     views = [
-        view_of(fact, open_image(fact.path), mask, grid, cameras.get(fact.path.name))
+        view_of(fact, open_image(fact.path, fact.white), mask, grid, cameras.get(fact.path.name))
         for fact, mask, use in zip(facts, masks, usable)
         if use
     ]
@@ -179,7 +185,7 @@ def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions, cameras
     masks: list[Mask] = []
     varying = False
     for fact in facts:
-        picture = open_image(fact.path) if fact.has_alpha else None
+        picture = open_image(fact.path, fact.white) if fact.has_alpha else None
         if picture is None or picture.alpha is None:
             continue
         varying = varying or bool(np.ptp(picture.alpha) > 0)
@@ -210,7 +216,7 @@ def _views_without_masks(
 ) -> _Found:
     lost = lens_notices(cameras, {fact.path.name: None for fact in facts})
     views = [
-        view_of(fact, open_image(fact.path), None, options.grid, cameras.get(fact.path.name))
+        view_of(fact, open_image(fact.path, fact.white), None, options.grid, cameras.get(fact.path.name))
         for fact in facts
     ]
     paint = paint_of_set(views)
@@ -232,7 +238,7 @@ def _views_by_paint(
     grid, cut = with_decided_crop(options.grid, [mask for mask, use in zip(masks, usable) if use])
     lost = lens_notices(cameras, {name: mask for name, mask, use in zip(names, masks, usable) if use})
     views = [
-        view_of(fact, open_image(fact.path), mask, grid, cameras.get(fact.path.name))
+        view_of(fact, open_image(fact.path, fact.white), mask, grid, cameras.get(fact.path.name))
         for fact, mask, use in zip(facts, masks, usable)
         if use
     ]
@@ -260,7 +266,9 @@ def view_of(
     a camera with a lens is stated for the upright photo.
     """
     camera, focal = camera_id(fact), exif_focal(fact)
-    content = digest(picture.content, fact.orientation, mask.bits if mask else "whole", camera, focal)
+    # Only where it says something: keys of other photos stay.
+    white = [] if fact.white is None else [fact.white]
+    content = digest(picture.content, fact.orientation, mask.bits if mask else "whole", camera, focal, *white)
     K = None if stated is None else stated.K
     frame = None if stated is None else frame_of(stated)
     if frame is not None:
@@ -282,6 +290,7 @@ def view_of(
         K=K,
         grid=grid,
         focal_exif=focal,
+        white=fact.white,
     )
 
 

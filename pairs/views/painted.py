@@ -46,7 +46,7 @@ def is_painted(photo: Path) -> bool:
 
 def painted_mask(fact: ImageFacts) -> Mask:
     """Return what the paint of one photo leaves of it."""
-    upright = np.ascontiguousarray(turn_upright(open_image(fact.path).pixels, fact.orientation))
+    upright = np.ascontiguousarray(turn_upright(open_image(fact.path, fact.white).pixels, fact.orientation))
     paint = paint_of(upright)
     if paint is None:
         return Mask(np.ones(upright.shape[:2], bool), "painted background")

@@ -44,7 +44,7 @@ def filled_photo(view: View, fill: Fill) -> np.ndarray:
 
 def _upright_photo(view: View, path: Path) -> np.ndarray:
     """Return the photo as viewers show it, once it is known to be the one that was loaded."""
-    picture = open_image(path)
+    picture = open_image(path, view.white)
     photo = np.ascontiguousarray(turn_upright(picture.pixels, view.pixel_map.orientation))
     h, w = photo.shape[:2]
     # What is computed from an edited photo would lie in the store under the key of the old one.

@@ -49,6 +49,8 @@ class View:
     """How its grid was chosen; none where it is not that of a photo that was loaded."""
     focal_exif: float | None = None
     """Focal in pixels of the photo that EXIF suggests, if any."""
+    white: float | None = None
+    """What white is in the photo's file and all of its set, where it has more than 8 bits."""
 
     def __post_init__(self) -> None:
         w, h = self.pixel_map.target_size

@@ -41,7 +41,7 @@ def photo(k: int = 0, size: tuple[int, int] = SIZE) -> np.ndarray:
 
 def painted(k: int, colour: tuple[int, int, int], size: tuple[int, int] = SIZE) -> np.ndarray:
     """Return the photo before a plain colour."""
-    return np.where(true_mask(k, size)[..., None], photo(k, size), np.uint8(colour))
+    return np.where(true_mask(k, size)[..., None], photo(k, size), np.array(colour, np.uint8))
 
 
 def write(path: Path, array: np.ndarray, orientation: int = 1, stored: int = 1, **options: object) -> Path:
