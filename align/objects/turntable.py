@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from align.objects.folds import fold_notices
 from align.objects.frame import upper_end
 from align.objects.sides import Side, side_notices, sides_of
 from align.scene import Report, Scene
@@ -66,7 +67,7 @@ def with_turntable(scene: Scene) -> Scene:
     others; the same scene where there is neither.
     """
     table = turntable_of(scene)
-    notices = (*turntable_notices(table), *silhouette_notices(table))
+    notices = (*turntable_notices(table), *silhouette_notices(table), *fold_notices(scene))
     figures = dict(scene.report.figures)
     if table.motion.grade is not Grade.NONE:
         figures["turntable"] = turntable_figures(table)

@@ -15,6 +15,8 @@ def write_image(path: Path, image: np.ndarray) -> None:
     asks for. Raises `OutputError` when the place cannot be written.
     """
     pixels = image[..., ::-1] if image.ndim == 3 else image  # OpenCV has blue first
+    ending = path.suffix.lower()
     # OpenCV's own level is faster by a tenth of a second, and a fifth larger for sheets with flat areas.
-    _, encoded = cv2.imencode(path.suffix.lower(), pixels, [cv2.IMWRITE_PNG_COMPRESSION, 4])
+    # Other formats complain of it.
+    _, encoded = cv2.imencode(ending, pixels, [cv2.IMWRITE_PNG_COMPRESSION, 4] if ending == ".png" else [])
     write_whole(path, encoded.tobytes())

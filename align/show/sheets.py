@@ -35,6 +35,7 @@ class SheetView:
     photo: np.ndarray  # (H, W, 3) uint8
     mask: np.ndarray | None = None  # (h, w) bool, True = object
     depth: np.ndarray | None = None  # (h, w); not finite or <= 0 where nothing is known
+    mesh: np.ndarray | None = None  # (h, w, 3) uint8, what the same camera sees of the object's mesh
 
 
 def contact_sheet(
@@ -60,6 +61,11 @@ def contact_sheet(
     if any(view.mask is not None for view in chosen):
         pictures = [None if view.mask is None else masked_photo(view.photo, view.mask) for view in chosen]
         blocks += [_text("Masks", width, _HEADING_SIZE, _INK), _row(pictures, tile_h, width)]
+    if any(view.mesh is not None for view in chosen):
+        blocks += [
+            _text("Mesh, from the same cameras", width, _HEADING_SIZE, _INK),
+            _row([view.mesh for view in chosen], tile_h, width),
+        ]
     near, far = _depth_span(chosen)
     if far > 0:
         pictures = [
@@ -85,6 +91,19 @@ def contact_sheet(
         ]
     if above is not None:
         blocks += [_text("Cameras from above", width, _HEADING_SIZE, _INK), _padded(above[:, :width], width)]
+    return np.pad(np.vstack(blocks), ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), constant_values=255)
+
+
+def mask_sheet(views: Sequence[SheetView], title: str) -> np.ndarray:
+    """Return all views with the outlines of their masks, eight in a row: (H, W, 3) uint8."""
+    tile_h = max(_fitted(view.photo.shape[:2])[0] for view in views)
+    columns = min(len(views), _MOST_COLUMNS)
+    width = max(columns * (_TILE + _GAP) - _GAP, _LEAST_WIDTH)
+    blocks = [_text(title, width, _TITLE_SIZE, _INK)]
+    for first in range(0, len(views), columns):
+        row = views[first : first + columns]
+        pictures = [v.photo if v.mask is None else masked_photo(v.photo, v.mask) for v in row]
+        blocks += [_row(pictures, tile_h, width), _names([view.name for view in row], width)]
     return np.pad(np.vstack(blocks), ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), constant_values=255)
 
 

@@ -25,7 +25,7 @@ from pairs.views.cameras import Cameras
 
 LEAST_VIEWS = 8
 """Arcs of 8 come out within half a degree, of 3 to 6 up to ten degrees off."""
-_GOOD_PX = 1.5
+_GOOD_PX, _CLOSE_PX = 1.5, 0.5
 """Largest median tangency: ragged masks have 1, a shuffled order has 6 to 14."""
 _RIVAL_RATIO, _RIVAL_FLOOR = 0.4, 0.1
 """A minimum is a rival when its cost is below the best one's over the ratio, or below the floor in px^2: for
@@ -135,10 +135,11 @@ def ring_from_outlines(
         _solved(_problem(outlines, abs(step), places, K, side, seed), abs(step))
         for side in (Side.LOWER, Side.UPPER)
     ]
-    right = [
-        half for half in halves if half.refusal is None and half.cost < _ONE_SIDED_RATIO * half.rival_cost
-    ]
-    return min(right, key=lambda half: half.cost) if right else whole
+    clear = [half for half in halves if half.cost < _ONE_SIDED_RATIO * half.rival_cost]
+    right = [half for half in clear if half.refusal is None]
+    # Half of the evidence may fit well and still leave the focal open: known focals help then.
+    loose = [h for h in clear if h.refusal is Refusal.LOOSE and h.tangency < _CLOSE_PX]
+    return min(right or loose or [whole], key=lambda half: half.cost)
 
 
 def ring_of_full_turn(outlines: Sequence[Outline], K: np.ndarray | None = None, seed: int = 0) -> OutlineRing:

@@ -22,6 +22,7 @@ from pairs.backends.classical.ideal_views import ideal_views
 from pairs.backends.classical.induced_matches import LEAST_MATCHES
 from pairs.backends.classical.keys import backend_version
 from pairs.backends.classical.known.solve_known import pose_distances, solve_known
+from pairs.backends.classical.masked_solve import UnmaskedSolve, on_object
 from pairs.backends.classical.options import DepthOptions, SolveOptions, turntable_named
 from pairs.backends.classical.pair_source import PairSource, load_matches, load_pair, pair_source
 from pairs.backends.classical.sfm.camera_groups import with_solved_cameras
@@ -51,6 +52,8 @@ class Classical:
     depth: DepthOptions = field(default_factory=DepthOptions)
     engine: Engine = field(default_factory=Processes)
     """Where the work runs; the result does not depend on it."""
+    unmasked: UnmaskedSolve | None = None
+    """Cameras of the same photos without their masks, to be kept."""
 
     @property
     def fixed_grid(self) -> str | None:
@@ -92,7 +95,9 @@ class Classical:
         with self.engine.start() as workers:
             work = Work(store, workers, progress)
             stated = any(view.cam_from_world is not None for view in views)
-            solve = (solve_known if stated else solve_scene)(views, graph, work, self.solve)
+            solve = None if self.unmasked is None or stated else on_object(self.unmasked, views)
+            if solve is None:
+                solve = (solve_known if stated else solve_scene)(views, graph, work, self.solve)
             views, solve, undone = ideal_views(views, solve, work)
             if solve.by_outline:
                 return _of_circle(views, solve, work, self.depth)

@@ -85,10 +85,9 @@ def ring_of_step(
             uneven = _of_uneven_files(evidence, outlines, views, step, K, options)
             return uneven or StatedRing(None, fault=fault)
     else:
-        side = "lower" if found.side is Side.UPPER else "upper"
         text = (
-            f"the {side} ends of the masks contradict the turntable, so only the others were used: is the "
-            "object cut there, or glued to what it stands on? Look at the masks."
+            f"{_of_one_side(found.side)} Is the object cut there, or glued to what it stands on? Look at the "
+            "masks."
         )
         notices.append(warning("turntable", text))
     return StatedRing(start, (*notices, *_step_notice(step, found)))
@@ -217,6 +216,11 @@ def _fault(
     options: SolveOptions,
 ) -> str:
     refusal = found.refusal or Refusal.POOR_FIT
+    if refusal is Refusal.LOOSE and found.side is not Side.BOTH:
+        return (
+            f"{_of_one_side(found.side)} These alone do not tell the focal: state intrinsics by "
+            "`calibration`, or mend the masks."
+        )
     text = _of_refusal(refusal, len(views))
     if refusal is not Refusal.POOR_FIT:
         return text
@@ -235,6 +239,11 @@ def _fault(
         if better.refusal is None and abs(abs(better.step) - abs(step or 0)) > _OFF_RAD:
             return f"{text} Steps of {np.rad2deg(abs(better.step)):.2f} degrees do fit."
     return text
+
+
+def _of_one_side(side: Side) -> str:
+    other = "lower" if side is Side.UPPER else "upper"
+    return f"the {other} ends of the masks contradict the turntable, so only the others were used."
 
 
 def _of_refusal(refusal: Refusal, num_views: int) -> str:

@@ -1,0 +1,56 @@
+"""Whether silhouettes and cameras belong together.
+
+Where cameras folded, right silhouettes exclude each other: the hull would take 19 % of the median mask, where
+right cameras let it take 0 to 1.7 %. The test betrays cameras that nothing else could check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from align.made_masks.hull import hull_of, shares_cut
+from align.made_masks.placed_pictures import PlacedPictures
+from align.made_masks.volume import volume_of
+
+MOST_CUT = 0.05
+"""Share of the median mask up to which the hull may take away; beyond, it is the cameras that are wrong."""
+_FEWEST_VIEWS, _FEWEST_POINTS = 3, 30
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the silhouettes of the placed photos say of each other."""
+
+    cut: dict[int, np.ndarray]  # (H, W) bool, working pixels, by photo: what the hull would take away
+    shares: dict[int, float]
+    """Of each photo's mask that it would take."""
+
+    @property
+    def share(self) -> float:
+        """Median over the photos with a mask."""
+        return float(np.median(list(self.shares.values())))
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether masks and cameras cannot both be right."""
+        return self.share > MOST_CUT
+
+
+def compared(masks: Sequence[np.ndarray], placed: PlacedPictures, points: np.ndarray) -> Comparison | None:
+    """Compare the masks (H, W) bool of all working pictures around the object's scene points (N, 3).
+
+    None where too little is placed, or too few points lie on the masks, to say anything.
+    """
+    seen = sum(bool(masks[photo].any()) for photo in placed.photos)
+    if seen < _FEWEST_VIEWS or len(points) < _FEWEST_POINTS:
+        return None
+    silhouettes = placed.to_pinholes(masks)
+    hull = hull_of(silhouettes, placed.cameras, volume_of(points))
+    shares = shares_cut(silhouettes, hull)
+    return Comparison(
+        dict(zip(placed.photos, placed.to_working(hull.cut))),
+        {photo: float(share) for photo, share in zip(placed.photos, shares) if np.isfinite(share)},
+    )

@@ -1,0 +1,126 @@
+"""Which road to take: what the photos themselves say, and a refusal where no road is sure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from masks.making.plain import Border, border_of
+from masks.making.runs import BORDER_STILL, FEWEST, Run, runs_of
+from masks.notice import first_few
+
+_UNSUPPORTED = 0.25
+_ALL_STILL = 0.62
+_MOVING = 0.005  # a small object in a large photo; the sets that were measured have 7 to 20 %
+_INLIERS, _DEVIATION, _PLAIN_PHOTOS = 0.75, 6.0, 0.9
+
+
+class Road(StrEnum):
+    """Where evidence comes from."""
+
+    STILL = "still"
+    """The camera stood still, and so did the backdrop."""
+    PLAIN = "plain"
+    """The backdrop has one colour."""
+    EMPTY = "empty"
+    """A photo of the backdrop alone."""
+    SCENE = "scene"
+    """The camera went around an object that stands on something. Needs cameras."""
+    NETWORK = "network"
+    """What a network says. Where one is given and nothing else is sure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What speaks for which road."""
+
+    runs: tuple[Run, ...]  # none where the photos differ in size or are too few for a plate
+    touched: tuple[int, ...]  # photos at which a camera that stood still was moved
+    borders: tuple[Border, ...]  # one a photo
+
+    @property
+    def still(self) -> float:
+        """Share of all pixels whose backdrop has support; 0 without a plate."""
+        return float(np.mean([run.plate.still for run in self.runs])) if self.runs else 0.0
+
+    @property
+    def border_still(self) -> float:
+        """The same of the photos' border, in the worst run."""
+        return min((run.border_still for run in self.runs), default=0.0)
+
+    @property
+    def moving(self) -> float:
+        """Share of all pixels that show something else in nearly every photo."""
+        moving = [run.plate.support < _UNSUPPORTED for run in self.runs]
+        return float(np.mean(moving)) if moving else 0.0
+
+    @property
+    def plain(self) -> float:
+        """Share of the photos whose border has one smooth colour."""
+        # The inliers alone say nothing: a robust fit to clutter calls everything an inlier.
+        fits = [b.inliers >= _INLIERS and b.deviation < _DEVIATION for b in self.borders]
+        return float(np.mean(fits)) if fits else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The road, or none, and the reason in words."""
+
+    road: Road | None
+    reason: str
+
+
+def signals(pictures: Sequence[np.ndarray]) -> Signals:
+    """Return what photos (H, W, 3) uint8 say of their backdrop."""
+    alike = len({picture.shape for picture in pictures}) == 1
+    runs, touched = runs_of(pictures) if alike and len(pictures) >= FEWEST else ((), ())
+    return Signals(runs, touched, tuple(border_of(picture) for picture in pictures))
+
+
+def choose(found: Signals, names: Sequence[str]) -> Choice:
+    """Return the first road that is sure by photos of these names alone: still, plain, or none."""
+    divided = not found.touched or len(found.runs) > 1
+    stands = divided and found.border_still >= BORDER_STILL and found.still >= _ALL_STILL
+    if stands and found.moving < _MOVING:
+        text = (
+            f"all photos show the same in {100 * found.still:.1f} % of the pixels: they are copies of one, "
+            "or the object did not turn. Give photos of the object from different sides"
+        )
+        return Choice(None, text)
+    if stands:
+        text = (
+            f"the backdrop stands still in {100 * found.still:.0f} % of the pixels "
+            f"({100 * found.border_still:.0f} % of the border), and {100 * found.moving:.0f} % move"
+        )
+        if len(found.runs) > 1:
+            text += (
+                f"; the camera was touched before {first_few([names[run.start] for run in found.runs[1:]])}"
+            )
+        return Choice(Road.STILL, text)
+    if found.plain >= _PLAIN_PHOTOS:
+        deviation = float(np.median([border.deviation for border in found.borders]))
+        text = (
+            f"the border has one smooth colour in {100 * found.plain:.0f} % of the photos (it deviates by "
+            f"{deviation:.1f} grey values)"
+        )
+        return Choice(Road.PLAIN, text)
+    return Choice(None, _refusal(found, names))
+
+
+def _refusal(found: Signals, names: Sequence[str]) -> str:
+    if not found.runs:
+        still = f"a backdrop that stands still needs {FEWEST} photos of one size"
+    else:
+        still = (
+            f"no backdrop that stands still ({100 * found.still:.0f} % of the pixels, "
+            f"{100 * found.border_still:.0f} % of the border do)"
+        )
+    if found.touched:
+        still += (
+            f", as the camera was touched before {first_few([names[k] for k in found.touched])} "
+            f"and fewer than {FEWEST} photos lie between"
+        )
+    return f"{still}, and no plain one ({100 * found.plain:.0f} % of the photos)"

@@ -1,0 +1,87 @@
+"""A plain backdrop: what a photo's border shows is the backdrop, and the object is what differs from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from masks.making.evidence import Evidence
+
+PLAIN = "a plain backdrop"
+
+_STRIP = 0.03  # of the long side
+_ROUNDS = 6
+_LEAST_DEVIATION = 1.5
+_LEAST_DIFFERENCE = 12.0  # grey values
+_MOST_REACH = 60.0  # the temple's dim surroundings ask for 53
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """What the border of one photo says of its backdrop: a colour that changes smoothly across the photo."""
+
+    coefficients: np.ndarray  # (6, 3): of 1, x, y, x², xy, y² with x and y in -1..1
+    low: np.ndarray  # (3,) the darkest that the strip shows
+    high: np.ndarray  # (3,) the brightest
+    deviation: float
+    """Robust standard deviation of the strip from it, grey values."""
+    inliers: float
+    """Share of the strip within three deviations."""
+    reach: float
+    """95 % of the strip lie nearer, grey values."""
+
+
+def border_of(picture: np.ndarray) -> Border:
+    """Return what the border of a photo (H, W, 3) uint8 says."""
+    h, w = picture.shape[:2]
+    strip = _strip(h, w)
+    colours = picture[strip].astype(np.float64)
+    basis = _basis(h, w)[strip]
+    kept = np.ones(len(colours), bool)
+    for _ in range(_ROUNDS):
+        coefficients = np.linalg.lstsq(basis[kept], colours[kept], rcond=None)[0]
+        rest = np.linalg.norm(colours - basis @ coefficients, axis=1)
+        deviation = max(1.4826 * float(np.median(rest)), _LEAST_DEVIATION)
+        kept = rest <= 3 * deviation
+    return Border(
+        coefficients,
+        colours.min(axis=0),
+        colours.max(axis=0),
+        deviation,
+        float(kept.mean()),
+        float(np.quantile(rest, 0.95)),
+    )
+
+
+def plain_evidence(pictures: Sequence[np.ndarray], borders: Sequence[Border] | None = None) -> Evidence:
+    """Return how far each photo (H, W, 3) uint8 differs from the colour of its border."""
+    borders = borders or [border_of(picture) for picture in pictures]
+    return Evidence(tuple(_difference(p, border) for p, border in zip(pictures, borders)), PLAIN)
+
+
+def _difference(picture: np.ndarray, border: Border) -> np.ndarray:
+    h, w = picture.shape[:2]
+    # Beyond the strip the surface is extrapolated: within the colours that the strip shows.
+    backdrop = np.clip(_basis(h, w) @ border.coefficients, border.low, border.high).astype(np.float32)
+    smooth = cv2.GaussianBlur(picture, (0, 0), 1.0).astype(np.float32)
+    distance = np.linalg.norm(smooth - backdrop, axis=2)
+    # The last where dim things stand in the dark; bounded, as an object that the frame cuts lies there, too.
+    least = max(_LEAST_DIFFERENCE, 3 * border.deviation, min(1.5 * border.reach, _MOST_REACH))
+    return np.clip(3 * (distance - least) / least, -3, 4).astype(np.float32)
+
+
+def _strip(h: int, w: int) -> np.ndarray:
+    """Return the pixels (h, w) bool of the border."""
+    width = max(1, round(_STRIP * max(h, w)))
+    strip = np.ones((h, w), bool)
+    strip[width : h - width, width : w - width] = False
+    return strip
+
+
+def _basis(h: int, w: int) -> np.ndarray:
+    """Return the six monomials (h, w, 6) float64 at each pixel."""
+    y, x = np.meshgrid(np.linspace(-1, 1, h), np.linspace(-1, 1, w), indexing="ij")
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)

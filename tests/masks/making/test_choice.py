@@ -1,0 +1,84 @@
+"""The road that photos themselves are sure of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from still_backdrops import disc_before, plain_backdrop, textured_backdrop
+
+from masks.errors import MaskError
+from masks.making.choice import Choice, Road, choose, signals
+from masks.making.roads import take_road
+
+
+def chosen(photos: tuple[np.ndarray, ...]) -> Choice:
+    return choose(signals(photos), [f"{k}.jpg" for k in range(len(photos))])
+
+
+def test_a_still_camera_before_clutter_is_still() -> None:
+    choice = chosen(disc_before(textured_backdrop()).photos)
+    assert choice.road is Road.STILL
+    assert "100 % of the border" in choice.reason
+
+
+def test_a_touched_camera_is_still_and_said() -> None:
+    photos = disc_before(textured_backdrop(), num_views=18).photos
+    photos = tuple(np.roll(p, 4, axis=1) if k >= 9 else p for k, p in enumerate(photos))
+    choice = chosen(photos)
+    assert choice.road is Road.STILL
+    assert "touched before 9.jpg" in choice.reason
+
+
+def test_a_moving_camera_before_one_colour_is_plain() -> None:
+    """The light falls from above in one photo and from below in the next."""
+    backdrop = plain_backdrop()
+    photos = disc_before(backdrop, num_views=10).photos
+    other = disc_before(backdrop[::-1] ** 2 / 200, num_views=10).photos
+    assert chosen(tuple((photos, other)[k % 2][k] for k in range(10))).road is Road.PLAIN
+
+
+def test_three_photos_before_one_colour_are_plain() -> None:
+    assert chosen(disc_before(plain_backdrop(), num_views=3).photos).road is Road.PLAIN
+
+
+def test_copies_of_one_photo_are_refused() -> None:
+    choice = chosen(disc_before(textured_backdrop(), num_views=1).photos * 10)
+    assert choice.road is None
+    assert "copies" in choice.reason
+
+
+def test_a_moving_camera_before_clutter_is_refused() -> None:
+    photos = tuple(disc_before(textured_backdrop(k), num_views=1).photos[0] for k in range(9))
+    choice = chosen(photos)
+    assert choice.road is None
+    assert "no backdrop that stands still" in choice.reason
+
+
+def test_too_few_photos_before_clutter_are_refused_with_the_number() -> None:
+    choice = chosen(disc_before(textured_backdrop(), num_views=5).photos)
+    assert choice.road is None
+    assert "needs 8 photos of one size" in choice.reason
+
+
+def test_a_camera_that_is_touched_too_often_is_refused_with_the_photos() -> None:
+    photos = disc_before(textured_backdrop(), num_views=14).photos
+    photos = tuple(np.roll(p, 7 * (k // 5), axis=1) for k, p in enumerate(photos))
+    choice = chosen(photos)
+    assert choice.road is None
+    assert "touched before 5.jpg, 10.jpg" in choice.reason
+
+
+def test_exposures_far_from_the_rest_are_told() -> None:
+    gains = np.ones(12)
+    gains[4] = 0.7
+    taken = take_road(disc_before(textured_backdrop(), gains=gains).photos, [f"{k}.jpg" for k in range(12)])
+    assert [notice.text.partition(":")[0] for notice in taken.notices] == ["4.jpg"]
+
+
+def test_a_road_that_is_asked_for_and_cannot_be_is_an_error() -> None:
+    photos = disc_before(textured_backdrop(), num_views=5).photos
+    names = [f"{k}.jpg" for k in range(5)]
+    with pytest.raises(MaskError, match="at least 8 photos"):
+        take_road(photos, names, Road.STILL)
+    with pytest.raises(MaskError, match="needs a photo of the empty backdrop"):
+        take_road(photos, names, Road.EMPTY)
