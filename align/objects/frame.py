@@ -7,7 +7,7 @@ turned, the plane of the cameras, the way in which the cameras were held.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -51,9 +51,11 @@ def object_frame(scene: Scene, up: Up = "auto") -> ObjectFrame:
     if len(views) < len(scene.views):
         told = f"{told}, as the object stood in {scene.views[views[0]].name}"
     cameras = _some(scene.cameras, views)
+    # Silhouettes of an object upside down end where its top is.
+    shown = replace(scene, views=tuple(scene.views[k] for k in views), cameras=cameras)
     end, sure = upper_end_of(cameras, axis, middle)
     axis = axis * (end if up == "auto" else 1.0 if up == "+" else -1.0)
-    origin = through + _base(scene, points, axis, through) * axis
+    origin = through + _base(shown, points, axis, through) * axis
     x = _level(cameras.centres[0] - origin, axis)
     frame = np.eye(4)
     frame[:3, :3] = np.stack([x, np.cross(axis, x), axis])

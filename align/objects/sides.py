@@ -50,7 +50,11 @@ def side_notices(
     """Return what the report says of an object that was turned over."""
     place = {name: k for k, name in enumerate(inputs)}
     files = [
-        sorted(place.get(names[view], view) for number in side.rings for view in motion.rings[number].views)
+        sorted(
+            place.get(names[view], view)
+            for number in side.rings
+            for view in map(int, motion.rings[number].views)
+        )
         for side in sides
     ]
     notices = []

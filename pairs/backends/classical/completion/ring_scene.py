@@ -50,8 +50,8 @@ def ring_scene(
     workers: Workers,
     options: SolveOptions,
 ) -> Attempt:
-    """Return the scene of a ring, or of posed views: its poses as they are, and the points of all verified matches that agree
-    with them.
+    """Return the scene of a ring, or of posed views: its poses as they are, and the points of all verified
+    matches that agree with them.
 
     Rings in steps of 30 degrees have next to no tracks of three views, so those of two count, too.
     """
