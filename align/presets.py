@@ -102,6 +102,16 @@ def with_options(preset: Preset, **options: Any) -> Preset:
     return replace(preset, aligner=replace(preset.aligner, **options))
 
 
+def without_circles(preset: Preset) -> Preset:
+    """Return a preset that holds no poses on a turntable's circle. Raises `UserError` where its aligner never
+    does.
+    """
+    chosen, estimated = with_options(preset, turntable="off"), preset.from_estimated
+    if isinstance(estimated, BundleOptions):
+        estimated = replace(estimated, turntable="off")
+    return replace(chosen, from_estimated=estimated)
+
+
 def with_fixed_poses(preset: Preset) -> Preset:
     """Return a preset in which known poses stay to the bit, the user's and the backend's. Raises `UserError`
     where the aligner starts from none.

@@ -3,10 +3,11 @@
     PYTHONPATH=SHARED python benchmarks/turntables.py DATA [GROUP ...]
 
 DATA is a folder of photo sets with masks and cameras.json (the Oxford and Middlebury sets); SHARED holds the
-package `oracle`, which renders exact masks. Groups: fits, tangency, masks, faults, oracle, pieces, folds; all
-without one. Rotations are median / largest error of a view after the best common rotation, in degrees; f is
-the error of the focal in percent; seconds are CPU seconds. Rows are what the rooms of `pairs/rings/` find
-from true cameras or masks alone, without features.
+package `oracle`, which renders exact masks. Groups: fits, tangency, masks, faults, oracle, pieces, folds;
+solves and bad are whole solves through the command line (some CPU minutes); all without one. Rotations are
+median / largest error of a view after the best common rotation, in degrees; f is the error of the focal in
+percent; seconds are CPU seconds. Rows of the other groups are what the rooms of `pairs/rings/` find from true
+cameras or masks alone, without features.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
+from turntable_solves import Row, bad_inputs, solves
 
 from align.evaluation.camera_errors import rotation_errors_deg
 from align.export.cameras_json import read_cameras
@@ -52,10 +54,6 @@ class Masked:
         """Return the outlines of all views; every mask has one."""
         found = [outline_of(mask) for mask in self.masks]
         return [outline for outline in found if outline is not None]
-
-
-Row = tuple[str, str, str]
-"""What was done, what came out, what should."""
 
 
 @cache
@@ -331,6 +329,11 @@ def _foot(mask: np.ndarray, table: bool) -> np.ndarray:
     return changed
 
 
+def bad(data: Path) -> Iterator[Row]:
+    """Bad inputs through the command line."""
+    return bad_inputs(data, _foot)
+
+
 GROUPS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "fits": fits,
     "tangency": tangencies,
@@ -339,6 +342,8 @@ GROUPS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "oracle": exact_objects,
     "pieces": pieces,
     "folds": folds,
+    "solves": solves,
+    "bad": bad,
 }
 
 

@@ -13,6 +13,7 @@ import torch
 
 from align.aligned import Aligned
 from align.bundle.block_depth import block_depth
+from align.bundle.circles import held_on_circles
 from align.bundle.consistency import Consistency, consistency_notices
 from align.bundle.intrinsics import SharedIntrinsics
 from align.bundle.options import BundleOptions
@@ -77,8 +78,10 @@ def bundle_adjust(
     refined, consistency, reinitialised = refined_again(
         refined, problem, fixed, options, names, known.poses_from_backend
     )
+    refined, consistency, held = held_on_circles(refined, consistency, problem, fixed, known, options)
     notices += (
         reinitialised
+        + held
         + _stopped_early(refined)
         + _doubt_of_fixed_poses(consistency, fixed)
         + consistency_notices(consistency, problem.pairs, problem.start, names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from align.aligned import Aligned
 from align.measurements.gathered import Measurements, ReadingOptions
@@ -42,6 +43,9 @@ class BundleOptions:
     """Of free principal points about the stated ones, else the pictures' middle, as a share of the focal;
     none: they stay, as an object in the
     middle of its pictures demands, since a shift of them is nearly a turn of the camera."""
+    turntable: Literal["auto", "off"] = "auto"
+    """auto: solved poses that stand on an exact circle are held on it, and in equal steps, as far as the
+    matches agree, unless poses are known (docs/turntables.md, "Predictions of networks")."""
     pose_prior: PosePrior = field(default_factory=PosePrior)
     """How far poses that are stated, or that the backend has fitted to matches, are believed."""
 

@@ -21,6 +21,7 @@ from align.cli.commands.info import Info
 from align.cli.commands.localize import Localize
 from align.cli.commands.masks import Masks
 from align.cli.commands.match import Match
+from align.cli.commands.mesh import Mesh
 from align.cli.commands.reconstruct import Reconstruct
 from align.cli.console import print_error
 from align.cli.terminal import TerminalLog, standard_output
@@ -62,6 +63,7 @@ _Any = (
     | Annotated[Localize, tyro.conf.subcommand("localize")]
     | Annotated[Match, tyro.conf.subcommand("match")]
     | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Mesh, tyro.conf.subcommand("mesh")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Info, tyro.conf.subcommand("info")]

@@ -52,14 +52,7 @@ def evaluate(scene: Scene, truth: Sequence[PhotoCamera]) -> Evaluation:
     True cameras of photos that were not given to the reconstruction do not count; photos that were given and
     not placed do, as failures. Raises `FormatError` when no photo of the scene has a true camera.
     """
-    by_name = {PurePosixPath(camera.file.replace("\\", "/")).name: camera for camera in truth}
-    names = [name for name in scene.inputs if name in by_name]
-    if len(names) < 2:
-        known = ", ".join(list(by_name)[:3])
-        raise FormatError(
-            f"the true cameras ({known}, ...) name fewer than two photos of this scene "
-            f"({', '.join(scene.inputs[:3])}, ...). Check the files."
-        )
+    by_name, names = _known(scene, truth)
     position = {view.name: k for k, view in enumerate(scene.views)}
     placed = [n for n, name in enumerate(names) if name in position]
     true_pose = np.stack([by_name[name].cam_from_world for name in names])
@@ -84,6 +77,36 @@ def evaluate(scene: Scene, truth: Sequence[PhotoCamera]) -> Evaluation:
         ate=aligned and aligned[2],
         focal_error=float(np.median(np.abs(np.array(focals) - 1))) if focals else None,
     )
+
+
+def true_from_scene(scene: Scene, truth: Sequence[PhotoCamera]) -> np.ndarray:
+    """Return the similarity (4, 4) from a scene's world to that of its true cameras, by the centres of the
+    placed ones. Raises `FormatError` where fewer than three have one.
+    """
+    by_name, _ = _known(scene, truth)
+    placed = [k for k, view in enumerate(scene.views) if view.name in by_name]
+    if len(placed) < 3:
+        raise FormatError(
+            f"{len(placed)} placed photos have a true camera: three are needed to compare shapes. Check the "
+            "files."
+        )
+    true_poses = np.stack([by_name[scene.views[k].name].cam_from_world for k in placed])
+    return best_similarity(scene.cameras.centres[placed], camera_centres(true_poses))
+
+
+def _known(scene: Scene, truth: Sequence[PhotoCamera]) -> tuple[dict[str, PhotoCamera], list[str]]:
+    """Return the true cameras by the names of their photos, and which photos of the scene have one. Raises
+    `FormatError` where fewer than two do.
+    """
+    by_name = {PurePosixPath(camera.file.replace("\\", "/")).name: camera for camera in truth}
+    names = [name for name in scene.inputs if name in by_name]
+    if len(names) < 2:
+        known = ", ".join(list(by_name)[:3])
+        raise FormatError(
+            f"the true cameras ({known}, ...) name fewer than two photos of this scene "
+            f"({', '.join(scene.inputs[:3])}, ...). Check the files."
+        )
+    return by_name, names
 
 
 def failure(num_views: int) -> Evaluation:
@@ -130,14 +153,21 @@ def _aligned_errors(
     cam_from_world: np.ndarray, true_cam_from_world: np.ndarray
 ) -> tuple[float, float, float]:
     errors = rotation_errors_deg(cam_from_world, true_cam_from_world)
-    centres, true_centres = (
-        torch.from_numpy(camera_centres(poses)) for poses in (cam_from_world, true_cam_from_world)
-    )
-    spread = torch.linalg.norm(true_centres - true_centres.mean(0), dim=-1).mean()
-    R, t, scale = roma.rigid_points_registration(centres, true_centres, compute_scaling=True)
-    rest = scale * centres @ R.T + t - true_centres
-    ate = float(rest.square().sum(-1).mean().sqrt() / spread)
+    centres, true_centres = camera_centres(cam_from_world), camera_centres(true_cam_from_world)
+    spread = np.linalg.norm(true_centres - true_centres.mean(0), axis=-1).mean()
+    fitted = best_similarity(centres, true_centres)
+    rest = centres @ fitted[:3, :3].T + fitted[:3, 3] - true_centres
+    ate = float(np.sqrt(np.square(rest).sum(-1).mean()) / spread)
     return float(np.median(errors)), float(errors.max()), ate
+
+
+def best_similarity(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
+    """Return the similarity (4, 4) that brings points (N, 3) nearest to others, in least squares."""
+    pair = (torch.from_numpy(np.ascontiguousarray(each, np.float64)) for each in (points, onto))
+    R, t, scale = roma.rigid_points_registration(*pair, compute_scaling=True)
+    similarity = np.eye(4)
+    similarity[:3, :3], similarity[:3, 3] = (scale * R).numpy(), t.numpy()
+    return similarity
 
 
 def _relative(cam_from_world: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,25 +12,18 @@ from typing import Literal
 
 import numpy as np
 
+from align.objects.base import base_of_silhouettes
 from align.points import DEFAULT_MIN_CONF, point_cloud
 from align.scene import Scene
 from masks.notice import Notice, info, warning
-from pairs.rings.ring import CircularMotion, Grade, fit_circular_motion
-from pairs.views.cameras import Cameras, nearest_to_lines
+from pairs.rings.upright import looked_at, upper_end_of, upright_axis
 
 Up = Literal["auto", "+", "-"]
 """Which end of the axis is up: as the cameras tell, or the one or the other end where they cannot."""
 
-_FLAT = 0.05
-"""Cameras lie on a plane when their spread across it is this share of their largest."""
-_ACROSS = 0.5
-"""An axis with a smaller share along the pictures' columns lies across them: whoever held the camera so did
-not
-show which way is up."""
-_LEVEL_RAD = np.deg2rad(5.0)
-"""Cameras that stand less high above the object's middle do not tell the table from the ceiling."""
 _BASE_PERCENT = 1.0
-"""Share of the points below the base: the lowest points of all are outliers."""
+"""Share of the points below the base where silhouettes do not tell it: the lowest points of all are
+outliers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +42,10 @@ def object_frame(scene: Scene, up: Up = "auto") -> ObjectFrame:
     """
     points = _object_points(scene)
     middle = np.median(points, axis=0)
-    axis, through, told = _axis(scene.cameras, middle)
-    end, sure = _end(scene.cameras, axis, middle)
+    axis, through, told = upright_axis(scene.cameras, middle)
+    end, sure = upper_end_of(scene.cameras, axis, middle)
     axis = axis * (end if up == "auto" else 1.0 if up == "+" else -1.0)
-    height = (points - through) @ axis
-    origin = through + np.percentile(height, _BASE_PERCENT) * axis
+    origin = through + _base(scene, points, axis, through) * axis
     x = _level(scene.cameras.centres[0] - origin, axis)
     frame = np.eye(4)
     frame[:3, :3] = np.stack([x, np.cross(axis, x), axis])
@@ -66,7 +58,7 @@ def object_frame(scene: Scene, up: Up = "auto") -> ObjectFrame:
 
 def upper_end(scene: Scene, axis: np.ndarray) -> float:
     """Return 1 where an axis (3,) of the world points up, and -1 where it points down."""
-    return _end(scene.cameras, axis, np.median(_object_points(scene), axis=0))[0]
+    return upper_end_of(scene.cameras, axis, np.median(_object_points(scene), axis=0))[0]
 
 
 def _object_points(scene: Scene) -> np.ndarray:
@@ -78,44 +70,12 @@ def _object_points(scene: Scene) -> np.ndarray:
     return looked_at(scene.cameras)[None]
 
 
-def looked_at(cameras: Cameras) -> np.ndarray:
-    """Return the point (3,) nearest to all optical axes."""
-    return nearest_to_lines(cameras.centres, cameras.cam_from_world[:, 2, :3])
-
-
-def _axis(cameras: Cameras, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
-    """Return the axis (3,) that stands upright, a point (3,) that it goes through, and what told it."""
-    motion = fit_circular_motion(cameras.cam_from_world)
-    if motion.grade is not Grade.NONE:
-        return *_turned_about(motion), "up is the axis about which the object, or the camera, turned"
-    centres = cameras.centres - cameras.centres.mean(axis=0)
-    if len(centres) > 2:
-        _, spread, directions = np.linalg.svd(centres, full_matrices=False)
-        if spread[2] <= _FLAT * spread[0] and spread[1] > 2 * spread[2]:
-            return directions[2], middle, "up is the normal of the plane on which the cameras stand"
-    mean_up = -cameras.cam_from_world[:, 1, :3].mean(axis=0)
-    length = float(np.linalg.norm(mean_up))
-    # Cameras that were held every way have no mean: any direction is as good.
-    up = mean_up / length if length > 1e-6 else np.array([0.0, 0.0, 1.0])
-    return up, middle, "up is the mean of the ways in which the cameras were held"
-
-
-def _turned_about(motion: CircularMotion) -> tuple[np.ndarray, np.ndarray]:
-    axis_from_world = motion.rings[0].axis_from_world
-    R = axis_from_world[:3, :3]
-    return R[2], -R.T @ axis_from_world[:3, 3]
-
-
-def _end(cameras: Cameras, axis: np.ndarray, middle: np.ndarray) -> tuple[float, bool]:
-    """Return 1 where the axis points up and -1 where it points down, and whether anything told."""
-    shown_up = -cameras.cam_from_world[:, 1, :3] @ axis  # share of the axis along each picture's columns
-    if np.abs(np.median(shown_up)) >= _ACROSS:
-        return float(np.sign(np.median(shown_up))), True
-    seen_from = cameras.centres - middle
-    rise = seen_from @ axis / np.maximum(np.linalg.norm(seen_from, axis=1), 1e-300)
-    # Objects stand on something, so cameras are above.
-    tilt = float(np.arcsin(np.clip(np.median(rise), -1, 1)))
-    return (1.0 if tilt >= 0 else -1.0), bool(abs(tilt) >= _LEVEL_RAD)
+def _base(scene: Scene, points: np.ndarray, axis: np.ndarray, through: np.ndarray) -> float:
+    """Return the height of the base along an axis (3,) above a point (3,) of it."""
+    of_points = float(np.percentile((points - through) @ axis, _BASE_PERCENT))
+    seen = base_of_silhouettes(scene, axis, through)
+    # Where silhouettes end above points a belly hides the foot.
+    return of_points if seen is None else min(of_points, seen)
 
 
 def _level(direction: np.ndarray, axis: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from align.objects.folds import fold_notices
 from align.objects.frame import upper_end
 from align.scene import Report, Scene
 from masks.notice import Notice, first_few, info, warning
@@ -61,7 +62,7 @@ def with_turntable(scene: Scene) -> Scene:
     others; the same scene where there is neither.
     """
     table = turntable_of(scene)
-    notices = (*turntable_notices(table), *silhouette_notices(table))
+    notices = (*turntable_notices(table), *silhouette_notices(table), *fold_notices(scene))
     figures = dict(scene.report.figures)
     if table.motion.grade is not Grade.NONE:
         figures["turntable"] = turntable_figures(table)

@@ -13,8 +13,8 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import KDTree
 
 from align.export.gltf.frustum import EDGES, DrawnCameras, frusta
-from align.export.gltf.upright import up_of_cameras
 from align.points import PointCloud, finite_part
+from pairs.rings.upright import up_of_cameras
 from pairs.views.cameras import Cameras
 
 WHITE = (255, 255, 255)

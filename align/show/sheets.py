@@ -35,6 +35,7 @@ class SheetView:
     photo: np.ndarray  # (H, W, 3) uint8
     mask: np.ndarray | None = None  # (h, w) bool, True = object
     depth: np.ndarray | None = None  # (h, w); not finite or <= 0 where nothing is known
+    mesh: np.ndarray | None = None  # (h, w, 3) uint8, what the same camera sees of the object's mesh
 
 
 def contact_sheet(
@@ -60,6 +61,11 @@ def contact_sheet(
     if any(view.mask is not None for view in chosen):
         pictures = [None if view.mask is None else masked_photo(view.photo, view.mask) for view in chosen]
         blocks += [_text("Masks", width, _HEADING_SIZE, _INK), _row(pictures, tile_h, width)]
+    if any(view.mesh is not None for view in chosen):
+        blocks += [
+            _text("Mesh, from the same cameras", width, _HEADING_SIZE, _INK),
+            _row([view.mesh for view in chosen], tile_h, width),
+        ]
     near, far = _depth_span(chosen)
     if far > 0:
         pictures = [

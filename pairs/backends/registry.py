@@ -24,8 +24,7 @@ def make_backend(name: str, *, seed: int = 0, **options: Any) -> Backend:
     Raises `UserError` listing the names when there is none, naming the packages when several offer it, or
     listing the options when this backend has not that one.
     """
-    kind = _kind(name)
-    known = [field.name for field in fields(kind.options)]
+    kind, known = _kind(name), option_names(name)
     if unknown := [option for option in options if option not in known]:
         given = ", ".join(f"`{option}={options[option]}`" for option in unknown)
         has = ", ".join(f"`{option}`" for option in known) or "no options"
@@ -34,6 +33,11 @@ def make_backend(name: str, *, seed: int = 0, **options: Any) -> Backend:
             "backend."
         )
     return kind.make(kind.options(**options), seed)
+
+
+def option_names(name: str) -> tuple[str, ...]:
+    """Return the names of a backend's own options. Raises `UserError` where there is no such backend."""
+    return tuple(field.name for field in fields(_kind(name).options))
 
 
 def _kind(name: str) -> BackendKind[Any]:

@@ -67,7 +67,16 @@ def place_view(
 
     `K` (n, 3, 3) and `outlines` are those of `ring.views` in their order. 12 placed views take 0.02 s.
     """
-    return _scanned(ring, K, outlines, np.zeros(1), new_K[None], [new])
+    return place_beside(ring, Cameras(K, ring.cam_from_world()), outlines, new_K, new)
+
+
+def place_beside(
+    ring: Ring, placed: Cameras, outlines: Sequence[Outline], new_K: np.ndarray, new: Outline
+) -> Placement:
+    """Scan the azimuth of one view on a ring against `placed` views (n,) with `outlines`, whether they stand
+    on that ring or on others.
+    """
+    return _scanned(ring, placed, outlines, np.zeros(1), new_K[None], [new])
 
 
 def join_pieces(
@@ -84,7 +93,8 @@ def join_pieces(
     azimuths (`aligned_piece`). Whose axis points the other way in the pictures is flipped.
     """
     own = aligned_piece(ring, piece).azimuth
-    return _scanned(ring, K, outlines, own, piece_K, piece_outlines)
+    placed = Cameras(K, ring.cam_from_world())
+    return _scanned(ring, placed, outlines, own, piece_K, piece_outlines)
 
 
 def aligned_piece(ring: Ring, piece: Ring) -> Ring:
@@ -107,6 +117,21 @@ def with_views(ring: Ring, views: np.ndarray, azimuth: np.ndarray) -> Ring:
         rotation_residual=merged(ring.rotation_residual, nothing),
         place_residual=merged(ring.place_residual, nothing),
     )
+
+
+def without_view(ring: Ring, view: int) -> Ring:
+    """Return a ring without a view; as it is where that is not on it."""
+    return _some_of(ring, ring.views != view)
+
+
+def rivals_among(best: Placement, others: Sequence[Placement]) -> Placement:
+    """Return the best of several placements of one view, on different rings, with those of the others as its
+    rivals.
+    """
+    next_cost = min([best.next_cost, *(other.cost for other in others)])
+    limit = max(best.cost / CLEAR_RATIO, _FLAT)
+    alike = [other.azimuth for other in others if other.cost < limit]
+    return replace(best, next_cost=next_cost, rivals=(*best.rivals, *alike))
 
 
 def scanned_again(ring: Ring, K: np.ndarray, outlines: Sequence[Outline]) -> list[Placement]:
@@ -155,22 +180,22 @@ def _some_of(ring: Ring, kept: np.ndarray) -> Ring:
 
 def _scanned(
     ring: Ring,
-    K: np.ndarray,
+    placed: Cameras,
     outlines: Sequence[Outline],
     own: np.ndarray,
     new_K: np.ndarray,
     new: Sequence[Outline],
 ) -> Placement:
-    """Scan the turn of views at azimuths `own` (m,) against the views of a ring."""
+    """Scan the turn of views at azimuths `own` (m,) on a ring against views that are placed."""
     hulls = hulls_of([*outlines, *new])
     coarse = np.arange(_SCAN) * 2 * np.pi / _SCAN
-    cost = _costs(ring, K, own, new_K, hulls, coarse)
+    cost = _costs(ring, placed, own, new_K, hulls, coarse)
     lowest = np.flatnonzero((cost <= np.roll(cost, 1)) & (cost <= np.roll(cost, -1)))
     lowest = lowest[np.argsort(cost[lowest], kind="stable")]
     # Minima much above the best need no finer place.
     lowest = lowest[cost[lowest] <= max(10 * cost[lowest[0]], 0.2)]
     fine = coarse[lowest, None] + _FINE_RAD
-    fine_cost = _costs(ring, K, own, new_K, hulls, fine.ravel()).reshape(fine.shape)
+    fine_cost = _costs(ring, placed, own, new_K, hulls, fine.ravel()).reshape(fine.shape)
     at = fine_cost.argmin(1)
     rows = np.arange(len(lowest))
     minima, costs = fine[rows, at], fine_cost[rows, at]
@@ -198,21 +223,20 @@ def _distinct(minima: np.ndarray, costs: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _costs(
-    ring: Ring, K: np.ndarray, own: np.ndarray, new_K: np.ndarray, hulls: Hulls, turns: np.ndarray
+    ring: Ring, placed: Cameras, own: np.ndarray, new_K: np.ndarray, hulls: Hulls, turns: np.ndarray
 ) -> np.ndarray:
     """Return the costs (T,) of turning the new views, the last ones of `hulls`, by azimuths (T,)."""
-    num_placed, num_new = len(K), len(own)
+    num_placed, num_new = len(placed.K), len(own)
     block = max(1, _MOST_PAIRS // (num_placed * num_new))
-    placed_poses = ring.cam_from_world()
-    placed_rays = rays_of(K, placed_poses[:, :3, :3], hulls.points[:num_placed])
-    placed_centres = camera_centres(placed_poses)
+    placed_rays = rays_of(placed.K, placed.cam_from_world[:, :3, :3], hulls.points[:num_placed])
+    placed_centres = placed.centres
     costs = []
     for start in range(0, len(turns), block):
         part = turns[start : start + block]
         which = np.tile(np.arange(num_new), len(part))
         poses = ring.cam_from_world((part[:, None] + own).ravel())
         rays = rays_of(new_K[which], poses[:, :3, :3], hulls.points[num_placed + which])
-        all_K = np.concatenate([K, new_K[which]])
+        all_K = np.concatenate([placed.K, new_K[which]])
         packed = replace(hulls, on_frame=hulls.on_frame[np.append(np.arange(num_placed), num_placed + which)])
         pairs = np.stack(
             np.meshgrid(np.arange(num_placed), num_placed + np.arange(len(which)), indexing="ij"), -1

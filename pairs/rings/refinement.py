@@ -27,6 +27,10 @@ _MOST_PAIRS = 1000
 _STEP_RAD = np.deg2rad(0.1)
 """By so much steps of a regular pattern may differ."""
 _STEPS = 12
+_OF_RING = 5
+"""Numbers of a ring beside its azimuths: attitude (3), radius, height."""
+_GAUGE = slice(4, 7)
+"""The first ring's radius and height, and the azimuth of its first view, after the focal and its attitude."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,16 @@ class Refined:
     """Median of the tangents' residuals in pixels."""
 
 
+@dataclass(frozen=True, slots=True)
+class RefinedRings:
+    """Rings of one axis refined together."""
+
+    rings: tuple[Ring, ...]
+    K: np.ndarray  # (n, 3, 3), in the ascending order of all views
+    tangency: float
+    """Median of the tangents' residuals in pixels."""
+
+
 def refine_ring(
     ring: Ring,
     K: np.ndarray,
@@ -68,10 +82,7 @@ def refine_ring(
     (`pairs.rings.steps.StepPattern`), which are then held equal to 0.1 degrees. 12 to 16 views take 0.1 to
     0.3 s; above 45 views 1000 pairs are drawn.
     """
-    pairs = all_pairs(len(K))
-    if len(pairs) > _MOST_PAIRS:
-        rng = np.random.default_rng(seed)
-        pairs = pairs[np.sort(rng.choice(len(pairs), _MOST_PAIRS, replace=False))]
+    pairs = _drawn_pairs(len(K), seed)
     hulls = hulls_of(outlines)
     taken = _packed(matches, seed)
     # A view that is a degree off would be an outlier to the steps, and stay one.
@@ -194,3 +205,67 @@ def _sampson(cameras: Cameras, matches: _Packed) -> np.ndarray:
     line_a = np.einsum("nji,nj->ni", F[which], matches.xy_second)
     slope = np.sqrt((line_a[:, :2] ** 2).sum(1) + (line_b[:, :2] ** 2).sum(1))
     return (matches.xy_second * line_b).sum(1) / np.maximum(slope, 1e-12)
+
+
+def refine_rings(
+    rings: Sequence[Ring],
+    K: np.ndarray,
+    outlines: Sequence[Outline],
+    matches: Sequence[PairMatches] = (),
+    *,
+    free_focal: bool = True,
+    seed: int = 0,
+) -> RefinedRings:
+    """Refine rings of one axis together: one focal, every ring's attitude, radius, height and azimuths.
+
+    `K` (n, 3, 3), `outlines` and the numbers in `matches` are in the ascending order of all rings' views. The
+    first ring keeps its radius and height, which are the scale and the place of the world. 24 views take 1 s.
+    """
+    order = np.argsort(np.concatenate([ring.views for ring in rings]), kind="stable")
+    pairs, hulls, taken = _drawn_pairs(len(K), seed), hulls_of(outlines), _packed(matches, seed)
+    sizes = [_OF_RING + len(ring.views) for ring in rings]
+
+    def unpacked(x: np.ndarray) -> tuple[list[Ring], np.ndarray]:
+        scaled = K.copy()
+        scaled[:, [0, 1], [0, 1]] *= np.exp(x[0]) if free_focal else 1.0
+        held = x.copy()
+        held[_GAUGE] = 0
+        parts = np.split(held[1:], np.cumsum(sizes)[:-1])
+        return [_moved_ring(ring, part, rings[0].radius) for ring, part in zip(rings, parts)], scaled
+
+    def residuals(x: np.ndarray) -> np.ndarray:
+        moved, scaled = unpacked(x)
+        cameras = Cameras(scaled, np.concatenate([ring.cam_from_world() for ring in moved])[order])
+        parts = [tangency(cameras, hulls, pairs).residual.ravel() / (_TANGENT_PX * hulls.scale)]
+        if taken is not None:
+            parts.append(_sampson(cameras, taken) / (_MATCH_PX * hulls.scale))
+        # What is held must not wander.
+        parts.append(np.append(x[_GAUGE], 0.0 if free_focal else x[0]))
+        return np.concatenate(parts)
+
+    x = least_squares(residuals, np.zeros(1 + sum(sizes)), loss="cauchy", max_nfev=_STEPS, x_scale=0.1).x
+    found, scaled = unpacked(x)
+    cameras = Cameras(scaled, np.concatenate([ring.cam_from_world() for ring in found])[order])
+    return RefinedRings(tuple(found), scaled, tangency(cameras, hulls, pairs).median)
+
+
+def _moved_ring(ring: Ring, x: np.ndarray, unit: float) -> Ring:
+    """Return a ring turned (3), stretched, lifted (in units), and with azimuths changed."""
+    lifted = ring.axis_from_world.copy()
+    lifted[2, 3] -= unit * x[4]
+    return replace(
+        ring,
+        axis_from_world=lifted,
+        radius=float(ring.radius * np.exp(np.clip(x[3], -1, 1))),
+        cam_from_axis=Rotation.from_rotvec(x[:3]).as_matrix() @ ring.cam_from_axis,
+        azimuth=wrapped(ring.azimuth + x[_OF_RING:]),
+    )
+
+
+def _drawn_pairs(num_views: int, seed: int) -> np.ndarray:
+    """Return all pairs (E, 2), or some where there are too many."""
+    pairs = all_pairs(num_views)
+    if len(pairs) <= _MOST_PAIRS:
+        return pairs
+    rng = np.random.default_rng(seed)
+    return pairs[np.sort(rng.choice(len(pairs), _MOST_PAIRS, replace=False))]

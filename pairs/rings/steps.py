@@ -86,6 +86,24 @@ def step_pattern(ring: Ring, file_of_view: np.ndarray) -> StepPattern | None:
     )
 
 
+def even_azimuths(ring: Ring, file_of_view: np.ndarray) -> np.ndarray | None:
+    """Return the azimuths (n,) of a ring moved to the nearest equal steps by least squares, files as in
+    `step_pattern`; none where turns are no whole numbers of one step.
+    """
+    pattern = step_pattern(ring, file_of_view)
+    if pattern is None or not np.isfinite(pattern.spread) or pattern.out_of_order:
+        return None
+    in_steps = np.asarray(pattern.steps)
+    if np.abs(in_steps - np.rint(in_steps)).max() > _REPEAT:
+        return None
+    order = np.argsort(np.asarray(file_of_view)[ring.views], kind="stable")
+    place = np.append(0, np.cumsum(np.rint(in_steps)))
+    turned = pattern.step * np.append(0, np.cumsum(in_steps))
+    even = np.empty(len(order))
+    even[order] = ring.azimuth[order[0]] + np.polyval(np.polyfit(place, turned, 1), place)
+    return wrapped(even)
+
+
 def _common_step(turn: np.ndarray, distance: np.ndarray) -> float:
     """Return the median turn a file, from files that follow each other where there are two such pairs."""
     nearest = distance == distance.min() if (distance == distance.min()).sum() >= 2 else distance > 0

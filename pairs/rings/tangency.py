@@ -127,7 +127,7 @@ def tangency_of_rays(
     if up is not None:
         across = np.where(across @ up < 0, -1, 1)[:, None] * across
     frame = np.stack([ahead, across], -1)  # (E, 3, 2)
-    sides = [_extremes(rays, hulls.on_frame, view, frame) for view in (a, b)]
+    sides = [extremes(rays, hulls.on_frame, view, frame) for view in (a, b)]
     slope = np.stack([side.slope for side in sides])  # (2 views, E, 2 tangents)
     angle = np.arctan(slope)
     sine = np.stack([side.sine for side in sides])
@@ -142,8 +142,8 @@ def tangency_of_rays(
 
 
 @dataclass(frozen=True, slots=True)
-class _Extremes:
-    """Both tangents of one view of each pair; slope = tangent of the angle about the baseline."""
+class Extremes:
+    """Both tangents of one view in each of several frames; slope = across / ahead."""
 
     slope: np.ndarray  # (E, 2) the least and the largest
     sine: np.ndarray  # (E, 2) of the angle between ray and baseline
@@ -151,13 +151,14 @@ class _Extremes:
     in_front: np.ndarray  # (E,) bool, all rays lie on the object's side of the baseline
 
 
-def _extremes(rays: np.ndarray, on_frame: np.ndarray, view: np.ndarray, frame: np.ndarray) -> _Extremes:
+def extremes(rays: np.ndarray, on_frame: np.ndarray, view: np.ndarray, frame: np.ndarray) -> Extremes:
+    """Return the least and the largest slope at which views (E,) see their silhouettes, whose rays (V, M, 3)
+    and `on_frame` (V, M) are, in frames (E, 3, 2) of a direction ahead and one across.
+    """
     across = rays[view] @ frame  # (E, M, 2): a half plane about the baseline is a direction here
     in_front = across[..., 0].min(1) > 1e-9
     slope = across[..., 1] / np.maximum(across[..., 0], 1e-9)
     at = np.stack([slope.argmin(1), slope.argmax(1)], 1)
     pair = np.arange(len(view))[:, None]
     touching = across[pair, at]
-    return _Extremes(
-        slope[pair, at], np.linalg.norm(touching, axis=-1), on_frame[view[:, None], at], in_front
-    )
+    return Extremes(slope[pair, at], np.linalg.norm(touching, axis=-1), on_frame[view[:, None], at], in_front)

@@ -26,7 +26,8 @@ wide."""
 _SPARE = 2
 """Nodes around what the first look has found."""
 _NODES_AT_ONCE, _ROW = 1 << 18, 1 << 12
-_CONTINUED_PX = 48
+"""OpenCV's remap takes rows of less than 2^15 positions."""
+CONTINUED_PX = 48
 """Pixels by which a mask that the frame cuts goes on beyond it: what lies outside the picture is unknown
 there, and
 backdrop where the mask ends inside."""
@@ -93,7 +94,7 @@ def signed_distance(mask: np.ndarray) -> np.ndarray:
     """Return the distance (H + 96, W + 96) float32 in pixels from the outline of a mask (H, W) bool, negative
     inside, continued by 48 pixels beyond the frame.
     """
-    return distance_to_outline(np.pad(mask, _CONTINUED_PX, mode="edge"))
+    return distance_to_outline(np.pad(mask, CONTINUED_PX, mode="edge"))
 
 
 def hull_depth(hull: VisualHull, K: np.ndarray, cam_from_world: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -134,8 +135,9 @@ def _evaluated(cameras: Cameras, outside: Sequence[np.ndarray], lattice: Lattice
         for K, pose, distance in zip(cameras.K, cameras.cam_from_world, outside):
             in_camera = points @ pose[:3, :3].T + pose[:3, 3]
             z = np.maximum(in_camera[:, 2], 1e-9)
-            xy = in_camera[:, :2] / z[:, None] @ K[:2, :2].T + K[:2, 2] + _CONTINUED_PX
-            read = _read(distance, np.clip(xy, -1e6, 1e6).astype(np.float32))
+            xy = in_camera[:, :2] / z[:, None] @ K[:2, :2].T + K[:2, 2] + CONTINUED_PX
+            x, y = np.clip(xy.T, -1e6, 1e6).astype(np.float32)
+            read = sampled(distance, x, y, cv2.BORDER_REPLICATE)
             # Behind a camera nothing of the object can be: it was photographed.
             own = np.where(in_camera[:, 2] > 0, read * z / K[0, 0], np.inf)
             np.maximum(found[index], own, out=own)
@@ -143,23 +145,17 @@ def _evaluated(cameras: Cameras, outside: Sequence[np.ndarray], lattice: Lattice
     return VisualHull(lattice, found.reshape(lattice.shape))
 
 
-def _read(picture: np.ndarray, xy: np.ndarray) -> np.ndarray:
-    """Return a picture's values (n,) at positions (n, 2) float32, bilinear; beyond its rim those of
-    the rim.
+def sampled(picture: np.ndarray, x: np.ndarray, y: np.ndarray, border: int) -> np.ndarray:
+    """Return a picture's values (n,) or (n, C) at positions x, y (n,) float32, bilinear; beyond its rim what
+    one of OpenCV's borders says.
     """
-    # OpenCV's remap takes rows of less than 2^15 positions.
-    rows = -(-len(xy) // _ROW)
-    at = np.zeros((rows * _ROW, 2), np.float32)
-    at[: len(xy)] = xy
-    x, y = at.reshape(rows, _ROW, 2).transpose(2, 0, 1)
-    read = cv2.remap(
-        picture,
-        np.ascontiguousarray(x),
-        np.ascontiguousarray(y),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return read.ravel()[: len(xy)]
+    if len(x) == 0:  # of which OpenCV makes an error
+        return np.zeros((0, *picture.shape[2:]), picture.dtype)
+    count, rows = len(x), -(-len(x) // _ROW)
+    spare = (0, rows * _ROW - count)
+    at = (np.pad(along, spare).reshape(rows, _ROW) for along in (x, y))
+    read = cv2.remap(picture, *at, cv2.INTER_LINEAR, borderMode=border)
+    return read.reshape(rows * _ROW, *picture.shape[2:])[:count]
 
 
 def _first_crossings(hull: VisualHull, centre: np.ndarray, rays: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ ROOMS = (
     "align",
     "align.export",
     "align.imports",
+    "align.meshes",
     "align.objects",
     "align.show",
     "align.demo",

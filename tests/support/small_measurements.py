@@ -20,11 +20,12 @@ def small_measurements(
     num_views: int = 4,
     edges: list[tuple[int, int]] | None = None,
     unit: dict[tuple[int, int], float] | None = None,
+    poses: torch.Tensor | None = None,
 ) -> Measurements:
     """Return exact views, records and samples of the edges (all pairs unless told). `unit` scales single
-    runs, by (frame, other).
+    runs, by (frame, other); `poses` (V, 4, 4) stand in the place of those ten degrees apart.
     """
-    poses = cam_from_world(num_views)
+    poses = cam_from_world(num_views) if poses is None else poses
     depths = [depth_map(pose) for pose in poses]
     edges = [(a, b) for b in range(num_views) for a in range(b)] if edges is None else edges
     conf = torch.full((1, HEIGHT, WIDTH), 3.0, dtype=torch.float64)

@@ -14,6 +14,7 @@ from align.cli.console import StageDisplay, print_result, require_writable, summ
 from align.global_alignment import align_components, align_connected, align_predictions, register_views
 from align.group_scene import with_start
 from align.measurements.known_cameras import PosePrior
+from align.objects.turntable import with_turntable
 from align.presets import (
     DEPTHS,
     PRESETS,
@@ -23,6 +24,7 @@ from align.presets import (
     preset_named,
     with_fixed_poses,
     with_options,
+    without_circles,
 )
 from align.scene import Scene
 from align.scene_folder import load_scene, remove_parts, save_scenes
@@ -37,6 +39,7 @@ _SETS = {
     "solver": "solver",
     **dict.fromkeys(_OF_POSES[1:], "pose_prior"),
     "principal_point": "principal_point_sigma",
+    "turntable": "turntable",
 }
 """Which option of an aligner each of the command's sets."""
 
@@ -76,6 +79,9 @@ class Align:
     """Whether principal points that views.json does not state may leave the middle of the picture. For an
     object in the middle of all its pictures
     they can hardly be told from a turn of the camera."""
+    turntable: Literal["auto", "off"] = "auto"
+    """What is done with solved poses that stand on an exact circle, where views.json states none. auto: they
+    are held on it, and in equal steps, as far as the matches agree; off: nothing."""
     depth: Literal["aligned", "tsdf", "matches"] = "aligned"
     """Where depths come from once the cameras stand. aligned: from the aligner; tsdf: the same, moved to
     where the surfaces of all views agree;
@@ -111,6 +117,8 @@ class Align:
                     "cam_from_world there, or omit it."
                 )
             scenes = self._aligned(predictions, preset, display, known)
+            if known is None:
+                scenes = {folder: with_turntable(scene) for folder, scene in scenes.items()}
             display("saving", 0, 1)
             self._save(scenes)
         display.show(
@@ -165,6 +173,8 @@ class Align:
         if self._given("principal_point"):
             options["principal_point_sigma"] = _FREE_PRINCIPAL_POINT
         preset = replace(with_options(preset, **options), depth=DEPTHS[self.depth])
+        if self.turntable == "off":
+            preset = without_circles(preset)
         return with_fixed_poses(preset) if self.poses == "frozen" else preset
 
     def _aligned(

@@ -14,6 +14,8 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from align.cli.commands.mesh import as_text as mesh_text
+from align.cli.commands.mesh import mesh_of
 from align.cli.commands.reconstruct import Reconstruct
 from align.cli.console import StageDisplay, print_result
 from align.cli.terminal import standard_output
@@ -22,13 +24,16 @@ from align.evaluation.camera_errors import Evaluation, as_document, evaluate, fa
 from align.export.cameras_json import read_cameras
 from align.export.export_scene import export_scene
 from align.export.photo_sources import read_sources
+from align.meshes.extra import require_mesh
+from align.meshes.mesh import TexturedMesh
+from align.meshes.object_mesh import MadeMesh
 from align.objects.placement import Placement, place
 from align.points import DEFAULT_MIN_CONF
 from align.scene import Scene
 from align.scene_folder import load_scene
 from align.show.scene_sheet import write_scene_sheet
 from masks.disk.whole_file import write_whole
-from masks.errors import ReconstructionError
+from masks.errors import MissingExtraError, ReconstructionError
 from masks.image_file import open_levels
 from masks.pixelmap import image_to_target
 
@@ -40,8 +45,8 @@ class Demo:
     """
 
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("demo")
-    """Folder for photos, scenes, scene.glb (upright), splats (for trainers of Gaussian splats),
-    contact_sheet.png and report.json."""
+    """Folder for photos, scenes, scene.glb (upright), object.glb (its mesh), splats (for trainers of Gaussian
+    splats), contact_sheet.png and report.json."""
     turntable: TurntableOptions = field(default_factory=TurntableOptions)
 
     def run(self) -> None:
@@ -68,20 +73,24 @@ class Demo:
         print_result(f"\npointloom export {self.out / 'masked'} --format splats --out {self.out / 'splats'}")
         sources = read_sources(self.out / "masked")
         export_scene(scene, self.out / "splats", "splats", sources, overwrite=True)
+        mesh = _mesh(scene, self.out, seconds)
         write_scene_sheet(
-            scene,
+            upright,
             self.out / "contact_sheet.png",
             DEFAULT_MIN_CONF,
             "pointloom demo: a coffee pot on a turntable, with masks",
+            mesh.mesh if mesh and isinstance(mesh.mesh, TexturedMesh) else None,
         )
         seconds["total"] = time.perf_counter() - started
         document = {name: as_document(run.evaluation) for name, run in runs.items()} | {"seconds": seconds}
+        document |= {"mesh": dict(mesh.figures)} if mesh else {}
         document["errors"] = {name: run.error for name, run in runs.items() if run.error}
         write_whole(self.out / "report.json", (json.dumps(document, indent=1) + "\n").encode())
         _print_table(runs)
         print_result(
-            f"\nLook at {self.out / 'contact_sheet.png'}, open {self.out / 'scene.glb'} in any 3D viewer, "
-            f"and give {self.out / 'splats'} to a trainer of Gaussian splats."
+            f"\nLook at {self.out / 'contact_sheet.png'}, open {self.out / 'scene.glb'} and "
+            f"{self.out / 'object.glb'} in any 3D viewer, and give {self.out / 'splats'} to a trainer of "
+            "Gaussian splats."
         )
 
 
@@ -107,6 +116,23 @@ def _reconstruct(folder: Path, name: str, masks: str) -> _Run:
         return _Run(failure(len(truth)), display.seconds, None, str(error))
     scene = load_scene(folder / name)
     return _Run(evaluate(scene, truth), display.seconds, _on_object(scene, folder / "masks"), "")
+
+
+def _mesh(scene: Scene, folder: Path, seconds: dict[str, Any]) -> MadeMesh | None:
+    """Make the mesh that `pointloom mesh` makes; none where its extra is not installed, which is said."""
+    print_result(f"\npointloom mesh {folder / 'masked'} --out {folder / 'object.glb'}")
+    try:
+        require_mesh()
+    except MissingExtraError as error:
+        print_result(str(error))
+        return None
+    display = StageDisplay()
+    with display:
+        made = mesh_of(scene, read_sources(folder / "masked"), folder / "object.glb", display)
+    seconds["mesh"] = display.seconds
+    display.show(made.notices)
+    print_result(mesh_text(made.figures, folder / "object.glb"))
+    return made
 
 
 def _on_object(scene: Scene, masks: Path) -> float:

@@ -8,19 +8,22 @@ from typing import Annotated, Literal
 
 import tyro
 
+from align.cli.commands.mesh import as_text as mesh_text
+from align.cli.commands.mesh import mesh_of
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.export.originals import PhotoSource
 from align.export.photo_sources import write_sources
 from align.imports.any_file import read_cameras_of
 from align.made_masks.reconstructed import MaskedPhotos, with_made_masks
+from align.meshes.extra import require_mesh
 from align.pipeline import reconstruct
-from align.presets import DEPTHS, preset_for, preset_named
+from align.presets import DEPTHS, preset_for, preset_named, without_circles
 from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
 from masks.errors import OutputError, UserError
 from masks.load import Polarity
 from pairs.backends.protocol import Backend
-from pairs.backends.registry import make_backend
+from pairs.backends.registry import make_backend, option_names
 from pairs.views.grid import Cropping, GridOptions
 from pairs.views.load import LoadOptions
 
@@ -85,10 +88,11 @@ class Reconstruct:
     """Where the work runs: process (processes of this machine, a network in this one; default), or ray
     (workers on Ray; extra distributed; on the cluster that RAY_ADDRESS names, or on this machine)."""
     turntable: Annotated[str | None, tyro.conf.arg(metavar="auto|off|full|STEP")] = None
-    """What the masks' outlines may add where features do not place all photos; classical only. auto
-    (default): where the placed cameras stand on a circle, the others are placed on it; off: nothing; full:
-    the photos go round once in equal steps; STEP: degrees from photo to photo, in the order of the files. The
-    last two need no texture."""
+    """What a turntable may add. classical, where features do not place all photos: auto (default): where the
+    placed cameras stand on a circle, the others are placed on it by the masks' outlines; full: the photos go
+    round once in equal steps; STEP: degrees from photo to photo, in the order of the files. The last two need
+    no texture. Networks: auto holds cameras on an exact circle, and in equal steps, as far as the matches
+    agree. off: nothing."""
     aligner: Literal["bundle", "sparse", "dense"] | None = None
     """What aligns. bundle: ours (default); sparse: MASt3R's losses, of anchors and matches; dense: DUSt3R's,
     of all pixels of the pointmaps."""
@@ -113,6 +117,9 @@ class Reconstruct:
     photos. auto: all of them, where the object then comes out half as large again; not for networks."""
     seed: int = 0
     """Seed of everything that draws at random."""
+    mesh: bool = False
+    """Make the object's mesh, too, upright and with a texture from the photos: SCENE/object.glb, as
+    `pointloom mesh` does (extra mesh)."""
     store: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder of finished steps; default: SCENE/store."""
 
@@ -122,14 +129,19 @@ class Reconstruct:
 
     def run_with(self, display: StageDisplay) -> None:
         """Do the same with a display that the caller keeps, to read the seconds of every stage from."""
+        if self.mesh:
+            require_mesh()
         with display:
             scene, source = self._reconstruct(display)
             display("saving", 0, 1)
             save_scene(scene, self.out)
             write_sources(self.out, [source])
             remove_parts(self.out)
-        display.show(scene.report.notices)
+            made = mesh_of(scene, [source], self.out / "object.glb", display) if self.mesh else None
+        display.show((*scene.report.notices, *(made.notices if made else ())))
         print_result(summary(scene, self.out))
+        if made:
+            print_result(mesh_text(made.figures, self.out / "object.glb"))
 
     def _reconstruct(self, display: StageDisplay) -> tuple[Scene, PhotoSource]:
         require_writable(self.out, "--out")
@@ -140,6 +152,8 @@ class Reconstruct:
         backend = self._backend()
         preset = preset_named(preset_for(self.aligner, self.preset))
         preset = replace(preset, depth=DEPTHS[self.depth])
+        if self._turntable_is_the_aligners() and self.turntable == "off":
+            preset = without_circles(preset)
         grid = GridOptions(crop=self.crop)
         load = LoadOptions(
             polarity=self.mask_polarity,
@@ -169,6 +183,10 @@ class Reconstruct:
         read = LoadOptions(polarity=begun.load.polarity, erode_px=self.mask_erode)
         return begun.reported(scene), PhotoSource(self.images, masks, read)
 
+    def _turntable_is_the_aligners(self) -> bool:
+        """Tell whether what is said of the turntable concerns the aligner, not the backend."""
+        return self.turntable in ("auto", "off") and "turntable" not in option_names(self.backend)
+
     def _backend(self) -> Backend:
         chosen = {
             "weights": self.weights,
@@ -182,6 +200,8 @@ class Reconstruct:
             "turntable": self.turntable,
         }
         given = {name: value for name, value in chosen.items() if value is not None}
+        if self._turntable_is_the_aligners():
+            del given["turntable"]
         backend = make_backend(self.backend, seed=self.seed, **given)
         asked = {"longest": self.longest is not None, "crop": self.crop is Cropping.ON}
         of_grid = [name for name, said in asked.items() if said]

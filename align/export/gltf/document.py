@@ -53,11 +53,11 @@ def column_major(transform: np.ndarray) -> list[float]:
     return transform.T.ravel().tolist()
 
 
-def glb_bytes(document: Mapping[str, Any], numbers: Sequence[Numbers], jpegs: Sequence[bytes]) -> bytes:
+def glb_bytes(document: Mapping[str, Any], numbers: Sequence[Numbers], pictures: Sequence[bytes]) -> bytes:
     """Return the file of a document that speaks of accessors and images by their places in `numbers` and
-    `jpegs`.
+    `pictures`, which are files of PNG or JPEG.
     """
-    contents = [np.ascontiguousarray(each.values).tobytes() for each in numbers] + list(jpegs)
+    contents = [np.ascontiguousarray(each.values).tobytes() for each in numbers] + list(pictures)
     padded = [content + bytes(-len(content) % _WORD) for content in contents]
     starts = np.cumsum([0, *map(len, padded)]).tolist()
     # Where a graphics card is to hold the numbers; pictures have no such place.
@@ -66,10 +66,13 @@ def glb_bytes(document: Mapping[str, Any], numbers: Sequence[Numbers], jpegs: Se
         "asset": {"version": "2.0", "generator": "pointloom"},
         "bufferViews": [
             {"buffer": 0, "byteOffset": start, "byteLength": len(content), **target}
-            for start, content, target in zip(starts[:-1], contents, [*targets, *[{} for _ in jpegs]])
+            for start, content, target in zip(starts[:-1], contents, [*targets, *[{} for _ in pictures]])
         ],
         "accessors": [{"bufferView": k, **each.stated()} for k, each in enumerate(numbers)],
-        "images": [{"bufferView": len(numbers) + k, "mimeType": "image/jpeg"} for k in range(len(jpegs))],
+        "images": [
+            {"bufferView": k, "mimeType": "image/png" if picture.startswith(b"\x89PNG") else "image/jpeg"}
+            for k, picture in enumerate(pictures, len(numbers))
+        ],
         "buffers": [{"byteLength": starts[-1]}],
     }
     # Names of files need not be text: escaped, every one can be written.

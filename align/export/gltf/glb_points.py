@@ -29,7 +29,7 @@ def read_glb(path: Path) -> PointCloud:
     """
     with reading(path, "Export the scene again.", "is not a readable GLB"):
         data = path.read_bytes()
-        _require_plain(*_chunks(data))
+        _require_plain(*glb_chunks(data))
         scene = trimesh.load_scene(BytesIO(data), file_type="glb", process=False)
         cloud = scene.geometry.get("object")
         if not isinstance(cloud, trimesh.PointCloud):
@@ -42,8 +42,8 @@ def read_glb(path: Path) -> PointCloud:
         return PointCloud(points, np.asarray(cloud.colors)[:, :3].astype(np.uint8))
 
 
-def _chunks(data: bytes) -> tuple[Mapping[str, Any], bytes]:
-    """Return the document and the numbers of a GLB."""
+def glb_chunks(data: bytes) -> tuple[Mapping[str, Any], bytes]:
+    """Return the document and the numbers of a GLB. Raises `ValueError`, or others, for what is none."""
     magic, version, size = struct.unpack_from("<4sII", data)
     if magic != _MAGIC or version != _VERSION or size > len(data):
         raise ValueError("no header of glTF 2, or cut short")

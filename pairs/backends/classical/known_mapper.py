@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,7 @@ def _run_in(folder: Path, job: KnownPosesJob) -> MapperModel | None:
     import pycolmap
 
     quiet_mapper()
+    job = _of_matched_views(job)
     database = folder / "matches.db"
     camera_ids = write_database(database, job)
     options = mapper_options(job, {camera_ids[i] for i, camera in enumerate(job.cameras) if camera.fixed})
@@ -89,8 +90,9 @@ def _run_in(folder: Path, job: KnownPosesJob) -> MapperModel | None:
     mapper.begin_reconstruction(model)
     scene = _Scene(model, mapper, options, job)
     for view, pose in job.starts.items():
-        _set_pose(model, view, pose)
-        mapper.observation_manager.register_frame(view + 1)
+        if model.exists_frame(view + 1):
+            _set_pose(model, view, pose)
+            mapper.observation_manager.register_frame(view + 1)
     for limit in scene.limits():
         scene.triangulate(limit)
         scene.refine(limit)
@@ -100,10 +102,23 @@ def _run_in(folder: Path, job: KnownPosesJob) -> MapperModel | None:
     return read_model(model)
 
 
+def _of_matched_views(job: KnownPosesJob) -> KnownPosesJob:
+    """Return the job with poses of views that have matches: COLMAP does not load others."""
+    pairs = [pair for pair, found in job.pairs.items() if len(found.indices) >= _LEAST_MATCHES]
+    matched = {view for pair in pairs for view in pair}
+    poses, starts = (
+        {view: pose for view, pose in each.items() if view in matched}
+        for each in (job.cam_from_world, job.starts)
+    )
+    return replace(job, cam_from_world=poses, starts=starts)
+
+
 def _place(model: pycolmap.Reconstruction, poses: Mapping[int, np.ndarray]) -> None:
     for view, pose in poses.items():
-        _set_pose(model, view, pose)
-        model.register_frame(view + 1)
+        # The cache leaves out a view that no pair holds: it sees no point.
+        if model.exists_frame(view + 1):
+            _set_pose(model, view, pose)
+            model.register_frame(view + 1)
 
 
 def _set_pose(model: pycolmap.Reconstruction, view: int, pose: np.ndarray) -> None:

@@ -21,6 +21,7 @@ from pairs.backends.classical.completion.complete import (
     require_completion,
     require_masks,
 )
+from pairs.backends.classical.completion.unfolding import unfolded
 from pairs.backends.classical.keys import photo_key, stage_key
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.self_calibration.camera_fits import CameraFit, FitJob, fit_cameras
@@ -136,12 +137,21 @@ def scene_of(
     def solve(job: MapperJob) -> MapperModel | None:
         return solve_apart(job, work.workers)
 
-    attempts = run_attempts(evidence, solve, options, lambda done: work.progress("scene", done, 0))
+    attempts = run_attempts(
+        evidence,
+        solve,
+        options,
+        lambda done: work.progress("scene", done, 0),
+        lambda tries: unfolded(evidence, tries, work.workers, options),
+    )
     found = best_attempt(attempts)
     more = completed(evidence, found, solve, work.workers, options)
     if more.attempt is not None:
         said = scene_notices(evidence, (more.attempt,), more.attempt, options)
-        notices = (*_empty_mask_notices(matched), *verified.notices, *completion_notices(more, said, found))
+        # Where outlines place all views anew, what became of the others' folds is no matter.
+        before = found.notices if found and len(more.by_outline) < more.attempt.num_placed else ()
+        said = (*before, *completion_notices(more, said, found))
+        notices = (*_empty_mask_notices(matched), *verified.notices, *said)
         # Its poses are the circle's: neither a lens nor a focal a view may move them.
         return replace(hand_over(evidence, more.attempt, notices, options), by_outline=more.by_outline)
     require_completion(more, found)

@@ -201,3 +201,15 @@ def test_depths_from_nowhere_are_refused(
     with pytest.raises(SystemExit, match="2"):
         main(["align", str(folder), "--out", str(tmp_path / "scene"), "--depth", "stereo"])
     assert "'tsdf', 'matches'" in capsys.readouterr().err
+
+
+def test_circles_are_a_choice_of_the_bundle_aligner(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", str(tmp_path / "scene"), "--turntable", "off"]
+    assert main(["align", str(folder), *out]) == 0
+    capsys.readouterr()
+    assert main(["align", str(folder), *out, "--preset", "mast3r"]) == 2
+    told = capsys.readouterr().err
+    assert "--turntable" in told
+    assert "--preset pointloom" in told

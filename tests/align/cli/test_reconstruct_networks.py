@@ -100,6 +100,17 @@ def test_a_folder_of_the_hub_leads_to_the_same_scene(turntable: Path, tmp_path: 
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
+def test_the_turntable_of_a_network_is_the_aligners(
+    turntable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = write_pth(tmp_path / "tiny.pth", ahead("catmlp+dpt"))
+    chosen = ["--backend", "mast3r", "--weights", weights, "--graph", "ring", "--turntable"]
+    assert main(arguments(turntable, tmp_path / "scene", *chosen, "off")) == 0
+    capsys.readouterr()
+    assert main(arguments(turntable, tmp_path / "scene", *chosen, "full")) == 2
+    assert "--turntable full" in capsys.readouterr().err
+
+
 def test_background_pixels_never_move_a_pose(turntable: Path, tmp_path: Path) -> None:
     weights = write_pth(tmp_path / "tiny.pth", ahead("catmlp+dpt"))
     (tmp_path / "images").mkdir()

@@ -42,7 +42,7 @@ def test_the_first_camera_is_on_the_side_of_x() -> None:
 
 
 def test_level_cameras_that_lie_do_not_tell_up_and_say_so() -> None:
-    scene = placed_scene(turntable(elevation_deg=1.0, roll_deg=90.0), TILTED)
+    scene = placed_scene(turntable(elevation_deg=1.0, roll_deg=90.0, finer=3), TILTED)
     assert standing(scene)[1] is Level.WARNING
     plus, minus = standing(scene, up="+")[0], standing(scene, up="-")[0]
     # One stands on its base, the other on its top; both were asked for.

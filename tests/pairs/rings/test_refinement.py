@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ellipsoid_masks import BODY, outlines_of, turntable
+from ellipsoid_masks import BODY, around_origin, outlines_of, pinholes, turntable
 from scipy.spatial.transform import Rotation
 
-from pairs.rings.refinement import PairMatches, refine_ring
+from pairs.rings.refinement import PairMatches, refine_ring, refine_rings
 from pairs.rings.ring import Ring, fit_circular_motion, wrapped
 from pairs.views.cameras import Cameras, project
 
@@ -97,3 +97,20 @@ def test_the_world_of_the_ring_stays():
     here, moved = refine_ring(ring, K, OUTLINES), refine_ring(there, K, OUTLINES)
     np.testing.assert_allclose(moved.ring.cam_from_world(), here.ring.cam_from_world() @ other, atol=1e-9)
     assert isinstance(Cameras(moved.K, moved.ring.cam_from_world()), Cameras)
+
+
+def test_rings_of_two_heights_are_mended_together():
+    azimuths = 45.0 * np.arange(8)
+    poses = np.concatenate([around_origin(azimuths, 15.0), around_origin(azimuths + 7.0, 45.0)])
+    cameras = pinholes(poses)
+    low, high = sorted(fit_circular_motion(poses).rings, key=lambda ring: int(ring.views[0]))
+    spoilt_high = replace(high, radius=1.03 * high.radius, azimuth=high.azimuth + np.deg2rad(1.0))
+    K = cameras.K.copy()
+    K[:, [0, 1], [0, 1]] *= 1.02
+    found = refine_rings([low, spoilt_high], K, outlines_of(cameras, BODY))
+    assert found.tangency < 0.15
+    assert found.K[0, 0, 0] == pytest.approx(560, rel=0.01)
+    assert found.rings[1].radius / found.rings[0].radius == pytest.approx(high.radius / low.radius, rel=0.005)
+    off = wrapped(found.rings[1].azimuth - found.rings[0].azimuth - (high.azimuth - low.azimuth))
+    assert np.rad2deg(np.abs(off)).max() < 0.5
+    assert found.rings[0].radius == pytest.approx(low.radius, rel=1e-6)

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ellipsoid_masks import BODY, outlines_of, turntable
-from scipy.spatial.transform import Rotation
+from ellipsoid_masks import BODY, outlines_of
+from look_alike_ring import CAMERAS, folded
 
 from pairs.rings.splitting import cut_folds, join_fold, upright_axis
 from pairs.views.cameras import Cameras
 
-CAMERAS = turntable(16, 22.5)
 OUTLINES = outlines_of(CAMERAS, BODY)
-
-
-def folded(block: np.ndarray, turn_deg: float, scale: float = 1.02, shift: float = 0.2) -> Cameras:
-    """Return the cameras with a block turned about the axis, scaled and shifted."""
-    turn = Rotation.from_euler("z", turn_deg, degrees=True).as_matrix()
-    poses = CAMERAS.cam_from_world.copy()
-    centres = scale * CAMERAS.centres[block] @ turn.T + shift * np.array([0.6, -0.5, 0.6])
-    poses[block, :3, :3] = poses[block, :3, :3] @ turn.T
-    poses[block, :3, 3] = -np.einsum("vij,vj->vi", poses[block, :3, :3], centres)
-    return Cameras(CAMERAS.K, poses)
 
 
 def test_a_right_scene_stays_whole():
@@ -34,7 +23,7 @@ def test_a_right_scene_stays_whole():
 @pytest.mark.parametrize(("first", "last", "turn"), [(5, 11, 180.0), (5, 11, 90.0), (0, 4, 180.0)])
 def test_a_fold_is_cut_where_it_is_and_joined_where_it_belongs(first, last, turn):
     block = np.arange(first, last)
-    wrong = folded(block, turn)
+    wrong = folded(CAMERAS, block, turn)
     found = cut_folds(wrong, OUTLINES)
     assert len(found.pieces) == 2
     np.testing.assert_array_equal(found.pieces[1], block)
@@ -51,7 +40,7 @@ def test_a_fold_is_cut_where_it_is_and_joined_where_it_belongs(first, last, turn
 
 
 def test_one_wrong_view_is_single():
-    found = cut_folds(folded(np.array([7]), 168.0), OUTLINES)
+    found = cut_folds(folded(CAMERAS, np.array([7]), 168.0), OUTLINES)
     assert found.single.tolist() == [7]
     assert len(found.pieces) == 1
 

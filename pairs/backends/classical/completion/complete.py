@@ -10,7 +10,7 @@ import numpy as np
 from masks.errors import ReconstructionError, UserError
 from masks.notice import Level, Notice, first_few, info, left_out, warning
 from pairs.backends.classical.completion.growing import GrownRing, azimuth_of
-from pairs.backends.classical.completion.partial_scene import exact_ring, grown_from_scene
+from pairs.backends.classical.completion.partial_scene import exact_ring, exact_rings, grown_from_scene
 from pairs.backends.classical.completion.ring_scene import ring_scene
 from pairs.backends.classical.completion.stated_step import ring_of_step
 from pairs.backends.classical.options import SolveOptions
@@ -126,7 +126,7 @@ def completion_notices(
 
 
 def _without_ring(best: Attempt) -> bool:
-    return best.model is None or exact_ring(best.model) is None
+    return best.model is None or not exact_rings(best.model)
 
 
 def _stated_step(best: Attempt | None, options: SolveOptions) -> tuple[float | None, tuple[Notice, ...]]:
@@ -159,11 +159,12 @@ def _judged(
     reasons = {
         evidence.views[view].name: _why_unclear(placement) for view, placement in (ring.unclear or {}).items()
     }
-    if len(ring.ring.views) <= best.num_placed:
+    if len(ring.views) <= best.num_placed:
         return Completion(reasons=reasons)
     pieces = "".join(f" and {len(views)}" for views in ring.joined)
+    circles = f"{1 + len(ring.beside)} circles of one axis" if ring.beside else "one circle"
     strategy = (
-        f"on one circle, {best.num_placed}{pieces} by features, {len(ring.placed)} by their outlines alone"
+        f"on {circles}, {best.num_placed}{pieces} by features, {len(ring.placed)} by their outlines alone"
     )
     attempt = ring_scene(evidence, ring, strategy, _focal(ring), workers, options)
     if not _better(attempt, best):

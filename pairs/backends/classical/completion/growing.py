@@ -24,13 +24,14 @@ from pairs.rings.placing import (
     place_view,
     scanned_again,
     with_views,
+    without_view,
 )
 from pairs.rings.refinement import PairMatches, refine_ring, sampson
 from pairs.rings.ring import Ring, wrapped
 from pairs.rings.steps import step_pattern
 from pairs.views.cameras import Cameras
 
-_STEADY_RAD = np.deg2rad(1.0)
+STEADY_RAD = np.deg2rad(1.0)
 """A view that the others move by more when they look again stands nowhere in particular."""
 _SHARE_AT_ONCE = 12
 """Of so many placed views one more is placed before the next refinement: from a short arc one by one."""
@@ -72,6 +73,19 @@ class GrownRing:
     """Views that stay out, with the azimuths that fit."""
     tangency: float = np.inf
     """Median in working pixels."""
+    beside: tuple[Ring, ...] = ()
+    """Rings at other heights of the same axis (`several_rings`)."""
+
+    @property
+    def views(self) -> tuple[int, ...]:
+        """The views of all rings, ascending: those of `K`."""
+        return tuple(sorted(int(view) for ring in (self.ring, *self.beside) for view in ring.views))
+
+    def cam_from_world(self) -> np.ndarray:
+        """(n, 4, 4) poses of all views."""
+        rings = (self.ring, *self.beside)
+        poses = np.concatenate([ring.cam_from_world() for ring in rings])
+        return poses[np.argsort(np.concatenate([ring.views for ring in rings]), kind="stable")]
 
 
 def grown(start: GrownRing, pieces: Sequence[Ring], evidence: RingEvidence) -> GrownRing:
@@ -93,7 +107,8 @@ def grown(start: GrownRing, pieces: Sequence[Ring], evidence: RingEvidence) -> G
 
 def azimuth_of(grown_ring: GrownRing, view: int) -> float:
     """Return a placed view's azimuth in radians."""
-    return float(grown_ring.ring.azimuth[np.flatnonzero(grown_ring.ring.views == view)[0]])
+    ring = next(ring for ring in (grown_ring.ring, *grown_ring.beside) if view in ring.views)
+    return float(ring.azimuth[np.flatnonzero(ring.views == view)[0]])
 
 
 def outlines_of_ring(ring: Ring, evidence: RingEvidence) -> list[Outline]:
@@ -101,11 +116,11 @@ def outlines_of_ring(ring: Ring, evidence: RingEvidence) -> list[Outline]:
     return [evidence.outlines[view] for view in ring.views]
 
 
-def ring_matches(
-    ring: Ring, pairs: Mapping[Pair, VerifiedPair], xy: Sequence[np.ndarray]
+def matches_between(
+    views: Sequence[int], pairs: Mapping[Pair, VerifiedPair], xy: Sequence[np.ndarray]
 ) -> list[PairMatches]:
-    """Return the verified matches between a ring's views."""
-    place = {int(view): k for k, view in enumerate(ring.views)}
+    """Return the verified matches between some views, whose places are those in `views`."""
+    place = {int(view): k for k, view in enumerate(views)}
     return [
         PairMatches(
             place[a],
@@ -139,7 +154,7 @@ def _refined(found: GrownRing, evidence: RingEvidence) -> GrownRing:
         ring,
         found.K,
         outlines_of_ring(ring, evidence),
-        ring_matches(ring, evidence.pairs, evidence.xy),
+        matches_between(list(ring.views), evidence.pairs, evidence.xy),
         free_focal=not evidence.focal_known,
         steps=whole_steps(ring, evidence.step),
         seed=evidence.seed,
@@ -147,9 +162,9 @@ def _refined(found: GrownRing, evidence: RingEvidence) -> GrownRing:
     return replace(found, ring=refined.ring, K=refined.K, tangency=refined.tangency)
 
 
-def _K_of(found: GrownRing, views: Sequence[int], evidence: RingEvidence) -> np.ndarray:
+def intrinsics_of(found: GrownRing, views: Sequence[int], evidence: RingEvidence) -> np.ndarray:
     """Return intrinsics (m, 3, 3) of views at the focal that the ring has been refined to."""
-    before = [evidence.K[int(view)] for view in found.ring.views]
+    before = [evidence.K[view] for view in found.views]
     intrinsics = []
     for view in views:
         own = evidence.K[view].copy()
@@ -162,14 +177,14 @@ def _K_of(found: GrownRing, views: Sequence[int], evidence: RingEvidence) -> np.
 
 def _scanned(found: GrownRing, view: int, evidence: RingEvidence) -> Placement:
     outlines = outlines_of_ring(found.ring, evidence)
-    (K,) = _K_of(found, [view], evidence)
+    (K,) = intrinsics_of(found, [view], evidence)
     return place_view(found.ring, found.K, outlines, K, evidence.outlines[view])
 
 
 def _with_piece(found: GrownRing, piece: Ring, evidence: RingEvidence) -> GrownRing:
     """Return the ring with the views of a piece, where one turn alone joins it."""
     views, ring = [int(view) for view in piece.views], found.ring
-    K = _K_of(found, views, evidence)
+    K = intrinsics_of(found, views, evidence)
     outlines = [evidence.outlines[view] for view in views]
     turn = join_pieces(ring, found.K, outlines_of_ring(ring, evidence), piece, K, outlines)
     if not turn.clear:
@@ -189,7 +204,7 @@ def _with_views(
     found: GrownRing, views: Sequence[int], azimuth: np.ndarray, evidence: RingEvidence
 ) -> GrownRing:
     order = np.argsort(np.concatenate([found.ring.views, views]), kind="stable")
-    K = np.concatenate([found.K, _K_of(found, views, evidence)])[order]
+    K = np.concatenate([found.K, intrinsics_of(found, views, evidence)])[order]
     return replace(found, ring=with_views(found.ring, np.array(views), azimuth), K=K)
 
 
@@ -218,7 +233,7 @@ def _decided(found: GrownRing, view: int, placement: Placement, evidence: RingEv
     if evidence.step is not None and in_order is not None:
         return in_order
     outlines = outlines_of_ring(found.ring, evidence)
-    (K,) = _K_of(found, [view], evidence)
+    (K,) = intrinsics_of(found, [view], evidence)
     added = coherence_of_rivals(found.ring, found.K, outlines, K, evidence.outlines[view], placement.rivals)
     best, other = np.argsort(added, kind="stable")[:2]
     if added[best] <= CLEAR_RATIO * added[other] and added[other] >= _COHERENT_LEAST:
@@ -288,19 +303,12 @@ def _stands(found: GrownRing, view: int, again: Placement, evidence: RingEvidenc
     """Tell whether a view stays where it is, by its outline, or by what chooses among its rivals."""
     azimuth = again.azimuth if again.clear else _decided(_without(found, view), view, again, evidence)
     return azimuth is not None and bool(
-        np.abs(wrapped(np.array(azimuth - azimuth_of(found, view)))) < _STEADY_RAD
+        np.abs(wrapped(np.array(azimuth - azimuth_of(found, view)))) < STEADY_RAD
     )
 
 
 def _without(found: GrownRing, view: int) -> GrownRing:
     """Return the ring without a view that was placed."""
     kept = found.ring.views != view
-    ring = replace(
-        found.ring,
-        views=found.ring.views[kept],
-        azimuth=found.ring.azimuth[kept],
-        rotation_residual=found.ring.rotation_residual[kept],
-        place_residual=found.ring.place_residual[kept],
-    )
     placed = {v: p for v, p in found.placed.items() if v != view}
-    return replace(found, ring=ring, K=found.K[kept], placed=placed)
+    return replace(found, ring=without_view(found.ring, view), K=found.K[kept], placed=placed)

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from pairs.backends.classical.completion.growing import GrownRing, RingEvidence, grown
+from pairs.backends.classical.completion.several_rings import grown_on_several
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import Verdict
 from pairs.backends.classical.sfm.attempts import Attempt, Evidence, Solver, assessed
@@ -24,11 +25,18 @@ _STARTS = (1.0, 1.4, 0.7)
 
 def exact_ring(model: MapperModel) -> Ring | None:
     """Return the one ring on which a scene's cameras stand, exactly; none where there is none, or several."""
+    rings = exact_rings(model)
+    return rings[0] if len(rings) == 1 else None
+
+
+def exact_rings(model: MapperModel) -> tuple[Ring, ...]:
+    """Return the rings of one axis, at whatever heights, on which a scene's cameras stand, exactly; nothing
+    where there are none, or several axes.
+    """
     motion = fit_circular_motion(model.cameras.cam_from_world)
-    if motion.grade is not Grade.EXACT or len(motion.rings) != 1:
-        return None
-    ring = motion.rings[0]
-    return replace(ring, views=np.array(model.placed)[ring.views])
+    if motion.grade is not Grade.EXACT or len(set(motion.turntable)) != 1:
+        return ()
+    return tuple(replace(ring, views=np.array(model.placed)[ring.views]) for ring in motion.rings)
 
 
 def grown_from_scene(
@@ -42,9 +50,10 @@ def grown_from_scene(
     """Return the ring of a partial scene with more of its views, or nothing where its cameras stand on no
     exact ring. The work is a few runs of the mapper, and half a second a view.
     """
-    if best.model is None or (ring := exact_ring(best.model)) is None:
+    if best.model is None or not (rings := exact_rings(best.model)):
         return None
-    if not {int(view) for view in ring.views} <= set(outlines):
+    on_rings = sorted(int(view) for ring in rings for view in ring.views)
+    if not set(on_rings) <= set(outlines):
         return None
     K = _intrinsics(evidence, best.model, options)
     ring_evidence = RingEvidence(
@@ -56,8 +65,11 @@ def grown_from_scene(
         seed=options.seed,
         step=step,
     )
-    start = GrownRing(ring, np.stack([K[view] for view in ring.views]), {})
-    pieces = list(_further_pieces(evidence, set(ring_evidence.K), ring, K, solve, options))
+    own_K = np.stack([K[view] for view in on_rings])
+    if len(rings) > 1:
+        return grown_on_several(rings, own_K, ring_evidence)
+    start = GrownRing(rings[0], own_K, {})
+    pieces = list(_further_pieces(evidence, set(ring_evidence.K), rings[0], K, solve, options))
     return grown(start, pieces, ring_evidence)
 
 

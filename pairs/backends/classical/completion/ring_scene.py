@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from pairs.backends.classical.completion.growing import GrownRing, ring_matches
+from pairs.backends.classical.completion.growing import GrownRing, matches_between
 from pairs.backends.classical.known_mapper import KnownPosesJob, run_known_mapper
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import Assessment, Verdict
@@ -34,8 +34,7 @@ def ring_scene(
 
     Rings in steps of 30 degrees have next to no tracks of three views, so those of two count, too.
     """
-    poses = ring.ring.cam_from_world()
-    of_view = {int(view): pose for view, pose in zip(ring.ring.views, poses)}
+    of_view = dict(zip(ring.views, ring.cam_from_world()))
     model = _triangulated(evidence, ring, of_view, workers, options)
     model = _with_all_views(model, ring, of_view)
     return Attempt(strategy, start, model, _assessment(evidence, model, ring, options))
@@ -48,11 +47,12 @@ def _triangulated(
     workers: Workers,
     options: SolveOptions,
 ) -> MapperModel | None:
-    pairs = _agreeing_pairs(evidence, ring, of_view)
+    placed = Cameras(ring.K, np.stack(list(of_view.values())))
+    pairs = agreeing_pairs(evidence, placed, list(of_view), _AGREE_PX)
     if not pairs:
         return None
     cameras = camera_of_view(evidence.views, options.working_longest)
-    K = dict(zip(map(int, ring.ring.views), ring.K))
+    K = dict(zip(ring.views, ring.K))
     known = {cameras[view]: K[view] for view in K}
     starts = tuple(
         replace(start, K=known.get(camera, start.K), prior=True, fixed=True)
@@ -64,17 +64,16 @@ def _triangulated(
     return solve_apart(job, workers, run_known_mapper)
 
 
-def _agreeing_pairs(
-    evidence: Evidence, ring: GrownRing, of_view: Mapping[int, np.ndarray]
+def agreeing_pairs(
+    evidence: Evidence, cameras: Cameras, views: Sequence[int], within_px: float
 ) -> dict[Pair, VerifiedPair]:
-    """Return the verified pairs with the matches that lie where the ring puts them."""
-    cameras = Cameras(ring.K, ring.ring.cam_from_world())
-    inside = {pair: found for pair, found in evidence.pairs.items() if set(pair) <= set(of_view)}
+    """Return the verified pairs of `views` with the matches that lie where their cameras put them."""
+    inside = {pair: found for pair, found in evidence.pairs.items() if set(pair) <= set(views)}
     kept = {}
     for (pair, found), matches in zip(
-        inside.items(), ring_matches(ring.ring, evidence.pairs, evidence.xy), strict=True
+        inside.items(), matches_between(views, evidence.pairs, evidence.xy), strict=True
     ):
-        agreeing = found.indices[np.abs(sampson(cameras, [matches])) < _AGREE_PX]
+        agreeing = found.indices[np.abs(sampson(cameras, [matches])) < within_px]
         if len(agreeing) >= _LEAST_MATCHES:
             kept[pair] = replace(found, indices=agreeing)
     return kept

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import networkx
 import numpy as np
 
+from masks.notice import Notice
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import (
     Assessment,
@@ -38,6 +39,8 @@ from pairs.views.view import View
 
 Solver = Callable[[MapperJob], MapperModel | None]
 """Runs the mapper; none when no model came out."""
+Mender = Callable[[Sequence["Attempt"]], Sequence["Attempt"]]
+"""Returns attempts with better ones made of them."""
 
 # Success from one start depended on seed and focal alike (9 of 12 starts on one ring); one more solve of 18
 # views takes a second.
@@ -84,6 +87,8 @@ class Attempt:
     model: MapperModel | None
     assessment: Assessment | None
     """None without a model."""
+    notices: tuple[Notice, ...] = ()
+    """What the report must say of it beside verdict and views."""
 
     @property
     def accepted(self) -> bool:
@@ -107,16 +112,22 @@ class Attempt:
 
 
 def run_attempts(
-    evidence: Evidence, solve: Solver, options: SolveOptions, done: Callable[[int], None]
+    evidence: Evidence,
+    solve: Solver,
+    options: SolveOptions,
+    done: Callable[[int], None],
+    mend: Mender | None = None,
 ) -> tuple[Attempt, ...]:
     """Run the mapper from several starts, and again on safer pairs while the scene is not believable. Returns
-    every attempt in order.
+    every attempt in order. `mend` is asked before pairs are left out, for that costs views.
     """
     attempts: list[Attempt] = []
     for number, strategy in enumerate(strategies(evidence.pairs, len(evidence.views), evidence.graph)):
         for attempt in _tries(evidence, strategy, solve, options, seeds=_SEEDS if number == 0 else 1):
             attempts.append(attempt)
             done(len(attempts))
+        if number == 0 and mend is not None:
+            attempts = list(mend(attempts))
         if not _worth_another_strategy(attempts):
             break
     return tuple(attempts)

@@ -90,6 +90,7 @@ def scene_notices(
             ),
         ),
         _verdict_notice(evidence, best),
+        *best.notices,
         *_strategy_notices(attempts, best),
         *_focal_notices(evidence, best, options),
         *_left_out(evidence, best),

@@ -7,7 +7,8 @@ import pytest
 from camera_ring import ring
 from scipy.spatial.transform import Rotation
 
-from align.export.gltf.upright import up_of_cameras, upright_transform
+from align.export.gltf.upright import upright_transform
+from pairs.rings.upright import up_of_cameras
 from pairs.views.cameras import Cameras
 
 K = np.array([[60.0, 0, 31.5], [0, 60, 23.5], [0, 0, 1]])

@@ -68,3 +68,9 @@ def test_soft_poses_are_improved_and_their_world_stays() -> None:
     model = solved(job(cam_from_world=dict(enumerate(off)), fixed=False, start_px=40.0, centre_sigma=0.06))
     assert largest_turn_deg(model) < 0.3
     np.testing.assert_allclose(model.cameras.centres, camera_centres(TRUE), atol=0.05)
+
+
+def test_a_stated_view_that_no_pair_holds_is_no_obstacle() -> None:
+    pairs = {pair: found for pair, found in job().pairs.items() if 2 not in pair}
+    model = solved(job(pairs=pairs))
+    assert model.placed == tuple(view for view in range(len(TRUE)) if view != 2)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from ellipsoid_masks import BODY, EGG, SIZE, Ellipsoid, masks_of, turntable
+from ellipsoid_masks import BODY, EGG, SIZE, Ellipsoid, around_origin, masks_of, pinholes, turntable
 
 from masks.errors import ReconstructionError, UserError
 from masks.mask import Mask
@@ -79,6 +79,19 @@ def test_missing_views_are_placed_and_named() -> None:
     assert [notice.subject for notice in found.notices] == [f"{k}.png" for k in found.by_outline]
     assert all("by its outline" in notice.text for notice in found.notices)
     assert largest_error_deg(found) < 0.5
+
+
+def test_views_of_two_heights_are_placed_each_on_its_circle() -> None:
+    azimuths = 30.0 * np.arange(12)
+    heights = [around_origin(azimuths, 15.0), around_origin(azimuths + 7.0, 45.0)]
+    cameras = pinholes(np.concatenate(heights))
+    left = [3, 8, 14, 20, 21]
+    placed = [view for view in range(24) if view not in left]
+    found = completion(evidence_about(BODY, cameras), attempt_with(placed, cameras))
+    assert found.by_outline == tuple(left)
+    assert found.attempt is not None
+    assert "2 circles of one axis" in found.attempt.strategy
+    assert largest_error_deg(found, cameras) < 0.5
 
 
 def test_nothing_runs_where_nothing_is_missing_or_it_is_switched_off() -> None:

@@ -1,0 +1,13 @@
+from .files import write_mesh as write_mesh
+from .mesh import ObjectMesh as ObjectMesh
+from .mesh import TexturedMesh as TexturedMesh
+from .mesh_errors import MeshErrors as MeshErrors
+from .mesh_errors import mesh_errors as mesh_errors
+from .mesh_errors import read_mesh as read_mesh
+from .object_mesh import MadeMesh as MadeMesh
+from .object_mesh import ObjectMeshOptions as ObjectMeshOptions
+from .object_mesh import object_mesh as object_mesh
+from .object_surface import ObjectSurface as ObjectSurface
+from .object_surface import object_surface as object_surface
+from .options import MeshOptions as MeshOptions
+from .simplification import simplified as simplified

@@ -1,0 +1,1 @@
+"""The signed distance of the object's surface on a lattice: what the views say, and what closes it."""

@@ -1,0 +1,122 @@
+"""How well a mesh fits the photos and masks that it was made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from align.meshes.mesh import ObjectMesh, TexturedMesh
+from align.meshes.texture.picture import rendered
+from align.meshes.texture.raster import picture_of
+from align.meshes.texture.shots import Shot
+from align.scene import Scene
+
+_MOST_PICTURES = 8
+"""Photos that are compared with pictures of the mesh, evenly chosen."""
+_LOW_BAND_PX = 12.0
+"""Standard deviation of what a fixed lamp paints on a turning object: without it colours are compared."""
+_FEWEST_PIXELS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PictureError:
+    """A picture of the mesh beside the photo of the same camera, inside of mask and mesh."""
+
+    name: str
+    psnr: float
+    psnr_of_detail: float
+    """Without what is broader than 12 pixels: a lamp that stands still while the object turns."""
+    ssim: float
+    flow_px: float
+    """Median length of the optical flow between both."""
+
+
+def silhouette_overlaps(mesh: ObjectMesh, scene: Scene) -> dict[str, float]:
+    """Return by view the intersection over union of its mask and the mesh's silhouette, on the view's grid.
+    Views without a mask are left out.
+    """
+    found = {}
+    cameras = scene.cameras
+    for view, K, pose in zip(scene.views, cameras.K, cameras.cam_from_world):
+        if view.mask.all() or not view.mask.any():
+            continue
+        shown = picture_of(mesh, K, pose, view.pixel_map.target_size).covered
+        found[view.name] = float((shown & view.mask).sum() / (shown | view.mask).sum())
+    return found
+
+
+def disagreeing(overlaps: dict[str, float]) -> tuple[str, ...]:
+    """Return the views whose masks fit the mesh clearly worse than the others' do, worst first.
+
+    What is missing to 1 must be three times the median, and 2 % at least: a rim of half a pixel is 1 %.
+    """
+    if not overlaps:
+        return ()
+    limit = max(0.02, 3 * float(np.median([1 - each for each in overlaps.values()])))
+    return tuple(name for name in sorted(overlaps, key=overlaps.__getitem__) if 1 - overlaps[name] > limit)
+
+
+def picture_errors(mesh: TexturedMesh, shots: Sequence[Shot]) -> tuple[PictureError, ...]:
+    """Compare at most eight photos with pictures of the mesh from the same cameras."""
+    chosen = shots
+    if len(shots) > _MOST_PICTURES:
+        chosen = [shots[k * len(shots) // _MOST_PICTURES] for k in range(_MOST_PICTURES)]
+    found = [_compared(mesh, shot) for shot in chosen]
+    return tuple(each for each in found if each is not None)
+
+
+def picture_figures(errors: Sequence[PictureError]) -> dict[str, Any]:
+    """Return means over the pictures, by name, ready for JSON."""
+    if not errors:
+        return {}
+    columns = {
+        "PSNR": [each.psnr for each in errors],
+        "PSNR of detail": [each.psnr_of_detail for each in errors],
+        "SSIM": [each.ssim for each in errors],
+        "flow in pixels": [each.flow_px for each in errors],
+    }
+    return {name: float(np.mean(values)) for name, values in columns.items()} | {"pictures": len(errors)}
+
+
+def _compared(mesh: TexturedMesh, shot: Shot) -> PictureError | None:
+    photo, mask = shot.read()
+    picture, covered = rendered(mesh, shot.K, shot.cam_from_world, shot.size)
+    inside = mask & covered
+    if inside.sum() < _FEWEST_PIXELS:
+        return None
+    # What is beside both is the same in both, and has no edge of its own.
+    photo, picture = (np.where(inside[..., None], each, 0).astype(np.uint8) for each in (photo, picture))
+    details = [each - _broad(each, inside) for each in (photo, picture)]
+    grey = [cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (photo, picture)]
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*grey, None)  # pyright: ignore[reportCallIssue,reportArgumentType]
+    return PictureError(
+        shot.name,
+        _psnr(photo.astype(np.float32) - picture, inside),
+        _psnr(details[0] - details[1], inside),
+        _ssim(photo, picture, inside),
+        float(np.median(np.linalg.norm(flow, axis=-1)[inside])),
+    )
+
+
+def _broad(picture: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    weight = inside.astype(np.float32)
+    spread = cv2.GaussianBlur(weight, (0, 0), _LOW_BAND_PX)[..., None]
+    return cv2.GaussianBlur(picture.astype(np.float32), (0, 0), _LOW_BAND_PX) / np.maximum(spread, 1e-6)
+
+
+def _psnr(difference: np.ndarray, inside: np.ndarray) -> float:
+    squared = float(np.square(difference[inside], dtype=np.float64).mean())
+    return float(10 * np.log10(255**2 / max(squared, 1e-12)))
+
+
+def _ssim(photo: np.ndarray, picture: np.ndarray, inside: np.ndarray) -> float:
+    """Return the mean structural similarity (Z. Wang et al., Image quality assessment, TIP 2004)."""
+    from skimage.metrics import structural_similarity
+
+    how = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    _, similarity = structural_similarity(photo, picture, channel_axis=-1, full=True, **how)
+    return float(similarity[inside].mean())

@@ -1,0 +1,1 @@
+"""Photos onto a mesh: a rasteriser, charts, and the texture baked from the photos."""

@@ -1,0 +1,213 @@
+"""A texture from photos: every texel is seen by several of them, and is their mean in two bands.
+
+Broad colour is the mean of all photos, so that no seam shows where one takes over from the next; detail comes
+from the few that see it best, since a mean over poses with small errors would blur it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.spatial import KDTree
+
+from align.meshes.mesh import ObjectMesh, TexturedMesh
+from align.meshes.surface import area_of_faces
+from align.meshes.texture.raster import picture_of
+from align.meshes.texture.shots import Shot
+from align.meshes.texture.unwrap import Atlas, texels_of
+from masks.errors import UserError
+from masks.fill import extend_nearest
+from masks.mask import distance_to_outline
+from masks.pixelmap import PixelMap, image_to_target, intrinsics_to_target
+from masks.progress import Progress, silent
+from pairs.silhouettes.visual_hull import sampled
+
+_LEAST_COSINE = 0.15
+"""Between normal and ray: flatter than 81 degrees a photo shows nothing of a surface."""
+_RIM_PX, _SURE_PX = 1.0, 6.0
+"""Pixels inside the outline: nearer than the first a photo shows backdrop, from the second on it counts in
+full."""
+_LEAST_RIM_WEIGHT = 0.05
+_BAND_PX = 8.0
+"""Standard deviation that parts broad colour from detail."""
+_SHARPNESS = 8
+"""Power of the weights for detail: the best photo counts alone, nearly."""
+_SMALLER = 0.7
+"""Photos with finer pixels than this share of a texel are shrunk first, or they would alias."""
+_NEIGHBOURS, _MOST_KNOWN = 8, 1 << 20
+"""Of unseen texels: how many seen ones they are the mean of, and among how many these are looked for."""
+_TEXELS_AT_ONCE = 1 << 19
+
+
+@dataclass(frozen=True, slots=True)
+class _Texels:
+    """The texels that lie on the surface."""
+
+    index: np.ndarray  # (N,), flat numbers in the texture
+    face: np.ndarray  # (N,)
+    points: np.ndarray  # (N, 3) float32, world
+    normals: np.ndarray  # (N, 3) float32, smooth
+    width: float
+    """Side of a texel on the surface, world units."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What the photos gave so far: colours times weights, and weights, of both bands."""
+
+    low: np.ndarray  # (N, 4) float32
+    high: np.ndarray  # (N, 4) float32
+
+
+def baked(
+    mesh: ObjectMesh, atlas: Atlas, size: int, shots: Sequence[Shot], progress: Progress = silent
+) -> TexturedMesh:
+    """Return the mesh with a texture of size x size from its photos.
+
+    Raises `UserError` where no photo shows any of it.
+    """
+    texels = _texels(mesh, atlas, size)
+    sums = _Sums(np.zeros((len(texels.index), 4), np.float32), np.zeros((len(texels.index), 4), np.float32))
+    for k, shot in enumerate(shots):
+        progress("texture", k, len(shots))
+        _add(sums, texels, mesh, shot)
+    progress("texture", len(shots), len(shots))
+    known = sums.low[:, 3] > 0
+    if not known.any():
+        raise UserError(
+            "`texture`: no photo shows any of the surface inside its mask. Look at the masks, or write the "
+            "mesh without a texture: `texture=none`."
+        )
+    colours = np.zeros((len(known), 3), np.float32)
+    colours[known] = sum(band[known, :3] / band[known, 3:] for band in (sums.low, sums.high))
+    colours[~known] = _from_near_by(texels.points[known], colours[known], texels.points[~known])
+    texture = np.zeros((size * size, 3), np.uint8)
+    texture[texels.index] = np.clip(np.rint(colours), 0, 255)
+    seen, on_surface = np.zeros(size * size, bool), np.zeros(size * size, bool)
+    seen[texels.index[known]] = True
+    on_surface[texels.index] = True
+    # Bilinear sampling, and the smaller copies that viewers make, read beyond the charts.
+    texture = extend_nearest(texture.reshape(size, size, 3), on_surface.reshape(size, size))
+    return TexturedMesh(mesh, atlas.corner_uv, texture, seen.reshape(size, size))
+
+
+def seen_share(textured: TexturedMesh) -> float:
+    """Return the share of the surface, by area, that a photo shows."""
+    raster = texels_of(textured.corner_uv, len(textured.texture))
+    count = len(textured.mesh.faces)
+    texels = np.bincount(raster.face[raster.covered], minlength=count)
+    seen = np.bincount(raster.face[textured.seen], minlength=count)
+    areas = np.where(texels > 0, area_of_faces(textured.mesh), 0)
+    return float((areas * seen / np.maximum(texels, 1)).sum() / areas.sum())
+
+
+def vertex_normals(mesh: ObjectMesh) -> np.ndarray:
+    """Return smooth unit normals (V, 3), outward: the mean of the triangles about, by their areas."""
+    a, b, c = mesh.vertices[mesh.faces].swapaxes(0, 1)
+    of_faces = np.cross(b - a, c - a)
+    summed = np.zeros_like(mesh.vertices)
+    for axis in range(3):
+        corners = np.repeat(of_faces[:, axis], 3)
+        summed[:, axis] = np.bincount(mesh.faces.ravel(), corners, len(mesh.vertices))
+    return summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-300)
+
+
+def _texels(mesh: ObjectMesh, atlas: Atlas, size: int) -> _Texels:
+    raster = texels_of(atlas.corner_uv, size)
+    index = np.flatnonzero(raster.covered)
+    face, weights = raster.face.ravel()[index], raster.weights.reshape(-1, 3)[index]
+    corners = mesh.faces[face]
+    normals_of_corners = vertex_normals(mesh).astype(np.float32)
+    points = sum(weights[:, k, None] * mesh.vertices.astype(np.float32)[corners[:, k]] for k in range(3))
+    normals = sum(weights[:, k, None] * normals_of_corners[corners[:, k]] for k in range(3))
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    width = float(np.sqrt(area_of_faces(mesh).sum() / max(1, len(index))))
+    return _Texels(index, face, np.asarray(points), normals, width)
+
+
+def _add(sums: _Sums, texels: _Texels, mesh: ObjectMesh, shot: Shot) -> None:
+    """Add what a photo shows to the sums."""
+    picture, mask, K, footprint = _at_texel_size(texels, mesh, shot)
+    height, width = mask.shape
+    # Nearest of nine: a texel beside an edge that hides it is hidden, since the edge is a pixel off at times.
+    hiding = cv2.erode(picture_of(mesh, K, shot.cam_from_world, (width, height)).depth, np.ones((3, 3)))
+    inside = -distance_to_outline(mask)
+    low, high = _bands(picture, mask)
+    for chosen, xy, z, cosine in _towards(texels, K, shot.cam_from_world, (width, height)):
+        column, row = np.rint(xy).astype(int).T
+        at_rim = inside[row, column]
+        visible = z < hiding[row, column] + z * footprint * (1.5 + 2 / cosine)
+        shown = np.flatnonzero(visible & (at_rim > _RIM_PX))
+        chosen, xy = chosen[shown], xy[shown]
+        weight = cosine[shown] ** 2 * np.clip(at_rim[shown] / _SURE_PX, _LEAST_RIM_WEIGHT, 1)
+        # Pixels on the surface by the area of a texel: about 1, as the eighth power in float32 asks for.
+        weight *= (texels.width / (z[shown] * footprint)) ** 2
+        for sum_, band, power in ((sums.low, low, 1), (sums.high, high, _SHARPNESS)):
+            weights = (weight**power)[:, None]
+            colours = sampled(band, xy[:, 0], xy[:, 1], cv2.BORDER_REPLICATE)
+            sum_[chosen] += np.concatenate([colours * weights, weights], 1)
+
+
+def _at_texel_size(
+    texels: _Texels, mesh: ObjectMesh, shot: Shot
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Return picture, mask, K, and the width of a pixel at depth 1, shrunk where pixels are much finer than
+    texels.
+    """
+    picture, mask = shot.read()
+    depth = np.median(mesh.vertices @ shot.cam_from_world[2, :3] + shot.cam_from_world[2, 3])
+    share = max(float(depth), 1e-12) / shot.K[0, 0] / texels.width
+    if share >= _SMALLER:
+        return picture, mask, shot.K, 1 / shot.K[0, 0]
+    width, height = shot.size
+    shrunk = PixelMap(
+        shot.size, 1, (0, 0, width, height), (max(1, round(width * share)), max(1, round(height * share)))
+    )
+    K = intrinsics_to_target(shrunk, shot.K)
+    return image_to_target(shrunk, picture), image_to_target(shrunk, mask), K, 1 / K[0, 0]
+
+
+def _bands(picture: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return broad colour and detail (H, W, 3) float32 of a picture; the backdrop has no part in them."""
+    weight = mask.astype(np.float32)
+    spread = cv2.GaussianBlur(weight, (0, 0), _BAND_PX)[..., None]
+    colours = picture.astype(np.float32)
+    low = cv2.GaussianBlur(colours * weight[..., None], (0, 0), _BAND_PX) / np.maximum(spread, 1e-6)
+    return low, colours - low
+
+
+def _towards(
+    texels: _Texels, K: np.ndarray, pose: np.ndarray, size: tuple[int, int]
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield the texels that face a camera and lie in its picture, in pieces: their numbers (n,), pixels
+    (n, 2), depths (n,) and cosines (n,) between normal and ray.
+    """
+    R, t = pose[:3, :3].astype(np.float32), pose[:3, 3].astype(np.float32)
+    for start in range(0, len(texels.index), _TEXELS_AT_ONCE):
+        piece = slice(start, start + _TEXELS_AT_ONCE)
+        in_cam = texels.points[piece] @ R.T + t
+        z = in_cam[:, 2]
+        facing = -((texels.normals[piece] @ R.T) * in_cam).sum(1) / np.linalg.norm(in_cam, axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            xy = in_cam[:, :2] / z[:, None] @ K[:2, :2].T.astype(np.float32) + K[:2, 2].astype(np.float32)
+            inside = (xy >= 0).all(1) & (xy <= np.array(size) - 1).all(1)
+        good = np.flatnonzero((facing > _LEAST_COSINE) & (z > 0) & inside)
+        yield start + good, xy[good], z[good], facing[good]
+
+
+def _from_near_by(known: np.ndarray, colours: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+    """Return colours (m, 3) of points that no photo shows: of the nearest in space that one does.
+
+    The nearest on the texture may be of another chart, and from the other side of the object.
+    """
+    if len(unknown) == 0:
+        return np.zeros((0, 3), np.float32)
+    step = -(-len(known) // _MOST_KNOWN)
+    tree = KDTree(known[::step])
+    distance, near = tree.query(unknown, k=min(_NEIGHBOURS, len(tree.data)))
+    distance, near = distance.reshape(len(unknown), -1), near.reshape(len(unknown), -1)
+    weights = 1 / np.maximum(distance, 1e-9 * max(float(distance.max()), 1e-300)) ** 2
+    return (colours[::step][near] * weights[..., None]).sum(1) / weights.sum(1, keepdims=True)

@@ -1,0 +1,51 @@
+"""The photos as a texture sees them: pinhole pictures with their masks, opened one at a time."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from align.export.mask_files import ideal_mask
+from align.export.originals import Originals
+from align.export.pictures import ideal_picture
+from align.scene import Scene, SceneView
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A placed photo."""
+
+    name: str
+    K: np.ndarray  # (3, 3), pixels of the picture
+    cam_from_world: np.ndarray  # (4, 4)
+    size: tuple[int, int]
+    """(width, height) of the picture."""
+    read: Callable[[], tuple[np.ndarray, np.ndarray]]
+    """Opens the picture (H, W, 3) uint8 and its mask (H, W) bool: all of them at once might not fit in
+    memory."""
+
+
+def shots_of(scene: Scene, originals: Originals) -> tuple[Shot, ...]:
+    """Return the shots of a scene's views, at the resolution of the photos where these are at hand; else they
+    are the pictures of the grids.
+    """
+    cameras = scene.at_ideal() if originals.photos else scene.cameras
+    return tuple(
+        Shot(
+            view.name,
+            K,
+            pose,
+            view.pixel_map.ideal_size if originals.photos else view.pixel_map.target_size,
+            functools.partial(_opened, view, originals),
+        )
+        for view, K, pose in zip(scene.views, cameras.K, cameras.cam_from_world)
+    )
+
+
+def _opened(view: SceneView, originals: Originals) -> tuple[np.ndarray, np.ndarray]:
+    if not originals.photos:
+        return view.image, view.mask
+    return ideal_picture(view, originals), ideal_mask(view, originals)
