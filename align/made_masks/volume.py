@@ -14,6 +14,9 @@ _WITHIN_PERCENT = (2.0, 98.0)
 _ROOM = 1.6
 """Half a side in largest half extents: features lie inside the object, and its thin parts have none."""
 
+_MARGIN = 1.15
+"""The same around masks, which show all of it: larger voxels take away less."""
+
 
 @dataclass(frozen=True, slots=True)
 class Volume:
@@ -43,7 +46,7 @@ def covering(volume: Volume, masks: Sequence[np.ndarray], cameras: Cameras) -> V
         rows, columns = np.nonzero(mask)
         if len(rows) and at[2] > 0:
             far = np.percentile(np.hypot(columns - middle[0], rows - middle[1]), _WITHIN_PERCENT[1])
-            reaches.append(_ROOM * float(far) * at[2] / K[0, 0])
+            reaches.append(_MARGIN * float(far) * at[2] / K[0, 0])
     return replace(
         volume, radius=max([volume.radius, float(np.median(reaches))] if reaches else [volume.radius])
     )
