@@ -55,7 +55,7 @@ def grown_from_scene(
     on_rings = sorted(int(view) for ring in rings for view in ring.views)
     if not set(on_rings) <= set(outlines):
         return None
-    K = _intrinsics(evidence, best.model, options)
+    K = intrinsics_of(evidence, best.model, options)
     ring_evidence = RingEvidence(
         outlines={view: outline for view, outline in outlines.items() if view in K},
         K={view: K[view] for view in outlines if view in K},
@@ -73,7 +73,7 @@ def grown_from_scene(
     return grown(start, pieces, ring_evidence)
 
 
-def _intrinsics(evidence: Evidence, model: MapperModel, options: SolveOptions) -> dict[int, np.ndarray]:
+def intrinsics_of(evidence: Evidence, model: MapperModel, options: SolveOptions) -> dict[int, np.ndarray]:
     """Return the intrinsics (3, 3) of all views that share a camera with a placed one."""
     cameras = camera_of_view(evidence.views, options.working_longest)
     solved = {cameras[view]: K for view, K in zip(model.placed, model.cameras.K)}
