@@ -13,7 +13,7 @@ import numpy as np
 
 from align.made_masks.hull import hull_of, shares_cut
 from align.made_masks.placed_pictures import PlacedPictures
-from align.made_masks.volume import volume_of
+from align.made_masks.volume import covering, volume_of
 
 MOST_CUT = 0.05
 """Share of the median mask up to which the hull may take away; beyond, it is the cameras that are wrong."""
@@ -48,7 +48,8 @@ def compared(masks: Sequence[np.ndarray], placed: PlacedPictures, points: np.nda
     if seen < _FEWEST_VIEWS or len(points) < _FEWEST_POINTS:
         return None
     silhouettes = placed.to_pinholes(masks)
-    hull = hull_of(silhouettes, placed.cameras, volume_of(points))
+    volume = covering(volume_of(points), silhouettes, placed.cameras)
+    hull = hull_of(silhouettes, placed.cameras, volume)
     shares = shares_cut(silhouettes, hull)
     return Comparison(
         dict(zip(placed.photos, placed.to_working(hull.cut))),

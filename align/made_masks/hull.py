@@ -20,6 +20,8 @@ _NODES = 112
 _REACH = 0.87
 """Half the diagonal of a voxel in its sides: by so much masks are widened, or thin parts would fall between
 the nodes."""
+_MOST_REACH_PX = 40
+"""Of a camera in the volume itself, whose mask says little."""
 _TOLERATED_SHARE = 0.08
 """Of all views: so many silhouettes may be wrong before a place is excluded."""
 
@@ -106,7 +108,9 @@ def _reach_px(cameras: Cameras, k: int, volume: Volume, nodes: int) -> int:
     spacing = 2 * volume.radius / (nodes - 1)
     pose = cameras.cam_from_world[k]
     depth = float(pose[2, :3] @ volume.centre + pose[2, 3])
-    return int(np.ceil(_REACH * spacing * float(cameras.K[k, 0, 0]) / max(depth, spacing)))
+    return min(
+        _MOST_REACH_PX, int(np.ceil(_REACH * spacing * float(cameras.K[k, 0, 0]) / max(depth, spacing)))
+    )
 
 
 def _grown(mask: np.ndarray, radius_px: int) -> np.ndarray:

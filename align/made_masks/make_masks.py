@@ -16,7 +16,6 @@ from align.made_masks.placed_pictures import placed_by_scene, placed_by_solve, p
 from align.made_masks.pointed_at import Box, Click
 from align.made_masks.scene_road import scene_road, stood_still
 from align.made_masks.solving import solved, views_without_masks, with_masks
-from align.pipeline import reconstruct
 from masks.errors import MaskError, MissingExtraError, ReconstructionError, SolverError
 from masks.given.polarity import border_share
 from masks.image_file import ImageFacts, probe_image
@@ -204,6 +203,9 @@ def _compared(
 
 def _by_scene(work: _Making, taken: Taken) -> MadeWithCameras:
     """Make masks by the depth of the scene without masks. Raises `MaskError` where it is of no help."""
+    # Only this road needs a whole reconstruction, with all the rooms behind it.
+    from align.pipeline import reconstruct
+
     options, facts = work.options, work.facts
     photos = [fact.path for fact in facts]
     why_not = "" if taken.choice.road is Road.SCENE else f"{taken.choice.reason}; "

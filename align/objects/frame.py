@@ -7,7 +7,7 @@ turned, the plane of the cameras, the way in which the cameras were held.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,8 @@ from align.objects.base import base_of_silhouettes
 from align.points import DEFAULT_MIN_CONF, point_cloud
 from align.scene import Scene
 from masks.notice import Notice, info, warning
+from pairs.rings.ring import Grade, fit_circular_motion
+from pairs.rings.turned_over import standing
 from pairs.rings.upright import looked_at, upper_end_of, upright_axis
 from pairs.views.cameras import Cameras
 
@@ -44,14 +46,17 @@ def object_frame(scene: Scene, up: Up = "auto") -> ObjectFrame:
     """
     points = _object_points(scene)
     middle = np.median(points, axis=0)
-    axis, through, told, views = upright_axis(scene.cameras, middle)
-    standing = _some(scene.cameras, views)
+    axis, through, told = upright_axis(scene.cameras, middle)
+    views = _standing(scene)
     if len(views) < len(scene.views):
         told = f"{told}, as the object stood in {scene.views[views[0]].name}"
-    end, sure = upper_end_of(standing, axis, middle)
+    cameras = _some(scene.cameras, views)
+    # Silhouettes of an object upside down end where its top is.
+    shown = replace(scene, views=tuple(scene.views[k] for k in views), cameras=cameras)
+    end, sure = upper_end_of(cameras, axis, middle)
     axis = axis * (end if up == "auto" else 1.0 if up == "+" else -1.0)
-    origin = through + _base(scene, points, axis, through) * axis
-    x = _level(standing.centres[0] - origin, axis)
+    origin = through + _base(shown, points, axis, through) * axis
+    x = _level(cameras.centres[0] - origin, axis)
     frame = np.eye(4)
     frame[:3, :3] = np.stack([x, np.cross(axis, x), axis])
     frame[:3, 3] = -frame[:3, :3] @ origin
@@ -63,7 +68,15 @@ def object_frame(scene: Scene, up: Up = "auto") -> ObjectFrame:
 
 def upper_end(scene: Scene, axis: np.ndarray, views: np.ndarray) -> float:
     """Return 1 where an axis (3,) of the world points up in views (n,), and -1 where it points down."""
-    return upper_end_of(_some(scene.cameras, views), axis, np.median(_object_points(scene), axis=0))[0]
+    middle = np.median(_object_points(scene), axis=0)
+    return upper_end_of(_some(scene.cameras, views), axis, middle)[0]
+
+
+def _standing(scene: Scene) -> np.ndarray:
+    """Return the views (n,) in which the object stood as in the first ring; all, where there is none."""
+    motion = fit_circular_motion(scene.cameras.cam_from_world)
+    every = len(scene.views)
+    return np.arange(every) if motion.grade is Grade.NONE else standing(motion, every)
 
 
 def _some(cameras: Cameras, views: np.ndarray) -> Cameras:

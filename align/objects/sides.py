@@ -39,7 +39,8 @@ def sides_of(
         axis = motion.rings[rings[0]].axis_from_world[2, :3]
         up = upper_end(axis, np.concatenate([motion.rings[number].views for number in rings]))
         first = first if sides else up * axis
-        turn = float(np.arccos(np.clip(first @ (up * axis), -1, 1)))
+        # The arc cosine of a rounded one is not 0.
+        turn = float(np.arccos(np.clip(first @ (up * axis), -1, 1))) if sides else 0.0
         sides.append(Side(tuple(rings), up, turn))
     return tuple(sides)
 
@@ -50,7 +51,11 @@ def side_notices(
     """Return what the report says of an object that was turned over."""
     place = {name: k for k, name in enumerate(inputs)}
     files = [
-        sorted(place.get(names[view], view) for number in side.rings for view in motion.rings[number].views)
+        sorted(
+            place.get(names[view], view)
+            for number in side.rings
+            for view in map(int, motion.rings[number].views)
+        )
         for side in sides
     ]
     notices = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from pairs.rings.ring import CircularMotion, Grade, fit_circular_motion
-from pairs.rings.turned_over import standing
 from pairs.views.cameras import Cameras, nearest_to_lines
 
 _FLAT = 0.05
@@ -22,9 +21,8 @@ def up_of_cameras(cameras: Cameras, middle: np.ndarray | None = None) -> np.ndar
     what the cameras look at.
     """
     middle = looked_at(cameras) if middle is None else middle
-    axis, _, _, views = upright_axis(cameras, middle)
-    standing_cameras = Cameras(cameras.K[views], cameras.cam_from_world[views])
-    return upper_end_of(standing_cameras, axis, middle)[0] * axis
+    axis = upright_axis(cameras, middle)[0]
+    return upper_end_of(cameras, axis, middle)[0] * axis
 
 
 def looked_at(cameras: Cameras) -> np.ndarray:
@@ -32,15 +30,11 @@ def looked_at(cameras: Cameras) -> np.ndarray:
     return nearest_to_lines(cameras.centres, cameras.cam_from_world[:, 2, :3])
 
 
-def upright_axis(cameras: Cameras, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray, str, np.ndarray]:
-    """Return the axis (3,) that stands upright, a point (3,) that it goes through, what told it, and the
-    views (n,) in which the object stood so: all, unless it was turned over in between.
-    """
-    every = np.arange(len(cameras.cam_from_world))
+def upright_axis(cameras: Cameras, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
+    """Return the axis (3,) that stands upright, a point (3,) that it goes through, and what told it."""
     motion = fit_circular_motion(cameras.cam_from_world)
     if motion.grade is not Grade.NONE:
-        told = "up is the axis about which the object, or the camera, turned"
-        return *_turned_about(motion), told, standing(motion, len(every))
+        return *_turned_about(motion), "up is the axis about which the object, or the camera, turned"
     mean_up = -cameras.cam_from_world[:, 1, :3].mean(axis=0)
     length = float(np.linalg.norm(mean_up))
     centres = cameras.centres - cameras.centres.mean(axis=0)
@@ -49,11 +43,10 @@ def upright_axis(cameras: Cameras, middle: np.ndarray) -> tuple[np.ndarray, np.n
         flat = spread[2] <= _FLAT * spread[0] and spread[1] > 2 * spread[2]
         # Cameras above one another stand on a plane that is upright itself.
         if flat and abs(directions[2] @ mean_up) >= _ACROSS * length:
-            told = "up is the normal of the plane on which the cameras stand"
-            return directions[2], middle, told, every
+            return directions[2], middle, "up is the normal of the plane on which the cameras stand"
     # Cameras that were held every way have no mean: any direction is as good.
     up = mean_up / length if length > 1e-6 else np.array([0.0, 0.0, 1.0])
-    return up, middle, "up is the mean of the ways in which the cameras were held", every
+    return up, middle, "up is the mean of the ways in which the cameras were held"
 
 
 def _turned_about(motion: CircularMotion) -> tuple[np.ndarray, np.ndarray]:

@@ -36,8 +36,9 @@ class UnmaskedSolve:
 def on_object(unmasked: UnmaskedSolve, views: Sequence[View]) -> SceneSolve | None:
     """Return the solve of the views, which have masks now, with the points that lie on these.
 
-    None where a view that was placed has no mask, or shows too few points of the object: then the cameras
-    are solved anew.
+    None where a view that was placed has no mask: then the cameras are solved anew. Where a view shows too
+    few points of the object, all points stay: solved anew from the object alone, 13 of the fox's 50 views
+    were lost.
     """
     number = {view.name: k for k, view in enumerate(views)}
     solve = unmasked.solve
@@ -53,11 +54,12 @@ def on_object(unmasked: UnmaskedSolve, views: Sequence[View]) -> SceneSolve | No
     seen = np.bincount(solve.observed_point[kept], minlength=len(solve.points))
     kept &= seen[solve.observed_point] >= 2
     if np.bincount(solve.observed_by[kept], minlength=len(placed)).min() < _LEAST_SEEN:
-        return None
+        # All points then: they only make the search for depth wider, and no camera is lost.
+        kept[:] = True
     used, points = np.unique(solve.observed_point[kept], return_inverse=True)
     text = (
-        f"solved without masks, since the camera moved around an object that stood; {len(used)} of "
-        f"{len(solve.points)} points lie on the masks."
+        "solved without masks, since the camera moved around an object that stood; "
+        f"{len(used)} of {len(solve.points)} points are used."
     )
     said = (notice for notice in solve.notices if _holds_with_masks(notice))
     return replace(

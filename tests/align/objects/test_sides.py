@@ -49,6 +49,7 @@ def test_both_circles_look_down_on_the_table() -> None:
     rings = turntable_figures(table)["rings"]
     np.testing.assert_allclose([ring["tilt_deg"] for ring in rings], 20, atol=1e-3)
     np.testing.assert_allclose([ring["turned_over_deg"] for ring in rings], [0, 180], atol=1e-3)
+    assert table.sides[0].turned_over == 0
     assert "ring 2: the object turned over by 180 degrees" in turntable_table(table)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,48 +28,57 @@ FEW_POINTS = 50
 
 @dataclass(frozen=True, slots=True)
 class PosedViews:
-    """Views whose cameras stay as they are."""
+    """Views whose cameras stay as they are, on whatever rings."""
 
-    views: np.ndarray  # (n,) int, ascending
-    cameras: Cameras
-    """Of these views, in working pixels."""
+    views: tuple[int, ...]
+    """Ascending."""
+    K: np.ndarray  # (n, 3, 3), working pixels
+    poses: np.ndarray  # (n, 4, 4)
     tangency: float
     """Median in working pixels by which their outlines disagree."""
 
+    def cam_from_world(self) -> np.ndarray:
+        """(n, 4, 4) poses of all views."""
+        return self.poses
+
 
 def ring_scene(
-    evidence: Evidence, ring: GrownRing, strategy: str, start: str, workers: Workers, options: SolveOptions
+    evidence: Evidence,
+    ring: GrownRing | PosedViews,
+    strategy: str,
+    start: str,
+    workers: Workers,
+    options: SolveOptions,
 ) -> Attempt:
-    """Return the scene of a ring: its poses as they are, and the points of all verified matches that agree
-    with them.
+    """Return the scene of a ring, or of posed views: its poses as they are, and the points of all verified
+    matches that agree with them.
 
     Rings in steps of 30 degrees have next to no tracks of three views, so those of two count, too.
     """
-    posed = PosedViews(np.array(ring.views), Cameras(ring.K, ring.cam_from_world()), ring.tangency)
-    return posed_scene(evidence, posed, strategy, start, workers, options)
-
-
-def posed_scene(
-    evidence: Evidence, posed: PosedViews, strategy: str, start: str, workers: Workers, options: SolveOptions
-) -> Attempt:
-    """Return the scene of views with known cameras, as `ring_scene`."""
-    model = _with_all_views(_triangulated(evidence, posed, workers, options), posed)
-    return Attempt(strategy, start, model, _assessment(evidence, model, posed, options))
+    of_view = dict(zip(ring.views, ring.cam_from_world()))
+    model = _triangulated(evidence, ring, of_view, workers, options)
+    model = _with_all_views(model, ring, of_view)
+    return Attempt(strategy, start, model, _assessment(evidence, model, ring, options))
 
 
 def _triangulated(
-    evidence: Evidence, posed: PosedViews, workers: Workers, options: SolveOptions
+    evidence: Evidence,
+    ring: GrownRing | PosedViews,
+    of_view: Mapping[int, np.ndarray],
+    workers: Workers,
+    options: SolveOptions,
 ) -> MapperModel | None:
-    pairs = agreeing_pairs(evidence, posed.cameras, posed.views.tolist(), _AGREE_PX)
+    placed = Cameras(ring.K, np.stack(list(of_view.values())))
+    pairs = agreeing_pairs(evidence, placed, list(of_view), _AGREE_PX)
     if not pairs:
         return None
     cameras = camera_of_view(evidence.views, options.working_longest)
-    known = {cameras[view]: K for view, K in zip(posed.views, posed.cameras.K)}
+    K = dict(zip(ring.views, ring.K))
+    known = {cameras[view]: K[view] for view in K}
     starts = tuple(
         replace(start, K=known.get(camera, start.K), prior=True, fixed=True)
         for camera, start in enumerate(camera_starts(evidence.views, options.working_longest, None))
     )
-    of_view = dict(zip(map(int, posed.views), posed.cameras.cam_from_world))
     job = KnownPosesJob(
         evidence.xy, starts, cameras, pairs, options.seed, cam_from_world=of_view, two_view_tracks=True
     )
@@ -91,21 +100,26 @@ def agreeing_pairs(
     return kept
 
 
-def _with_all_views(model: MapperModel | None, posed: PosedViews) -> MapperModel:
-    """Return the model with every view, to the bit where it was put; without points where there are none."""
-    placed = tuple(map(int, posed.views))
+def _with_all_views(
+    model: MapperModel | None, ring: GrownRing | PosedViews, of_view: Mapping[int, np.ndarray]
+) -> MapperModel:
+    """Return the model with every view of the ring, to the bit where it put them; without points where there
+    are none.
+    """
+    placed = tuple(sorted(of_view))
+    cameras = Cameras(ring.K, np.stack([of_view[view] for view in placed]))
     nothing = np.zeros(0, np.int32)
     if model is None:
-        return MapperModel(placed, posed.cameras, np.zeros((0, 3)), nothing, nothing, nothing)
+        return MapperModel(placed, cameras, np.zeros((0, 3)), nothing, nothing, nothing)
     position = np.array([placed.index(view) for view in model.placed], np.int32)
-    return replace(model, placed=placed, cameras=posed.cameras, observed_by=position[model.observed_by])
+    return replace(model, placed=placed, cameras=cameras, observed_by=position[model.observed_by])
 
 
 def _assessment(
-    evidence: Evidence, model: MapperModel, posed: PosedViews, options: SolveOptions
+    evidence: Evidence, model: MapperModel, ring: GrownRing | PosedViews, options: SolveOptions
 ) -> Assessment:
     """Judge the scene by its points; by its outlines alone where these are too few."""
     if len(model.points) >= FEW_POINTS:
         return assessed(evidence, model, options)
-    reason = f"the outlines agree within {posed.tangency:.2f} px in the median"
+    reason = f"the outlines agree within {ring.tangency:.2f} px in the median"
     return Assessment(Verdict.SURE, reason, None)

@@ -9,7 +9,7 @@ import numpy as np
 
 from masks.notice import Notice, first_few, info, warning
 from pairs.backends.classical.completion.partial_scene import exact_ring, intrinsics_of
-from pairs.backends.classical.completion.ring_scene import PosedViews, posed_scene
+from pairs.backends.classical.completion.ring_scene import PosedViews, ring_scene
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import Verdict
 from pairs.backends.classical.sfm.attempts import Attempt, Evidence, Solver, assessed
@@ -19,7 +19,6 @@ from pairs.engines.engines import Workers
 from pairs.rings.outline import Outline
 from pairs.rings.ring import Ring
 from pairs.rings.two_sides import TwoSides, join_sides, without_foot
-from pairs.views.cameras import Cameras
 
 _LEAST_SPAN = np.deg2rad(200.0)
 """Two arcs that are longer than this overlap: were they one turn, photos from one side would have matched."""
@@ -67,8 +66,8 @@ def second_run(
     poses = np.concatenate([best.model.cameras.cam_from_world, joined.cam_from_world])[order]
     strategy = f"two runs of {best.num_placed} and {len(piece.placed)} by features, joined by their outlines"
     start = f"outlines agree within {joined.tangency:.2f} px in the median"
-    posed = PosedViews(views[order], Cameras(K, poses), joined.tangency)
-    attempt = posed_scene(evidence, posed, strategy, start, workers, options)
+    posed = PosedViews(tuple(map(int, views[order])), K, poses, joined.tangency)
+    attempt = ring_scene(evidence, posed, strategy, start, workers, options)
     return SecondRun(piece.placed, _told(names, joined, footless), attempt)
 
 

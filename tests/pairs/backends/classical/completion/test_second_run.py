@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from ellipsoid_masks import SIZE, Ellipsoid, masks_of, turntable
+from ellipsoid_masks import BODY, EGG, SIZE, Ellipsoid, masks_of, outlines_of, turntable
 from scipy.spatial.transform import Rotation
+from turning_cameras import moved
 
+from align.evaluation.camera_errors import rotation_errors_deg
 from masks.mask import Mask
+from masks.notice import Level, left_out
 from masks.pixelmap import identity
-from pairs.backends.classical.sfm.attempts import Evidence
-from pairs.backends.classical.sfm.mapper import MapperModel
+from pairs.backends.classical.completion.complete import Completion, completed, completion_notices
+from pairs.backends.classical.completion.second_run import second_run
+from pairs.backends.classical.options import SolveOptions
+from pairs.backends.classical.sfm.acceptance import Assessment, Verdict
+from pairs.backends.classical.sfm.attempts import Attempt, Evidence
+from pairs.backends.classical.sfm.mapper import MapperJob, MapperModel
 from pairs.backends.classical.sfm.verification import VerifiedPair
-from pairs.views.cameras import Cameras
+from pairs.engines.processes import Processes
+from pairs.views.cameras import Cameras, nearest_to_lines
 from pairs.views.view import View
 
 ONE = turntable(8, 45.0)
@@ -30,13 +38,60 @@ def evidence_about(solid: tuple[Ellipsoid, ...]) -> Evidence:
         View(f"{k}.png", None, image, identity(SIZE), Mask(mask, "drawn"), str(k), camera="one")
         for k, mask in enumerate(masks)
     )
-    # Runs are solved apart where some pair says so; without key points it gives no scene points.
-    pair = VerifiedPair(np.zeros((0, 2), np.int32), 1.0)
+    # Views are solved apart where some pair ties them.
+    pair = VerifiedPair(np.eye(3), np.zeros((0, 2), np.int32), 1.0)
     return Evidence(views, tuple(np.zeros((0, 2)) for _ in views), tuple(masks), {(8, 9): pair})
 
 
 def model_of(views: Sequence[int], poses: np.ndarray) -> MapperModel:
+    """Return a scene whose one point is what the cameras look at."""
+    cameras = Cameras(BOTH.K[list(views)], poses)
+    middle = nearest_to_lines(cameras.centres, poses[:, 2, :3])
     nothing = np.zeros(0, np.int32)
-    return MapperModel(
-        tuple(views), Cameras(BOTH.K[list(views)], poses), np.zeros((0, 3)), nothing, nothing, nothing
-    )
+    return MapperModel(tuple(views), cameras, middle[None], nothing, nothing, nothing)
+
+
+def completion(solid: tuple[Ellipsoid, ...], second: Sequence[int] = range(8, 16)) -> Completion:
+    elsewhere = moved(BOTH.cam_from_world[list(second)], seed=3, scale=1.7)
+
+    def solve(job: MapperJob) -> MapperModel | None:
+        return model_of(second, elsewhere)
+
+    first = model_of(range(8), BOTH.cam_from_world[:8])
+    best = Attempt("all verified pairs", "focal", first, Assessment(Verdict.SURE, "", None))
+    with Processes(1).start() as workers:
+        return completed(evidence_about(solid), best, solve, workers, SolveOptions())
+
+
+def test_both_runs_become_one_scene() -> None:
+    found = completion(BODY)
+    assert found.attempt is not None
+    assert found.attempt.model is not None
+    assert found.attempt.model.placed == tuple(range(16))
+    assert found.by_outline == tuple(range(8, 16))
+    poses = found.attempt.model.cameras.cam_from_world
+    assert rotation_errors_deg(poses, BOTH.cam_from_world).max() < 0.5
+    np.testing.assert_array_equal(poses[:8], BOTH.cam_from_world[:8])
+    (notice,) = found.notices
+    assert "a second run" in notice.text
+    assert notice.text.startswith("8.png, ")
+
+
+def test_runs_that_could_lie_several_ways_are_named_and_kept_apart() -> None:
+    found = completion(EGG)
+    assert found.attempt is None
+    (notice,) = found.notices
+    assert notice.level is Level.WARNING
+    assert "The larger scene was kept" in notice.text
+    said = completion_notices(found, [left_out("12.png", "could not be placed.")], None)
+    assert "a second run" in said[0].text
+
+
+def test_an_arc_is_no_second_run() -> None:
+    first = model_of(range(8), BOTH.cam_from_world[:8])
+    best = Attempt("all verified pairs", "focal", first, Assessment(Verdict.SURE, "", None))
+    evidence = evidence_about(BODY)
+    outlines = dict(enumerate(outlines_of(BOTH, BODY)))
+    arc = model_of(range(8, 12), BOTH.cam_from_world[8:12])
+    with Processes(1).start() as workers:
+        assert second_run(evidence, outlines, best, lambda job: arc, workers, SolveOptions()) is None

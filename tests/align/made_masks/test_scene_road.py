@@ -1,0 +1,99 @@
+"""What a scene without masks says of the object, and when it says nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from table_scene import SECOND, SIZE, THING, table_scene
+
+from align.made_masks.pointed_at import Box, Click
+from align.made_masks.scene_road import SceneRoad, scene_road
+from align.scene import Scene
+from masks.errors import MaskError
+from masks.image_file import ImageFacts
+from masks.notice import warning
+from pairs.views.cameras import Cameras, project
+
+
+def facts_of(scene: Scene, orientation: int = 1) -> list[ImageFacts]:
+    return [ImageFacts(Path(name), SIZE, orientation, False, {}) for name in scene.inputs]
+
+
+def shown_at(scene: Scene, k: int, point: tuple[float, float, float]) -> tuple[float, float]:
+    camera = Cameras(scene.cameras.K[k : k + 1], scene.cameras.cam_from_world[k : k + 1])
+    return tuple(project(camera, np.array([point]))[0][0, 0])
+
+
+def masks(road: SceneRoad) -> list[np.ndarray]:
+    assert road.evidence is not None
+    return [logits > 0 for logits in road.evidence.logits]
+
+
+def test_the_thing_in_the_middle_is_the_object_and_the_other_is_named() -> None:
+    scene = table_scene((THING, SECOND))
+    road = scene_road(scene, facts_of(scene))
+    assert "another thing" in road.notices[0].text
+    x, y = shown_at(scene, 0, THING[0])
+    assert masks(road)[0][round(y), round(x)]
+    x, y = shown_at(scene, 0, SECOND[0])
+    assert not masks(road)[0][round(y), round(x)]
+
+
+def test_a_click_chooses_the_other_thing() -> None:
+    scene = table_scene((THING, SECOND))
+    x, y = shown_at(scene, 0, SECOND[0])
+    road = scene_road(scene, facts_of(scene), [Click("00.jpg", x, y)])
+    np.testing.assert_allclose(np.median(road.points, axis=0), SECOND[0], atol=0.15)
+    assert masks(road)[0][round(y), round(x)]
+
+
+def test_a_box_chooses_the_other_thing() -> None:
+    scene = table_scene((THING, SECOND))
+    x, y = shown_at(scene, 0, SECOND[0])
+    road = scene_road(scene, facts_of(scene), [Box("00.jpg", x - 14, y - 14, 28, 28)])
+    np.testing.assert_allclose(np.median(road.points, axis=0), SECOND[0], atol=0.15)
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        (Click("other.jpg", 5, 5), "no photo has this name"),
+        (Click("00.jpg", 500, 5), "lies outside"),
+        (Box("00.jpg", 5, 5, 500, 20), "lies outside"),
+        (Box("00.jpg", 5, 5, 1, 1), "holds nothing"),
+        (Click("lost.jpg", 5, 5), "was not placed"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(shown: Box | Click, said: str) -> None:
+    scene = table_scene()
+    scene = replace(scene, inputs=(*scene.inputs, "lost.jpg"))
+    with pytest.raises(MaskError, match=said):
+        scene_road(scene, facts_of(scene), [shown])
+
+
+def test_without_a_table_the_road_is_refused() -> None:
+    scene = table_scene(table=False)
+    road = scene_road(scene, facts_of(scene))
+    assert road.evidence is None
+    assert "no plane" in road.reason
+
+
+def test_an_object_that_turned_is_left_to_other_roads() -> None:
+    scene = table_scene(notices=(warning("stationary background", "40 % stand still"),))
+    assert "stood still" in scene_road(scene, facts_of(scene)).reason
+
+
+def test_a_scene_of_few_of_the_photos_says_nothing() -> None:
+    scene = table_scene()
+    scene = replace(scene, inputs=(*scene.inputs, *(f"lost{k}.jpg" for k in range(8))))
+    assert "12 of 20" in scene_road(scene, facts_of(scene)).reason
+
+
+def test_photos_that_are_not_in_the_scene_have_no_evidence() -> None:
+    scene = table_scene()
+    scene = replace(scene, inputs=(*scene.inputs, "lost.jpg"))
+    road = scene_road(scene, facts_of(scene))
+    assert [mask.any() for mask in masks(road)] == [True] * 12 + [False]
