@@ -94,8 +94,8 @@ def probe_image(path: Path) -> ImageFacts:
 def open_image(path: Path, white: float | None = None) -> Picture:
     """Decode a photo; one of more than 8 bits to the `white` of its set (`white_of`), none: to its own.
 
-    Raises `ImageError` naming the file when it is missing, empty, truncated, no picture, or holds numbers that
-    are not finite.
+    Raises `ImageError` naming the file when it is missing, empty, truncated, no picture, or holds numbers
+    that are not finite.
 
     Takes 7 bytes of memory a pixel at its peak, 8 with an alpha channel: 1.4 GB for 200 megapixels.
     """

@@ -11,6 +11,7 @@ from align.made_masks.make_masks import MadeWithCameras, MaskOptions, made_by_it
 from align.made_masks.mask_folder import document, require_same_masks, write_mask_folder
 from align.scene import Report, Scene
 from masks.files import find_masks_beside, list_photos
+from masks.given.painted import is_painted
 from masks.image_file import probe_image
 from masks.load import Polarity
 from masks.making.check import doubtful, too_doubtful
@@ -19,7 +20,6 @@ from masks.progress import Progress
 from pairs.backends.classical.backend import Classical, make_classical
 from pairs.backends.protocol import Backend
 from pairs.views.load import LoadOptions, load_views
-from pairs.views.painted import is_painted
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from masks.files import Candidates, find_masks, find_masks_beside, given_photos
 from masks.given.candidates import chosen
 from masks.given.look import PhotoShape
 from masks.given.paint import Paint
+from masks.given.painted import paint_of_set, painted_mask, painted_notice
 from masks.image_file import ImageFacts, Picture, open_image, probe_image, white_of
 from masks.lens import Undistortion, remap_to_ideal
 from masks.load import Polarity, load_masks, mask_from_alpha
@@ -28,7 +29,6 @@ from pairs.views.exif_camera import camera_id, exif_focal, size_before_crop
 from pairs.views.grid import GridOptions, grid_map, with_decided_crop
 from pairs.views.imported_camera import ImportedCamera, ImportedCameras
 from pairs.views.known_poses import posed_cameras
-from pairs.views.painted import paint_of_set, painted_mask, painted_notice
 from pairs.views.photos import load_photo
 from pairs.views.suspicions import exposure_notices, misplaced_masks
 from pairs.views.view import View, grid_parts
@@ -219,7 +219,7 @@ def _views_without_masks(
         view_of(fact, open_image(fact.path, fact.white), None, options.grid, cameras.get(fact.path.name))
         for fact in facts
     ]
-    paint = paint_of_set(views)
+    paint = paint_of_set([view.image for view in views])
     if paint is not None and masks_of == "auto":
         return _views_by_paint(facts, paint, options, cameras)
     said = [] if paint is None else [painted_notice(paint, used=False)]

@@ -79,12 +79,20 @@ def test_pictures_of_which_no_mask_can_be_made_are_refused_by_name(tmp_path: Pat
         )
 
 
+def in_colours(k: int, inside: tuple[int, int, int], outside: tuple[int, int, int]) -> np.ndarray:
+    return np.where(true_mask(k)[..., None], inside, outside).astype(np.uint8)
+
+
 LEVELS = {
     "0/1 among 0/255": lambda k: true_mask(k) * np.uint8(255 if k % 2 else 1),
     "16 bits among 0/1": lambda k: true_mask(k) * (np.uint16(65535) if k % 2 else np.uint8(1)),
     "100/120": lambda k: (100 + 20 * true_mask(k)).astype(np.uint8),
-    "colours": lambda k: np.where(true_mask(k)[..., None], np.uint8((250, 230, 30)), np.uint8((70, 0, 90))),
-    "red and blue": lambda k: np.where(true_mask(k)[..., None], np.uint8((255, 0, 0)), np.uint8((0, 0, 255))),
+    "colours": lambda k: np.where(
+        true_mask(k)[..., None], np.array((250, 230, 30), np.uint8), np.array((70, 0, 90), np.uint8)
+    ),
+    "red and blue": lambda k: np.where(
+        true_mask(k)[..., None], np.array((255, 0, 0), np.uint8), np.array((0, 0, 255), np.uint8)
+    ),
     "several objects": lambda k: (true_mask(k) * np.where(np.arange(160) < 80, 1, 2)).astype(np.uint8),
     "one inverted": lambda k: (true_mask(k) ^ (k == 1)) * np.uint8(255),
     "half inverted": lambda k: (true_mask(k) ^ (k % 2 == 1)) * np.uint8(255),

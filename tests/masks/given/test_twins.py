@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ def touch(folder: Path, *names: str) -> None:
         path.touch()
 
 
+Form = Literal["NFC", "NFD"]
 WAYS = ["{}-mask", "{}_alpha", "mask_{}", "{} mask", "{}.jpg-mask", "{}-removebg-seg", "seg-{}"]
 
 
@@ -56,7 +58,7 @@ def test_another_word_before_the_number_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("photo_form", "mask_form"), [("NFC", "NFD"), ("NFD", "NFC")])
-def test_accents_may_be_written_in_two_ways(tmp_path: Path, photo_form: str, mask_form: str) -> None:
+def test_accents_may_be_written_in_two_ways(tmp_path: Path, photo_form: Form, mask_form: Form) -> None:
     names = [unicodedata.normalize(form, "Löwe_ä1") for form in (photo_form, mask_form)]
     assert names[0] != names[1]
     touch(tmp_path, f"images/{names[0]}.jpg", f"masks/{names[1]}.png")

@@ -14,7 +14,6 @@ from masks.image_file import ImageFacts, open_image
 from masks.mask import Mask
 from masks.notice import Notice, warning
 from masks.pixelmap import turn_upright
-from pairs.views.view import View
 
 _SAME_COLOUR = 6.0
 _FEWEST = 3
@@ -24,18 +23,18 @@ _LEAST, _MOST = 0.002, 0.95
 background."""
 
 
-def paint_of_set(views: Sequence[View]) -> Paint | None:
-    """Return the one plain colour that stands on the border of all photos, and was painted there; none where
-    there is none.
+def paint_of_set(photos: Sequence[np.ndarray]) -> Paint | None:
+    """Return the one plain colour that stands on the border of all photos (H, W, 3) uint8, of any size, and was
+    painted there; none where there is none.
     """
-    paints = [paint_of(view.image) for view in views]
+    paints = [paint_of(photo) for photo in photos]
     found = [paint for paint in paints if paint is not None]
-    if len(views) < _FEWEST or len(found) < len(views):
+    if len(photos) < _FEWEST or len(found) < len(photos):
         return None
     colours = np.stack([paint.colour for paint in found])
     if np.abs(colours - np.median(colours, axis=0)).max() > _SAME_COLOUR:
         return None
-    left = [float(unpainted(view.image, paint).mean()) for view, paint in zip(views, found)]
+    left = [float(unpainted(photo, paint).mean()) for photo, paint in zip(photos, found)]
     return found[0] if min(left) > _LEAST and max(left) < _MOST else None
 
 
