@@ -24,8 +24,8 @@ background."""
 
 
 def paint_of_set(photos: Sequence[np.ndarray]) -> Paint | None:
-    """Return the one plain colour that stands on the border of all photos (H, W, 3) uint8, of any size, and was
-    painted there; none where there is none.
+    """Return the one plain colour on the border of all photos (H, W, 3) uint8, of any sizes, if it
+    was painted there; else none.
     """
     paints = [paint_of(photo) for photo in photos]
     found = [paint for paint in paints if paint is not None]
