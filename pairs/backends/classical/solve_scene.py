@@ -132,7 +132,7 @@ def scene_of(
     """Place the cameras of matched views, and choose their lenses; see `solve_scene`."""
     with single_threaded():
         verified = _verified(matched, work.progress, options)
-    evidence = Evidence(matched.views, matched.xy, matched.masks, verified.pairs, _graph_pairs(graph))
+    evidence = _evidence(matched, verified, graph)
     work.progress("scene", 0, 0)
 
     def solve(job: MapperJob) -> MapperModel | None:
@@ -197,7 +197,7 @@ def photo_evidence(
     matched = matched_views(views, work, options, also)
     with single_threaded():
         verified = _verified(matched, work.progress, options)
-    evidence = Evidence(matched.views, matched.xy, matched.masks, verified.pairs, _graph_pairs(graph))
+    evidence = _evidence(matched, verified, graph)
     return PhotoEvidence(evidence, verified.matches, (*_empty_mask_notices(matched), *verified.notices))
 
 
@@ -216,6 +216,17 @@ def solve_key(views: Sequence[View], graph: networkx.Graph | None, options: Solv
     ]
     edges = None if graph is None else [list(pair) for pair in sorted(_graph_pairs(graph) or ())]
     return stage_key(SOLVE_KIND, known, edges, asdict(options))
+
+
+def _evidence(matched: MatchedViews, verified: _Verified, graph: networkx.Graph | None) -> Evidence:
+    return Evidence(
+        matched.views,
+        matched.xy,
+        matched.masks,
+        verified.pairs,
+        _graph_pairs(graph),
+        repeats=verified.repeats,
+    )
 
 
 def _graph_pairs(graph: networkx.Graph | None) -> frozenset[Pair] | None:
@@ -289,6 +300,8 @@ class _Verified:
     """What was verified: matches without doubles and without what stands still."""
     pairs: dict[Pair, VerifiedPair]
     notices: list[Notice]
+    repeats: tuple[int, ...]
+    """For each view the first one that it repeats; empty where none does."""
 
 
 def _verified(matched: MatchedViews, progress: Progress, options: SolveOptions) -> _Verified:
@@ -307,18 +320,18 @@ def _verified(matched: MatchedViews, progress: Progress, options: SolveOptions) 
     matches = merge_doubles(xy, matches)
     notices: list[Notice] = []
     stationary = None
+    first = repeated_views(views, xy, matches, options.stationary_px)
+    said = repeat_notices(views, first)
+    notices += said
     if all(view.mask is None for view in views):
-        first = repeated_views(views, xy, matches, options.stationary_px)
         matches, stationary = reject_stationary(xy, matches, options.stationary_px, first)
-        said = repeat_notices(views, first)
-        notices += said
         if not said or stationary.key_points > _WARNED_STATIC:
             notices.append(_stationary_notice(stationary))
     pairs = verify_pairs(xy, matches, options.verify_px, options.min_inliers)
     progress("verification", len(matches), len(matches))
     if not options.turntable_stated:
         _require_pairs(views, matches, pairs, stationary, options)
-    return _Verified(matches, pairs, notices)
+    return _Verified(matches, pairs, notices, first if said else ())
 
 
 def _stationary_notice(stationary: StationaryReport) -> Notice:

@@ -287,9 +287,9 @@ def _looked_up(point_of: np.ndarray, features: np.ndarray) -> np.ndarray:
     return found
 
 
-def collapsed_views(model: MapperModel, num_views: int) -> tuple[int, ...]:
-    """Return the placed views that share their place with a view that is no neighbour in file order,
-    ascending.
+def collapsed_views(model: MapperModel, num_views: int, repeats: Sequence[int] = ()) -> tuple[int, ...]:
+    """Return the placed views that share their place with a view that is no neighbour in file order, and which
+    neither `repeats`, ascending.
     """
     placed = np.array(model.placed)
     R = torch.from_numpy(model.cameras.cam_from_world[:, :3, :3])
@@ -298,12 +298,15 @@ def collapsed_views(model: MapperModel, num_views: int) -> tuple[int, ...]:
     distance = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
     apart = np.abs(placed[:, None] - placed[None])
     apart = np.minimum(apart, num_views - apart)  # (P, P), files, the last being a neighbour of the first
-    steps = apart == 1
+    first = np.array(repeats or range(num_views))[placed]
+    different = first[:, None] != first[None]
+    steps = (apart == 1) & different
     if steps.sum() < 2 * _MIN_STEPS:
         return ()
     same = (
         (angle < _SAME_PLACE * np.median(angle[steps]))
         & (distance < _SAME_PLACE * np.median(distance[steps]))
         & (apart > 1)
+        & different
     )
     return tuple(int(view) for view in placed[same.any(1)])

@@ -66,6 +66,8 @@ class Evidence:
     found: tuple[np.ndarray, ...] = ()
     """Intrinsics (3, 3) of every camera, working pixels, when a solve before found them: its focals are tried
     first, its principal points are kept."""
+    repeats: tuple[int, ...] = ()
+    """For each view the first one that it repeats; empty where none does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +248,9 @@ def assessed(evidence: Evidence, model: MapperModel, options: SolveOptions) -> A
     assessment = assess(model, evidence.xy, evidence.masks, [starts[camera] for camera in cameras], options)
     num_views = len(evidence.views)
     assessment = with_broken_neighbours(assessment, broken_neighbours(model, evidence.pairs, num_views))
-    assessment = with_collapsed_views(assessment, collapsed_views(model, num_views), len(model.placed))
+    assessment = with_collapsed_views(
+        assessment, collapsed_views(model, num_views, evidence.repeats), len(model.placed)
+    )
     focal_free = any(view.K is None for view in evidence.views)
     assessment = with_few_views(assessment, len(model.placed), num_views, focal_free)
     return with_contradicting_outlines(assessment, model, evidence.masks)
