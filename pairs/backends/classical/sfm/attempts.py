@@ -248,9 +248,8 @@ def assessed(evidence: Evidence, model: MapperModel, options: SolveOptions) -> A
     assessment = assess(model, evidence.xy, evidence.masks, [starts[camera] for camera in cameras], options)
     num_views = len(evidence.views)
     assessment = with_broken_neighbours(assessment, broken_neighbours(model, evidence.pairs, num_views))
-    assessment = with_collapsed_views(
-        assessment, collapsed_views(model, num_views, evidence.repeats), len(model.placed)
-    )
+    collapsed = collapsed_views(model, num_views, evidence.repeats)
+    assessment = with_collapsed_views(assessment, collapsed, len(model.placed))
     focal_free = any(view.K is None for view in evidence.views)
     assessment = with_few_views(assessment, len(model.placed), num_views, focal_free)
     return with_contradicting_outlines(assessment, model, evidence.masks)

@@ -250,6 +250,14 @@ def test_a_photo_taken_twice_in_a_row_is_no_fold() -> None:
     assert collapsed_views(model_at([15.0 * (k // 2) for k in range(16)]), 16) == ()
 
 
+def test_frames_of_one_view_are_no_views_that_collapsed() -> None:
+    paused = model_at([30.0 * min(k, 7) for k in range(16)])
+    first = [min(k, 7) for k in range(16)]
+    assert collapsed_views(paused, 16, first) == ()
+    elsewhere = model_at([30.0 * (k % 8) for k in range(16)])
+    assert len(collapsed_views(elsewhere, 16, first)) == 16
+
+
 def test_two_views_at_one_place_are_few_and_many_make_a_scene_doubtful() -> None:
     sure = Assessment(Verdict.SURE, "fits", None)
     assert with_collapsed_views(sure, (0, 10), 16) is sure
