@@ -288,8 +288,8 @@ def _looked_up(point_of: np.ndarray, features: np.ndarray) -> np.ndarray:
 
 
 def collapsed_views(model: MapperModel, num_views: int, repeats: Sequence[int] = ()) -> tuple[int, ...]:
-    """Return the placed views that share their place with a view that is no neighbour in file order, and which
-    neither `repeats`, ascending.
+    """Return the placed views that share their place with a view that is no neighbour in file order,
+    ascending; not those that repeat it: `repeats` says for each view the first one that it repeats.
     """
     placed = np.array(model.placed)
     R = torch.from_numpy(model.cameras.cam_from_world[:, :3, :3])
