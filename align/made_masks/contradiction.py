@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from align.made_masks.hull import hull_of, shares_cut
 from align.made_masks.placed_pictures import PlacedPictures
-from align.made_masks.volume import covering, volume_of
+from align.objects.hull import hull_of, shares_cut
+from align.objects.volume import covering, volume_of
 
 MOST_CUT = 0.05
 """Share of the median mask up to which the hull may take away; beyond, it is the cameras that are wrong."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from align.objects.contradicted import contradicted_masks
 from align.objects.folds import fold_notices
 from align.objects.frame import upper_end
 from align.objects.sides import Side, side_notices, sides_of
@@ -67,7 +68,8 @@ def with_turntable(scene: Scene) -> Scene:
     others; the same scene where there is neither.
     """
     table = turntable_of(scene)
-    notices = (*turntable_notices(table), *silhouette_notices(table), *fold_notices(scene))
+    said = (*silhouette_notices(table), *contradicted_masks(scene))
+    notices = (*turntable_notices(table), *said, *fold_notices(scene))
     figures = dict(scene.report.figures)
     if table.motion.grade is not Grade.NONE:
         figures["turntable"] = turntable_figures(table)

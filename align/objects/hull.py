@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from align.made_masks.volume import Volume
+from align.objects.volume import Volume
 from pairs.views.cameras import Cameras, project
 
 _NODES = 112

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from ellipsoid_masks import BODY, masks_of, turntable
 
-from align.made_masks.hull import hull_of, shares_cut
-from align.made_masks.volume import Volume, volume_of
+from align.objects.hull import hull_of, shares_cut
+from align.objects.volume import Volume, volume_of
 from pairs.views.cameras import Cameras
 
 VIEWS = 18
