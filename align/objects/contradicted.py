@@ -14,24 +14,22 @@ _FEWEST = 5
 """Views: fewer leave room for anything."""
 _SURE = 1.5
 _MOST = 0.03
-"""Share of a mask for which the other views leave no room: right masks before right cameras have 0.000, a mask of
-a photo 60 degrees further 0.09."""
+"""Share of a mask for which the other views leave no room: right masks before right cameras have 0.000, a
+mask of a photo 60 degrees further 0.09."""
 _SCENE_IS_WRONG = 0.01
 """In the median: beyond it the cameras contradict the masks, which is said elsewhere."""
 
 
 def contradicted_masks(scene: Scene) -> tuple[Notice, ...]:
-    """Return a warning that names the views of whose masks the others leave no room for a part, worst first."""
+    """Return a warning that names the views whose masks have parts for which the others leave no room."""
     masks = [view.mask for view in scene.views]
     if len(masks) < _FEWEST or all(mask.all() for mask in masks):
         return ()
     points = point_cloud(scene, _SURE).points
     if not len(points):
         return ()
-    shares = shares_cut(
-        masks, hull_of(masks, scene.cameras, covering(volume_of(points), masks, scene.cameras))
-    )
-    shares = np.nan_to_num(shares)
+    volume = covering(volume_of(points), masks, scene.cameras)
+    shares = np.nan_to_num(shares_cut(masks, hull_of(masks, scene.cameras, volume)))
     wrong = [int(k) for k in np.argsort(-shares) if shares[k] > _MOST]
     if not wrong or np.median(shares) > _SCENE_IS_WRONG:
         return ()

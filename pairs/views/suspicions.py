@@ -14,9 +14,9 @@ from pairs.views.view import View, grid_mask
 
 _FEWEST = 4
 # Right masks have 0.3 to 1.4 and stray within a set by 4 to 8 % (robust deviation; the worst of 104 by 2.7
-# deviations). Masks that are shifted by 20 of 640 pixels have a tenth of the others' scores, those of the photo 15
-# degrees further a third to nine tenths.
-_CLEAR, _DEVIATIONS, _SHARE = 0.15, 5.0, 0.1
+# deviations, and by a sixth). Masks that are shifted by 20 of 640 pixels have a tenth of the others' scores,
+# those of the photo 15 degrees further a third to nine tenths.
+_CLEAR, _DEVIATIONS, _SHARE, _LEAST = 0.15, 5.0, 0.1, 0.6
 _DARK, _BRIGHT = 32, 224
 """Grey values of 255: what is darker all over, or brighter, shows nothing."""
 _ALL_OVER = 0.5
@@ -36,7 +36,7 @@ def misplaced_masks(views: Sequence[View]) -> tuple[Notice, ...]:
     if usual <= _CLEAR:
         return ()
     strays = 1.4826 * float(np.median([abs(score - usual) for score in scored.values()]))
-    least = usual - max(_DEVIATIONS * strays, _SHARE * usual)
+    least = max(_LEAST * usual, usual - max(_DEVIATIONS * strays, _SHARE * usual))
     odd = [name for name, score in scored.items() if score < least]
     if not odd:
         return ()
