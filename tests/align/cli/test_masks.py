@@ -35,8 +35,7 @@ def test_it_writes_masks_figures_and_a_sheet(tmp_path: Path, still: StillSet, ca
     assert "backdrop stands still" in told.err
     found, unused = find_masks(list_photos([tmp_path / "photos"]), tmp_path / "masks")
     assert unused == ()
-    for file, true in zip(found, still.masks):
-        assert file is not None
+    for (file,), true in zip(found, still.masks):
         levels = open_levels(file)
         assert set(np.unique(levels)) == {0, 255}
         assert iou(levels > 127, true) > 0.93
