@@ -107,8 +107,8 @@ def without_circles(preset: Preset) -> Preset:
     does.
     """
     chosen, estimated = with_options(preset, turntable="off"), preset.from_estimated
-    if isinstance(estimated, BundleOptions):
-        estimated = replace(estimated, turntable="off")
+    if estimated is not None:
+        estimated = with_options(replace(preset, aligner=estimated), turntable="off").aligner
     return replace(chosen, from_estimated=estimated)
 
 
