@@ -11,7 +11,9 @@ def red_is_salient(side: int = 320) -> bytes:
     tensor = (
         _int(1, 1) + _int(1, 3) + _int(1, 1) + _int(1, 1) + _int(2, 1) + _text(8, "w") + _bytes(9, weight)
     )
-    nodes = _bytes(1, _node("Conv", ("x", "w"), "y")) + _bytes(1, _node("Sigmoid", ("y",), "p"))
+    # ONNX lets the kernel's size be omitted, which no exporter does and older OpenCV does not read.
+    kernel = _bytes(5, _text(1, "kernel_shape") + _int(8, 1) + _int(8, 1) + _int(20, 7))
+    nodes = _bytes(1, _node("Conv", ("x", "w"), "y") + kernel) + _bytes(1, _node("Sigmoid", ("y",), "p"))
     graph = (
         nodes
         + _text(2, "tiny")
