@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MOST_FILES = 15
-MOST_STEPS = 9
+MOST_STEPS = 8
 
 
 def modules(package: str) -> list[Path]:
