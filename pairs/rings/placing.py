@@ -26,6 +26,9 @@ _FLAT = 0.02
 """A rival cheaper than this cannot be told from a right one, whatever the ratio: exact outlines of a tower
 with four like sides cost 0.001 to 0.003 on all four."""
 _SCALE_PX = 4.0
+MOST_COST = 0.36
+"""What costs more fits nowhere, whatever costs still more: as much as every tangent off by 3 px. Right views
+have up to 0.21 with masks ragged by 2 px, those that turned about another axis 0.37 to 0.8."""
 _SCAN = 360
 _FINE_RAD = np.deg2rad(np.arange(-10, 11) / 10)
 _APART_RAD = np.deg2rad(8.0)
@@ -46,6 +49,7 @@ class Placement:
     rivals: tuple[float, ...]
     """Azimuths of all minima that cost does not rule out, the cheapest first: one where the place is
     clear."""
+    rival_costs: tuple[float, ...]
     flat: bool
     """Whether every azimuth fits: the outline does not tell the sides apart."""
 
@@ -57,7 +61,12 @@ class Placement:
     @property
     def clear(self) -> bool:
         """Whether one azimuth fits and no other."""
-        return self.ratio <= CLEAR_RATIO and self.next_cost >= _FLAT
+        return self.fits and self.ratio <= CLEAR_RATIO and self.next_cost >= _FLAT
+
+    @property
+    def fits(self) -> bool:
+        """Whether any azimuth fits."""
+        return self.cost <= MOST_COST
 
 
 def place_view(
@@ -130,8 +139,13 @@ def rivals_among(best: Placement, others: Sequence[Placement]) -> Placement:
     """
     next_cost = min([best.next_cost, *(other.cost for other in others)])
     limit = max(best.cost / CLEAR_RATIO, _FLAT)
-    alike = [other.azimuth for other in others if other.cost < limit]
-    return replace(best, next_cost=next_cost, rivals=(*best.rivals, *alike))
+    alike = [other for other in others if other.cost < limit]
+    return replace(
+        best,
+        next_cost=next_cost,
+        rivals=(*best.rivals, *(other.azimuth for other in alike)),
+        rival_costs=(*best.rival_costs, *(other.cost for other in alike)),
+    )
 
 
 def scanned_again(ring: Ring, K: np.ndarray, outlines: Sequence[Outline]) -> list[Placement]:
@@ -209,6 +223,7 @@ def _scanned(
         cost=float(costs[0]),
         next_cost=next_cost,
         rivals=tuple(map(float, wrapped(minima[kept]))),
+        rival_costs=tuple(map(float, costs[kept])),
         flat=bool(np.quantile(cost, 0.9) < _FLAT),
     )
 

@@ -82,9 +82,8 @@ def completed(
     if best is not None:
         grown_ring = grown_from_scene(evidence, outlines, best, step, solve, options)
     from_scene = _judged(evidence, best, grown_ring, workers, options)
-    if not options.turntable_stated or (from_scene.attempt and from_scene.attempt.num_placed == num_shown):
-        return _with_notices(from_scene, doubts)
-    if doubts:
+    complete = from_scene.attempt is not None and from_scene.attempt.num_placed == num_shown
+    if doubts or complete or not options.turntable_stated:
         return _with_notices(from_scene, doubts)
     stated = ring_of_step(evidence, outlines, step, options)
     if stated.ring is None:
@@ -247,7 +246,7 @@ def _stated_notice(ring: GrownRing) -> Notice:
 def _why_unclear(placement: Placement) -> str:
     if placement.flat:
         return "Its outline does not tell the sides apart: texture or a mark on the object is needed."
-    if len(placement.rivals) > 1:
+    if placement.fits and len(placement.rivals) > 1:
         azimuths = first_few([f"{np.rad2deg(azimuth) % 360:.0f}" for azimuth in sorted(placement.rivals)])
         return f"Its outline fits the turntable's circle at {azimuths} degrees alike."
     return "Its outline fits the turntable's circle nowhere clearly: look at its mask."

@@ -17,6 +17,7 @@ from pairs.backends.classical.sfm.verification import VerifiedPair
 from pairs.rings.outline import Outline
 from pairs.rings.placing import (
     CLEAR_RATIO,
+    MOST_COST,
     Placement,
     aligned_piece,
     coherence_of_rivals,
@@ -219,12 +220,22 @@ def _chosen(
     for _, view in sorted((p.ratio, view) for view, p in placements.items() if not p.flat or evidence.step):
         azimuth = _decided(found, view, placements[view], evidence)
         if azimuth is not None:
-            return {view: replace(placements[view], azimuth=azimuth)}
+            cost = placements[view].rival_costs[placements[view].rivals.index(azimuth)]
+            return {view: replace(placements[view], azimuth=azimuth, cost=cost)}
     return {}
 
 
 def _decided(found: GrownRing, view: int, placement: Placement, evidence: RingEvidence) -> float | None:
-    """Return which of several azimuths of a view coherence, its matches or the steps leave alone."""
+    """Return which of several azimuths of a view coherence, its matches or the steps leave alone, if the
+    outline fits there at all.
+    """
+    azimuth = _preferred(found, view, placement, evidence)
+    if azimuth is None or placement.rival_costs[placement.rivals.index(azimuth)] > MOST_COST:
+        return None
+    return azimuth
+
+
+def _preferred(found: GrownRing, view: int, placement: Placement, evidence: RingEvidence) -> float | None:
     rivals = np.array(placement.rivals)
     if len(rivals) < 2:
         return None

@@ -52,10 +52,11 @@ def model_of(views: Sequence[int], poses: np.ndarray) -> MapperModel:
 
 
 def completion(solid: tuple[Ellipsoid, ...], second: Sequence[int] = range(8, 16)) -> Completion:
-    elsewhere = moved(BOTH.cam_from_world[list(second)], seed=3, scale=1.7)
+    """Return what becomes of views that features solve apart, or not at all where `second` is empty."""
+    elsewhere = moved(BOTH.cam_from_world[list(second)], seed=3, scale=1.7) if second else None
 
     def solve(job: MapperJob) -> MapperModel | None:
-        return model_of(second, elsewhere)
+        return None if elsewhere is None else model_of(second, elsewhere)
 
     first = model_of(range(8), BOTH.cam_from_world[:8])
     best = Attempt("all verified pairs", "focal", first, Assessment(Verdict.SURE, "", None))
@@ -95,3 +96,10 @@ def test_an_arc_is_no_second_run() -> None:
     arc = model_of(range(8, 12), BOTH.cam_from_world[8:12])
     with Processes(1).start() as workers:
         assert second_run(evidence, outlines, best, lambda job: arc, workers, SolveOptions()) is None
+
+
+def test_views_about_another_axis_are_not_put_on_the_circle() -> None:
+    found = completion(BODY, second=())
+    assert found.attempt is None
+    assert set(found.reasons) == {f"{k}.png" for k in range(8, 16)}
+    assert all("nowhere clearly" in reason for reason in found.reasons.values())
