@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +89,18 @@ def probe_image(path: Path) -> ImageFacts:
             exif=_camera_facts(exif),
             deep=_is_deep(image),
         )
+
+
+def probe_images(paths: Sequence[Path]) -> list[ImageFacts]:
+    """Read the headers of photos that belong together; those of more than 8 bits are decoded to find the
+    white that they share. Raises `ImageError` as `probe_image`.
+    """
+    facts = [probe_image(path) for path in paths]
+    deep = [fact.path for fact in facts if fact.deep]
+    if not deep:
+        return facts
+    white = white_of(deep)
+    return [replace(fact, white=white) if fact.deep else fact for fact in facts]
 
 
 def open_image(path: Path, white: float | None = None) -> Picture:

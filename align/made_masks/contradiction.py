@@ -6,14 +6,15 @@ right cameras let it take 0 to 1.7 %. The test betrays cameras that nothing else
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from align.made_masks.placed_pictures import PlacedPictures
 from align.objects.hull import hull_of, shares_cut
 from align.objects.volume import covering, volume_of
+from masks.making.refine import Refined
 
 MOST_CUT = 0.05
 """Share of the median mask up to which the hull may take away; beyond, it is the cameras that are wrong."""
@@ -55,3 +56,12 @@ def compared(masks: Sequence[np.ndarray], placed: PlacedPictures, points: np.nda
         dict(zip(placed.photos, placed.to_working(hull.cut))),
         {photo: float(share) for photo, share in zip(placed.photos, shares) if np.isfinite(share)},
     )
+
+
+def without_cuts(outlines: Refined, cut: Mapping[int, np.ndarray]) -> Refined:
+    """Return outlines without what was taken away (H, W) bool, by photo.
+
+    Evidence alone does not keep it away: outlines close over thin strips, two thirds of one of 3 px.
+    """
+    soft = (np.where(cut[k], 0, own) if k in cut else own for k, own in enumerate(outlines.soft))
+    return replace(outlines, soft=tuple(soft))

@@ -11,14 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from align.made_masks.contradiction import MOST_CUT, Comparison, compared
+from align.made_masks.contradiction import MOST_CUT, Comparison, compared, without_cuts
 from align.made_masks.placed_pictures import placed_by_scene, placed_by_solve, points_on_masks
 from align.made_masks.pointed_at import Box, Click
 from align.made_masks.scene_road import scene_road, stood_still
 from align.made_masks.solving import solved, views_without_masks, with_masks
 from masks.errors import MaskError, MissingExtraError, ReconstructionError, SolverError
 from masks.given.polarity import border_share
-from masks.image_file import ImageFacts, probe_image
+from masks.image_file import ImageFacts, probe_image, probe_images
 from masks.making.check import mask_figures, mask_notices
 from masks.making.choice import Choice, Road, signals
 from masks.making.evidence import Evidence
@@ -39,7 +39,7 @@ from pairs.views.load import LoadOptions
 from pairs.views.view import View
 
 _CUT = -4.0
-"""Evidence where the hull takes away: stronger than any colour, so that no outline brings it back."""
+"""Evidence where the hull takes away: it teaches the colours."""
 _PERHAPS_STILL = 0.9
 """Share of the border that stands still in small pictures, below which it does not in larger ones."""
 _MOST_BORDER = 0.3
@@ -67,8 +67,6 @@ class MadeWithCameras:
     made: MadeMasks
     cameras: UnmaskedSolve | None
     """To be kept; none where they are better solved from the object alone, as where it turned."""
-    stood_still: bool
-    """Whether key points that stood still disturbed the cameras' solve, or it failed."""
 
 
 def make_masks(
@@ -85,13 +83,18 @@ def make_masks(
     making = options.making
     if options.shown and making.road not in (None, Road.SCENE):
         raise MaskError(f"`road={making.road}`: only the scene's road can be pointed at. Omit it.")
+    for each in options.shown:
+        if each.photo not in {photo.name for photo in photos}:
+            raise MaskError(f"{each.photo}: no photo has this name, so nothing can be shown in it.")
     work = _making(photos, options, progress)
     empty = None if making.empty is None else working_pictures([probe_image(making.empty)])[0]
     road = Road.SCENE if options.shown else making.road
     taken = take_road(work.pictures, work.names, road, empty)
     if making.model is not None and road is not Road.SCENE:
         taken = helped(taken, work.pictures, OnnxModel(making.model))
-    return _by_scene(work, taken) if taken.evidence is None else _by_photos(work, taken.evidence, taken)
+    if taken.evidence is None:
+        return _by_scene(work, taken)
+    return _by_photos(work, taken.evidence, taken, _solved_without_masks(work))
 
 
 def made_by_itself(
@@ -110,12 +113,14 @@ def made_by_itself(
     taken = take_road(work.pictures, work.names)
     if taken.choice.road is not Road.STILL or taken.evidence is None:
         return None
-    found = _by_photos(work, taken.evidence, taken)
-    return found if found.stood_still else None
+    solved_without = _solved_without_masks(work)
+    if isinstance(solved_without, _Solved) and not stood_still(solved_without.solve.notices):
+        return None
+    return _by_photos(work, taken.evidence, taken, solved_without)
 
 
 def _making(photos: Sequence[Path], options: MaskOptions, progress: Progress) -> _Making:
-    facts = [probe_image(photo) for photo in photos]
+    facts = probe_images(photos)
     pictures = working_pictures(facts, progress=progress)
     progress("looking at the backdrop", 0, 1)
     return _Making(facts, pictures, options, progress)
@@ -150,32 +155,47 @@ class _Judged:
     """None where nothing could be compared, or what was compared contradicts itself."""
     cameras: UnmaskedSolve | None = None
     notices: tuple[Notice, ...] = ()
-    stood_still: bool = True
-    """Whether key points that stood still disturbed the solve without masks; also where it failed."""
 
 
-def _by_photos(work: _Making, evidence: Evidence, taken: Taken) -> MadeWithCameras:
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """Cameras of views without masks."""
+
+    views: tuple[View, ...]
+    solve: SceneSolve
+
+
+def _by_photos(
+    work: _Making, evidence: Evidence, taken: Taken, without_masks: _Solved | Notice
+) -> MadeWithCameras:
     outlines = work.refined(evidence)
-    judged = _with_cameras(work, outlines)
+    if isinstance(without_masks, Notice):
+        judged = _Judged(notices=(without_masks,))
+    else:
+        judged = _judged_by_cameras(work, outlines, without_masks)
     return _finished(work, taken.choice, evidence, outlines, judged, taken.notices)
 
 
-def _with_cameras(work: _Making, outlines: Refined) -> _Judged:
-    """Solve the cameras and compare; where they contradict the outlines, solve with the outlines as masks and
-    compare once more.
-    """
+def _solved_without_masks(work: _Making) -> _Solved | Notice:
+    """Return the cameras of the photos as they are, or why there are none."""
     try:
         views = views_without_masks([fact.path for fact in work.facts], work.options.load)
-        solve = solved(views, work.options.backend, work.store, work.progress)
+        return _Solved(views, solved(views, work.options.backend, work.store, work.progress))
     except (ReconstructionError, MissingExtraError, SolverError) as error:
-        return _Judged(notices=(_without_cameras(str(error)),))
-    still = stood_still(solve.notices)
-    first = _compared(work, outlines, views, solve)
+        return _without_cameras(str(error))
+
+
+def _judged_by_cameras(work: _Making, outlines: Refined, without_masks: _Solved) -> _Judged:
+    """Compare outlines with cameras; where these contradict them, solve with the outlines as masks and
+    compare once more.
+    """
+    views = without_masks.views
+    first = _compared(work, outlines, views, without_masks.solve)
     if first is None:
         text = "too few photos or points with known cameras lie on the masks"
-        return _Judged(notices=(_without_cameras(text),), stood_still=still)
+        return _Judged(notices=(_without_cameras(text),))
     if not first.contradicts:
-        return _Judged(first, None, (_agreeing(first),), still)
+        return _Judged(first, None, (_agreeing(first),))
     try:
         masked = with_masks(views, finished_masks(outlines, work.facts))
         solve = solved(masked, work.options.backend, work.store, work.progress)
@@ -190,7 +210,7 @@ def _with_cameras(work: _Making, outlines: Refined) -> _Judged:
         f"the median mask): solved again with the made masks, which then agree "
         f"({100 * second.share:.1f} %)."
     )
-    return _Judged(second, None, (warning("masks", text),), still)
+    return _Judged(second, None, (warning("masks", text),))
 
 
 def _compared(
@@ -208,7 +228,7 @@ def _by_scene(work: _Making, taken: Taken) -> MadeWithCameras:
 
     options, facts = work.options, work.facts
     photos = [fact.path for fact in facts]
-    why_not = "" if taken.choice.road is Road.SCENE else f"{taken.choice.reason}; "
+    why_not = "" if taken.choice.road is Road.SCENE else f"{taken.choice.reason}; and "
     try:
         scene = reconstruct(
             photos,
@@ -219,17 +239,15 @@ def _by_scene(work: _Making, taken: Taken) -> MadeWithCameras:
             progress=work.progress,
         )
     except (ReconstructionError, MissingExtraError, SolverError) as error:
-        raise MaskError(
-            refusal(Choice(None, f"{why_not}and without masks no scene came out ({error})"))
-        ) from error
+        raise MaskError(refusal(f"{why_not}without masks no scene came out ({error})")) from error
     road = scene_road(scene, facts, options.shown)
     if road.evidence is None:
-        raise MaskError(refusal(Choice(None, f"{why_not}and in the scene without masks {road.reason}")))
+        raise MaskError(refusal(f"{why_not}in the scene without masks {road.reason}"))
     outlines = work.refined(road.evidence)
     border = float(np.median([border_share(mask) for mask in outlines.masks]))
     if not options.shown and border >= _MOST_BORDER:
         reason = f"what stands out touches {100 * border:.0f} % of the photos' border: a room, or a wall"
-        raise MaskError(refusal(Choice(None, f"{why_not}and in the scene without masks {reason}")))
+        raise MaskError(refusal(f"{why_not}in the scene without masks {reason}"))
     work.progress("comparing silhouettes", 0, 1)
     comparison = compared(outlines.masks, placed_by_scene(scene, facts), road.points)
     judged = _Judged(notices=(_without_cameras("too few points are the object"),))
@@ -264,7 +282,7 @@ def _finished(
         evidence.road,
     )
     seeds = [mask & ~cuts[k] if k in cuts else mask for k, mask in enumerate(first.masks)]
-    outlines = work.refined(less, seeds)
+    outlines = without_cuts(work.refined(less, seeds), cuts)
     shares = {} if judged.comparison is None else judged.comparison.shares
     figures = mask_figures(work.names, outlines, evidence, [shares.get(k) for k in range(len(work.facts))])
     told = info("masks", f"made by {evidence.road}: {choice.reason}.")
@@ -275,7 +293,7 @@ def _finished(
         choice,
         (told, *notices, *judged.notices, *mask_notices(figures)),
     )
-    return MadeWithCameras(made, judged.cameras, judged.stood_still)
+    return MadeWithCameras(made, judged.cameras)
 
 
 def _agreeing(comparison: Comparison) -> Notice:

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from align.made_masks.stands_on import ObjectPoints, linked_parts
+from align.made_masks.stands_on import ABOVE, ObjectPoints, linked_parts
 from align.made_masks.support_plane import LookedAt, SupportPlane
 from align.scene import Scene, points_of_view
 from masks.errors import MaskError
+from masks.mask import holds
 from masks.pixelmap import to_target
 from pairs.views.cameras import Cameras, project
 
-_ABOVE = 0.012
-"""In units of the cameras' distance, as for what stands on the plane."""
 _CLICK_PX = 6
 """Pixels of the grid around a click in which its depth is looked for."""
 _ROUNDS = 5
@@ -52,7 +51,7 @@ def pointed_at(
     """
     points = looked.points
     if plane is not None:
-        points = points[plane.height(points) > _ABOVE * looked.distance]
+        points = points[plane.height(points) > ABOVE * looked.distance]
     nothing = np.zeros((0, 3))
     inside = np.ones(len(points), bool)
     for box in shown:
@@ -105,10 +104,7 @@ def _in_box(scene: Scene, box: Box, points: np.ndarray) -> np.ndarray:
     filled = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
     camera = Cameras(scene.cameras.K[k : k + 1], scene.cameras.cam_from_world[k : k + 1])
     xy, in_camera = project(camera, points)
-    at = np.rint(np.nan_to_num(xy[0], nan=-1.0, posinf=-1.0, neginf=-1.0)).astype(np.int64)
-    shown = (in_camera[0, :, 2] > 0) & ((at >= 0) & (at < (width, height))).all(axis=1)
-    shown[shown] = filled[at[shown, 1], at[shown, 0]]
-    return shown
+    return (in_camera[0, :, 2] > 0) & holds(filled, xy[0])
 
 
 def _nearest(scene: Scene, click: Click, points: np.ndarray) -> int:

@@ -84,7 +84,7 @@ def with_made_masks(
     return MaskedPhotos(
         folder,
         replace(load, polarity=Polarity.WHITE),
-        _with_cameras(backend, found, load),
+        _with_cameras(backend, found),
         (_told(how, folder), *made.notices),
         document(made),
     )
@@ -101,10 +101,9 @@ def _have_masks(paths: Sequence[Path], load: LoadOptions) -> bool:
     return any(view.mask is not None for view in views)
 
 
-def _with_cameras(backend: Backend, found: MadeWithCameras, load: LoadOptions) -> Backend:
-    """Return the backend with the cameras that agree with the masks, unless a user states others."""
-    stated = load.known_poses is not None
-    if not isinstance(backend, Classical) or stated or backend.solve.turntable_stated:
+def _with_cameras(backend: Backend, found: MadeWithCameras) -> Backend:
+    """Return the backend with the cameras that agree with the masks."""
+    if not isinstance(backend, Classical) or backend.solve.turntable_stated:
         return backend
     return replace(backend, unmasked=found.cameras)
 

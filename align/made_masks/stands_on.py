@@ -18,7 +18,7 @@ from pairs.views.cameras import Cameras, project
 ROAD = "what stands free on a plane"
 
 # In units of the cameras' distance from what they look at.
-_ABOVE, _LINKED = 0.012, 0.03
+ABOVE, _LINKED = 0.012, 0.03
 _CENTRAL = 0.15
 _STANDS, _LIES = 0.008, 0.005
 _NEAR, _FAR = 0.03, 0.06
@@ -43,7 +43,7 @@ class ObjectPoints:
 
 def object_points(looked: LookedAt, plane: SupportPlane) -> ObjectPoints:
     """Return the points of the one thing that stands on the plane where the cameras look."""
-    points = looked.points[plane.height(looked.points) > _ABOVE * looked.distance]
+    points = looked.points[plane.height(looked.points) > ABOVE * looked.distance]
     nothing = np.zeros((0, 3))
     if len(points) == 0:
         return ObjectPoints(nothing, "nothing stands on the plane that the cameras look at")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from align.objects.frame import looked_at
 from align.scene import Scene, points_of_view
+from pairs.rings.upright import looked_at
 
 _STEP, _LEAST_CONF, _REACH, _MOST_POINTS = 4, 3.0, 0.6, 40_000
 _DRAWS, _TOLERANCE, _REFITS, _SEED = 2000, 0.006, 3, 0

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from align.objects.outlined import outlined
 from align.scene import Scene
-from pairs.rings.outline import outline_of
 from pairs.rings.ring import wrapped
 from pairs.rings.tangency import Hulls, all_pairs, extremes, hulls_of, rays_of
-from pairs.views.cameras import Cameras
 
 _APART_RAD = np.deg2rad((80.0, 125.0))
 """Between both cameras, about the axis. Nearer ones span a plane that is hardly steeper than that of one
@@ -56,13 +55,10 @@ def base_of_silhouettes(scene: Scene, axis: np.ndarray, through: np.ndarray) -> 
     """Return the height along a unit axis (3,) above a point (3,) at which the silhouettes end; none where
     too few tell: no masks, the frame cuts the foot, or cameras that stand on one side.
     """
-    outlines = {k: outline_of(view.mask) for k, view in enumerate(scene.views) if not view.mask.all()}
-    shown = {k: outline for k, outline in outlines.items() if outline is not None}
-    if len(shown) < 3:
+    seen = outlined(scene)
+    if len(seen.index) < 3:
         return None
-    index = list(shown)
-    cameras = Cameras(scene.cameras.K[index], scene.cameras.cam_from_world[index])
-    hulls = hulls_of(list(shown.values()))
+    cameras, hulls = seen.cameras, hulls_of(seen.outlines)
     level = np.linalg.svd(axis[None])[2][1:]
     if np.cross(*level) @ axis < 0:
         level = level[::-1]

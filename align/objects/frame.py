@@ -19,7 +19,7 @@ from masks.notice import Notice, info, warning
 from pairs.rings.ring import Grade, fit_circular_motion
 from pairs.rings.turned_over import standing
 from pairs.rings.upright import looked_at, upper_end_of, upright_axis
-from pairs.views.cameras import Cameras
+from pairs.views.cameras import some_cameras
 
 Up = Literal["auto", "+", "-"]
 """Which end of the axis is up: as the cameras tell, or the one or the other end where they cannot."""
@@ -50,7 +50,7 @@ def object_frame(scene: Scene, up: Up = "auto") -> ObjectFrame:
     views = _standing(scene)
     if len(views) < len(scene.views):
         told = f"{told}, as the object stood in {scene.views[views[0]].name}"
-    cameras = _some(scene.cameras, views)
+    cameras = some_cameras(scene.cameras, views)
     # Silhouettes of an object upside down end where its top is.
     shown = replace(scene, views=tuple(scene.views[k] for k in views), cameras=cameras)
     end, sure = upper_end_of(cameras, axis, middle)
@@ -69,7 +69,7 @@ def object_frame(scene: Scene, up: Up = "auto") -> ObjectFrame:
 def upper_end(scene: Scene, axis: np.ndarray, views: np.ndarray) -> float:
     """Return 1 where an axis (3,) of the world points up in views (n,), and -1 where it points down."""
     middle = np.median(_object_points(scene), axis=0)
-    return upper_end_of(_some(scene.cameras, views), axis, middle)[0]
+    return upper_end_of(some_cameras(scene.cameras, views), axis, middle)[0]
 
 
 def _standing(scene: Scene) -> np.ndarray:
@@ -77,10 +77,6 @@ def _standing(scene: Scene) -> np.ndarray:
     motion = fit_circular_motion(scene.cameras.cam_from_world)
     every = len(scene.views)
     return np.arange(every) if motion.grade is Grade.NONE else standing(motion, every)
-
-
-def _some(cameras: Cameras, views: np.ndarray) -> Cameras:
-    return Cameras(cameras.K[views], cameras.cam_from_world[views])
 
 
 def _object_points(scene: Scene) -> np.ndarray:

@@ -46,7 +46,7 @@ def hull_of(masks: Sequence[np.ndarray], cameras: Cameras, volume: Volume, nodes
             pixels, seen = _pixels_of_nodes(cameras, k, mask.shape, volume, nodes)
             wide = _grown(mask, _reach_px(cameras, k, volume, nodes))
             own[k, seen] = ~wide.ravel()[pixels]
-    count = own.sum(axis=0, dtype=np.uint8)
+    count = own.sum(axis=0, dtype=np.uint16)
     tolerated = max(1, int(_TOLERATED_SHARE * sum(bool(mask.any()) for mask in masks)))
     cut = []
     for k, mask in enumerate(masks):

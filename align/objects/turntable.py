@@ -13,18 +13,13 @@ import numpy as np
 from align.objects.contradicted import contradicted_masks
 from align.objects.folds import fold_notices
 from align.objects.frame import upper_end
+from align.objects.outlined import outlined
 from align.objects.sides import Side, side_notices, sides_of
 from align.scene import Report, Scene
 from masks.notice import Notice, first_few, info, warning
-from pairs.rings.outline import outline_of
 from pairs.rings.ring import CircularMotion, Grade, Ring, fit_circular_motion
 from pairs.rings.steps import StepPattern, step_pattern
-from pairs.rings.tangency import all_pairs, hulls_of, tangency, view_medians
-
-MOST_TANGENCY_PX = 3.0
-"""Grid pixels by which a view's silhouette may contradict the others in the median: solved sets have 0.1 to
-1.2, a
-scene some degrees off has 5."""
+from pairs.rings.tangency import MOST_TANGENCY_PX, medians_of_views
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +90,12 @@ def silhouette_notices(table: Turntable) -> tuple[Notice, ...]:
 
 def view_tangency(scene: Scene) -> np.ndarray:
     """Return the median tangency (V,) of each view's silhouette with all others, grid pixels; NaN where a
-    view has
-    no mask, or no tangent.
+    view has no mask, or no tangent.
     """
     found = np.full(len(scene.views), np.nan)
-    outlines = {k: outline_of(v.mask) for k, v in enumerate(scene.views) if not v.mask.all()}
-    seen = {k: outline for k, outline in outlines.items() if outline is not None}
-    if len(seen) < 2:
-        return found
-    index = list(seen)
-    cameras = type(scene.cameras)(scene.cameras.K[index], scene.cameras.cam_from_world[index])
-    pairs = all_pairs(len(index))
-    found[index] = view_medians(tangency(cameras, hulls_of(list(seen.values())), pairs), pairs, len(index))
+    seen = outlined(scene)
+    if len(seen.index) >= 2:
+        found[seen.index] = medians_of_views(seen.cameras, seen.outlines)
     return found
 
 

@@ -6,8 +6,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from align.objects.sides import Side
-from align.objects.turntable import MOST_TANGENCY_PX, Turntable
+from align.objects.turntable import Turntable
 from align.scene import Scene
+from pairs.rings.tangency import MOST_TANGENCY_PX
 
 _INK, _FAINT, _CIRCLE, _DOUBT, _OBJECT = (
     (32, 34, 38),

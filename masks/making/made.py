@@ -62,7 +62,7 @@ def made_by_photos(
     if model is not None:
         taken = helped(taken, pictures, model)
     if taken.evidence is None:
-        raise MaskError(refusal(taken.choice))
+        raise MaskError(refusal(taken.choice.reason))
     outlines = refined(taken.evidence, pictures, holes=options.holes, progress=progress)
     # Once more with the colours of the first outlines, which reach where the evidence did not: the temple's
     # IoU rises from 0.956 to 0.972. A third time changes nothing.
@@ -86,9 +86,9 @@ def helped(taken: Taken, pictures: Sequence[np.ndarray], model: SalientModel) ->
     return replace(taken, choice=choice, evidence=network_evidence(pictures, model))
 
 
-def refusal(choice: Choice) -> str:
+def refusal(reason: str) -> str:
     """Return what to tell where no road was sure."""
     return (
-        f"no masks were made: {choice.reason}. Give masks (`masks`), or a photo of the empty backdrop "
-        "(`empty`)."
+        f"no masks were made: {reason}. Give masks, or make them by pointloom masks with a photo of the "
+        "empty backdrop (`empty`) or a box around the object in one photo (`box`)."
     )

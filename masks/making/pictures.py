@@ -31,7 +31,7 @@ def working_pictures(
     pictures = []
     for k, fact in enumerate(facts):
         progress("shrinking photos", k, len(facts))
-        small = image_to_target(working_map(fact, longest), open_image(fact.path).pixels)
+        small = image_to_target(working_map(fact, longest), open_image(fact.path, fact.white).pixels)
         pictures.append(np.ascontiguousarray(small))
     progress("shrinking photos", len(facts), len(facts))
     return tuple(pictures)

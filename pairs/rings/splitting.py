@@ -113,13 +113,6 @@ def _common_share(agree: np.ndarray, known: np.ndarray) -> np.ndarray:
     return both / np.maximum(one + one.T - both, 1)
 
 
-def upright_axis(cam_from_world: np.ndarray) -> np.ndarray:
-    """Return the direction (3,) that the x axes of cameras (n, 4, 4) stand across: the axis of cameras that
-    were held upright.
-    """
-    return np.linalg.svd(cam_from_world[:, 0, :3])[2][2]
-
-
 def join_fold(
     cameras: Cameras, outlines: Sequence[Outline], rest: np.ndarray, piece: np.ndarray, axis: np.ndarray
 ) -> JoinedPiece:

@@ -24,6 +24,9 @@ FRAMED_PX = 8.0
 """The same where the frame cuts the object."""
 REFERENCE_LONGEST = 700
 """Limits in pixels were found on photos of 640 to 800; on longer ones they grow with the long side."""
+MOST_TANGENCY_PX = 3.0
+"""In the median of a view: right ones with good masks have 0.3 to 1, with ragged ones 2, wrong ones 5 and
+more."""
 _STEEPEST = np.tan(1.4)
 """A tangent so far from the middle of both silhouettes runs beside the baseline."""
 _WIDEST_RAD = 2.6
@@ -74,14 +77,13 @@ def all_pairs(num_views: int) -> np.ndarray:
     return np.stack(np.triu_indices(num_views, 1), 1)
 
 
-def view_medians(found: Tangency, pairs: np.ndarray, num_views: int) -> np.ndarray:
-    """Return each view's median (V,) over its pairs of the larger disagreement in pixels; NaN without any.
-
-    Right views with good masks have 0.3 to 1, wrong ones 5 and more.
-    """
-    medians = np.full(num_views, np.nan)
-    for view in range(num_views):
-        own = found.larger[(pairs == view).any(1)]
+def medians_of_views(cameras: Cameras, outlines: Sequence[Outline]) -> np.ndarray:
+    """Return each view's median (V,) over its pairs of the larger disagreement in pixels; NaN without any."""
+    pairs = all_pairs(len(outlines))
+    larger = tangency(cameras, hulls_of(outlines), pairs).larger
+    medians = np.full(len(outlines), np.nan)
+    for view in range(len(outlines)):
+        own = larger[(pairs == view).any(1)]
         if np.isfinite(own).any():
             medians[view] = np.nanmedian(own)
     return medians

@@ -49,6 +49,13 @@ def upright_axis(cameras: Cameras, middle: np.ndarray) -> tuple[np.ndarray, np.n
     return up, middle, "up is the mean of the ways in which the cameras were held"
 
 
+def axis_across_rows(cam_from_world: np.ndarray) -> np.ndarray:
+    """Return the direction (3,) across which the rows of the pictures of cameras (n, 4, 4) lie: that about
+    which cameras that were held upright turn.
+    """
+    return np.linalg.svd(cam_from_world[:, 0, :3])[2][2]
+
+
 def _turned_about(motion: CircularMotion) -> tuple[np.ndarray, np.ndarray]:
     axis_from_world = motion.rings[0].axis_from_world
     R = axis_from_world[:3, :3]

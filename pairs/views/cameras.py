@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,12 @@ class Cameras:
     def centres(self) -> np.ndarray:
         """(V, 3) optical centres in the world."""
         return camera_centres(self.cam_from_world)
+
+
+def some_cameras(cameras: Cameras, views: Sequence[int] | np.ndarray) -> Cameras:
+    """Return the cameras of some views (n,), by their numbers."""
+    at = np.asarray(views, int)
+    return Cameras(cameras.K[at], cameras.cam_from_world[at])
 
 
 def camera_centres(cam_from_world: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from masks.given.candidates import chosen
 from masks.given.look import PhotoShape
 from masks.given.paint import Paint
 from masks.given.painted import paint_of_set, painted_mask, painted_notice
-from masks.image_file import ImageFacts, Picture, open_image, probe_image, white_of
+from masks.image_file import ImageFacts, Picture, open_image, probe_images
 from masks.lens import Undistortion, remap_to_ideal
 from masks.load import Polarity, load_masks, mask_from_alpha
 from masks.mask import Mask
@@ -77,11 +77,7 @@ def load_views(
             f"{paths[0]}: one photo is not enough. Give at least two photos of the object from different "
             "sides."
         )
-    facts = [probe_image(path) for path in paths]
-    deep = [fact.path for fact in facts if fact.deep]
-    if deep:
-        white = white_of(deep)
-        facts = [replace(fact, white=white) if fact.deep else fact for fact in facts]
+    facts = probe_images(paths)
     cameras, poses, remarks = _stated_cameras(facts, options)
     ids = dict(zip((path.name for path in paths), camera_ids(facts, options.cameras)))
     ids |= dict(zip(cameras, camera_ids_of(tuple(cameras.values()))))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from ellipsoid_masks import BODY, SIZE, masks_of, turntable
+from still_backdrops import disc_before, textured_backdrop
 
-from align.made_masks.contradiction import compared
+from align.made_masks.contradiction import compared, without_cuts
 from align.made_masks.placed_pictures import carried, placed_by_solve, points_on_masks
 from masks.image_file import ImageFacts
 from masks.lens import Lens, ideal_frame
 from masks.making.pictures import working_map
+from masks.making.refine import refined
+from masks.making.roads import take_road
 from masks.pixelmap import fit_longest, identity
 from pairs.backends.classical.sfm.solve import SceneSolve
 from pairs.views.cameras import Cameras, project
@@ -84,3 +88,18 @@ def test_pictures_are_carried_between_grids_by_pixel_centres() -> None:
     np.testing.assert_allclose(small[7], np.arange(20) * 2 + 0.5)
     assert carried(ramp, whole, whole) is ramp
     assert working_map(FACTS[0]).upright().target_size == SIZE
+
+
+def test_a_thin_strip_that_was_taken_away_does_not_come_back() -> None:
+    still = disc_before(textured_backdrop())
+    strip = np.zeros_like(still.masks[0])
+    strip[59:61] = still.masks[0][59:61]
+    evidence = take_road(still.photos, [str(k) for k in range(len(still.photos))]).evidence
+    assert evidence is not None
+    less = replace(evidence, logits=(np.where(strip, -4, evidence.logits[0]), *evidence.logits[1:]))
+    outlines = refined(less, still.photos)
+    assert outlines.masks[0][strip].any()
+    taken = without_cuts(outlines, {0: strip})
+    assert not taken.masks[0][strip].any()
+    np.testing.assert_array_equal(taken.masks[0][~strip], outlines.masks[0][~strip])
+    np.testing.assert_array_equal(taken.masks[1], outlines.masks[1])

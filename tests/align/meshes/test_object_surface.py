@@ -79,7 +79,7 @@ def test_the_base_that_no_camera_sees_is_closed_where_it_stands() -> None:
 
 
 def test_depths_that_fall_short_of_the_silhouettes_are_lifted(ball: Scene) -> None:
-    """As where depth maps lie too deep near outlines: half a cell is left of three and a half."""
+    """As where depth maps lie too deep near outlines: of three cells less than one and a half are left."""
     deep = [replace(v, depth=v.depth + np.where(v.mask, 0.1, 0).astype(np.float32)) for v in ball.views]
     found = object_surface(replace(ball, views=tuple(deep)))
     shrunk = np.quantile(0.8 - np.linalg.norm(found.mesh.vertices, axis=1), 0.5) / found.voxel

@@ -78,3 +78,13 @@ def test_the_volume_leaves_outliers_out() -> None:
     assert np.abs(volume.centre).max() < 0.1
     with pytest.raises(ValueError, match="no points"):
         volume_of(np.zeros((0, 3)))
+
+
+def test_hundreds_of_views_are_counted() -> None:
+    times = 15  # 269 others: beyond what a byte holds
+    many = Cameras(np.tile(CAMERAS.K, (times, 1, 1)), np.tile(CAMERAS.cam_from_world, (times, 1, 1)))
+    masks = silhouettes() * times
+    clutter = np.zeros_like(masks[4])
+    clutter[130:160, 60:100] = True
+    masks[4] = masks[4] | clutter
+    assert hull_of(masks, many, VOLUME, nodes=40).cut[4][clutter].mean() > 0.9

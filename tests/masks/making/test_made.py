@@ -10,7 +10,7 @@ from PIL import Image
 from still_backdrops import disc_before, iou, plain_backdrop, textured_backdrop
 
 from masks.errors import MaskError
-from masks.image_file import ImageFacts, probe_image
+from masks.image_file import ImageFacts, probe_image, probe_images
 from masks.making.choice import Road
 from masks.making.made import MakingOptions, made_by_photos
 from masks.making.pictures import working_map, working_pictures
@@ -70,3 +70,11 @@ def test_an_empty_photo_serves_few_photos(tmp_path: Path) -> None:
     made = made_by_photos(facts, MakingOptions(empty=tmp_path / "empty.png"))
     assert made.choice.road is Road.EMPTY
     assert min(iou(mask.pixels, t) for mask, t in zip(made.masks, still.masks)) > 0.93
+
+
+def test_deep_photos_share_the_white_of_their_set(tmp_path: Path) -> None:
+    for name, brightest in (("a", 4000), ("b", 900)):
+        Image.fromarray(np.full((60, 80), brightest, np.uint16)).save(tmp_path / f"{name}.png")
+    bright, dark = working_pictures(probe_images([tmp_path / "a.png", tmp_path / "b.png"]))
+    assert bright.max() == 249
+    assert dark.max() == 56

@@ -7,7 +7,8 @@ import pytest
 from ellipsoid_masks import BODY, outlines_of
 from look_alike_ring import CAMERAS, folded
 
-from pairs.rings.splitting import cut_folds, join_fold, upright_axis
+from pairs.rings.splitting import cut_folds, join_fold
+from pairs.rings.upright import axis_across_rows
 from pairs.views.cameras import Cameras
 
 OUTLINES = outlines_of(CAMERAS, BODY)
@@ -27,7 +28,7 @@ def test_a_fold_is_cut_where_it_is_and_joined_where_it_belongs(first, last, turn
     found = cut_folds(wrong, OUTLINES)
     assert len(found.pieces) == 2
     np.testing.assert_array_equal(found.pieces[1], block)
-    axis = upright_axis(wrong.cam_from_world[found.pieces[0]])
+    axis = axis_across_rows(wrong.cam_from_world[found.pieces[0]])
     joined = join_fold(wrong, OUTLINES, *found.pieces, axis)
     assert joined.accepted
     assert joined.tangency < 0.3
@@ -46,4 +47,4 @@ def test_one_wrong_view_is_single():
 
 
 def test_the_axis_of_upright_cameras():
-    assert abs(upright_axis(CAMERAS.cam_from_world)[2]) == pytest.approx(1)
+    assert abs(axis_across_rows(CAMERAS.cam_from_world)[2]) == pytest.approx(1)

@@ -25,16 +25,16 @@ from pairs.backends.classical.sfm.verification import VerifiedPair
 from pairs.engines.engines import Workers
 from pairs.rings.outline import Outline, outline_of
 from pairs.rings.ring import Grade, fit_circular_motion
-from pairs.rings.splitting import Folds, JoinedPiece, cut_folds, join_fold, upright_axis
-from pairs.rings.tangency import all_pairs, hulls_of, tangency, view_medians
-from pairs.views.cameras import Cameras
+from pairs.rings.splitting import Folds, JoinedPiece, cut_folds, join_fold
+from pairs.rings.tangency import MOST_TANGENCY_PX, hulls_of, medians_of_views
+from pairs.rings.upright import axis_across_rows
+from pairs.views.cameras import Cameras, some_cameras
 
 _LEAST_VIEWS, _MOST_VIEWS = 6, 200
 """Two pieces of three; tangents of 20 000 pairs take 0.2 GB."""
 _TURNED_RAD = np.deg2rad(5.0)
 """Sides that look alike are farther apart. A block of other masks (with the plate in them) is cut off, too,
 and stays nearly where it was."""
-_MOST_TANGENCY_PX = 3.0
 """Outlines of right views contradict the others by 0.3 to 1 px in the median, of wrong ones by 5 and more."""
 _POOR_MASKS = 2.0
 """By so many times their median within pieces, views with poor masks may contradict each other."""
@@ -77,8 +77,8 @@ def unfolded(
     views = tuple(outlines)
     cameras = _cameras_of(suspect.model, views)
     drawn = list(outlines.values())
-    limit = _MOST_TANGENCY_PX * hulls_of(drawn).scale
-    if suspect.accepted and not (_medians(cameras, drawn) > limit).any():
+    limit = MOST_TANGENCY_PX * hulls_of(drawn).scale
+    if suspect.accepted and not (medians_of_views(cameras, drawn) > limit).any():
         return tuple(attempts)
     folds = cut_folds(cameras, drawn)
     # A single view of an accepted scene may have a poor mask: the report names it.
@@ -109,14 +109,7 @@ def _outlines(evidence: Evidence, model: MapperModel) -> dict[int, Outline]:
 
 
 def _cameras_of(model: MapperModel, views: Sequence[int]) -> Cameras:
-    at = [model.placed.index(view) for view in views]
-    return Cameras(model.cameras.K[at], model.cameras.cam_from_world[at])
-
-
-def _medians(cameras: Cameras, outlines: Sequence[Outline]) -> np.ndarray:
-    """Return by how many pixels (V,) each view contradicts the others in the median."""
-    pairs = all_pairs(len(outlines))
-    return view_medians(tangency(cameras, hulls_of(outlines), pairs), pairs, len(outlines))
+    return some_cameras(model.cameras, [model.placed.index(view) for view in views])
 
 
 def _joined(cameras: Cameras, outlines: Mapping[int, Outline], folds: Folds) -> _Joined:
@@ -136,7 +129,7 @@ def _joined(cameras: Cameras, outlines: Mapping[int, Outline], folds: Folds) -> 
         poses[piece] = tried[best].cam_from_world
         moved.append((tuple(map(int, views[piece])), tried[best]))
         rest = np.sort(np.concatenate([rest, piece]))
-    limit = max(_MOST_TANGENCY_PX * hulls_of(drawn).scale, _POOR_MASKS * folds.tangency)
+    limit = max(MOST_TANGENCY_PX * hulls_of(drawn).scale, _POOR_MASKS * folds.tangency)
     return _Joined(
         {int(views[k]): poses[k] for k in rest},
         tuple(moved),
@@ -157,7 +150,7 @@ def _axis(cam_from_world: np.ndarray) -> np.ndarray:
     motion = fit_circular_motion(cam_from_world)
     if motion.grade is Grade.EXACT:
         return motion.rings[0].axis_from_world[2, :3]
-    return upright_axis(cam_from_world)
+    return axis_across_rows(cam_from_world)
 
 
 def _solved(
@@ -223,7 +216,7 @@ def _off(evidence: Evidence, model: MapperModel, limit_px: float) -> set[int]:
     """Return the views whose outlines contradict the others."""
     outlines = _outlines(evidence, model)
     views = list(outlines)
-    off = _medians(_cameras_of(model, views), list(outlines.values())) > limit_px
+    off = medians_of_views(_cameras_of(model, views), list(outlines.values())) > limit_px
     return {view for view, bad in zip(views, off) if bad}
 
 
@@ -235,7 +228,7 @@ def _judged(evidence: Evidence, model: MapperModel, joined: _Joined, options: So
     outlines = _outlines(evidence, model)
     cameras = _cameras_of(model, tuple(outlines))
     drawn = list(outlines.values())
-    worst = float(np.nanmax(_medians(cameras, drawn)))
+    worst = float(np.nanmax(medians_of_views(cameras, drawn)))
     pieces = len(cut_folds(cameras, drawn).pieces)
     reason = f"{assessment.reason}, outlines agree within {worst:.1f} px in the worst view's median"
     if worst <= joined.limit_px and pieces == 1:

@@ -22,8 +22,8 @@ from pairs.backends.classical.sfm.mapper import CameraStart, MapperModel, residu
 from pairs.backends.classical.sfm.matching import Pair
 from pairs.backends.classical.sfm.verification import VerifiedPair
 from pairs.rings.outline import outline_of
-from pairs.rings.tangency import all_pairs, hulls_of, tangency, view_medians
-from pairs.views.cameras import Cameras
+from pairs.rings.tangency import MOST_TANGENCY_PX, hulls_of, medians_of_views
+from pairs.views.cameras import some_cameras
 
 # A right point of the rim may be off by the mapper's limit of 2 px and half a pixel of rounding.
 _MASK_SLACK_PX = 3
@@ -46,8 +46,6 @@ distance."""
 _FEW_PLACED, _HARDLY_ANY = 0.5, 3
 """Share of the photos, and views. A free focal of three views ran to 0.4 and to 3 times the right one, which
 turns the views by 10 to 25 degrees, and all their points still lay in the masks."""
-_MOST_TANGENCY_PX = 3.0
-"""Most views of right scenes have 0.3 to 1, views that stand wrong 5 and more, ragged masks 2."""
 # Fewer neighbours give no usual step to compare with.
 _MIN_STEPS = 3
 
@@ -163,11 +161,10 @@ def with_contradicting_outlines(
     seeing = [k for k, outline in enumerate(outlines) if outline is not None]
     if len(seeing) < 2:
         return assessment
-    cameras = Cameras(model.cameras.K[seeing], model.cameras.cam_from_world[seeing])
-    hulls = hulls_of([outline for outline in outlines if outline is not None])
-    pairs = all_pairs(len(seeing))
-    medians = view_medians(tangency(cameras, hulls, pairs), pairs, len(seeing))
-    if np.isnan(medians).all() or (off := float(np.nanmedian(medians))) <= _MOST_TANGENCY_PX * hulls.scale:
+    drawn = [outline for outline in outlines if outline is not None]
+    medians = medians_of_views(some_cameras(model.cameras, seeing), drawn)
+    limit = MOST_TANGENCY_PX * hulls_of(drawn).scale
+    if np.isnan(medians).all() or (off := float(np.nanmedian(medians))) <= limit:
         return assessment
     reason = f"{assessment.reason}, outlines contradict each other by {off:.1f} px"
     return replace(assessment, verdict=Verdict.REJECTED, reason=reason)
