@@ -66,6 +66,11 @@ def shrunk(pixels: np.ndarray, radius_px: int, shape: int = cv2.MORPH_RECT) -> n
     )
 
 
+def border_share(mask: np.ndarray) -> float:
+    """Return which share of the picture's border is true in a mask (H, W)."""
+    return float(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean())
+
+
 def distance_to_outline(pixels: np.ndarray) -> np.ndarray:
     """Return the distance (H, W) float32 in pixels from the outline of a mask's pixels (H, W), negative on
     the

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from align.made_masks.shown import Box, Click
 from align.made_masks.stands_on import ABOVE, ObjectPoints, linked_parts
 from align.made_masks.support_plane import LookedAt, SupportPlane
 from align.scene import Scene, points_of_view
@@ -19,26 +19,6 @@ from pairs.views.cameras import Cameras, project
 _CLICK_PX = 6
 """Pixels of the grid around a click in which its depth is looked for."""
 _ROUNDS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A box around the object in one photo, in pixels of the photo as viewers show it."""
-
-    photo: str
-    x: float
-    y: float
-    w: float
-    h: float
-
-
-@dataclass(frozen=True, slots=True)
-class Click:
-    """A pixel of the object in one photo as viewers show it."""
-
-    photo: str
-    x: float
-    y: float
 
 
 def pointed_at(
