@@ -6,7 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from solid_scene import SIZE, K, both, box, depth_of, everywhere, is_closed, ring, solid_scene, sphere, torus
+from solid_scene import (
+    SIZE,
+    K,
+    both,
+    box,
+    depth_of,
+    everywhere,
+    is_closed,
+    ring,
+    rod,
+    solid_scene,
+    sphere,
+    torus,
+)
 
 from align.meshes.object_surface import ObjectSurface, object_surface
 from align.meshes.options import MeshOptions
@@ -63,6 +76,12 @@ def test_a_ring_has_its_hole() -> None:
     assert found.figures["genus"] == 1
     off = np.abs(shape.distance(found.mesh.vertices)) / found.voxel
     assert np.quantile(off, 0.95) < 0.5
+
+
+def test_a_rod_of_two_pixels_is_on_the_mesh() -> None:
+    found = object_surface(solid_scene(both(sphere(0.5), rod(0.03)), everywhere()))
+    assert found.mesh.vertices[:, 2].max() == pytest.approx(1.03, abs=found.voxel)
+    assert found.figures["genus"] == 0
 
 
 def test_the_base_that_no_camera_sees_is_closed_where_it_stands() -> None:

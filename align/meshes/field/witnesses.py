@@ -1,0 +1,95 @@
+"""Silhouettes that cut off a part which the depths of other views show.
+
+A handle that is missing in three masks of 24 would be carved off the object, and is too small a share of any
+mask for its silhouettes to stand out among the others. But the depths of the other views agree on its
+surface: they are witnesses for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from align.meshes.field.projection import outside_cone, projected
+from align.meshes.field.votes import ViewVotes, usable_points
+from pairs.silhouettes.visual_hull import Lattice, sampled
+
+_EACH = 4
+"""Of so many points one is asked about: a part that matters has hundreds."""
+_FAR = 2.0
+"""Nodes of the first look outside a silhouette: 4 % of the object's longest side. What is nearer is a rim
+that masks lose or depths add."""
+_AGREE, _BEFORE = 2.0, 3.0
+"""Footprints from a view's depth within which it is a witness, and before it from where it is one against."""
+_FEWEST = 3
+"""Views that must show a place."""
+_MORE = 1.5
+"""Times as many silhouettes must include a place as exclude it: of loose masks a third may be loose."""
+_THICK = 8.0
+"""Nodes of the first look, 16 % of the longest side, that a part may be thick: from its other side it is not
+hidden."""
+_USABLE = 0.95
+"""Share of usable pixels in a bilinear sample that counts."""
+
+
+_SHARE = 0.002
+"""Of a mask, that a part has at least."""
+
+
+class CutOff(NamedTuple):
+    """A silhouette that cuts a part off."""
+
+    view: int
+    share: float
+    """How large the part is, of the view's mask."""
+
+
+def cut_off_parts(votes: Sequence[ViewVotes], lattice: Lattice, unit: float) -> tuple[CutOff, ...]:
+    """Return the silhouettes that cut off what depths show, worst first; `unit` is the footprint.
+
+    A place is cut off where the depths of three views meet, and twice as many silhouettes have it inside as
+    exclude it, not counting those that have something else before it.
+    """
+    points = [usable_points(view)[::_EACH] for view in votes]
+    places = ((np.concatenate(points) - lattice.origin) / lattice.spacing).astype(np.float32)
+    places = np.ascontiguousarray(places.T)
+    outside = np.full((len(votes), places.shape[1]), -np.inf, np.float32)
+    for k, view in enumerate(votes):
+        if view.outline is not None:
+            outside[k] = outside_cone(view, lattice, projected(view, lattice, places))
+    asked = (outside > _FAR).any(0)
+    outside, places = outside[:, asked], places[:, asked]
+    excluding = outside > _FAR
+    heard = _heard(votes, lattice, places, outside, unit)
+    shown = (heard.showing >= _FEWEST) & (heard.showing > heard.through)
+    shown &= heard.including >= _MORE * excluding.sum(0)
+    # Every view that shows a place has a point of its own there.
+    pixels = excluding[:, shown] @ (_EACH / heard.showing[shown])
+    shares = [float(pixels[k] / max(view.mask.sum(), 1)) for k, view in enumerate(votes)]
+    return tuple(CutOff(int(k), shares[k]) for k in np.argsort(shares)[::-1] if shares[k] > _SHARE)
+
+
+class _Heard(NamedTuple):
+    """Numbers of views (n,) that say something about places."""
+
+    showing: np.ndarray  # their depth is there
+    through: np.ndarray  # their depth is behind
+    including: np.ndarray  # it is inside their silhouette, and nothing is before it
+
+
+def _heard(
+    votes: Sequence[ViewVotes], lattice: Lattice, places: np.ndarray, outside: np.ndarray, unit: float
+) -> _Heard:
+    showing, through, including = np.zeros((3, places.shape[1]), np.int32)
+    for k, view in enumerate(votes):
+        at = projected(view, lattice, places)
+        depth, usable, _, slant = sampled(view.depth, at.x, at.y, cv2.BORDER_CONSTANT).T
+        before = (depth - at.z) * slant
+        known = (usable > _USABLE) & at.ahead
+        showing += known & (np.abs(before) < _AGREE * unit)
+        through += known & (before > _BEFORE * unit)
+        including += known & (before > -_THICK * lattice.spacing) & (outside[k] < 0)
+    return _Heard(showing, through, including)
