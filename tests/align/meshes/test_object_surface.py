@@ -127,6 +127,22 @@ def test_a_mask_that_contradicts_the_others_is_named_and_carves_nothing(ball: Sc
     assert ratio == pytest.approx(1, abs=0.02)
 
 
+def test_a_part_that_some_masks_cut_off_stays() -> None:
+    """A knob is missing in four masks of sixteen, and its depths with it; the others show it."""
+    knobbed = solid_scene(both(sphere(0.6), sphere(0.2, (0.7, 0, 0))), everywhere())
+    bare = solid_scene(sphere(0.6), everywhere())
+    lost = [int((a.mask & ~b.mask).sum()) for a, b in zip(knobbed.views, bare.views)]
+    wrong = [int(k) for k in np.argsort(lost)[-4:]]
+    views = [
+        replace(v, mask=bare.views[k].mask, conf=v.conf * bare.views[k].mask) if k in wrong else v
+        for k, v in enumerate(knobbed.views)
+    ]
+    found = object_surface(replace(knobbed, views=tuple(views)))
+    assert sorted(found.figures["silhouettes left out"]) == sorted(f"{k:02}.png" for k in wrong)
+    assert found.mesh.vertices[:, 0].max() == pytest.approx(0.9, abs=found.voxel)
+    assert "cuts off a part that the depths of other views show" in said(found)
+
+
 def test_views_without_a_mask_and_with_an_empty_one_are_named(ball: Scene) -> None:
     none, empty = np.ones_like(ball.views[0].mask), np.zeros_like(ball.views[0].mask)
     found = object_surface(with_masks(ball, {2: none, 7: empty}))

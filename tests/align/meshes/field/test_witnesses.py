@@ -44,18 +44,18 @@ def without_knob() -> Scene:
     return solid_scene(sphere(0.6), everywhere(24))
 
 
-def hidden_least(knobbed: Scene, without_knob: Scene) -> np.ndarray:
+def most_of_the_knob(knobbed: Scene, without_knob: Scene) -> np.ndarray:
+    """Return the views (V,) in order of how much of the knob sticks out."""
     sizes = [int((a.mask & ~b.mask).sum()) for a, b in zip(knobbed.views, without_knob.views)]
     return np.argsort(sizes)[::-1]
 
 
-@pytest.mark.parametrize("count", [1, 3, 6])
+@pytest.mark.parametrize("count", [1, 3, 5])
 def test_masks_that_cut_a_part_off_are_found(count: int, knobbed: Scene, without_knob: Scene) -> None:
-    wrong = sorted(int(k) for k in hidden_least(knobbed, without_knob)[:count])
+    wrong = sorted(int(k) for k in most_of_the_knob(knobbed, without_knob)[:count])
     cut = {k: knobbed.views[k].mask & without_knob.views[k].mask for k in wrong}
     found = judged(masked(knobbed, cut))
     assert sorted(each.view for each in found) == wrong
-    print(found)
 
 
 def test_a_rim_that_all_masks_lack_is_none(knobbed: Scene) -> None:
@@ -66,3 +66,16 @@ def test_a_rim_that_all_masks_lack_is_none(knobbed: Scene) -> None:
 
 def test_right_masks_cut_nothing_off(knobbed: Scene) -> None:
     assert not judged(knobbed)
+
+
+def test_what_several_masks_add_is_no_part(knobbed: Scene) -> None:
+    """Loose masks of a third of the views, with depths of something behind: two thirds exclude it."""
+    square = np.ones((9, 9), np.uint8)
+    loose = {}
+    for k in range(0, 24, 3):
+        view = knobbed.views[k]
+        mask = cv2.dilate(view.mask.astype(np.uint8), square) > 0
+        depth = np.where(view.mask, view.depth, 5).astype(np.float32)
+        loose[k] = replace(view, mask=mask, depth=depth, conf=np.where(mask, 6, 0).astype(np.float32))
+    views = [loose.get(k, view) for k, view in enumerate(knobbed.views)]
+    assert not judged(replace(knobbed, views=tuple(views)))
