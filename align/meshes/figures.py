@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from align.meshes.mesh import ObjectMesh, TexturedMesh
-from align.meshes.texture.picture import rendered
+from align.meshes.texture.picture import broad_colour, rendered
 from align.meshes.texture.raster import picture_of
-from align.meshes.texture.shots import Shot
+from align.meshes.texture.shots import Shot, around_object
 from align.scene import Scene
 
 _MOST_PICTURES = 8
@@ -83,14 +83,17 @@ def picture_figures(errors: Sequence[PictureError]) -> dict[str, Any]:
 
 
 def _compared(mesh: TexturedMesh, shot: Shot) -> PictureError | None:
-    photo, mask = shot.read()
-    picture, covered = rendered(mesh, shot.K, shot.cam_from_world, shot.size)
+    part = around_object(shot, int(4 * _LOW_BAND_PX))
+    if part is None:
+        return None
+    photo, mask, K = part
+    picture, covered = rendered(mesh, K, shot.cam_from_world, (mask.shape[1], mask.shape[0]))
     inside = mask & covered
     if inside.sum() < _FEWEST_PIXELS:
         return None
     # What is beside both is the same in both, and has no edge of its own.
     photo, picture = (np.where(inside[..., None], each, 0).astype(np.uint8) for each in (photo, picture))
-    details = [each - _broad(each, inside) for each in (photo, picture)]
+    details = [each - broad_colour(each, inside, _LOW_BAND_PX) for each in (photo, picture)]
     grey = [cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (photo, picture)]
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*grey, None)  # pyright: ignore[reportCallIssue,reportArgumentType]
     return PictureError(
@@ -102,12 +105,6 @@ def _compared(mesh: TexturedMesh, shot: Shot) -> PictureError | None:
     )
 
 
-def _broad(picture: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    weight = inside.astype(np.float32)
-    spread = cv2.GaussianBlur(weight, (0, 0), _LOW_BAND_PX)[..., None]
-    return cv2.GaussianBlur(picture.astype(np.float32), (0, 0), _LOW_BAND_PX) / np.maximum(spread, 1e-6)
-
-
 def _psnr(difference: np.ndarray, inside: np.ndarray) -> float:
     squared = float(np.square(difference[inside], dtype=np.float64).mean())
     return float(10 * np.log10(255**2 / max(squared, 1e-12)))
@@ -117,6 +114,9 @@ def _ssim(photo: np.ndarray, picture: np.ndarray, inside: np.ndarray) -> float:
     """Return the mean structural similarity (Z. Wang et al., Image quality assessment, TIP 2004)."""
     from skimage.metrics import structural_similarity
 
-    how = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    _, similarity = structural_similarity(photo, picture, channel_axis=-1, full=True, **how)
+    how = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
+    similarity = np.zeros(inside.shape)
+    # In float32, and a channel at a time: of 12 megapixels the package would take gigabytes.
+    for one, other in zip(*(np.moveaxis(each.astype(np.float32), -1, 0) for each in (photo, picture))):
+        similarity += structural_similarity(one, other, full=True, **how)[1] / 3
     return float(similarity[inside].mean())
