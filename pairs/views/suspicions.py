@@ -18,24 +18,33 @@ _ALL_OVER = 0.5
 """Percent of the pixels that may be otherwise: noise, and dust."""
 
 
-def misplaced_masks(views: Sequence[View]) -> tuple[Notice, ...]:
-    """Return warnings that name the masks whose outlines do not lie on edges of their photos, and where they
-    would lie better.
+def suspicions(views: Sequence[View]) -> tuple[Notice, ...]:
+    """Return warnings about photos and masks that were read."""
+    # Masks of large photos take long to shrink: once for all.
+    masks = [grid_mask(view) for view in views]
+    return (*misplaced_masks(views, masks), *exposure_notices(views, masks))
+
+
+def misplaced_masks(views: Sequence[View], masks: Sequence[np.ndarray]) -> tuple[Notice, ...]:
+    """Return warnings that name the masks (H, W) bool, on the views' grids, whose outlines lie on no edges of
+    their photos, and where they would lie better.
     """
     return placement_notices(
         [
-            Laid(view.name, grid_mask(view), view.image, view.photo_size, view.grid_from_photo.matrix)
-            for view in views
+            Laid(view.name, mask, view.image, view.photo_size, view.grid_from_photo.matrix)
+            for view, mask in zip(views, masks)
             if view.mask is not None
         ]
     )
 
 
-def exposure_notices(views: Sequence[View]) -> tuple[Notice, ...]:
-    """Return warnings that name photos which are nearly black, or nearly white, all over the object."""
+def exposure_notices(views: Sequence[View], masks: Sequence[np.ndarray]) -> tuple[Notice, ...]:
+    """Return warnings that name photos which are nearly black, or nearly white, all over the object of their
+    masks (H, W) bool, on the views' grids.
+    """
     dark, bright = [], []
-    for view in views:
-        shown = view.image[grid_mask(view)]
+    for view, mask in zip(views, masks):
+        shown = view.image[mask]
         if not len(shown):
             continue
         low, high = np.percentile(shown.max(-1), [_ALL_OVER, 100 - _ALL_OVER])
