@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from align.objects.volume import Volume
-from pairs.views.cameras import Cameras, project
+from pairs.views.cameras import Cameras, project, some_cameras
 
 _NODES = 112
 """Nodes along a side of the volume."""
@@ -96,7 +96,7 @@ def _covered(cameras: Cameras, k: int, shape: tuple[int, int], volume: Volume) -
     """Return the pixels (H, W) bool whose rays meet the volume; all where a camera stands in it."""
     signs = np.stack(np.meshgrid(*[(-1.0, 1.0)] * 3), axis=-1).reshape(-1, 3)
     corners = volume.centre + volume.radius * signs
-    xy, in_camera = project(Cameras(cameras.K[k : k + 1], cameras.cam_from_world[k : k + 1]), corners)
+    xy, in_camera = project(some_cameras(cameras, [k]), corners)
     if in_camera[0, :, 2].min() <= 0:
         return np.ones(shape, bool)
     outline = cv2.convexHull(np.clip(xy[0], -1e4, 1e4).astype(np.float32)).round().astype(np.int32)
