@@ -1,0 +1,77 @@
+"""The height at which a stand with marks turns: there the photos, straightened, show one picture.
+
+Points tell where to look: few lie on a disc, and a foot has as many at each height.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from align.made_masks.placed_pictures import PlacedPictures
+from align.made_masks.stand import Stand
+from pairs.rings.ring import Grade, fit_circular_motion
+from pairs.rings.upright import looked_at, upper_end_of, upright_axis
+
+_LEAST_POINTS = 20
+_LOWEST, _HIGHEST = 1.0, 40.0
+"""Percent of the points below the place where the search begins and ends."""
+# In units of the cameras' distance from what they look at.
+_BEFORE, _STEP, _FINE_STEP = 0.02, 0.003, 0.0005
+_RADIUS_PERCENT, _ROOM = 98.0, 1.3
+_CELL_PX = 2.0
+_TEXTURE, _ALIKE = 12.0, 12.0
+"""Grey values: deviation of a neighbourhood of 5 x 5 cells with marks, and of a photo that shows them."""
+_LEAST_TEXTURE = 0.02
+"""Of the cells."""
+_STANDS_OUT = 1.5
+"""Agreement at the stand's height against that at the median height: 2.1 for a disc with bold marks, 1.1 at
+most where there is none."""
+
+
+def find_stand(points: np.ndarray, pictures: Sequence[np.ndarray], placed: PlacedPictures) -> Stand | None:
+    """Return what turns with an object, of which the points (N, 3) are; none where the cameras go around no
+    axis, or no height stands out.
+    """
+    cameras = placed.cameras
+    if len(points) < _LEAST_POINTS or fit_circular_motion(cameras.cam_from_world).grade is Grade.NONE:
+        return None
+    usual = np.median(points, axis=0)
+    axis, through, _ = upright_axis(cameras, usual)
+    axis = axis * upper_end_of(cameras, axis, usual)[0]
+    frame = np.stack([*np.linalg.svd(axis[None])[2][1:], axis])
+    distance = float(np.median(np.linalg.norm(cameras.centres - looked_at(cameras), axis=1)))
+    height = (points - through) @ axis
+    across = np.linalg.norm((points - through) @ frame[:2].T, axis=1)
+    radius = _ROOM * float(np.percentile(across, _RADIUS_PERCENT))
+    grey = [picture.mean(axis=2, dtype=np.float32) for picture in pictures]
+    at_axis = Stand(placed, frame, through, radius, distance)
+
+    def agreement(level: float) -> float:
+        return _agreement(replace(at_axis, middle=through + level * axis), grey)
+
+    low, high = np.percentile(height, (_LOWEST, _HIGHEST))
+    levels = np.arange(low - _BEFORE * distance, high, _STEP * distance)
+    found = np.array([agreement(level) for level in levels])
+    if not found.max(initial=0.0) > _STANDS_OUT * np.median(found):
+        return None
+    best = levels[found.argmax()]
+    finer = best + np.arange(-_STEP, _STEP, _FINE_STEP) * distance
+    level = finer[np.argmax([agreement(level) for level in finer])]
+    return replace(at_axis, middle=through + level * axis)
+
+
+def _agreement(stand: Stand, grey: Sequence[np.ndarray]) -> float:
+    """Return which share of the photos (H, W) show, in the marked cells of a level, what most of them do."""
+    straight, _ = stand.straightened(grey, stand.radius, _CELL_PX)
+    stack = np.stack(straight)
+    usual = np.median(stack, axis=0)
+    variance = cv2.blur(usual**2, (5, 5)) - cv2.blur(usual, (5, 5)) ** 2
+    steps = np.linspace(-1, 1, len(usual))
+    marked = (variance > _TEXTURE**2) & (np.hypot(steps, steps[:, None]) < 1)
+    if marked.sum() < _LEAST_TEXTURE * marked.size:
+        return 0.0
+    return float((np.abs(stack[:, marked] - usual[marked]) < _ALIKE).mean())
