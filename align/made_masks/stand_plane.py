@@ -11,13 +11,13 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from align.made_masks.placed_pictures import PlacedPictures
+from align.made_masks.placed_pictures import PlacedPictures, some_placed
 from align.made_masks.stand import Stand
 from pairs.rings.ring import Grade, fit_circular_motion
 from pairs.rings.upright import looked_at, upper_end_of, upright_axis
 
 _LEAST_POINTS = 20
-_LOWEST, _HIGHEST = 1.0, 40.0
+_LOWEST, _HIGHEST = 1.0, 25.0
 """Percent of the points below the place where the search begins and ends."""
 # In units of the cameras' distance from what they look at.
 _BEFORE, _STEP, _FINE_STEP = 0.02, 0.003, 0.0005
@@ -25,11 +25,10 @@ _RADIUS_PERCENT, _ROOM = 98.0, 1.3
 _CELL_PX = 2.0
 _TEXTURE, _ALIKE = 12.0, 12.0
 """Grey values: deviation of a neighbourhood of 5 x 5 cells with marks, and of a photo that shows them."""
-_LEAST_TEXTURE = 0.02
-"""Of the cells."""
-_STANDS_OUT = 1.5
-"""Agreement at the stand's height against that at the median height: 2.1 for a disc with bold marks, 1.1 at
-most where there is none."""
+_LEAST_SEEN, _STANDS_OUT = 0.01, 3.0
+"""Share of the cells with marks on which most photos agree, at least, and against that at the median height:
+0.046 at the height of a disc with bold marks, 0.0005 at most 0.015 above it."""
+_MOST_PHOTOS = 16
 
 
 def find_stand(points: np.ndarray, pictures: Sequence[np.ndarray], placed: PlacedPictures) -> Stand | None:
@@ -48,7 +47,7 @@ def find_stand(points: np.ndarray, pictures: Sequence[np.ndarray], placed: Place
     across = np.linalg.norm((points - through) @ frame[:2].T, axis=1)
     radius = _ROOM * float(np.percentile(across, _RADIUS_PERCENT))
     grey = [picture.mean(axis=2, dtype=np.float32) for picture in pictures]
-    at_axis = Stand(placed, frame, through, radius, distance)
+    at_axis = Stand(some_placed(placed, _MOST_PHOTOS), frame, through, radius, distance)
 
     def agreement(level: float) -> float:
         return _agreement(replace(at_axis, middle=through + level * axis), grey)
@@ -56,22 +55,23 @@ def find_stand(points: np.ndarray, pictures: Sequence[np.ndarray], placed: Place
     low, high = np.percentile(height, (_LOWEST, _HIGHEST))
     levels = np.arange(low - _BEFORE * distance, high, _STEP * distance)
     found = np.array([agreement(level) for level in levels])
-    if not found.max(initial=0.0) > _STANDS_OUT * np.median(found):
+    if len(found) == 0 or found.max() < max(_LEAST_SEEN, _STANDS_OUT * float(np.median(found))):
         return None
     best = levels[found.argmax()]
     finer = best + np.arange(-_STEP, _STEP, _FINE_STEP) * distance
     level = finer[np.argmax([agreement(level) for level in finer])]
-    return replace(at_axis, middle=through + level * axis)
+    return Stand(placed, frame, through + level * axis, radius, distance)
 
 
 def _agreement(stand: Stand, grey: Sequence[np.ndarray]) -> float:
-    """Return which share of the photos (H, W) show, in the marked cells of a level, what most of them do."""
+    """Return the share of a level's cells that have marks, and on which more than half of some of the photos
+    (H, W) agree.
+    """
     straight, _ = stand.straightened(grey, stand.radius, _CELL_PX)
     stack = np.stack(straight)
     usual = np.median(stack, axis=0)
     variance = cv2.blur(usual**2, (5, 5)) - cv2.blur(usual, (5, 5)) ** 2
     steps = np.linspace(-1, 1, len(usual))
     marked = (variance > _TEXTURE**2) & (np.hypot(steps, steps[:, None]) < 1)
-    if marked.sum() < _LEAST_TEXTURE * marked.size:
-        return 0.0
-    return float((np.abs(stack[:, marked] - usual[marked]) < _ALIKE).mean())
+    alike = (np.abs(stack[:, marked] - usual[marked]) < _ALIKE).mean(axis=0)
+    return float((alike > 0.5).sum() / marked.size)

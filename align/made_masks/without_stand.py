@@ -16,9 +16,10 @@ import numpy as np
 from align.made_masks.placed_pictures import PlacedPictures
 from align.made_masks.stand import Stand, read_at
 from align.made_masks.stand_plane import find_stand
+from align.objects.hull import Floor
 from masks.making.evidence import Evidence
 from masks.making.plate import Plate, plate_evidence, plate_of
-from masks.notice import Notice, info, warning
+from masks.notice import Notice, first_few, info, warning
 
 ROAD = "a stand that turns with the object"
 
@@ -40,17 +41,20 @@ class WithoutStand:
     evidence: Evidence | None
     """None where nothing is to be cut."""
     notices: tuple[Notice, ...] = ()
+    floor: Floor | None = None
+    """Below which nothing can be."""
 
 
 def without_stand(
     evidence: Evidence,
     masks: Sequence[np.ndarray],
     pictures: Sequence[np.ndarray],
+    names: Sequence[str],
     placed: PlacedPictures,
     points: np.ndarray,
 ) -> WithoutStand:
     """Return the evidence of working pictures (H, W, 3) uint8 with the stand as backdrop, where masks (H, W)
-    bool hold one; points (N, 3) lie on the masks.
+    bool hold one; points (N, 3) lie on the masks, names are the photos'.
     """
     stand = find_stand(points, pictures, placed)
     if stand is None:
@@ -80,7 +84,13 @@ def without_stand(
         f"a stand turns with the object, {100 * cut:.0f} % of the median mask: left out, by its plane "
         "(`stand=keep` keeps it)."
     )
-    return WithoutStand(Evidence(less, evidence.road), (info("masks", text),))
+    notices = [info("masks", text)]
+    lost = [names[k] for k, mask in enumerate(masks) if k not in found and mask.any()]
+    if lost:
+        text = f"{first_few(lost)}: no camera tells the stand from the object there: it stays in the mask."
+        notices.append(warning("masks", text))
+    floor = Floor(stand.frame[2], float(stand.frame[2] @ stand.middle))
+    return WithoutStand(Evidence(less, evidence.road), tuple(notices), floor)
 
 
 def _thickness(stand: Stand, masks: Sequence[np.ndarray], shows: Mapping[int, np.ndarray]) -> float:

@@ -15,6 +15,8 @@ from align.made_masks.without_stand import WithoutStand, without_stand
 from masks.notice import Level
 from pairs.views.cameras import some_cameras
 
+NAMES = [f"{k}.jpg" for k in range(VIEWS)]
+
 
 @pytest.fixture(scope="module")
 def marked() -> MarkedStand:
@@ -23,7 +25,7 @@ def marked() -> MarkedStand:
 
 def cut(photos: MarkedStand, masks: list[np.ndarray], points: np.ndarray | None = None) -> WithoutStand:
     points = photos.points if points is None else points
-    return without_stand(photos.evidence, masks, photos.photos, photos.placed, points)
+    return without_stand(photos.evidence, masks, photos.photos, NAMES, photos.placed, points)
 
 
 def test_the_height_at_which_the_photos_show_one_picture_is_the_stand(marked: MarkedStand) -> None:
@@ -89,6 +91,7 @@ def test_photos_without_cameras_stay_as_they_are_and_are_named(marked: MarkedSta
         pinholes=whole.pinholes[:-1],
         cameras=some_cameras(whole.cameras, whole.photos[:-1]),
     )
-    found = without_stand(marked.evidence, marked.moving, marked.photos, few, marked.points)
+    found = without_stand(marked.evidence, marked.moving, marked.photos, NAMES, few, marked.points)
     assert found.evidence is not None
     np.testing.assert_array_equal(found.evidence.logits[-1], marked.evidence.logits[-1])
+    assert "11.jpg: no camera" in found.notices[1].text
