@@ -17,10 +17,10 @@ from pairs.rings.ring import Grade, fit_circular_motion
 from pairs.rings.upright import looked_at, upper_end_of, upright_axis
 
 _LEAST_POINTS = 20
-_LOWEST, _HIGHEST = 1.0, 25.0
-"""Percent of the points below the place where the search begins and ends."""
+_LOWEST = 1.0
+"""Percent of the points below the place where the search begins: outliers."""
 # In units of the cameras' distance from what they look at.
-_BEFORE, _STEP, _FINE_STEP = 0.02, 0.003, 0.0005
+_BEFORE, _BEYOND, _STEP, _FINE_STEP = 0.02, 0.1, 0.003, 0.0005
 _RADIUS_PERCENT, _ROOM = 98.0, 1.3
 _CELL_PX = 2.0
 _TEXTURE, _ALIKE = 12.0, 12.0
@@ -52,10 +52,10 @@ def find_stand(points: np.ndarray, pictures: Sequence[np.ndarray], placed: Place
     def agreement(level: float) -> float:
         return _agreement(replace(at_axis, middle=through + level * axis), grey)
 
-    low, high = np.percentile(height, (_LOWEST, _HIGHEST))
-    levels = np.arange(low - _BEFORE * distance, high, _STEP * distance)
+    low = float(np.percentile(height, _LOWEST))
+    levels = low + np.arange(-_BEFORE, _BEYOND, _STEP) * distance
     found = np.array([agreement(level) for level in levels])
-    if len(found) == 0 or found.max() < max(_LEAST_SEEN, _STANDS_OUT * float(np.median(found))):
+    if found.max() < max(_LEAST_SEEN, _STANDS_OUT * float(np.median(found))):
         return None
     best = levels[found.argmax()]
     finer = best + np.arange(-_STEP, _STEP, _FINE_STEP) * distance
