@@ -35,10 +35,26 @@ class Hull:
     where the ray misses the volume, of which nothing is known."""
 
 
-def hull_of(masks: Sequence[np.ndarray], cameras: Cameras, volume: Volume, nodes: int = _NODES) -> Hull:
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A plane with nothing below it."""
+
+    normal: np.ndarray  # (3,) unit, world, upwards
+    offset: float
+    """normal @ x = offset on it."""
+
+
+def hull_of(
+    masks: Sequence[np.ndarray],
+    cameras: Cameras,
+    volume: Volume,
+    floor: Floor | None = None,
+    nodes: int = _NODES,
+) -> Hull:
     """Return what the silhouettes say of each other: masks (H, W) bool on the grids that the K belong to.
 
-    What lies outside a picture, behind its camera, or in the view of an empty mask says nothing.
+    What lies outside a picture, behind its camera, or in the view of an empty mask says nothing. All that is
+    below a floor is excluded.
     """
     own = np.zeros((len(masks), nodes**3), bool)
     for k, mask in enumerate(masks):
@@ -47,6 +63,10 @@ def hull_of(masks: Sequence[np.ndarray], cameras: Cameras, volume: Volume, nodes
             wide = _grown(mask, _reach_px(cameras, k, volume, nodes))
             own[k, seen] = ~wide.ravel()[pixels]
     count = own.sum(axis=0, dtype=np.uint16)
+    if floor is not None:
+        # A mirror floor shows the object once more, and all views agree on it.
+        (height,) = _homogeneous(np.append(floor.normal, -floor.offset)[None], volume, nodes)
+        count[height < 0] = np.iinfo(np.uint16).max
     tolerated = max(1, int(_TOLERATED_SHARE * sum(bool(mask.any()) for mask in masks)))
     cut = []
     for k, mask in enumerate(masks):
