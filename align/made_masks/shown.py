@@ -23,3 +23,5 @@ class Click:
     photo: str
     x: float
     y: float
+    on_object: bool = True
+    """False: a pixel of anything else."""

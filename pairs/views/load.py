@@ -30,7 +30,7 @@ from pairs.views.grid import GridOptions, grid_map, with_decided_crop
 from pairs.views.imported_camera import ImportedCamera, ImportedCameras
 from pairs.views.known_poses import posed_cameras
 from pairs.views.photos import load_photo
-from pairs.views.suspicions import exposure_notices, misplaced_masks
+from pairs.views.suspicions import suspicions
 from pairs.views.view import View, grid_parts
 
 
@@ -104,10 +104,10 @@ def load_views(
         )
         for view in views
     ]
-    suspicions = (*misplaced_masks(views), *exposure_notices(views))
     # The principal point of a crop is known where it is stated.
     crops = _crop_notices([fact for fact in facts if fact.path.name not in cameras])
-    return tuple(views), (*given.notices, *remarks, *notices, *_photo_notices(views), *suspicions, *crops)
+    said = (*notices, *_photo_notices(views), *suspicions(views))
+    return tuple(views), (*given.notices, *remarks, *said, *crops)
 
 
 # Photos are decoded one at a time: only their grids and the bits of their masks stay in memory.
