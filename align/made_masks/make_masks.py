@@ -7,15 +7,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
 
 from align.made_masks.contradiction import MOST_CUT, Comparison, compared, without_cuts
+from align.made_masks.intruders import intruder_notices
 from align.made_masks.placed_pictures import placed_by_scene, placed_by_solve, points_on_masks
 from align.made_masks.pointed_at import Box, Click
 from align.made_masks.scene_road import scene_road, stood_still
 from align.made_masks.solving import solved, views_without_masks, with_masks
+from align.made_masks.without_stand import WithoutStand, without_stand
+from align.objects.hull import Floor
 from masks.errors import MaskError, MissingExtraError, ReconstructionError, SolverError
 from masks.given.polarity import border_share
 from masks.image_file import ImageFacts, probe_image, probe_images
@@ -42,6 +46,7 @@ _CUT = -4.0
 """Evidence where the hull takes away: it teaches the colours."""
 _PERHAPS_STILL = 0.9
 """Share of the border that stands still in small pictures, below which it does not in larger ones."""
+_BELOW_TOLD = 0.01
 _MOST_BORDER = 0.3
 """Share of the border that masks of something that stands free touch, in the median view."""
 
@@ -52,7 +57,9 @@ class MaskOptions:
 
     making: MakingOptions = field(default_factory=MakingOptions)
     shown: tuple[Box | Click, ...] = ()
-    """Where a user points at the object: by the scene's road."""
+    """Where a user points at the object, and beside it: by the scene's road."""
+    stand: Literal["cut", "keep"] = "cut"
+    """What the object stands on while both turn: a disc with marks."""
     load: LoadOptions = field(default_factory=LoadOptions)
     """How the photos are read, and what is known of their cameras."""
     backend: Classical = field(default_factory=make_classical)
@@ -168,12 +175,25 @@ class _Solved:
 def _by_photos(
     work: _Making, evidence: Evidence, taken: Taken, without_masks: _Solved | Notice
 ) -> MadeWithCameras:
-    outlines = work.refined(evidence)
+    outlines, notices = work.refined(evidence), taken.notices
     if isinstance(without_masks, Notice):
         judged = _Judged(notices=(without_masks,))
     else:
-        judged = _judged_by_cameras(work, outlines, without_masks)
-    return _finished(work, taken.choice, evidence, outlines, judged, taken.notices)
+        standing = _without_stand(work, evidence, outlines, without_masks)
+        if standing.evidence is not None:
+            evidence, outlines = standing.evidence, work.refined(standing.evidence)
+        judged = _judged_by_cameras(work, outlines, without_masks, standing.floor)
+        notices = (*notices, *standing.notices)
+    return _finished(work, taken.choice, evidence, outlines, judged, notices)
+
+
+def _without_stand(work: _Making, evidence: Evidence, outlines: Refined, cameras: _Solved) -> WithoutStand:
+    if work.options.stand == "keep":
+        return WithoutStand(None)
+    work.progress("looking for a stand", 0, 1)
+    points = points_on_masks(cameras.views, cameras.solve, outlines.masks, work.facts)
+    placed = placed_by_solve(cameras.views, cameras.solve, work.facts)
+    return without_stand(evidence, outlines.masks, work.pictures, work.names, placed, points)
 
 
 def _solved_without_masks(work: _Making) -> _Solved | Notice:
@@ -185,12 +205,14 @@ def _solved_without_masks(work: _Making) -> _Solved | Notice:
         return _without_cameras(str(error))
 
 
-def _judged_by_cameras(work: _Making, outlines: Refined, without_masks: _Solved) -> _Judged:
-    """Compare outlines with cameras; where these contradict them, solve with the outlines as masks and
-    compare once more.
+def _judged_by_cameras(
+    work: _Making, outlines: Refined, without_masks: _Solved, floor: Floor | None
+) -> _Judged:
+    """Compare outlines with cameras, above the floor if there is one; where these contradict them, solve with
+    the outlines as masks and compare once more.
     """
     views = without_masks.views
-    first = _compared(work, outlines, views, without_masks.solve)
+    first = _compared(work, outlines, views, without_masks.solve, floor)
     if first is None:
         text = "too few photos or points with known cameras lie on the masks"
         return _Judged(notices=(_without_cameras(text),))
@@ -214,11 +236,15 @@ def _judged_by_cameras(work: _Making, outlines: Refined, without_masks: _Solved)
 
 
 def _compared(
-    work: _Making, outlines: Refined, views: Sequence[View], solve: SceneSolve
+    work: _Making,
+    outlines: Refined,
+    views: Sequence[View],
+    solve: SceneSolve,
+    floor: Floor | None = None,
 ) -> Comparison | None:
     work.progress("comparing silhouettes", 0, 1)
     points = points_on_masks(views, solve, outlines.masks, work.facts)
-    return compared(outlines.masks, placed_by_solve(views, solve, work.facts), points)
+    return compared(outlines.masks, placed_by_solve(views, solve, work.facts), points, floor)
 
 
 def _by_scene(work: _Making, taken: Taken) -> MadeWithCameras:
@@ -291,7 +317,7 @@ def _finished(
         tuple(work.pictures),
         figures,
         choice,
-        (told, *notices, *judged.notices, *mask_notices(figures)),
+        (told, *notices, *judged.notices, *mask_notices(figures), *intruder_notices(figures)),
     )
     return MadeWithCameras(made, judged.cameras)
 
@@ -302,6 +328,8 @@ def _agreeing(comparison: Comparison) -> Notice:
         f"the made masks and the cameras agree: other views contradict {100 * comparison.share:.1f} % of the "
         f"median mask and {100 * worst:.1f} % of the worst, which was taken away."
     )
+    if comparison.below > _BELOW_TOLD:
+        text = f"{text} {100 * comparison.below:.0f} % of it reached below the stand, as a mirror shows it."
     return info("masks", text)
 
 
