@@ -1,16 +1,17 @@
-"""Print one table: masks made by photos alone, or with cameras, against true ones.
+"""Print one table: masks as `pointloom masks` makes them against true ones.
 
     python benchmarks/making_masks.py DATA WORK [SET ...]
 
-DATA is a folder of photo sets with masks (the Oxford and Middlebury sets); WORK keeps what is rendered. Sets:
+DATA is a folder of photo sets with masks (the Oxford and Middlebury sets); WORK keeps what is rendered, and
+the cameras. Sets:
 demo, demo_seed_1, oxford_dino_static, oxford_dino, dinoSparseRing, templeSparseRing, and the demo with what
 goes wrong in studios: empty (its backdrop photographed alone), marked_disc (which turns with the object),
 mirror_disc (which shows it once more), bump (the camera is touched half-way), flicker (every photo is exposed
-otherwise), hand (beside it in three photos), touching_hand (in three); all without one. With ":cameras" after
-its name the cameras of a set are solved, too, and what they say of the masks is used.
+otherwise), hand (beside it in three photos), touching_hand (in three); all without one.
 
 IoU is mean / worst at the photos' size; missing and false are shares of object and mask that lie more than
-5 pixels from the true rim, in percent; seconds are CPU seconds a photo, memory is the peak of the process.
+5 pixels from the true rim, in percent; seconds are CPU seconds a photo, the cameras' apart (none where WORK
+has them already), memory is the peak of the process.
 """
 
 from __future__ import annotations
@@ -25,17 +26,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from align.demo.render import Backdrop, Studio, render_backdrop, render_object
+from align.demo.render import Backdrop, Studio, render_backdrop
 from align.demo.room import PLATE_Z, furnish, meet
 from align.demo.turntable import TurntableOptions, build_studio, render_turntable, render_view
-from align.made_masks.make_masks import MaskOptions, make_masks
+from align.made_masks.make_masks import make_masks
+from align.made_masks.mask_work import MaskOptions
 from align.show.image_file import write_image
 from masks.errors import UserError
 from masks.files import list_photos
-from masks.image_file import open_image, open_levels, probe_image
+from masks.image_file import open_image, open_levels
 from masks.making.check import doubtful
 from masks.making.choice import Road
-from masks.making.made import MadeMasks, MakingOptions, made_by_photos
+from masks.making.made import MadeMasks, MakingOptions
 
 FAR_PX = 5
 VIEWS = 24
@@ -178,7 +180,7 @@ def bumped(work: Path) -> Path:
         room = furnish(texels_seen=camera.K[0, 0] / (options.distance + 2.5), seed=options.seed)
         touched = replace(studio, camera=camera, backdrop=render_backdrop(camera, room))
         for k, before in enumerate(_views(demo(work, 0))):
-            view = None if k < 12 else render_object(touched, 2 * np.pi * k / VIEWS, options.noise, 500 + k)
+            view = None if k < 12 else render_view(touched, options, k)
             yield before if view is None else (view.image, view.mask)
 
     return _written(work / "bump", views())
@@ -276,18 +278,16 @@ def _rim(mask: np.ndarray) -> np.ndarray:
     return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
 
 
-def line(name: str, photos: PhotoSet, store: Path | None) -> str:
-    """Make masks of a set, with cameras where there is a store of them, and return its line of the table."""
+def line(name: str, photos: PhotoSet, store: Path) -> str:
+    """Make masks of a set and return its line of the table."""
     paths = list_photos([photos.root / "images"])
-    started = time.process_time()
+    started, solving = time.process_time(), _seconds_of_workers()
     try:
-        if store is None:
-            made = made_by_photos([probe_image(path) for path in paths], photos.options)
-        else:
-            made = make_masks(paths, MaskOptions(photos.options, store=store)).made
+        made = make_masks(paths, MaskOptions(photos.options, store=store)).made
     except UserError as error:
         return f"{name:<22} refused: {error}"
     seconds = (time.process_time() - started) / len(paths)
+    solving = (_seconds_of_workers() - solving) / len(paths)
     found = score(made, photos.root, [path.name for path in paths])
     floor = "" if photos.floor is None else f"{photos.floor[0]:.3f} / {photos.floor[1]:.3f}"
     road = "" if made.choice.road is None else made.choice.road.value
@@ -296,18 +296,23 @@ def line(name: str, photos: PhotoSet, store: Path | None) -> str:
     return (
         f"{name:<22} {road:<6} {found.iou.mean():.4f} / {found.iou.min():.4f} ({worst})  {floor:<14} "
         f"{found.missing:5.2f} {found.false:5.2f}  {len(doubtful(made.figures)):3d}  {seconds:5.2f} "
-        f"{peak:6.0f}"
+        f"{solving:5.2f} {peak:6.0f}"
     )
+
+
+def _seconds_of_workers() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
     """Print the table."""
     data, work, *chosen = sys.argv[1:]
     sets = photo_sets(Path(data), Path(work))
-    print("set                    road   IoU mean / worst     should be   missing false doubtful s/photo MB")
+    columns = "missing false doubtful s/photo cameras MB"
+    print(f"set                    road   IoU mean / worst     should be   {columns}")
     for name in chosen or sets:
-        own, _, cameras = name.partition(":")
-        print(line(name, sets[own](), Path(work) / "store" if cameras else None), flush=True)
+        print(line(name, sets[name](), Path(work) / "store"), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import cv2
 
 from masks.errors import MaskError
-from masks.given.polarity import border_share
-from masks.mask import Mask, shrunk
+from masks.mask import Mask, border_share, shrunk
 from masks.notice import Notice, first_few, info, left_out, warning
 
 _FULL = 0.98

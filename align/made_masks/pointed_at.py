@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
+from align.made_masks.shown import Box, Click
 from align.made_masks.stands_on import ABOVE, ObjectPoints, linked_parts, object_points
 from align.made_masks.support_plane import LookedAt, SupportPlane
 from align.scene import Scene, points_of_view
@@ -23,28 +24,6 @@ _HIT = 0.03
 _CLICK_RADIUS, _CLICKED = 0.01, 4.0
 """Of the longer side: so much around a click is as it says; and how surely."""
 _ROUNDS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A box around the object in one photo, in pixels of the photo as viewers show it."""
-
-    photo: str
-    x: float
-    y: float
-    w: float
-    h: float
-
-
-@dataclass(frozen=True, slots=True)
-class Click:
-    """A pixel of the object in one photo as viewers show it."""
-
-    photo: str
-    x: float
-    y: float
-    on_object: bool = True
-    """False: a pixel of anything else."""
 
 
 def pointed_at(

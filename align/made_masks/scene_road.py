@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from align.made_masks.placed_pictures import carried
-from align.made_masks.pointed_at import Box, Click, as_clicked, pointed_at
+from align.made_masks.pointed_at import as_clicked, pointed_at
+from align.made_masks.shown import Box, Click
 from align.made_masks.stands_on import ROAD, object_points, scene_evidence
 from align.made_masks.support_plane import axes_miss, looked_at_points, support_plane
 from align.scene import Scene

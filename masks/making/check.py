@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from masks.given.polarity import border_share
 from masks.making.evidence import Evidence
 from masks.making.refine import Refined
+from masks.mask import border_share
 from masks.notice import Notice, first_few, info, warning
 
 MOST_DOUBTFUL = 1 / 3

@@ -9,9 +9,9 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from masks.given.polarity import border_share
 from masks.making.evidence import Evidence
 from masks.making.plate import STILL, Plate, plate_evidence, plate_of
+from masks.mask import border_share
 
 FEWEST = 8
 """Photos that a plate needs: with fewer, chance supports as much as a backdrop."""

@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable
-from align.made_masks.make_masks import MaskOptions, make_masks
+from align.made_masks.make_masks import make_masks
 from align.made_masks.mask_folder import require_no_masks, write_mask_folder
-from align.made_masks.pointed_at import Box, Click
+from align.made_masks.mask_work import MaskOptions
+from align.made_masks.shown import Box, Click
 from masks.errors import MaskError
 from masks.files import list_photos
 from masks.making.check import doubtful, too_doubtful
@@ -71,7 +72,7 @@ class Masks:
         """
         photos = list_photos(self.images)
         if not self.force:
-            require_no_masks(self.out, [photo.name for photo in photos])
+            require_no_masks(self.out, photos)
         require_writable(self.out, "--out")
         road = None if self.road == "auto" else Road(self.road)
         shown = [Click(*click) for click in self.point]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from table_scene import SECOND, SIZE, THING, table_scene
 
-from align.made_masks.pointed_at import Box, Click
 from align.made_masks.scene_road import SceneRoad, scene_road
+from align.made_masks.shown import Box, Click
 from align.scene import Scene
 from masks.errors import MaskError
 from masks.image_file import ImageFacts
