@@ -34,7 +34,8 @@ def test_an_empty_mask_and_one_of_twice_the_area_are_doubtful() -> None:
 
 def test_areas_that_alternate_between_views_far_apart_raise_no_doubts() -> None:
     """A flat thing from its side and from its face, in turns."""
-    masks = [disc_before(plain_backdrop(), num_views=8, radius=r).masks[k] for k, r in enumerate((24, 34) * 4)]
+    radii = (24, 34) * 4
+    masks = [disc_before(plain_backdrop(), num_views=8, radius=r).masks[k] for k, r in enumerate(radii)]
     assert doubtful(figures_of(tuple(masks))) == ()
     masks[3] = np.zeros(SIZE, bool)
     masks[3][50:55, 70:75] = True
