@@ -12,6 +12,7 @@ import numpy as np
 from masks.checks import check_masks, erode
 from masks.errors import ImageError, MaskError
 from masks.files import Candidates, find_masks, find_masks_beside, given_photos
+from masks.folders.strange_photos import require_whole, strange_notices
 from masks.given.candidates import chosen
 from masks.given.look import PhotoShape
 from masks.given.paint import Paint
@@ -77,6 +78,7 @@ def load_views(
             f"{paths[0]}: one photo is not enough. Give at least two photos of the object from different "
             "sides."
         )
+    require_whole(paths)
     facts = probe_images(paths)
     cameras, poses, remarks = _stated_cameras(facts, options)
     ids = dict(zip((path.name for path in paths), camera_ids(facts, options.cameras)))
@@ -101,7 +103,8 @@ def load_views(
         )
         for view in views
     ]
-    suspicions = (*misplaced_masks(views), *exposure_notices(views))
+    strange = strange_notices([view.name for view in views], [view.image for view in views])
+    suspicions = (*misplaced_masks(views), *exposure_notices(views), *strange)
     # The principal point of a crop is known where it is stated.
     crops = _crop_notices([fact for fact in facts if fact.path.name not in cameras])
     return tuple(views), (*given.notices, *remarks, *notices, *_photo_notices(views), *suspicions, *crops)
@@ -162,6 +165,7 @@ def _views_with_mask_files(
     _require_all(paths, files, folder)
     shapes = [PhotoShape(fact.path.name, fact.upright_size, fact.orientation, fact.path) for fact in facts]
     taken, said = chosen(files, shapes)
+    require_whole(taken)
     loaded, remarks = load_masks(taken, shapes, options.polarity)
     masks = [erode(mask, options.erode_px) for mask in loaded]
     usable, more = check_masks([path.name for path in paths], masks)
