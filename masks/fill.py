@@ -75,14 +75,19 @@ def extend_nearest(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Return `values` (H, W) or (H, W, C) where `valid` (H, W), elsewhere the value of the nearest valid
     pixel. One pixel must be valid at least.
     """
+    return values.reshape(-1, *values.shape[2:])[nearest_valid(valid)]
+
+
+def nearest_valid(valid: np.ndarray) -> np.ndarray:
+    """Return for every pixel (H, W) the flat number of the nearest valid one; one must be at least."""
     # Distances by a 5x5 mask are off by 2 % at most: where two object pixels are about equally near, either
     # will do.
     _, labels = cv2.distanceTransformWithLabels(
         (~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    value_of_label = np.zeros((int(labels.max()) + 1, *values.shape[2:]), values.dtype)
-    value_of_label[labels[valid]] = values[valid]
-    return value_of_label[labels]
+    number_of_label = np.zeros(int(labels.max()) + 1, np.intp)
+    number_of_label[labels[valid]] = np.flatnonzero(valid)
+    return number_of_label[labels]
 
 
 FILLS: dict[str, Fill] = {"keep": keep, "constant": constant, "mean": mean, "blur": blur, "nearest": nearest}

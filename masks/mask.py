@@ -66,6 +66,18 @@ def shrunk(pixels: np.ndarray, radius_px: int, shape: int = cv2.MORPH_RECT) -> n
     )
 
 
+def box_around(pixels: np.ndarray, margin_px: int) -> tuple[int, int, int, int]:
+    """Return (left, top, width, height) of the box around a mask (H, W) that is not empty, with a margin that
+    ends at the picture's.
+    """
+    rows, columns = (np.flatnonzero(pixels.any(axis)) for axis in (1, 0))
+    top, left = max(int(rows[0]) - margin_px, 0), max(int(columns[0]) - margin_px, 0)
+    bottom, right = (
+        min(int(found[-1]) + 1 + margin_px, size) for found, size in zip((rows, columns), pixels.shape)
+    )
+    return left, top, right - left, bottom - top
+
+
 def distance_to_outline(pixels: np.ndarray) -> np.ndarray:
     """Return the distance (H, W) float32 in pixels from the outline of a mask's pixels (H, W), negative on
     the

@@ -29,7 +29,7 @@ from align.cli.console import print_error
 from align.cli.terminal import TerminalLog, standard_output
 from masks.disk.temporary_folder import sweep_temporary_folders
 from masks.errors import PointloomError, UserError
-from masks.memory import is_out_of_memory
+from masks.memory import is_out_of_memory, keep_freed_memory
 
 _ABOUT = """Photos of an object and its masks go in; cameras and a dense, clean object come out.
 
@@ -102,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # One thread: sums come out alike on every machine, and the aligner's many small products gain nothing
     # from a second one.
     torch.set_num_threads(1)
+    keep_freed_memory()
     logging.basicConfig(level=logging.WARNING, handlers=[TerminalLog()])
     _answer_signals()
     sweep_temporary_folders()

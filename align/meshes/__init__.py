@@ -1,6 +1,7 @@
 """The object as a closed, textured triangle mesh, from cameras, depth, confidence, masks and photos.
 
-`object_mesh` makes it and `write_mesh` writes it; `object_surface` and `simplified` are its shape alone.
+`write_object_mesh` makes and writes it. `object_mesh` only makes it, `write_mesh` only writes one, and
+`object_surface` and `simplified` are its shape alone.
 """
 
 from lazy_loader import attach_stub

@@ -10,4 +10,5 @@ from .object_mesh import object_mesh as object_mesh
 from .object_surface import ObjectSurface as ObjectSurface
 from .object_surface import object_surface as object_surface
 from .options import MeshOptions as MeshOptions
+from .scene_mesh import write_object_mesh as write_object_mesh
 from .simplification import simplified as simplified

@@ -11,7 +11,7 @@ import numpy as np
 from align.export.gltf.document import Numbers, column_major, glb_bytes, primitive
 from align.export.gltf.upright import Y_UP
 from align.meshes.mesh import ObjectMesh, TexturedMesh
-from align.meshes.texture.bake import vertex_normals
+from align.meshes.surface import area_vectors, vertex_normals
 from align.meshes.texture.picture import colours_at
 from masks.disk.whole_file import write_whole
 from masks.errors import UserError
@@ -101,7 +101,7 @@ def glb_of(mesh: ObjectMesh | TexturedMesh, scene_from_mesh: np.ndarray | None =
 def stl_of(mesh: ObjectMesh) -> bytes:
     """Return binary STL."""
     corners = mesh.vertices[mesh.faces].astype("<f4")
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = area_vectors(corners)
     table = np.zeros(len(corners), [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("more", "<u2")])
     table["normal"] = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
     table["corners"] = corners
@@ -121,7 +121,7 @@ def ply_of(mesh: ObjectMesh | TexturedMesh) -> bytes:
         # Of the corners of a vertex any will do: they show the same place.
         colours = colours_at(mesh.texture, mesh.corner_uv.reshape(-1, 2))
         for channel, name in enumerate(("red", "green", "blue")):
-            vertices[name][closed.faces.ravel()] = np.rint(colours[:, channel])
+            vertices[name][closed.faces.ravel()] = colours[:, channel]
     faces = np.zeros(len(closed.faces), [("count", "u1"), ("vertices", "<i4", 3)])
     faces["count"], faces["vertices"] = 3, closed.faces
     kinds = {"<f4": "float", "u1": "uchar"}

@@ -11,7 +11,7 @@ from scipy.spatial import KDTree
 
 from align.export.gltf.glb_points import glb_chunks
 from align.meshes.mesh import ObjectMesh
-from align.meshes.surface import area_of_faces
+from align.meshes.surface import area_of_faces, area_vectors
 from align.rotations import rotation_of
 from masks.errors import FormatError
 from masks.reading import reading
@@ -69,8 +69,8 @@ def mesh_errors(mesh: ObjectMesh, truth: ObjectMesh, truth_from_mesh: np.ndarray
     """Compare a mesh with the truth. `truth_from_mesh` (4, 4) is where the cameras put it, to be refined:
     what their own errors move does not count against its shape.
     """
-    samples, normals = _sampled(mesh, _SAMPLES)
-    true_samples, true_normals = _sampled(truth, _SAMPLES)
+    samples, normals = sampled_evenly(mesh, _SAMPLES)
+    true_samples, true_normals = sampled_evenly(truth, _SAMPLES)
     tree = KDTree(true_samples)
     fitted = _fitted(samples[:: _SAMPLES // _FITTED], tree, true_normals, truth_from_mesh)
     samples = samples @ fitted[:3, :3].T + fitted[:3, 3]
@@ -98,7 +98,7 @@ def _stated(path: Path) -> np.ndarray:
     return found[0] if found else np.eye(4)
 
 
-def _sampled(mesh: ObjectMesh, count: int) -> tuple[np.ndarray, np.ndarray]:
+def sampled_evenly(mesh: ObjectMesh, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return places (count, 3) spread evenly over a mesh by area, and the unit normals (count, 3) there."""
     rng = np.random.default_rng(0)
     areas = area_of_faces(mesh)
@@ -108,7 +108,7 @@ def _sampled(mesh: ObjectMesh, count: int) -> tuple[np.ndarray, np.ndarray]:
     rng.shuffle(face)
     root, share = np.sqrt(rng.random(count))[:, None], rng.random(count)[:, None]
     a, b, c = np.moveaxis(mesh.vertices[mesh.faces[face]], 1, 0)
-    normals = np.cross(b - a, c - a)
+    normals = area_vectors(mesh.vertices[mesh.faces[face]])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
     return (1 - root) * a + root * (1 - share) * b + root * share * c, normals
 

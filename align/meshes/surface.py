@@ -34,10 +34,25 @@ def volume(vertices: np.ndarray, faces: np.ndarray) -> float:
     return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)
 
 
+def area_vectors(corners: np.ndarray) -> np.ndarray:
+    """Return the normals (..., 3) of triangles (..., 3 corners, 3), outward, as long as twice their area."""
+    a, b, c = np.moveaxis(corners, -2, 0)
+    return np.cross(b - a, c - a)
+
+
 def area_of_faces(mesh: ObjectMesh) -> np.ndarray:
     """Return the areas (F,)."""
-    a, b, c = np.moveaxis(mesh.vertices[mesh.faces], 1, 0)
-    return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
+    return np.linalg.norm(area_vectors(mesh.vertices[mesh.faces]), axis=1) / 2
+
+
+def vertex_normals(mesh: ObjectMesh) -> np.ndarray:
+    """Return smooth unit normals (V, 3), outward: the mean of the triangles about, by their areas."""
+    of_faces = area_vectors(mesh.vertices[mesh.faces])
+    summed = np.zeros_like(mesh.vertices)
+    for axis in range(3):
+        corners = np.repeat(of_faces[:, axis], 3)
+        summed[:, axis] = np.bincount(mesh.faces.ravel(), corners, len(mesh.vertices))
+    return summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-300)
 
 
 def genus(mesh: ObjectMesh, parts: int) -> int:

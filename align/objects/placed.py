@@ -24,3 +24,14 @@ def placed_scene(scene: Scene, frame_from_world: np.ndarray, scale: float = 1.0)
         moved = tracks.points @ frame_from_world[:3, :3].T + frame_from_world[:3, 3]
         tracks = replace(tracks, points=scale * moved)
     return replace(scene, views=views, cameras=Cameras(scene.cameras.K, cam_from_frame), tracks=tracks)
+
+
+def scene_from_placed(scene: Cameras, placed: Cameras) -> np.ndarray:
+    """Return the similarity (4, 4) that undoes what took a scene's cameras to their place: two tell it."""
+    spread = [float(np.linalg.norm(each.centres - each.centres[0], axis=1).max()) for each in (scene, placed)]
+    scale = spread[0] / spread[1]
+    back = np.eye(4)
+    back[:3, :3] = scene.cam_from_world[0, :3, :3].T @ placed.cam_from_world[0, :3, :3]
+    back[:3, 3] = scene.centres[0] / scale - back[:3, :3] @ placed.centres[0]
+    back[:3] *= scale
+    return back

@@ -49,7 +49,7 @@ def look_at(path: Path, photo: PhotoShape) -> tuple[MaskLook, Mask]:
     look = replace(look, kind=found.kind, low=found.low, high=found.high, scale=scale, compact=found.compact)
     if found.kind is Kind.LABELS:
         return look, Mask(differs_from_rim(levels), path.name)
-    if found.kind is Kind.SOFT and levels.dtype == np.uint8 and not file.alpha:
+    if found.kind is Kind.SOFT and not file.alpha:
         shown = _grey_picture(look, levels, photo)
         if shown is not None:
             return shown
@@ -76,6 +76,8 @@ def _grey_picture(look: MaskLook, levels: np.ndarray, photo: PhotoShape) -> tupl
     if photo.path is None or (middle & away).sum() < _PICTURE_SHARE * away.sum():
         return None
     turns = possible_turns(look.size, look.orientation, photo)
+    if levels.dtype != np.uint8:
+        levels = (np.clip((levels - look.low) / (look.high - look.low), 0, 1) * 255).astype(np.uint8)
     found = judged(np.repeat(levels[..., None], 3, axis=-1), turns, photo) if turns else None
     # Colours that are grey on one side alone are no difference of details.
     return None if found is None or found.alike < 0.5 else _said(look, found)

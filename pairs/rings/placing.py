@@ -16,7 +16,8 @@ import numpy as np
 from pairs.rings.coherence import coherence
 from pairs.rings.outline import Outline
 from pairs.rings.ring import Ring, flipped, wrapped
-from pairs.rings.tangency import Hulls, hulls_of, rays_of, tangency_of_rays
+from pairs.rings.scanning import bounded_costs, circular_minima
+from pairs.rings.tangency import Hulls, hulls_of, pairs_across, rays_of, tangency_of_rays
 from pairs.views.cameras import Cameras, camera_centres
 
 CLEAR_RATIO = 0.4
@@ -204,8 +205,7 @@ def _scanned(
     hulls = hulls_of([*outlines, *new])
     coarse = np.arange(_SCAN) * 2 * np.pi / _SCAN
     cost = _costs(ring, placed, own, new_K, hulls, coarse)
-    lowest = np.flatnonzero((cost <= np.roll(cost, 1)) & (cost <= np.roll(cost, -1)))
-    lowest = lowest[np.argsort(cost[lowest], kind="stable")]
+    lowest = circular_minima(cost)
     # Minima much above the best need no finer place.
     lowest = lowest[cost[lowest] <= max(10 * cost[lowest[0]], 0.2)]
     fine = coarse[lowest, None] + _FINE_RAD
@@ -253,17 +253,13 @@ def _costs(
         rays = rays_of(new_K[which], poses[:, :3, :3], hulls.points[num_placed + which])
         all_K = np.concatenate([placed.K, new_K[which]])
         packed = replace(hulls, on_frame=hulls.on_frame[np.append(np.arange(num_placed), num_placed + which)])
-        pairs = np.stack(
-            np.meshgrid(np.arange(num_placed), num_placed + np.arange(len(which)), indexing="ij"), -1
-        ).reshape(-1, 2)
         found = tangency_of_rays(
             np.concatenate([placed_rays, rays]),
             np.concatenate([placed_centres, camera_centres(poses)]),
             np.sqrt(all_K[:, 0, 0] * all_K[:, 1, 1]),
             packed,
-            pairs,
+            pairs_across(num_placed, len(which)),
         )
-        squared = np.minimum(np.abs(found.residual) / hulls.scale, 30.0) ** 2
-        share = (squared / (squared + _SCALE_PX**2)).reshape(num_placed, len(part), -1)
-        costs.append(share.mean((0, 2)))
+        share = bounded_costs(found.residual, hulls, _SCALE_PX)
+        costs.append(share.reshape(num_placed, len(part), -1).mean((0, 2)))
     return np.concatenate(costs)

@@ -13,13 +13,22 @@ from typing import NamedTuple
 
 import networkx
 import numpy as np
-from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
-from pairs.rings.coherence import Ball, object_ball
+from pairs.rings.joining import (
+    Joint,
+    Moved,
+    believable,
+    descended,
+    joint_of,
+    median_within,
+    moved_poses,
+    tangency_across,
+)
 from pairs.rings.outline import Outline
-from pairs.rings.tangency import Hulls, Tangency, all_pairs, hulls_of, rays_of, tangency, tangency_of_rays
-from pairs.views.cameras import Cameras
+from pairs.rings.scanning import bounded_costs, circular_minima
+from pairs.rings.tangency import all_pairs, hulls_of, tangency
+from pairs.views.cameras import Cameras, some_cameras
 
 _AGREE_PX = 3.0
 _POOR_PX = 1.5
@@ -32,7 +41,6 @@ _SCAN_PX = 8.0
 _KEPT_STARTS = 6
 _WIDE_PX, _NARROW_PX = 10.0, 2.0
 _APART_RAD = np.deg2rad(8.0)
-_GOOD_PX, _WORSE, _CLEAR = 1.0, 2.0, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,38 +131,26 @@ def join_fold(
     pieces of one solve differ by a few percent; the six best are descended from. One piece takes a second. A
     single view has no object of its own and cannot be joined so.
     """
-    problem = _problem(cameras, outlines, rest, piece)
-    costs = [_scan_cost(problem, _turned(axis, float(turn))) for turn in _SCAN_RAD]
-    lowest = _local_minima(np.array(costs))[:_KEPT_STARTS]
+    pieces = [(some_cameras(cameras, views), [outlines[k] for k in views]) for views in (rest, piece)]
+    joint = joint_of(*pieces[0], *pieces[1])
+    costs = [_scan_cost(joint, _turned(axis, float(turn))) for turn in _SCAN_RAD]
+    lowest = circular_minima(np.array(costs))[:_KEPT_STARTS]
     found = sorted(
-        (_descended(problem, _turned(axis, float(_SCAN_RAD[k]))) for k in lowest), key=lambda m: m.median
+        (_minimum_near(joint, _turned(axis, float(_SCAN_RAD[k]))) for k in lowest), key=lambda m: m.median
     )
     best = found[0]
     others = [m.median for m in found if _angle(m.x, best.x) > _APART_RAD]
-    inner = max(_inner_median(cameras, outlines, views) for views in (rest, piece))
     next_median = min(others, default=np.inf)
-    turn, scale, shift = _unpacked(best.x)
-    good = best.median <= max(_GOOD_PX * problem.hulls.scale, _WORSE * inner)
+    within = max(median_within(*each) for each in pieces)
+    moved = _moved_by(best.x)
     return JoinedPiece(
-        turn=turn,
-        scale=scale,
-        cam_from_world=_moved_poses(problem, cameras.cam_from_world[piece], turn, scale, shift),
+        turn=moved.turn,
+        scale=moved.scale,
+        cam_from_world=moved_poses(joint, cameras.cam_from_world[piece], moved),
         tangency=best.median,
         next_tangency=next_median,
-        accepted=bool(good and best.median <= _CLEAR * next_median),
+        accepted=believable(joint, best.median, next_median, within),
     )
-
-
-class _Problem(NamedTuple):
-    rays: np.ndarray  # (n + m, M, 3) world, the rest first
-    centres: np.ndarray  # (n + m, 3)
-    focal: np.ndarray  # (n + m,)
-    hulls: Hulls
-    pairs: np.ndarray  # (E, 2), of the rest with the piece
-    num_rest: int
-    ball: Ball
-    """The object of the rest."""
-    own_centre: np.ndarray  # (3,), middle of the piece's object
 
 
 class _Minimum(NamedTuple):
@@ -162,100 +158,25 @@ class _Minimum(NamedTuple):
     median: float
 
 
-def _problem(cameras: Cameras, outlines: Sequence[Outline], rest: np.ndarray, piece: np.ndarray) -> _Problem:
-    order = np.concatenate([rest, piece])
-    chosen = [outlines[view] for view in order]
-    K, poses = cameras.K[order], cameras.cam_from_world[order]
-    hulls = hulls_of(chosen)
-    pairs = np.stack(
-        np.meshgrid(np.arange(len(rest)), len(rest) + np.arange(len(piece)), indexing="ij"), -1
-    ).reshape(-1, 2)
-    n = len(rest)
-    return _Problem(
-        rays=rays_of(K, poses[:, :3, :3], hulls.points),
-        centres=Cameras(K, poses).centres,
-        focal=np.sqrt(K[:, 0, 0] * K[:, 1, 1]),
-        hulls=hulls,
-        pairs=pairs,
-        num_rest=n,
-        ball=object_ball(Cameras(K[:n], poses[:n]), chosen[:n]),
-        own_centre=object_ball(Cameras(K[n:], poses[n:]), chosen[n:]).centre,
-    )
-
-
 def _turned(axis: np.ndarray, turn: float) -> np.ndarray:
     return np.concatenate([axis * turn, np.zeros(4)])
 
 
-def _unpacked(x: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-    """Return rotation, scale, and shift in radii of the object."""
-    return Rotation.from_rotvec(x[:3]).as_matrix(), float(np.exp(np.clip(x[3], -5, 5))), x[4:]
+def _moved_by(x: np.ndarray) -> Moved:
+    return Moved(Rotation.from_rotvec(x[:3]).as_matrix(), float(np.exp(np.clip(x[3], -5, 5))), x[4:])
 
 
 def _angle(x: np.ndarray, other: np.ndarray) -> float:
     return float((Rotation.from_rotvec(x[:3]) * Rotation.from_rotvec(other[:3]).inv()).magnitude())
 
 
-def _moved_points(
-    problem: _Problem, points: np.ndarray, turn: np.ndarray, scale: float, shift: np.ndarray
-) -> np.ndarray:
-    """Return points (N, 3) of the piece in the world of the rest: without a shift the objects' centres
-    coincide.
-    """
-    return scale * (points - problem.own_centre) @ turn.T + problem.ball.centre + problem.ball.radius * shift
+def _scan_cost(joint: Joint, x: np.ndarray) -> float:
+    residual = tangency_across(joint, _moved_by(x)).residual
+    return float(bounded_costs(residual, joint.hulls, _SCAN_PX).mean())
 
 
-def _tangency_at(problem: _Problem, x: np.ndarray) -> Tangency:
-    turn, scale, shift = _unpacked(x)
-    n = problem.num_rest
-    return tangency_of_rays(
-        np.concatenate([problem.rays[:n], problem.rays[n:] @ turn.T]),
-        np.concatenate(
-            [problem.centres[:n], _moved_points(problem, problem.centres[n:], turn, scale, shift)]
-        ),
-        problem.focal,
-        problem.hulls,
-        problem.pairs,
-    )
-
-
-def _scan_cost(problem: _Problem, x: np.ndarray) -> float:
-    squared = np.minimum(np.abs(_tangency_at(problem, x).residual) / problem.hulls.scale, 30.0) ** 2
-    return float((squared / (squared + _SCAN_PX**2)).mean())
-
-
-def _local_minima(costs: np.ndarray) -> np.ndarray:
-    """Return where circular costs are lowest, the least first."""
-    low = np.flatnonzero((costs <= np.roll(costs, 1)) & (costs <= np.roll(costs, -1)))
-    return low[np.argsort(costs[low], kind="stable")]
-
-
-def _descended(problem: _Problem, start: np.ndarray) -> _Minimum:
+def _minimum_near(joint: Joint, start: np.ndarray) -> _Minimum:
     x = start
     for width in (_WIDE_PX, _NARROW_PX):
-        found = least_squares(
-            lambda y: _tangency_at(problem, y).residual.ravel() / problem.hulls.scale,
-            x,
-            loss="soft_l1",
-            f_scale=width,
-            max_nfev=20,
-            x_scale=0.1,
-        )
-        x = found.x
-    return _Minimum(x, _tangency_at(problem, x).median)
-
-
-def _moved_poses(
-    problem: _Problem, cam_from_world: np.ndarray, turn: np.ndarray, scale: float, shift: np.ndarray
-) -> np.ndarray:
-    centres = _moved_points(problem, problem.centres[problem.num_rest :], turn, scale, shift)
-    poses = cam_from_world.copy()
-    poses[:, :3, :3] = poses[:, :3, :3] @ turn.T
-    poses[:, :3, 3] = -np.einsum("vij,vj->vi", poses[:, :3, :3], centres)
-    return poses
-
-
-def _inner_median(cameras: Cameras, outlines: Sequence[Outline], views: np.ndarray) -> float:
-    own = Cameras(cameras.K[views], cameras.cam_from_world[views])
-    found = tangency(own, hulls_of([outlines[view] for view in views]), all_pairs(len(views)))
-    return found.median if found.usable.any() else 0.0
+        x, _ = descended(joint, _moved_by, x, width)
+    return _Minimum(x, tangency_across(joint, _moved_by(x)).median)

@@ -77,6 +77,12 @@ def all_pairs(num_views: int) -> np.ndarray:
     return np.stack(np.triu_indices(num_views, 1), 1)
 
 
+def pairs_across(num_first: int, num_second: int) -> np.ndarray:
+    """Return the pairs (E, 2) of each of the first views with each of those that follow them."""
+    first, second = np.arange(num_first), num_first + np.arange(num_second)
+    return np.stack(np.meshgrid(first, second, indexing="ij"), -1).reshape(-1, 2)
+
+
 def medians_of_views(cameras: Cameras, outlines: Sequence[Outline]) -> np.ndarray:
     """Return each view's median (V,) over its pairs of the larger disagreement in pixels; NaN without any."""
     pairs = all_pairs(len(outlines))

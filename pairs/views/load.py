@@ -12,7 +12,7 @@ import numpy as np
 from masks.checks import check_masks, erode
 from masks.errors import ImageError, MaskError
 from masks.files import Candidates, find_masks, find_masks_beside, given_photos
-from masks.folders.strange_photos import require_whole, strange_notices
+from masks.folders.strange_photos import require_whole
 from masks.given.candidates import chosen
 from masks.given.look import PhotoShape
 from masks.given.paint import Paint
@@ -31,7 +31,7 @@ from pairs.views.grid import GridOptions, grid_map, with_decided_crop
 from pairs.views.imported_camera import ImportedCamera, ImportedCameras
 from pairs.views.known_poses import posed_cameras
 from pairs.views.photos import load_photo
-from pairs.views.suspicions import exposure_notices, misplaced_masks
+from pairs.views.suspicions import suspicions
 from pairs.views.view import View, grid_parts
 
 
@@ -103,11 +103,10 @@ def load_views(
         )
         for view in views
     ]
-    strange = strange_notices([view.name for view in views], [view.image for view in views])
-    suspicions = (*misplaced_masks(views), *exposure_notices(views), *strange)
     # The principal point of a crop is known where it is stated.
     crops = _crop_notices([fact for fact in facts if fact.path.name not in cameras])
-    return tuple(views), (*given.notices, *remarks, *notices, *_photo_notices(views), *suspicions, *crops)
+    said = (*notices, *_photo_notices(views), *suspicions(views))
+    return tuple(views), (*given.notices, *remarks, *said, *crops)
 
 
 # Photos are decoded one at a time: only their grids and the bits of their masks stay in memory.

@@ -6,13 +6,14 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import PIL
 import pytest
 from PIL import ExifTags, Image
 
 from masks.errors import ImageError, MissingExtraError
-from masks.image_file import open_image, open_levels, probe_image
+from masks.image_file import open_image, open_levels, probe_image, probe_images
 from masks.pixelmap import turn_upright
 
 
@@ -284,7 +285,7 @@ def test_a_heic_photo_without_the_extra_names_it(tmp_path: Path, monkeypatch: py
 def test_formats_that_are_not_documented_are_no_pictures(tmp_path: Path, form: str) -> None:
     Image.fromarray(columns(COLOURS)).save(tmp_path / "a.jpg", format=form)
     for read in (probe_image, open_image, open_levels):
-        with pytest.raises(ImageError, match=r"a\.jpg: cannot be decoded .* no picture"):
+        with pytest.raises(ImageError, match=r"a\.jpg: cannot be decoded: .*by its first bytes"):
             read(tmp_path / "a.jpg")
 
 
@@ -319,3 +320,24 @@ def test_strips_give_the_whole_picture(tmp_path: Path, mode: str, monkeypatch: p
     np.testing.assert_array_equal(strips[0].pixels, whole[0].pixels)
     np.testing.assert_array_equal(strips[0].alpha, whole[0].alpha)
     np.testing.assert_array_equal(strips[1], whole[1])
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_sixteen_bits_of_colours_are_scaled_by_the_white_of_the_set(
+    tmp_path: Path, ending: str, channels: int
+) -> None:
+    brightest = (4000, 900)
+    paths = [tmp_path / f"{k}.{ending}" for k in range(2)]
+    for path, top in zip(paths, brightest):
+        levels = np.full((30, 40, channels), 65535, np.uint16)
+        # OpenCV writes blue first.
+        levels[..., :3] = top * np.array([0.25, 0.5, 1.0])
+        cv2.imwrite(str(path), levels)
+    facts = probe_images(paths)
+    assert [fact.white for fact in facts] == [4095, 4095]
+    assert all(fact.deep for fact in facts)
+    for fact, top in zip(facts, brightest):
+        pixels = open_image(fact.path, fact.white).pixels
+        np.testing.assert_allclose(pixels[5, 5], top / 4095 * 255 * np.array([1, 0.5, 0.25]), atol=0.6)
+    assert open_levels(paths[0])[3, 3] == 4000

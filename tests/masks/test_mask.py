@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from masks.mask import holds, shrunk
+from masks.mask import box_around, holds, shrunk
 
 
 @settings(max_examples=40, deadline=None)
@@ -21,6 +22,17 @@ def test_a_shrunk_mask_keeps_the_pixels_whose_whole_square_is_object_or_outside_
     assert np.array_equal(
         shrunk(pixels, radius_px), np.lib.stride_tricks.sliding_window_view(padded, (side, side)).all((2, 3))
     )
+
+
+@pytest.mark.parametrize(
+    ("margin_px", "box"), [(0, (3, 2, 5, 1)), (1, (2, 1, 7, 3)), (3, (0, 0, 11, 6)), (50, (0, 0, 12, 9))]
+)
+def test_a_box_holds_the_mask_and_its_margin_inside_the_picture(
+    margin_px: int, box: tuple[int, int, int, int]
+) -> None:
+    pixels = np.zeros((9, 12), bool)
+    pixels[2, [3, 5, 7]] = True
+    assert box_around(pixels, margin_px) == box
 
 
 def test_an_ellipse_takes_less_off_the_corners_than_a_square() -> None:

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 
 from align.cli.commands.mesh import as_text as mesh_text
-from align.cli.commands.mesh import mesh_of
 from align.cli.commands.reconstruct import Reconstruct
 from align.cli.console import StageDisplay, print_result
 from align.cli.terminal import standard_output
@@ -27,6 +26,7 @@ from align.export.photo_sources import read_sources
 from align.meshes.extra import require_mesh
 from align.meshes.mesh import TexturedMesh
 from align.meshes.object_mesh import MadeMesh
+from align.meshes.scene_mesh import write_object_mesh
 from align.objects.placement import Placement, place
 from align.points import DEFAULT_MIN_CONF
 from align.scene import Scene
@@ -128,7 +128,9 @@ def _mesh(scene: Scene, folder: Path, seconds: dict[str, Any]) -> MadeMesh | Non
         return None
     display = StageDisplay()
     with display:
-        made = mesh_of(scene, read_sources(folder / "masked"), folder / "object.glb", display)
+        made = write_object_mesh(
+            scene, folder / "object.glb", read_sources(folder / "masked"), progress=display
+        )
     seconds["mesh"] = display.seconds
     display.show(made.notices)
     print_result(mesh_text(made.figures, folder / "object.glb"))

@@ -45,6 +45,16 @@ class Masks:
         tuple[tuple[str, float, float], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME X Y")
     ] = ()
     """A pixel of the object in one photo: the object of --road scene. May be given several times."""
+    not_: Annotated[
+        tuple[tuple[str, float, float], ...],
+        tyro.conf.UseAppendAction,
+        tyro.conf.arg(name="not", metavar="NAME X Y"),
+    ] = ()
+    """A pixel of anything but the object in one photo: what stands there is left out by --road scene. May be
+    given several times."""
+    stand: Literal["cut", "keep"] = "cut"
+    """What the object stands on while both turn. cut (default): a disc with marks is taken out of the masks,
+    by its plane; keep: it stays, as a part of the object."""
     holes: Literal["colour", "fill"] = "colour"
     """Holes in the masks. colour: those that show the backdrop stay; fill: none stay."""
     mask_model: Annotated[Path | None, tyro.conf.arg(metavar="FILE.onnx")] = None
@@ -65,9 +75,11 @@ class Masks:
         require_writable(self.out, "--out")
         road = None if self.road == "auto" else Road(self.road)
         shown = [Click(*click) for click in self.point]
+        shown += [Click(*click, on_object=False) for click in self.not_]
         options = MaskOptions(
             MakingOptions(road, self.empty, self.holes, self.mask_model),
             shown=(*shown, *([] if self.box is None else [Box(*self.box)])),
+            stand=self.stand,
             store=self.store,
         )
         with StageDisplay() as display:

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import tyro
 
 from align.cli.console import StageDisplay, print_result
-from align.export.originals import Originals, PhotoSource, originals_of
+from align.export.originals import PhotoSource
 from align.export.photo_sources import read_sources
 from align.meshes.extra import require_mesh
-from align.meshes.files import require_known, write_mesh
-from align.meshes.object_mesh import MadeMesh, ObjectMeshOptions, object_mesh
+from align.meshes.files import require_known
+from align.meshes.object_mesh import ObjectMeshOptions
 from align.meshes.options import MeshOptions
-from align.objects.placement import Placement, place
-from align.scene import Scene
+from align.meshes.scene_mesh import write_object_mesh
+from align.objects.placement import Placement
 from align.scene_folder import load_scene
-from masks.disk.whole_file import write_whole
 from masks.errors import OutputError, UserError
 from masks.load import Polarity
-from masks.progress import Progress
-from pairs.views.cameras import Cameras
 from pairs.views.load import LoadOptions
 
 
@@ -77,51 +72,23 @@ class Mesh:
             raise OutputError(
                 f"{self.out}: is there already. Choose another file, or replace it with `overwrite`."
             )
-        if self.flat_base and self.frame == "scene":
-            raise UserError("`flat_base`: the base is known in the frame of the object: `frame=object`.")
-        wanted = "none" if self.out.suffix.lower() == ".stl" else self.texture  # it has no place for one
         options = ObjectMeshOptions(
             _number(self.faces, "faces", {"auto": None}),
-            _number(wanted, "texture", {"auto": None, "none": 0}),
+            _number(self.texture, "texture", {"auto": None, "none": 0}),
             self.flat_base,
             MeshOptions(parts=self.parts),
         )
         scene = load_scene(self.scene)
         placement = Placement(self.frame, self.up, self.length, self.marker, self.camera_height)
         with StageDisplay() as display:
-            originals, told = originals_of(scene, self._sources())
-            made = meshed(scene, originals, placement, options, self.out, display)
-        display.show((*told, *made.notices))
+            made = write_object_mesh(scene, self.out, self._sources(), options, placement, display)
+        display.show(made.notices)
         print_result(as_text(made.figures, self.out))
 
     def _sources(self) -> Sequence[PhotoSource]:
         if self.photos is None:
             return read_sources(self.scene)
         return [PhotoSource((self.photos,), self.masks, LoadOptions(polarity=self.mask_polarity))]
-
-
-def meshed(
-    scene: Scene,
-    originals: Originals,
-    placement: Placement,
-    options: ObjectMeshOptions,
-    out: Path,
-    progress: Progress,
-) -> MadeMesh:
-    """Make the mesh of a scene where it shall be placed, write it and its figures, and return it."""
-    placed, said = place(scene, placement, originals.photos)
-    made = object_mesh(placed, originals, options, progress)
-    back = _scene_from_placed(scene.cameras, placed.cameras)
-    written = write_mesh(out, made.mesh, upright=placement.frame == "object", scene_from_mesh=back)
-    figures = {**made.figures, "bytes": {path.name: path.stat().st_size for path in written}}
-    write_whole(out.with_suffix(".json"), (json.dumps(figures, indent=1) + "\n").encode())
-    return MadeMesh(made.mesh, (*said, *made.notices), figures)
-
-
-def mesh_of(scene: Scene, sources: Sequence[PhotoSource], out: Path, progress: Progress) -> MadeMesh:
-    """Make the mesh of a scene as it is usually wanted, upright and with a texture, and write it."""
-    originals, _ = originals_of(scene, sources)
-    return meshed(scene, originals, Placement(frame="object"), ObjectMeshOptions(), out, progress)
 
 
 def as_text(figures: Mapping[str, Any], out: Path) -> str:
@@ -150,14 +117,3 @@ def _number(text: str, name: str, words: Mapping[str, int | None]) -> int | None
     if not text.isdecimal() or int(text) == 0:
         raise UserError(f"`{name}={text}`: give a number, or {', or '.join(words)}.")
     return int(text)
-
-
-def _scene_from_placed(scene: Cameras, placed: Cameras) -> np.ndarray:
-    """Return the similarity (4, 4) that took a scene to its place, undone: two of its cameras tell it."""
-    spread = [float(np.linalg.norm(each.centres - each.centres[0], axis=1).max()) for each in (scene, placed)]
-    scale = spread[0] / spread[1]
-    back = np.eye(4)
-    back[:3, :3] = scene.cam_from_world[0, :3, :3].T @ placed.cam_from_world[0, :3, :3]
-    back[:3, 3] = scene.centres[0] / scale - back[:3, :3] @ placed.centres[0]
-    back[:3] *= scale
-    return back

@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 import tyro
 
 from align.cli.commands.mesh import as_text as mesh_text
-from align.cli.commands.mesh import mesh_of
 from align.cli.console import StageDisplay, print_result, require_writable, summary
 from align.export.originals import PhotoSource
 from align.export.photo_sources import write_sources
 from align.imports.any_file import read_cameras_of
 from align.made_masks.reconstructed import MaskedPhotos, with_made_masks
 from align.meshes.extra import require_mesh
+from align.meshes.scene_mesh import write_object_mesh
 from align.pipeline import reconstruct
 from align.presets import DEPTHS, preset_for, preset_named, without_circles
 from align.scene import Scene
@@ -137,8 +137,12 @@ class Reconstruct:
             save_scene(scene, self.out)
             write_sources(self.out, [source])
             remove_parts(self.out)
-            made = mesh_of(scene, [source], self.out / "object.glb", display) if self.mesh else None
-        display.show((*scene.report.notices, *(made.notices if made else ())))
+            told, made = scene.report.notices, None
+            if self.mesh:
+                made = write_object_mesh(scene, self.out / "object.glb", [source], progress=display)
+                # What the photos are loaded with is said in the scene's report already.
+                told = (*told, *(notice for notice in made.notices if notice not in told))
+        display.show(told)
         print_result(summary(scene, self.out))
         if made:
             print_result(mesh_text(made.figures, self.out / "object.glb"))

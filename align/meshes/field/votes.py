@@ -11,6 +11,8 @@ import numpy as np
 from align.export.surface import normals_of_depth
 from align.meshes.options import MeshOptions
 from align.scene import Scene, SceneView
+from masks.fill import nearest_valid
+from masks.mask import box_around
 from masks.pixelmap import present
 from pairs.prediction.from_group import pointmap
 from pairs.silhouettes.visual_hull import CONTINUED_PX, signed_distance
@@ -107,7 +109,7 @@ def _packed(depth: np.ndarray, conf: np.ndarray, usable: np.ndarray, K: np.ndarr
     weight = np.clip(conf / _FULL_CONF, *_WEIGHTS) * slant / length
     # Bilinear sampling must never mix with what is unknown: at the outline it would give a skirt of half-way
     # points.
-    source = _nearest(usable)
+    source = nearest_valid(usable)
     for channel, values in ((0, depth), (2, weight), (3, slant)):
         packed[..., channel] = values.ravel()[source]
     packed[..., 1] = usable
@@ -122,17 +124,7 @@ def _continued(view: SceneView, mask: np.ndarray) -> np.ndarray:
     fed = present(pixel_map)
     if fed.all() or mask.all() or not fed.any():
         return mask
-    return mask.ravel()[_nearest(fed)]
-
-
-def _nearest(known: np.ndarray) -> np.ndarray:
-    """Return for every pixel (H, W) the flat number of the nearest known one; some are known."""
-    _, label = cv2.distanceTransformWithLabels(
-        1 - known.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    number = np.zeros(label.max() + 1, np.intp)
-    number[label[known]] = np.flatnonzero(known)
-    return number[label]
+    return mask.ravel()[nearest_valid(fed)]
 
 
 def _outline(mask: np.ndarray, K: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
@@ -141,20 +133,12 @@ def _outline(mask: np.ndarray, K: np.ndarray) -> tuple[np.ndarray | None, np.nda
         return None, K
     while min(mask.shape) > _LARGEST_MASK:
         mask, K = _halved(mask, K)
-    top, left, bottom, right = _box(mask)
-    part = mask[top:bottom, left:right]
+    # Beyond the object only as far as its outline is asked for.
+    left, top, width, height = box_around(mask, CONTINUED_PX)
+    part = mask[top : top + height, left : left + width]
     K = K.copy()
     K[:2, 2] -= left, top
     return cv2.GaussianBlur(signed_distance(part), (0, 0), _OUTLINE_BLUR_PX), K
-
-
-def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """Return first and last row and column around a mask's object, as far beyond it as its outline is asked
-    for.
-    """
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    top, left = max(rows[0] - CONTINUED_PX, 0), max(columns[0] - CONTINUED_PX, 0)
-    return int(top), int(left), int(rows[-1] + 1 + CONTINUED_PX), int(columns[-1] + 1 + CONTINUED_PX)
 
 
 def _halved(mask: np.ndarray, K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,14 +14,14 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from align.meshes.mesh import ObjectMesh, TexturedMesh
-from align.meshes.surface import area_of_faces
+from align.meshes.surface import area_of_faces, vertex_normals
+from align.meshes.texture.picture import broad_colour
 from align.meshes.texture.raster import picture_of
-from align.meshes.texture.shots import Shot
+from align.meshes.texture.shots import Shot, around_object
 from align.meshes.texture.unwrap import Atlas, texels_of
 from masks.errors import UserError
 from masks.fill import extend_nearest
 from masks.mask import distance_to_outline
-from masks.pixelmap import PixelMap, image_to_target, intrinsics_to_target
 from masks.progress import Progress, silent
 from pairs.silhouettes.visual_hull import sampled
 
@@ -44,10 +44,9 @@ _TEXELS_AT_ONCE = 1 << 19
 
 @dataclass(frozen=True, slots=True)
 class _Texels:
-    """The texels that lie on the surface."""
+    """The texels that lie on the surface: 13 million of a texture of 4096, so that every byte here counts."""
 
-    index: np.ndarray  # (N,), flat numbers in the texture
-    face: np.ndarray  # (N,)
+    index: np.ndarray  # (N,) int32, flat numbers in the texture
     points: np.ndarray  # (N, 3) float32, world
     normals: np.ndarray  # (N, 3) float32, smooth
     width: float
@@ -81,11 +80,15 @@ def baked(
             "`texture`: no photo shows any of the surface inside its mask. Look at the masks, or write the "
             "mesh without a texture: `texture=none`."
         )
-    colours = np.zeros((len(known), 3), np.float32)
-    colours[known] = sum(band[known, :3] / band[known, 3:] for band in (sums.low, sums.high))
-    colours[~known] = _from_near_by(texels.points[known], colours[known], texels.points[~known])
     texture = np.zeros((size * size, 3), np.uint8)
-    texture[texels.index] = np.clip(np.rint(colours), 0, 255)
+    for piece in _pieces(len(known)):
+        some = known[piece]
+        colours = sum(band[piece][some, :3] / band[piece][some, 3:] for band in (sums.low, sums.high))
+        texture[texels.index[piece][some]] = np.clip(np.rint(colours), 0, 255)
+    del sums
+    texture[texels.index[~known]] = _from_near_by(
+        texels.points[known], texture[texels.index[known]], texels.points[~known]
+    )
     seen, on_surface = np.zeros(size * size, bool), np.zeros(size * size, bool)
     seen[texels.index[known]] = True
     on_surface[texels.index] = True
@@ -104,33 +107,34 @@ def seen_share(textured: TexturedMesh) -> float:
     return float((areas * seen / np.maximum(texels, 1)).sum() / areas.sum())
 
 
-def vertex_normals(mesh: ObjectMesh) -> np.ndarray:
-    """Return smooth unit normals (V, 3), outward: the mean of the triangles about, by their areas."""
-    a, b, c = mesh.vertices[mesh.faces].swapaxes(0, 1)
-    of_faces = np.cross(b - a, c - a)
-    summed = np.zeros_like(mesh.vertices)
-    for axis in range(3):
-        corners = np.repeat(of_faces[:, axis], 3)
-        summed[:, axis] = np.bincount(mesh.faces.ravel(), corners, len(mesh.vertices))
-    return summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-300)
-
-
 def _texels(mesh: ObjectMesh, atlas: Atlas, size: int) -> _Texels:
     raster = texels_of(atlas.corner_uv, size)
-    index = np.flatnonzero(raster.covered)
-    face, weights = raster.face.ravel()[index], raster.weights.reshape(-1, 3)[index]
-    corners = mesh.faces[face]
-    normals_of_corners = vertex_normals(mesh).astype(np.float32)
-    points = sum(weights[:, k, None] * mesh.vertices.astype(np.float32)[corners[:, k]] for k in range(3))
-    normals = sum(weights[:, k, None] * normals_of_corners[corners[:, k]] for k in range(3))
+    index = np.flatnonzero(raster.covered).astype(np.int32)
+    points, normals = np.empty((len(index), 3), np.float32), np.empty((len(index), 3), np.float32)
+    for of_vertices, of_texels in ((mesh.vertices, points), (vertex_normals(mesh), normals)):
+        at_corners = of_vertices.astype(np.float32)[mesh.faces]
+        for piece in _pieces(len(index)):
+            face, weights = raster.face.ravel()[index[piece]], raster.weights.reshape(-1, 3)[index[piece]]
+            np.einsum("nc,nci->ni", weights, at_corners[face], out=of_texels[piece])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     width = float(np.sqrt(area_of_faces(mesh).sum() / max(1, len(index))))
-    return _Texels(index, face, np.asarray(points), normals, width)
+    return _Texels(index, points, normals, width)
+
+
+def _pieces(count: int) -> Iterator[slice]:
+    for start in range(0, count, _TEXELS_AT_ONCE):
+        yield slice(start, start + _TEXELS_AT_ONCE)
 
 
 def _add(sums: _Sums, texels: _Texels, mesh: ObjectMesh, shot: Shot) -> None:
     """Add what a photo shows to the sums."""
-    picture, mask, K, footprint = _at_texel_size(texels, mesh, shot)
+    # Around the object as far as the bands reach: a blur that ended before would mirror the object.
+    share = _size_share(texels, mesh, shot)
+    part = around_object(shot, int(np.ceil(4 * _BAND_PX / share)), share)
+    if part is None:
+        return
+    picture, mask, K = part
+    footprint = 1 / K[0, 0]
     height, width = mask.shape
     # Nearest of nine: a texel beside an edge that hides it is hidden, since the edge is a pixel off at times.
     hiding = cv2.erode(picture_of(mesh, K, shot.cam_from_world, (width, height)).depth, np.ones((3, 3)))
@@ -151,32 +155,19 @@ def _add(sums: _Sums, texels: _Texels, mesh: ObjectMesh, shot: Shot) -> None:
             sum_[chosen] += np.concatenate([colours * weights, weights], 1)
 
 
-def _at_texel_size(
-    texels: _Texels, mesh: ObjectMesh, shot: Shot
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Return picture, mask, K, and the width of a pixel at depth 1, shrunk where pixels are much finer than
+def _size_share(texels: _Texels, mesh: ObjectMesh, shot: Shot) -> float:
+    """Return the share of its size to which a photo is shrunk: below 1 where its pixels are much finer than
     texels.
     """
-    picture, mask = shot.read()
     depth = np.median(mesh.vertices @ shot.cam_from_world[2, :3] + shot.cam_from_world[2, 3])
     share = max(float(depth), 1e-12) / shot.K[0, 0] / texels.width
-    if share >= _SMALLER:
-        return picture, mask, shot.K, 1 / shot.K[0, 0]
-    width, height = shot.size
-    shrunk = PixelMap(
-        shot.size, 1, (0, 0, width, height), (max(1, round(width * share)), max(1, round(height * share)))
-    )
-    K = intrinsics_to_target(shrunk, shot.K)
-    return image_to_target(shrunk, picture), image_to_target(shrunk, mask), K, 1 / K[0, 0]
+    return share if share < _SMALLER else 1.0
 
 
 def _bands(picture: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return broad colour and detail (H, W, 3) float32 of a picture; the backdrop has no part in them."""
-    weight = mask.astype(np.float32)
-    spread = cv2.GaussianBlur(weight, (0, 0), _BAND_PX)[..., None]
-    colours = picture.astype(np.float32)
-    low = cv2.GaussianBlur(colours * weight[..., None], (0, 0), _BAND_PX) / np.maximum(spread, 1e-6)
-    return low, colours - low
+    low = broad_colour(picture, mask, _BAND_PX)
+    return low, picture - low
 
 
 def _towards(
@@ -186,8 +177,7 @@ def _towards(
     (n, 2), depths (n,) and cosines (n,) between normal and ray.
     """
     R, t = pose[:3, :3].astype(np.float32), pose[:3, 3].astype(np.float32)
-    for start in range(0, len(texels.index), _TEXELS_AT_ONCE):
-        piece = slice(start, start + _TEXELS_AT_ONCE)
+    for piece in _pieces(len(texels.index)):
         in_cam = texels.points[piece] @ R.T + t
         z = in_cam[:, 2]
         facing = -((texels.normals[piece] @ R.T) * in_cam).sum(1) / np.linalg.norm(in_cam, axis=1)
@@ -195,19 +185,20 @@ def _towards(
             xy = in_cam[:, :2] / z[:, None] @ K[:2, :2].T.astype(np.float32) + K[:2, 2].astype(np.float32)
             inside = (xy >= 0).all(1) & (xy <= np.array(size) - 1).all(1)
         good = np.flatnonzero((facing > _LEAST_COSINE) & (z > 0) & inside)
-        yield start + good, xy[good], z[good], facing[good]
+        yield piece.start + good, xy[good], z[good], facing[good]
 
 
 def _from_near_by(known: np.ndarray, colours: np.ndarray, unknown: np.ndarray) -> np.ndarray:
-    """Return colours (m, 3) of points that no photo shows: of the nearest in space that one does.
+    """Return colours (m, 3) uint8 of points that no photo shows: of the nearest in space that one does.
 
     The nearest on the texture may be of another chart, and from the other side of the object.
     """
-    if len(unknown) == 0:
-        return np.zeros((0, 3), np.float32)
     step = -(-len(known) // _MOST_KNOWN)
-    tree = KDTree(known[::step])
-    distance, near = tree.query(unknown, k=min(_NEIGHBOURS, len(tree.data)))
-    distance, near = distance.reshape(len(unknown), -1), near.reshape(len(unknown), -1)
-    weights = 1 / np.maximum(distance, 1e-9 * max(float(distance.max()), 1e-300)) ** 2
-    return (colours[::step][near] * weights[..., None]).sum(1) / weights.sum(1, keepdims=True)
+    tree, colours = KDTree(known[::step]), colours[::step].astype(np.float32)
+    found = np.zeros((len(unknown), 3), np.uint8)
+    for piece in _pieces(len(unknown)):
+        distance, near = tree.query(unknown[piece], k=range(1, 1 + min(_NEIGHBOURS, len(colours))))
+        weights = 1 / np.maximum(distance, 1e-9 * max(float(distance.max()), 1e-300)) ** 2
+        mean = np.einsum("nk,nkc->nc", weights, colours[near]) / weights.sum(1, keepdims=True)
+        found[piece] = np.clip(np.rint(mean), 0, 255)
+    return found

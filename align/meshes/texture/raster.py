@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from align.meshes.mesh import ObjectMesh
+from align.meshes.surface import area_vectors
 
 _PIXELS_AT_ONCE = 1 << 20
 """Pixels of triangles' boxes that are looked at together: some 60 bytes each."""
@@ -43,8 +44,7 @@ def picture_of(mesh: ObjectMesh, K: np.ndarray, cam_from_world: np.ndarray, size
     before = np.flatnonzero((corners[..., 2] > 0).all(1))
     corners = corners[before]
     # The back of a closed surface lies behind its front: half of the work for nothing.
-    outward = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    facing = (outward * corners[:, 0]).sum(-1) < 0
+    facing = (area_vectors(corners) * corners[:, 0]).sum(-1) < 0
     corners = corners[facing]
     xy = corners[..., :2] / corners[..., 2:] @ K[:2, :2].T + K[:2, 2]
     raster = rasterised(xy, 1 / corners[..., 2], size)

@@ -12,6 +12,8 @@ from align.export.mask_files import ideal_mask
 from align.export.originals import Originals
 from align.export.pictures import ideal_picture
 from align.scene import Scene, SceneView
+from masks.mask import box_around
+from masks.pixelmap import PixelMap, image_to_target, intrinsics_to_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,22 @@ def shots_of(scene: Scene, originals: Originals) -> tuple[Shot, ...]:
         )
         for view, K, pose in zip(scene.views, cameras.K, cameras.cam_from_world)
     )
+
+
+def around_object(
+    shot: Shot, margin_px: int, share: float = 1.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return the part of a shot around its mask, with a margin and shrunk to a share of its size: picture,
+    mask, and K (3, 3) of both; none where the mask is empty.
+    """
+    picture, mask = shot.read()
+    if not mask.any():
+        return None
+    left, top, width, height = box_around(mask, margin_px)
+    size = max(1, round(width * share)), max(1, round(height * share))
+    around = PixelMap(shot.size, 1, (left, top, width, height), size)
+    K = intrinsics_to_target(around, shot.K)
+    return image_to_target(around, picture), image_to_target(around, mask), K
 
 
 def _opened(view: SceneView, originals: Originals) -> tuple[np.ndarray, np.ndarray]:

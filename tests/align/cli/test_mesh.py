@@ -5,13 +5,10 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-import numpy as np
 import pytest
 from stored_scene import small_scene
 
-from align.cli.commands.mesh import _scene_from_placed
 from align.cli.main import main
-from align.objects.placed import placed_scene
 from align.scene_folder import save_scene
 
 
@@ -54,15 +51,3 @@ def test_the_missing_extra_is_named(
     )
     assert main(["mesh", str(scene), "--out", str(tmp_path / "object.glb")]) == 2
     assert "pip install 'pointloom[mesh]'" in capsys.readouterr().err
-
-
-def test_the_way_back_from_a_placed_scene() -> None:
-    scene = small_scene()
-    turn = np.eye(4)
-    turn[:3, :3] = [[0, -1, 0], [0, 0, 1], [-1, 0, 0]]
-    turn[:3, 3] = [1, 2, 3]
-    placed = placed_scene(scene, turn, 2.5)
-    back = _scene_from_placed(scene.cameras, placed.cameras)
-    point = np.array([0.3, -0.2, 0.9])
-    there = 2.5 * (turn[:3, :3] @ point + turn[:3, 3])
-    np.testing.assert_allclose(back[:3, :3] @ there + back[:3, 3], point, atol=1e-9)

@@ -14,6 +14,7 @@ from align.meshes.mesh import ObjectMesh, TexturedMesh
 from align.meshes.surface import area_of_faces
 from align.meshes.texture.bake import baked, seen_share
 from align.meshes.texture.picture import colours_at, rendered
+from align.meshes.texture.shots import Shot
 from align.meshes.texture.unwrap import Atlas, fitting_size, texels_of, unwrapped
 from masks.errors import UserError
 
@@ -128,6 +129,28 @@ def test_photos_finer_than_texels_do_not_alias() -> None:
     coarse = baked(sphere_mesh(), unwrapped(sphere_mesh(), 64), 64, [replace(shot, read=chequered)])
     # Texels of 64 a side are 2.3 pixels wide here.
     assert np.abs(coarse.texture[coarse.seen].astype(float) - 127.5).mean() < 40
+
+
+@pytest.mark.parametrize("texels", [TEXELS, 64])
+def test_how_much_backdrop_there_is_around_the_object_does_not_matter(texels: int) -> None:
+    """A large photo of a small object is looked at around the object alone, at its own scale or shrunk."""
+
+    def widened(shot: Shot) -> Shot:
+        def read() -> tuple[np.ndarray, np.ndarray]:
+            picture, mask = shot.read()
+            around = ((70, 10), (130, 20))
+            return np.pad(picture, (*around, (0, 0)), constant_values=9), np.pad(mask, around)
+
+        K_wide = np.add(shot.K, [[0, 0, 130], [0, 0, 70], [0, 0, 0]])
+        return replace(shot, K=K_wide, size=(SIZE[0] + 150, SIZE[1] + 80), read=read)
+
+    charts = unwrapped(sphere_mesh(), texels)
+    plain = baked(sphere_mesh(), charts, texels, shots())
+    wide = baked(sphere_mesh(), charts, texels, [widened(shot) for shot in shots()])
+    off = np.abs(plain.texture.astype(int) - wide.texture)[plain.seen & wide.seen]
+    assert np.mean(plain.seen == wide.seen) > 0.98
+    # Shrinking averages other groups of pixels.
+    assert np.quantile(off, 0.99) <= (1 if texels == TEXELS else 12)
 
 
 def test_the_size_follows_the_photos() -> None:
