@@ -19,6 +19,9 @@ from masks.mask import Mask
 from masks.notice import Notice, first_few, info, warning
 from masks.pixelmap import turn_upright
 
+_VAGUE = 0.5
+"""Area of soft levels, of that of the bright side: of mattes with a rim of a thirtieth of the picture 0.2."""
+
 
 class Polarity(StrEnum):
     """Which side of a mask file is the object."""
@@ -106,6 +109,13 @@ def look_notices(looks: Sequence[MaskLook]) -> list[Notice]:
             f"what is above half of the brightest, {first_few(list(levels))}, counts."
         )
         notices.append(info("masks", text))
+    vague = [look.path.name for look in soft if look.between > _VAGUE]
+    if vague:
+        text = (
+            f"{first_few(vague)}: most of what is bright in them is neither black nor white. Are they masks, "
+            "or pictures, such as depth maps?"
+        )
+        notices.append(warning("masks", text))
     labels = [look for look in looks if look.kind is Kind.LABELS]
     if labels:
         text = (
