@@ -28,7 +28,11 @@ _PICTURE_SHARE = 0.3
 both ends."""
 
 
-def look_at(path: Path, photo: PhotoShape) -> tuple[MaskLook, Mask]:
+Looked = tuple[MaskLook, Mask]
+"""What was found in a file, and which of its pixels, as stored, are bright or the object."""
+
+
+def look_at(path: Path, photo: PhotoShape) -> Looked:
     """Return what one mask file holds, and which of its pixels, as stored, are bright by its own levels; of a
     cut-out, and of a file of several levels, which are the object.
 

@@ -161,8 +161,9 @@ def _views_with_mask_files(
         notices.append(info("masks", "the masks beside the photos are used (`masks=none` to ignore them)."))
     _require_all(paths, files, folder)
     shapes = [PhotoShape(fact.path.name, fact.upright_size, fact.orientation, fact.path) for fact in facts]
-    taken, said = chosen(files, shapes)
-    loaded, remarks = load_masks(taken, shapes, options.polarity)
+    taken, said, looked = chosen(files, shapes)
+    loaded, remarks = load_masks(taken, shapes, options.polarity, looked)
+    del looked
     masks = [erode(mask, options.erode_px) for mask in loaded]
     usable, more = check_masks([path.name for path in paths], masks)
     grid, cut = with_decided_crop(options.grid, [mask for mask, use in zip(masks, usable) if use])
