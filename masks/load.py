@@ -39,8 +39,8 @@ def load_masks(
     polarity: Polarity,
     looked: Mapping[Path, Looked] = MappingProxyType({}),
 ) -> tuple[tuple[Mask, ...], tuple[Notice, ...]]:
-    """Read one mask file a photo, bring it to the photo's size and decide which side is the object. Files that
-    were `looked` at are not read again.
+    """Read one mask file a photo, bring it to the photo's size and decide which side is the object; files
+    that were `looked` at are not read again.
 
     Raises `MaskError` for a file that cannot be decoded, that is a picture of which no mask can be made, or
     whose aspect ratio is not the photo's.
