@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import io
-import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
+import cv2
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from masks.errors import ImageError, MissingExtraError
-from masks.folders.first_bytes import is_heif
+from masks.exif import camera_facts, exif_of, orientation_of
+from masks.folders.first_bytes import Content, content_of, is_heif
 from masks.pixelmap import turn_upright
 from masks.reading import reading
 
@@ -29,16 +32,10 @@ _MAX_PIXELS = 400_000_000
 # of the file may stand for so many pixels: no photo, and hardly a mask, is packed so densely.
 _ALWAYS_PIXELS, _PIXELS_PER_BYTE = 1 << 26, 1 << 14
 _STRIP_PIXELS = 1 << 20
+_OPAQUE = 250
+_HEAD = 1 << 12
+"""Bytes that tell what a file is."""
 _WHITES = (1023.0, 4095.0, 16383.0, 65535.0)
-_CAMERA_TEXTS = (ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.LensModel)
-_CAMERA_NUMBERS = (
-    ExifTags.Base.FocalLength,
-    ExifTags.Base.FocalLengthIn35mmFilm,
-    ExifTags.Base.FocalPlaneXResolution,
-    ExifTags.Base.FocalPlaneResolutionUnit,
-    ExifTags.Base.ExifImageWidth,
-    ExifTags.Base.ExifImageHeight,
-)
 _HEADERS = threading.Lock()
 
 
@@ -78,17 +75,18 @@ class Picture:
 
 def probe_image(path: Path) -> ImageFacts:
     """Read a photo's header. Raises `ImageError` naming the file when it is missing, empty or no picture."""
-    image, data = _open(path)
-    with _decoding(path):
-        exif = _exif(image, data)
-        return ImageFacts(
-            path=path,
-            size=image.size,
-            orientation=_orientation(exif),
-            has_alpha=_has_alpha(image),
-            exif=_camera_facts(exif),
-            deep=_is_deep(image),
-        )
+    with _opened(path) as file:
+        image = _header(path, file)
+        with _decoding(path):
+            exif = exif_of(image, file)
+            return ImageFacts(
+                path=path,
+                size=image.size,
+                orientation=orientation_of(exif),
+                has_alpha=_has_alpha(image),
+                exif=camera_facts(exif),
+                deep=_is_deep(image) or _has_deep_colours(image),
+            )
 
 
 def probe_images(paths: Sequence[Path]) -> list[ImageFacts]:
@@ -111,11 +109,13 @@ def open_image(path: Path, white: float | None = None) -> Picture:
 
     Takes 7 bytes of memory a pixel at its peak, 8 with an alpha channel: 1.4 GB for 200 megapixels.
     """
-    image, data = _decode(path)
+    decoded = _decode(path)
+    image = decoded.image
     with _decoding(path):
-        pixels = _eight_bit(image, path, white) if _is_deep(image) else _by_strips(image, _rgb)
+        levels = _deep_levels(decoded)
+        pixels = _by_strips(image, _rgb) if levels is None else _eight_bit(levels, path, white)
         alpha = _by_strips(image, _alpha) if _has_alpha(image) else None
-        return Picture(pixels, alpha, hashlib.sha256(data).hexdigest())
+        return Picture(pixels, alpha, hashlib.sha256(decoded.data).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +132,22 @@ class MaskFile:
 
 def open_mask(path: Path) -> MaskFile:
     """Decode a mask file. Raises `ImageError` as `open_image`."""
-    image, _ = _decode(path)
+    decoded = _decode(path)
+    image = decoded.image
     with _decoding(path):
         # Pillow's `exif_transpose` would write the EXIF anew, and fail where another tag of it is damaged.
-        orientation = _orientation(image.getexif())
+        orientation = orientation_of(image.getexif())
         if _has_alpha(image):
             alpha = _by_strips(image, _alpha)
-            # Many programs write an alpha channel that is opaque everywhere: it says nothing.
-            if np.ptp(alpha) > 0:
+            # Many programs write an alpha channel that is opaque everywhere, or nearly: it says nothing.
+            if np.ptp(alpha) > 0 and alpha.min() < _OPAQUE:
                 return MaskFile(alpha, None, orientation, True)
-        elif _is_deep(image) or image.mode == "L":
-            return MaskFile(_by_strips(image, np.asarray), None, orientation, False)
+        levels = _deep_levels(decoded)
+        if levels is not None and levels.ndim == 3:
+            return MaskFile(levels.max(-1), _eight_bit(levels, path, None), orientation, False)
+        if levels is not None or image.mode == "L":
+            levels = _by_strips(image, np.asarray) if levels is None else levels
+            return MaskFile(levels, None, orientation, False)
         colours = _by_strips(image, _rgb)
         return MaskFile(colours.max(-1), colours, orientation, False)
 
@@ -192,44 +197,98 @@ def _is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I") or image.mode == "F"
 
 
-def _open(path: Path) -> tuple[Image.Image, bytes]:
-    """Return the picture, not decoded yet, and the bytes of its file."""
+def _has_deep_colours(image: Image.Image) -> bool:
+    """Tell whether a picture of several channels has 16 bits in each, as its header states: Pillow keeps the
+    higher 8 of them.
+    """
+    if image.format == "PNG":
+        # Before it is decoded Pillow tells it by the name of what it decodes from.
+        return any(";16" in str(tile.args) for tile in image.tile) and not _is_deep(image)
+    bits = image.tag_v2.get(258, ()) if isinstance(image, TiffImageFile) else ()
+    return not _is_deep(image) and len(bits) > 1 and max(bits) == 16
+
+
+def _deep_levels(decoded: _Decoded) -> np.ndarray | None:
+    """Return the levels (H, W) of a picture of more than 8 bits, or (H, W, 3) of one of colours; none of
+    another one.
+    """
+    if _is_deep(decoded.image):
+        return _by_strips(decoded.image, np.asarray)
+    if not decoded.deep_colours:
+        return None
+    pixels = cv2.imdecode(np.frombuffer(decoded.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16 or pixels.shape[:2] != decoded.image.size[::-1]:
+        return None
+    return pixels[..., 2::-1] if pixels.ndim == 3 else pixels
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     if _is_heic(path):
         _register_heic(path)
     try:
-        # Read once, for the digest and for the pixels: a file that changes in between would be kept under the
-        # key of the other one.
-        data = path.read_bytes()
+        file = path.open("rb")
     except OSError as error:
         raise ImageError(
             f"{path}: cannot be read ({error.strerror}). Check the path and its permissions."
         ) from error
-    if not data:
+    with file:
+        yield file
+
+
+def _header(path: Path, file: BinaryIO) -> Image.Image:
+    """Return the picture that an open file holds, not decoded yet."""
+    with _decoding(path):
+        head = file.read(_HEAD)
+        file.seek(0)
+    if not head:
         raise ImageError(f"{path}: the file is empty (0 bytes). Copy it again from the camera or remove it.")
-    heif = is_heif(data) or _is_heic(path)
+    heif = is_heif(head) or _is_heic(path)
     if heif:
         _register_heic(path)
     formats = (*FORMATS, "HEIF") if heif else FORMATS
-    with _decoding(path), _limit_of_pixels_lifted():
-        image = Image.open(io.BytesIO(data), formats=formats)
+    try:
+        with _limit_of_pixels_lifted(), _decoding(path):
+            image = Image.open(file, formats=formats)
+    except ImageError as error:
+        if not isinstance(error.__cause__, UnidentifiedImageError):
+            raise
+        content, called = content_of(path)
+        kind = "damaged" if content is Content.PICTURE else called
+        raise ImageError(
+            f"{path}: cannot be decoded: {kind}, by its first bytes. Export it as JPEG or PNG, or remove it."
+        ) from error
     if image.width * image.height > _MAX_PIXELS:
         raise ImageError(
             f"{path}: {image.width}x{image.height} pixels are more than pointloom opens "
             f"({_MAX_PIXELS // 1_000_000} megapixels). Export it at a smaller size."
         )
-    return image, data
+    return image
 
 
-def _decode(path: Path) -> tuple[Image.Image, bytes]:
-    image, data = _open(path)
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    image: Image.Image
+    data: bytes
+    """The file's."""
+    deep_colours: bool
+
+
+def _decode(path: Path) -> _Decoded:
+    # Read once, for the digest and for the pixels: a file that changes in between would be kept under the
+    # key of the other one.
+    with _opened(path) as file, _decoding(path):
+        data = file.read()
+    image = _header(path, io.BytesIO(data))
     if not 0 < image.width * image.height <= max(_ALWAYS_PIXELS, _PIXELS_PER_BYTE * len(data)):
         raise ImageError(
             f"{path}: its {len(data)} bytes cannot hold the {image.width}x{image.height} pixels that its "
             "header states. The file is damaged: export it again or remove it."
         )
     with _decoding(path):
+        deep_colours = _has_deep_colours(image)
         image.load()
-    return image, data
+    return _Decoded(image, data, deep_colours)
 
 
 @contextmanager
@@ -277,9 +336,11 @@ def white_of(paths: Sequence[Path]) -> float:
     """
     brightest = 0.0
     for path in paths:
-        image, _ = _decode(path)
+        decoded = _decode(path)
         with _decoding(path):
-            levels = _by_strips(image, np.asarray)
+            levels = _deep_levels(decoded)
+            if levels is None:
+                continue
             finite = levels[np.isfinite(levels)] if levels.dtype.kind == "f" else levels
             brightest = max(brightest, float(finite.max(initial=0)))
     return _white(brightest)
@@ -291,9 +352,8 @@ def _white(brightest: float) -> float:
     return next((white for white in _WHITES if brightest <= white), brightest)
 
 
-def _eight_bit(image: Image.Image, path: Path, white: float | None) -> np.ndarray:
-    """Return the pixels (H, W, 3) uint8 of a picture of 16 bits or of floats."""
-    levels = _by_strips(image, np.asarray)
+def _eight_bit(levels: np.ndarray, path: Path, white: float | None) -> np.ndarray:
+    """Return the pixels (H, W, 3) uint8 of levels (H, W) or (H, W, 3) of 16 bits or of floats."""
     if levels.dtype.kind == "f" and not np.isfinite(levels).all():
         raise ImageError(
             f"{path}: {int((~np.isfinite(levels)).sum())} pixels are no finite numbers. Export it again, "
@@ -301,54 +361,10 @@ def _eight_bit(image: Image.Image, path: Path, white: float | None) -> np.ndarra
         )
     # Pillow does not say how many bits were meant.
     white = _white(float(levels.max())) if white is None else white
-    grey = np.empty(levels.shape, np.uint8)
+    pixels = np.empty((*levels.shape[:2], 3), np.uint8)
     step = max(1, _STRIP_PIXELS // levels.shape[1])
     for top in range(0, len(levels), step):
         part = levels[top : top + step].astype(np.float64)
-        grey[top : top + step] = np.clip(part / white * 255, 0, 255).round()
-    return np.repeat(grey[..., None], 3, axis=-1)
-
-
-def _exif(image: Image.Image, data: bytes) -> Image.Exif:
-    """Return what EXIF a picture has, without decoding it where that can be."""
-    # A PNG's may stand behind its pixels: where none is in front, Pillow decodes the picture to look for it.
-    if image.format == "PNG" and not _speaks_behind_its_pixels(data):
-        return Image.Image.getexif(image)
-    return image.getexif()
-
-
-def _speaks_behind_its_pixels(data: bytes) -> bool:
-    """Tell whether a PNG file holds EXIF, or text that may be EXIF, behind its pixels."""
-    at, behind = 8, False
-    while at + 8 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, at)
-        if behind and name in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
-            return True
-        behind = behind or name == b"IDAT"
-        at += 12 + length
-    return False
-
-
-def _orientation(exif: Image.Exif) -> int:
-    """Return how the picture is to be turned: 1, as it is, where EXIF says nothing that can be."""
-    stated = exif.get(ExifTags.Base.Orientation, 1)
-    # A file may hold it in another type than the standard's; a fraction equal to 6 is a 6.
-    return next((k for k in range(1, 9) if k == stated), 1)
-
-
-def _camera_facts(exif: Image.Exif) -> dict[str, str | float]:
-    inner = exif.get_ifd(ExifTags.IFD.Exif)
-    facts: dict[str, str | float] = {}
-    for tag in _CAMERA_TEXTS:
-        value = exif.get(tag, inner.get(tag))
-        if isinstance(value, str) and value.strip(" \0"):
-            facts[tag.name] = value.strip(" \0")
-    for tag in _CAMERA_NUMBERS:
-        value = inner.get(tag)
-        try:
-            number = float(value) if value is not None else 0.0
-        except (TypeError, ValueError, ZeroDivisionError):
-            continue
-        if np.isfinite(number) and number > 0:
-            facts[tag.name] = number
-    return facts
+        shown = np.clip(part / white * 255, 0, 255).round()
+        pixels[top : top + step] = shown if shown.ndim == 3 else shown[..., None]
+    return pixels

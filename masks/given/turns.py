@@ -6,11 +6,14 @@ The outline of a mask runs along edges of the photo: there the picture changes a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from masks.given.edges import on_edges, rim_of, slopes_of
 from masks.given.look import MaskLook, PhotoShape, possible_turns
+from masks.given.samples import small
 from masks.image_file import open_image
 from masks.mask import Mask
 from masks.notice import Notice, first_few, warning
@@ -98,45 +101,18 @@ def scores(possible: Sequence[int], mask: np.ndarray, photo: PhotoShape) -> np.n
     """
     if photo.path is None:
         return None
-    small = _small(photo)
-    found = [on_edges(turn_upright(mask, turn), small) for turn in possible]
-    return None if any(score is None for score in found) else np.array(found, float)
+    picture = _upright(photo.path, photo.orientation)
+    slopes, size = slopes_of(picture), picture.shape[1::-1]
+    soft = mask.view(np.uint8) * np.uint8(255)
+    found = []
+    for turn in possible:
+        upright = np.ascontiguousarray(turn_upright(soft, turn))
+        rim = rim_of(cv2.resize(upright, size, interpolation=cv2.INTER_AREA))
+        if rim is None:
+            return None
+        found.append(on_edges(rim, slopes))
+    return np.array(found)
 
 
-def _small(photo: PhotoShape) -> np.ndarray:
-    assert photo.path is not None
-    pixels = open_image(photo.path).pixels
-    factor = min(1.0, _LONGEST / max(pixels.shape[:2]))
-    size = (max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    return np.ascontiguousarray(turn_upright(small, photo.orientation))
-
-
-def _fitted(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    soft = cv2.resize(
-        np.ascontiguousarray(mask, np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_AREA
-    )
-    return cv2.GaussianBlur(soft, (0, 0), 1.5)
-
-
-def _gradients(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    smooth = cv2.GaussianBlur(picture, (0, 0), 1.0)
-    return cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
-
-
-def on_edges(pixels: np.ndarray, picture: np.ndarray) -> float | None:
-    """Return how well the outline of a mask (H, W) lies on the edges of a picture (h, w, 3) of its shape or a
-    smaller one; none where it has no outline.
-    """
-    gx, gy = _gradients(picture.astype(np.float32))
-    mask = _fitted(pixels, picture.shape)
-    mx, my = cv2.Sobel(mask, cv2.CV_32F, 1, 0), cv2.Sobel(mask, cv2.CV_32F, 0, 1)
-    length = np.hypot(mx, my)
-    rim = length > 0.2 * max(float(length.max()), 1e-6)
-    if rim.sum() < 50:
-        return None
-    nx, ny = (mx[rim] / length[rim])[:, None], (my[rim] / length[rim])[:, None]
-    # At the square root one strong edge does not speak for the whole outline.
-    across = np.sqrt(np.abs(gx[rim] * nx + gy[rim] * ny)).mean()
-    along = np.sqrt(np.abs(gx[rim] * -ny + gy[rim] * nx)).mean()
-    return float(np.log((across + 0.1) / (along + 0.1)))
+def _upright(path: Path, orientation: int) -> np.ndarray:
+    return np.ascontiguousarray(turn_upright(small(open_image(path).pixels, _LONGEST), orientation))

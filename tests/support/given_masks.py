@@ -21,9 +21,12 @@ def texture(seed: int, size: tuple[int, int] = SIZE, cell: int = 4) -> np.ndarra
     return cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
 
 
-def true_mask(k: int = 0, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """Return the mask (H, W) bool of an object that looks the same no two ways up: body, arm, hole."""
+def true_mask(k: int = 0, size: tuple[int, int] = SIZE, shift: int = 1) -> np.ndarray:
+    """Return the mask (H, W) bool of an object that looks the same no two ways up: body, arm, hole. It moves
+    by `shift` pixels from photo to photo.
+    """
     w, h = size
+    k *= shift
     mask = np.zeros((h, w), np.uint8)
     cv2.ellipse(mask, (w // 2 + k, h // 2 + 10), (34, 30), 0, 0, 360, 1, -1)
     cv2.line(mask, (w // 2 + k, h // 2), (w // 2 + k + 38, 28), 1, 9)
@@ -31,12 +34,12 @@ def true_mask(k: int = 0, size: tuple[int, int] = SIZE) -> np.ndarray:
     return mask.astype(bool)
 
 
-def photo(k: int = 0, size: tuple[int, int] = SIZE) -> np.ndarray:
+def photo(k: int = 0, size: tuple[int, int] = SIZE, shift: int = 1) -> np.ndarray:
     """Return a photo (H, W, 3) uint8 of that object, with parts that are nearly black and nearly white."""
     image, inside = texture(100 + k, size), texture(k, size, 5) // 4 + 150
     inside[60:75, 80:95] = np.random.default_rng(k).integers(2, 12, (15, 15, 3), np.uint8)
     inside[80:95, 60:75] = np.random.default_rng(k).integers(244, 253, (15, 15, 3), np.uint8)
-    return np.where(true_mask(k, size)[..., None], inside, image)
+    return np.where(true_mask(k, size, shift)[..., None], inside, image)
 
 
 def painted(k: int, colour: tuple[int, int, int], size: tuple[int, int] = SIZE) -> np.ndarray:
