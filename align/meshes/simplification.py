@@ -55,8 +55,10 @@ def simplified(mesh: ObjectMesh, num_faces: int, voxel: float) -> tuple[ObjectMe
     off, tolerance, best = min(tried, key=lambda one: one[:2])
     notices = ()
     if off > np.log1p(_NEAR):
+        # The package counts as if all were one part.
+        tunnels = best.genus() + len(best.decompose()) - 1
         text = (
-            f"the mesh has {best.num_tri()} faces, not {num_faces}: {best.genus()} tunnels go through it, or "
+            f"the mesh has {best.num_tri()} faces, not {num_faces}: {tunnels} tunnels go through it, or "
             f"fewer faces would move the surface by more than {_MOST:.0f} voxel."
         )
         notices = (warning("mesh", text),)
