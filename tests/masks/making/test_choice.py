@@ -21,6 +21,15 @@ def test_a_still_camera_before_clutter_is_still() -> None:
     assert "100 % of the border" in choice.reason
 
 
+def test_nobody_looks_for_one_colour_where_the_backdrop_stands_still() -> None:
+    still = signals(disc_before(textured_backdrop()).photos)
+    assert still.stands
+    assert still.borders == ()
+    few = signals(disc_before(textured_backdrop(), num_views=3).photos)
+    assert not few.stands
+    assert len(few.borders) == 3
+
+
 def test_a_touched_camera_is_still_and_said() -> None:
     photos = disc_before(textured_backdrop(), num_views=18).photos
     photos = tuple(np.roll(p, 4, axis=1) if k >= 9 else p for k, p in enumerate(photos))
