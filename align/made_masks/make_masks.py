@@ -18,7 +18,7 @@ from align.made_masks.mask_work import MaskOptions, MaskWork, mask_work
 from align.made_masks.placed_pictures import placed_by_solve, points_on_masks
 from align.made_masks.scene_road import scene_road, stood_still
 from align.made_masks.solving import NO_CAMERAS, Solved, scene_without_masks, solved_without_masks
-from align.made_masks.without_stand import WithoutStand, without_stand
+from align.made_masks.stand.without_stand import WithoutStand, without_stand
 from masks.errors import MaskError
 from masks.image_file import ImageFacts, probe_image, probe_images
 from masks.making.check import mask_figures, mask_notices

@@ -27,6 +27,7 @@ from align.meshes.texture.shots import Shot, shots_of
 from align.meshes.texture.unwrap import fitting_size, unwrapped
 from align.scene import Scene
 from masks.errors import UserError
+from masks.memory import free_memory
 from masks.notice import Notice, first_few, info, warning
 from masks.progress import Progress, silent
 
@@ -93,7 +94,11 @@ def object_mesh(
                 "the texture is as coarse as the scene's grids. Name the folder of the photos with `photos`."
             )
             notices = (*notices, warning("mesh", text))
-        textured = _textured(mesh, shots, options.texture, progress)
+        size = options.texture
+        if size is None:
+            size, told = fitting_size(mesh, _pixel_width(mesh, shots), free_memory())
+            notices = (*notices, *told)
+        textured = _textured(mesh, shots, size, progress)
         progress("comparing with the photos", 0, 1)
         figures, said = _figures(textured, scene, shots)
         progress("comparing with the photos", 1, 1)
@@ -102,10 +107,7 @@ def object_mesh(
     return MadeMesh(textured or mesh, (*notices, *said), {**found.figures, **figures})
 
 
-def _textured(
-    mesh: ObjectMesh, shots: tuple[Shot, ...], size: int | None, progress: Progress
-) -> TexturedMesh:
-    size = size or fitting_size(mesh, _pixel_width(mesh, shots))
+def _textured(mesh: ObjectMesh, shots: tuple[Shot, ...], size: int, progress: Progress) -> TexturedMesh:
     progress("charts", 0, 1)
     atlas = unwrapped(mesh, size)
     progress("charts", 1, 1)

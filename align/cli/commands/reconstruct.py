@@ -139,7 +139,9 @@ class Reconstruct:
             remove_parts(self.out)
             told, made = scene.report.notices, None
             if self.mesh:
-                made = write_object_mesh(scene, self.out / "object.glb", [source], progress=display)
+                made = write_object_mesh(
+                    scene, self.out / "object.glb", [source], overwrite=True, progress=display
+                )
                 # What the photos are loaded with is said in the scene's report already.
                 told = (*told, *(notice for notice in made.notices if notice not in told))
         display.show(told)

@@ -27,8 +27,8 @@ _AGREE, _BEFORE = 2.0, 3.0
 _FEWEST = 3
 """Views that must show a place."""
 _MORE = 1.5
-"""Times as many silhouettes must include a place as exclude it: what two fifths of loose masks add is no
-part."""
+"""Times as many silhouettes must include a place as exclude it: what less than three fifths of the masks
+add, as loose ones do, is no part."""
 _THICK = 8.0
 """Nodes of the first look, 16 % of the longest side, that a part may be thick: from its other side it is not
 hidden."""

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from align.made_masks.placed_pictures import PlacedPictures, some_placed
-from align.made_masks.stand import Stand
+from align.made_masks.stand.stand import Stand
 from pairs.rings.ring import Grade, fit_circular_motion
 from pairs.rings.upright import looked_at, upper_end_of, upright_axis
 
