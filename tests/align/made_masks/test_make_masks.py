@@ -179,5 +179,6 @@ def test_a_stand_with_marks_is_cut_or_kept(tmp_path: Path, options: MaskOptions)
         assert iou(mask.pixels, thing) > 0.85
         assert (mask.pixels & moving & ~thing).sum() < 0.02 * thing.sum()
     kept = make_masks(photos, replace(options, stand="keep")).made
-    assert not any("stand" in notice.text for notice in kept.notices if notice.level is Level.WARNING)
-    assert all(iou(mask.pixels, moving) > 0.9 for mask, moving in zip(kept.masks, marked.moving))
+    assert not any("a stand" in notice.text for notice in kept.notices)
+    for mask, thing, moving in zip(kept.masks, marked.things, marked.moving):
+        assert (mask.pixels & moving & ~thing).sum() > 0.2 * thing.sum()
