@@ -35,6 +35,11 @@ class Stand:
         """(P, 3) the cameras' centres in the stand's frame."""
         return (self.placed.cameras.centres - self.middle) @ self.frame.T
 
+    @property
+    def steepness(self) -> float:
+        """Sine of the angle at which the median camera sees the middle."""
+        return float(np.median(self.from_middle[:, 2] / np.linalg.norm(self.from_middle, axis=1)))
+
     def met(self, position: int) -> np.ndarray:
         """Return where the rays of a placed photo's working picture meet the plane: (H, W, 2) along it from
         its middle, world units; NaN where they do not.

@@ -115,10 +115,9 @@ def stand_evidence(
     """
     fronts = [stand.front_radius(at, masks[photo]) for at, photo in enumerate(stand.placed.photos)]
     straight, cell = stand.straightened(pictures, max(stand.radius, _ROOM * float(np.median(fronts))), 1.0)
-    steep = float(np.median(stand.from_middle[:, 2] / np.linalg.norm(stand.from_middle, axis=1)))
     plate = plate_of(straight)
-    logits = plate_evidence(straight, _blurred(plate, _SOFT_PX / steep), ROAD).logits
-    on, rim = _on_and_rim(plate, int(np.ceil(_RIM_PX / steep)))
+    logits = plate_evidence(straight, _blurred(plate, _SOFT_PX / stand.steepness), ROAD).logits
+    on, rim = _on_and_rim(plate, int(np.ceil(_RIM_PX / stand.steepness)))
     last = len(straight[0]) - 1
     found = {}
     for position, photo in enumerate(stand.placed.photos):
