@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from marked_stand import marked_stand
 from PIL import Image
 from still_backdrops import disc_before, iou, plain_backdrop, textured_backdrop
 from turning_body import MASKS, options_with, put_solve, solve_of, solve_of_nothing, write_photos
@@ -168,3 +169,17 @@ def test_only_the_scenes_road_can_be_pointed_at(tmp_path: Path) -> None:
         make_masks(photos, MaskOptions(MakingOptions(Road.PLAIN), shown=(Click("0.png", 4, 4),)))
     with pytest.raises(MaskError, match=r"other\.png: no photo has this name"):
         make_masks(photos, MaskOptions(shown=(Click("other.png", 4, 4),)))
+
+
+def test_a_stand_with_marks_is_cut_or_kept(tmp_path: Path, options: MaskOptions) -> None:
+    marked = marked_stand()
+    photos = marked.put(tmp_path / "photos", PredictionStore(tmp_path / "store"))
+    made = make_masks(photos, options).made
+    assert any("a stand turns with the object" in notice.text for notice in made.notices)
+    for mask, thing, moving in zip(made.masks, marked.things, marked.moving):
+        assert iou(mask.pixels, thing) > 0.85
+        assert (mask.pixels & moving & ~thing).sum() < 0.02 * thing.sum()
+    kept = make_masks(photos, replace(options, stand="keep")).made
+    assert not any("a stand" in notice.text for notice in kept.notices)
+    for mask, thing, moving in zip(kept.masks, marked.things, marked.moving):
+        assert (mask.pixels & moving & ~thing).sum() > 0.2 * thing.sum()
