@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from masks.given.edges import Rim, Slopes, on_edges, rim_of, slopes_of
-from masks.notice import Notice, first_few, warning
+from masks.notice import Notice, warning
 
 _TURNS = {
     "mirrored": ((-1, 0), (0, 1)),
@@ -40,6 +40,8 @@ _CHANCE = 3.5
 """Deviations of the scores of the mask shifted: right masks stand 6 and more above their mean, grown by a
 fiftieth of the picture 4.4; masks of another set 2.2 at most, turned over ones 4 (and lie better as they
 should)."""
+_MANY = 0.3
+"""Of the masks of a set: then it is said of the set."""
 _FEWEST, _DEVIATIONS, _SHARE = 4, 6.0, 0.25
 """Beside the others of a set: right masks stray by 4 robust deviations at most, and by a fifth."""
 
@@ -66,7 +68,10 @@ class Placement:
     above_chance: float
     """The same in deviations of the scores that it has when it is shifted."""
     lead: float
-    """By how much it scores better elsewhere, at the best of all places; negative where it does not."""
+    """By how much more than by chance it scores better elsewhere, at the best of all places; negative where
+    it does not."""
+    there: float
+    """Its score there."""
     elsewhere: str
     """That place, in words; empty where it lies best as it lies."""
 
@@ -108,29 +113,29 @@ def _placed(rims: Sequence[Rim | None], laid: Sequence[Laid]) -> tuple[Placement
 
 
 def placement_notices(laid: Sequence[Laid]) -> tuple[Notice, ...]:
-    """Return warnings that name the photos whose masks lie better elsewhere, and where; and those whose masks
-    lie no better than by chance, or clearly worse than the others of the set.
+    """Return a warning for each photo whose mask lies better elsewhere, with that place, or lies no better
+    than by chance, or clearly worse than those of the others; and one for the set where these are many.
     """
     found = {each.name: placed for each, placed in zip(laid, placements(laid)) if placed is not None}
-    notices = []
-    elsewhere = [f"{name} ({placed.elsewhere})" for name, placed in found.items() if placed.elsewhere]
-    if elsewhere:
-        text = (
-            f"{first_few(elsewhere)}: the masks of {len(elsewhere)} of {len(laid)} photos lie better "
-            "elsewhere, as said with each, than on the edges of their own photos. Look at the names of the "
-            "mask files, and at which way up they are."
-        )
-        notices.append(warning("masks", text))
     least = _least([placed.score for placed in found.values()])
-    nowhere = [
-        name
-        for name, placed in found.items()
-        if not placed.elsewhere and (placed.by_chance or placed.score < least)
-    ]
-    if nowhere:
+    notices = []
+    for name, placed in found.items():
+        if placed.elsewhere:
+            text = (
+                f"its mask lies better {placed.elsewhere} ({placed.there:.2f}) than as it lies "
+                f"({placed.score:.2f}; 0 is chance). Look at the name of the mask file, and at its way up."
+            )
+            notices.append(warning(name, text))
+        elif placed.by_chance or placed.score < least:
+            text = (
+                f"the outline of its mask does not lie on edges of the photo ({placed.score:.2f}; 0 is "
+                "chance). Is it shifted, or the mask of another photo?"
+            )
+            notices.append(warning(name, text))
+    if len(notices) > max(1, _MANY * len(laid)):
         text = (
-            f"{first_few(nowhere)}: the outlines of the masks of {len(nowhere)} of {len(laid)} photos do not "
-            "lie on edges of these photos. Are they shifted, or masks of other photos?"
+            f"the masks of {len(notices)} of {len(laid)} photos do not lie on their photos, as said of each. "
+            "Are they those of this set, in this order?"
         )
         notices.append(warning("masks", text))
     return tuple(notices)
@@ -167,11 +172,13 @@ def _on_own(rim: Rim, slopes: Slopes, photo: Laid) -> Placement | None:
         return None
     best = int(np.nanargmax(shifted))
     x, y = (round(by / photo.picture_from_photo[0, 0]) for by in shifts[best])
-    places = [(float(shifted[best]) - score - _ELSEWHERE, f"shifted by ({x}, {y}) pixels")]
-    places += [(on_edges(turned, slopes) - score - _TURNED, words) for turned, words in _turned(rim, photo)]
-    lead, where = max(place for place in places if np.isfinite(place[0]))
+    places = [(float(shifted[best]), _ELSEWHERE, f"shifted by ({x}, {y}) pixels")]
+    places += [(on_edges(turned, slopes), _TURNED, words) for turned, words in _turned(rim, photo)]
+    lead, there, where = max(
+        (each - score - least, each, words) for each, least, words in places if np.isfinite(each)
+    )
     deviation = max(float(np.nanstd(shifted)), 1e-3)
-    return Placement(score, (score - float(np.nanmean(shifted))) / deviation, lead, where)
+    return Placement(score, (score - float(np.nanmean(shifted))) / deviation, lead, there, where)
 
 
 def _with_others(placed: Placement | None, scores: np.ndarray, laid: Sequence[Laid]) -> Placement | None:
@@ -182,7 +189,8 @@ def _with_others(placed: Placement | None, scores: np.ndarray, laid: Sequence[La
         best = int(np.nanargmax(scores))
         lead = float(scores[best]) - placed.score - _ELSEWHERE
         if lead > placed.lead:
-            placed = replace(placed, lead=lead, elsewhere=f"on {laid[best].name}")
+            there = float(scores[best])
+            placed = replace(placed, lead=lead, there=there, elsewhere=f"on {laid[best].name}")
     return placed if placed.lead > 0 else replace(placed, elsewhere="")
 
 
