@@ -51,10 +51,10 @@ def test_the_mask_of_the_next_photo_is_named_with_that_photo(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("place", "named"),
     [
-        (lambda k: right(k ^ 1), ["on 1.png", "on 0.png", "on 3.png", "on 2.png", "on 5.png", "on 4.png"]),
+        (lambda k: right(k ^ 1), [f"on {k ^ 1}.png" for k in range(COUNT)]),
         (
             lambda k: right((k + 1) % COUNT),
-            ["on 1.png", "on 2.png", "on 3.png", "on 4.png", "on 5.png", "on 0.png"],
+            [f"on {(k + 1) % COUNT}.png" for k in range(COUNT)],
         ),
         (lambda k: np.rot90(right(k), 2), ["turned by 180"] * COUNT),
         (lambda k: np.rot90(right(k), 2) if k % 2 else right(k), ["", "turned by 180"] * (COUNT // 2)),
