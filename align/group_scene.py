@@ -21,7 +21,7 @@ from masks.notice import first_few, left_out
 from masks.progress import Progress, silent
 from pairs.prediction.from_group import pointmap
 from pairs.prediction.predictions import GroupPrediction, Predictions
-from pairs.views.cameras import Cameras
+from pairs.views.cameras import some_cameras
 from pairs.views.view import grid_mask
 
 
@@ -49,7 +49,7 @@ def group_scene(
     names = tuple(view.name for view in predictions.views)
     text = "none of its pixels on the object has a depth. Check its mask."
     without_depth = [left_out(name, text) for k, name in enumerate(names) if k not in kept]
-    cameras = Cameras(group.cameras.K[kept], group.cameras.cam_from_world[kept])
+    cameras = some_cameras(group.cameras, kept)
     dense = tuple(_dense(group, k, known[k]) for k in kept)
     part = replace(predictions, views=tuple(predictions.views[k] for k in kept), edges=())
     aligned = with_depths(Aligned(cameras, dense, (), {}), part.views, (), depth, progress)
@@ -73,7 +73,7 @@ def with_start(predictions: Predictions, scene: Scene) -> Predictions:
             "place these with `align.register_views`."
         )
     chosen = [position[view.name] for view in predictions.views]
-    cameras = Cameras(scene.cameras.K[chosen], scene.cameras.cam_from_world[chosen])
+    cameras = some_cameras(scene.cameras, chosen)
     depth = tuple(scene.views[k].depth for k in chosen)
     group = GroupPrediction(cameras, depth, tuple(scene.views[k].conf for k in chosen))
     return replace(predictions, cameras=cameras, camera_source="network", group=group)

@@ -13,12 +13,14 @@ import numpy as np
 from align.global_alignment import align_predictions
 from align.group_scene import group_scene
 from align.imports.known_poses import explained_by, read_known_poses, with_bench_poses
+from align.made_masks.reconstructed import MaskedPhotos, with_made_masks
 from align.measurements.known_cameras import states_poses
 from align.objects.turntable import with_turntable
 from align.presets import PRESETS, Preset, preset_named, with_fixed_poses
 from align.scene import Report, Scene
 from masks.errors import UserError
-from masks.files import given_photos
+from masks.files import given_photos, list_photos
+from masks.mask import Mask
 from masks.notice import Notice, warning
 from masks.progress import Progress, silent
 from pairs.backends.protocol import Backend, HeedsPoses, SimilarityBackend
@@ -32,10 +34,13 @@ from pairs.views.imported_camera import ImportedCameras
 from pairs.views.load import LoadOptions, load_views
 from pairs.views.view import View, grid_K
 
+_WORDS = ("auto", "make", "none")
+"""What `masks` may be beside a folder and masks."""
+
 
 def reconstruct(
     photos: Sequence[Path | str] | Path | str,
-    masks: Path | str = "auto",
+    masks: Path | str | Sequence[Mask] = "auto",
     *,
     backend: str | Backend = "classical",
     graph: str | SceneGraph | None = None,
@@ -43,13 +48,18 @@ def reconstruct(
     load: LoadOptions | None = None,
     known_poses: Path | str | None = None,
     poses: Literal["soft", "frozen"] | None = None,
+    made_masks: Path | str | None = None,
     store: Path | str | None = None,
     progress: Progress = silent,
 ) -> Scene:
     """Return the scene that photos show: cameras, depth and confidence of every view that could be placed.
 
-    `photos` is a folder, or the files in the order in which they were taken. `masks` is a folder of masks;
-    "auto": those beside the photos or in their alpha channels, if there are any; "none": everything counts.
+    `photos` is a folder, or the files in the order in which they were taken. `masks` is a folder of masks, or
+    one `masks.Mask` for each upright photo; "auto": those beside the photos or in their alpha channels, and
+    where there are none and the object turned before a backdrop that stands still, masks are made; "make":
+    they are made, by the first road that is sure (docs/made_masks.md); "none": everything counts. Masks that
+    are made are written to the folder `made_masks`, with a sheet to look at (none: nowhere).
+
     `backend` says what looks at the photos: a name, or what `pairs.make_backend` returns. `graph` says which
     pairs are aligned: an object such as `pairs.Window(3)`, or its text ("window:3"); none: the backend
     chooses. `preset` is a name of `align.PRESETS`, or a `Preset`. `load` says on which grid photos and masks
@@ -68,37 +78,52 @@ def reconstruct(
     backend = make_backend(backend) if isinstance(backend, str) else backend
     preset = preset_named(preset) if isinstance(preset, str) else preset
     graph = parse_graph(graph) if isinstance(graph, str) else graph
-    load = load or LoadOptions()
+    load = _on_the_grid_of(backend, load or LoadOptions())
     if poses == "frozen" or (poses is None and known_poses is not None):
         preset = with_fixed_poses(preset)
-    if known_poses is not None and isinstance(backend, HeedsPoses):
-        prior = preset.aligner.pose_prior
-        backend = backend.with_poses(fixed=prior is not None and prior.fixed)
     # Before anybody is called who may change the current folder: photos are read and results kept until the
     # end.
     given = [Path(path).absolute() for path in ([photos] if isinstance(photos, (str, Path)) else photos)]
-    masks = masks if masks in ("auto", "none") else Path(masks).absolute()
+    if isinstance(masks, (str, Path)) and masks not in _WORDS:
+        masks = Path(masks).absolute()
+    folder = None if made_masks is None else Path(made_masks).absolute()
     kept = PredictionStore(user_store_folder() if store is None else Path(store))
     kept.sweep()
-    if backend.fixed_grid is not None:
-        whole = GridOptions(crop=Cropping.OFF)
-        if load.grid not in (whole, GridOptions()):
-            raise UserError(f"`grid={load.grid}`: this backend predicts on {backend.fixed_grid}. Omit it.")
-        load = replace(load, grid=whole)
-    progress("reading photos and masks", 0, 1)
-    found = given_photos(given, [] if masks in ("auto", "none") else [Path(masks)])
-    paths = found.photos
+    paths = list_photos(given)
     known = None if known_poses is None else read_known_poses(known_poses, paths)
+    begun = MaskedPhotos(masks, backend)
+    if masks in ("make", "auto"):
+        how = "make" if masks == "make" else "auto"
+        begun = with_made_masks(paths, how, load, backend, kept.folder, folder, progress)
+    backend = begun.backend
+    if known is not None and isinstance(backend, HeedsPoses):
+        prior = preset.aligner.pose_prior
+        backend = backend.with_poses(fixed=prior is not None and prior.fixed)
     if isinstance(known, ImportedCameras):
         load = replace(load, known_poses=known)
-    views, notices = load_views(paths, masks, load)
+    progress("reading photos and masks", 0, 1)
+    # Only now: a folder of masks among the photos is used when they were made.
+    used = folder if begun.figures else masks
+    found = given_photos(given, [used] if isinstance(used, Path) else [])
+    views, notices = load_views(paths, begun.masks, load)
     notices = (*found.notices, *notices)
     if known is not None and not isinstance(known, ImportedCameras):
         views, said = with_bench_poses(views, known, kept, progress)
         notices = (*notices, *said)
     edges = _edges(graph, backend, views, kept, progress)
     with explained_by(known):
-        return _scene(views, edges, backend, preset, found.names, notices, kept, progress)
+        scene = _scene(views, edges, backend, preset, found.names, notices, kept, progress)
+    return begun.reported(scene)
+
+
+def _on_the_grid_of(backend: Backend, load: LoadOptions) -> LoadOptions:
+    """Return how photos are read for a backend that may have a grid of its own."""
+    if backend.fixed_grid is None:
+        return load
+    whole = GridOptions(crop=Cropping.OFF)
+    if load.grid not in (whole, GridOptions()):
+        raise UserError(f"`grid={load.grid}`: this backend predicts on {backend.fixed_grid}. Omit it.")
+    return replace(load, grid=whole)
 
 
 def _scene(

@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 
 from masks.errors import MaskError
-from masks.given.polarity import border_share
 from masks.given.samples import small
-from masks.mask import Mask, shrunk
+from masks.mask import Mask, border_share, shrunk
 from masks.notice import Notice, first_few, info, left_out, warning
 
 _FULL = 0.98

@@ -117,6 +117,19 @@ def find_masks(photos: Sequence[Path], folder: Path) -> tuple[Candidates, tuple[
     """
     if not folder.is_dir():
         raise MaskError(f"{folder}: no such folder of masks. Give the folder that holds them with `masks`.")
+    found, unused = masks_there(photos, folder)
+    if not any(found):
+        seen = f"it holds {unused[0].name if unused else 'no pictures'}"
+        expected = f"{photos[0].name}.png, {photos[0].stem}.png or {photos[0].stem}_mask.png"
+        raise MaskError(
+            f"{folder}: no file here is the mask of a photo ({seen}; for {photos[0].name} it should hold "
+            f"{expected}). Rename the masks."
+        )
+    return found, unused
+
+
+def masks_there(photos: Sequence[Path], folder: Path) -> tuple[Candidates, tuple[Path, ...]]:
+    """Return the same of a folder that may hold none, or be missing."""
     by_stem = _masks_in(folder, photos)
     found = [_all(by_stem, (*mask_names(p.name), stem_of(p.name))) for p in photos]
     used = {p for paths in found for p in paths}
@@ -126,13 +139,6 @@ def find_masks(photos: Sequence[Path], folder: Path) -> tuple[Candidates, tuple[
     twins = twins_of([p.name for p in photos], rest if all(found) else by_stem, all(found))
     if twins is not None:
         found = [tuple(dict.fromkeys((*own, *twins[p.name]))) for own, p in zip(found, photos)]
-    if not any(found):
-        seen = f"it holds {(by_stem and next(iter(by_stem.values()))[0].name) or 'no pictures'}"
-        expected = f"{photos[0].name}.png, {photos[0].stem}.png or {photos[0].stem}_mask.png"
-        raise MaskError(
-            f"{folder}: no file here is the mask of a photo ({seen}; for {photos[0].name} it should hold "
-            f"{expected}). Rename the masks."
-        )
     used = {p for paths in found for p in paths}
     return tuple(found), tuple(p for paths in by_stem.values() for p in paths if p not in used)
 

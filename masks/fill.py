@@ -85,7 +85,7 @@ def nearest_valid(valid: np.ndarray) -> np.ndarray:
     _, labels = cv2.distanceTransformWithLabels(
         (~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    number_of_label = np.zeros(int(labels.max()) + 1, np.intp)
+    number_of_label = np.zeros(int(labels.max()) + 1, np.int32)
     number_of_label[labels[valid]] = np.flatnonzero(valid)
     return number_of_label[labels]
 

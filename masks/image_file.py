@@ -14,12 +14,12 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from masks.errors import ImageError, MissingExtraError
 from masks.exif import camera_facts, exif_of, orientation_of
-from masks.folders.first_bytes import is_heif
+from masks.folders.first_bytes import Content, content_of, is_heif
 from masks.pixelmap import turn_upright
 from masks.reading import reading
 
@@ -247,8 +247,17 @@ def _header(path: Path, file: BinaryIO) -> Image.Image:
     if heif:
         _register_heic(path)
     formats = (*FORMATS, "HEIF") if heif else FORMATS
-    with _decoding(path), _limit_of_pixels_lifted():
-        image = Image.open(file, formats=formats)
+    try:
+        with _limit_of_pixels_lifted(), _decoding(path):
+            image = Image.open(file, formats=formats)
+    except ImageError as error:
+        if not isinstance(error.__cause__, UnidentifiedImageError):
+            raise
+        content, called = content_of(path)
+        kind = "damaged" if content is Content.PICTURE else called
+        raise ImageError(
+            f"{path}: cannot be decoded: {kind}, by its first bytes. Export it as JPEG or PNG, or remove it."
+        ) from error
     if image.width * image.height > _MAX_PIXELS:
         raise ImageError(
             f"{path}: {image.width}x{image.height} pixels are more than pointloom opens "

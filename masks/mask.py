@@ -78,6 +78,11 @@ def box_around(pixels: np.ndarray, margin_px: int) -> tuple[int, int, int, int]:
     return left, top, right - left, bottom - top
 
 
+def border_share(mask: np.ndarray) -> float:
+    """Return which share of the picture's border is true in a mask (H, W)."""
+    return float(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean())
+
+
 def distance_to_outline(pixels: np.ndarray) -> np.ndarray:
     """Return the distance (H, W) float32 in pixels from the outline of a mask's pixels (H, W), negative on
     the

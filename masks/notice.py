@@ -45,7 +45,7 @@ SHOWN = 5
 """Names that a message lists before it says how many more there are."""
 
 
-def first_few(items: Sequence[str], separator: str = ", ") -> str:
-    """Return the first five items, and the number of the others."""
-    more = f"{separator}and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
-    return separator.join(items[:SHOWN]) + more
+def first_few(items: Sequence[str], separator: str = ", ", most: int = SHOWN) -> str:
+    """Return the first items, five or as many as said, and the number of the others."""
+    more = f"{separator}and {len(items) - most} more" if len(items) > most else ""
+    return separator.join(items[:most]) + more

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from masks.memory import keep_freed_memory
+
 # Two threads that wait for each other's small products are ten times slower than one on a busy machine, and
 # sums depend on their number.
 for _library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_library, "1")
+# As the command line and the workers do.
+keep_freed_memory()
 
 NOT_YET = "not yet: "
 """Begins the reason of a skipped golden case whose kind nobody has written yet."""

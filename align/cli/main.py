@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -27,7 +29,7 @@ from align.cli.console import print_error
 from align.cli.terminal import TerminalLog, standard_output
 from masks.disk.temporary_folder import sweep_temporary_folders
 from masks.errors import PointloomError, UserError
-from masks.memory import is_out_of_memory
+from masks.memory import is_out_of_memory, keep_freed_memory
 
 _ABOUT = """Photos of an object and its masks go in; cameras and a dense, clean object come out.
 
@@ -44,6 +46,9 @@ _SHORT_OF_MEMORY = (
 _ENDING = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGXCPU", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGUSR1", "SIGUSR2")
 """Signals that end a program that does not answer them: from a service, a closed terminal, a queue of jobs
 whose time is up."""
+
+_OF_A_PATH = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.EIO)
+_SHOWN_OF_A_PATH = 300
 
 EXIT_OK, EXIT_FAILURE, EXIT_USER, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -97,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # One thread: sums come out alike on every machine, and the aligner's many small products gain nothing
     # from a second one.
     torch.set_num_threads(1)
+    keep_freed_memory()
     logging.basicConfig(level=logging.WARNING, handlers=[TerminalLog()])
     _answer_signals()
     sweep_temporary_folders()
@@ -112,9 +118,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_error("interrupted. What was finished is kept: run the same command again to go on from there.")
         return EXIT_INTERRUPTED
     except (MemoryError, RuntimeError, OSError, cv2.error) as error:
-        if not is_out_of_memory(error):
+        if is_out_of_memory(error):
+            print_error(_SHORT_OF_MEMORY)
+        elif isinstance(error, OSError) and error.errno in _OF_A_PATH and error.filename is not None:
+            # Any option may name a path that cannot even be asked for.
+            name = os.fsdecode(error.filename)
+            print_error(f"{name[:_SHOWN_OF_A_PATH]}: {error.strerror}. Check this path and its permissions.")
+        else:
             raise
-        print_error(_SHORT_OF_MEMORY)
         return EXIT_USER
     return EXIT_OK
 

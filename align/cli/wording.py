@@ -54,6 +54,7 @@ _ALIKE = {
     "retrieval",
     "road",
     "solver",
+    "stand",
     "text",
     "texture",
     "turntable",

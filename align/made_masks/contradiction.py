@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from align.made_masks.placed_pictures import PlacedPictures
-from align.objects.hull import hull_of, shares_cut
+from align.objects.hull import Floor, hull_of, shares_cut
 from align.objects.volume import covering, volume_of
 from masks.making.refine import Refined
 
@@ -28,6 +28,8 @@ class Comparison:
     cut: dict[int, np.ndarray]  # (H, W) bool, working pixels, by photo: what the hull would take away
     shares: dict[int, float]
     """Of each photo's mask that it would take."""
+    below: float = 0.0
+    """Share of the median mask that it takes since nothing can be below the floor."""
 
     @property
     def share(self) -> float:
@@ -40,10 +42,13 @@ class Comparison:
         return self.share > MOST_CUT
 
 
-def compared(masks: Sequence[np.ndarray], placed: PlacedPictures, points: np.ndarray) -> Comparison | None:
+def compared(
+    masks: Sequence[np.ndarray], placed: PlacedPictures, points: np.ndarray, floor: Floor | None = None
+) -> Comparison | None:
     """Compare the masks (H, W) bool of all working pictures around the object's scene points (N, 3).
 
-    None where too little is placed, or too few points lie on the masks, to say anything.
+    Below a floor, where there is one, a mirror shows the object once more: it is taken away, and contradicts
+    no camera. None where too little is placed, or too few points lie on the masks, to say anything.
     """
     seen = sum(bool(masks[photo].any()) for photo in placed.photos)
     if seen < _FEWEST_VIEWS or len(points) < _FEWEST_POINTS:
@@ -52,9 +57,14 @@ def compared(masks: Sequence[np.ndarray], placed: PlacedPictures, points: np.nda
     volume = covering(volume_of(points), silhouettes, placed.cameras)
     hull = hull_of(silhouettes, placed.cameras, volume)
     shares = shares_cut(silhouettes, hull)
+    below = 0.0
+    if floor is not None:
+        hull = hull_of(silhouettes, placed.cameras, volume, floor)
+        below = float(np.nanmedian(shares_cut(silhouettes, hull) - shares))
     return Comparison(
         dict(zip(placed.photos, placed.to_working(hull.cut))),
         {photo: float(share) for photo, share in zip(placed.photos, shares) if np.isfinite(share)},
+        below,
     )
 
 

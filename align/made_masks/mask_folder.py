@@ -21,6 +21,7 @@ from align.show.image_file import write_image
 from align.show.sheets import SheetView, mask_sheet, masked_photo
 from masks.disk.whole_file import write_whole
 from masks.errors import OutputError
+from masks.files import masks_there
 from masks.image_file import open_levels
 from masks.making.check import doubtful
 from masks.making.made import MadeMasks
@@ -34,9 +35,12 @@ def mask_file(folder: Path, photo: str) -> Path:
     return folder / f"{photo}.png"
 
 
-def require_no_masks(folder: Path, photos: Sequence[str]) -> None:
-    """Raise `OutputError` where masks of these photos are there already: people correct them by hand."""
-    there = [path.name for path in (mask_file(folder, name) for name in photos) if path.exists()]
+def require_no_masks(folder: Path, photos: Sequence[Path]) -> None:
+    """Raise `OutputError` where masks of these photos are there already, by whatever name a mask may have:
+    people correct them by hand.
+    """
+    found, _ = masks_there(photos, folder)
+    there = [path.name for paths in found for path in paths]
     if there:
         raise OutputError(
             f"{folder}: {first_few(there)} there already, maybe corrected by hand. Choose another folder, or "
@@ -44,15 +48,18 @@ def require_no_masks(folder: Path, photos: Sequence[str]) -> None:
         )
 
 
-def require_same_masks(folder: Path, made: MadeMasks) -> None:
-    """Raise `OutputError` where other masks than the made ones are there: people correct them by hand."""
-    for own, mask in zip(made.figures, made.masks):
-        path = mask_file(folder, own.name)
-        if path.exists() and not np.array_equal(open_levels(path) > 127, mask.pixels):
-            raise OutputError(
-                f"{path}: is another mask than the one that was made, maybe corrected by hand. Give the "
-                f"folder by `masks={folder}`, or remove it."
-            )
+def require_same_masks(folder: Path, photos: Sequence[Path], made: MadeMasks) -> None:
+    """Raise `OutputError` where other masks of the photos than the made ones are there: people correct them
+    by hand.
+    """
+    found, _ = masks_there(photos, folder)
+    for paths, mask in zip(found, made.masks):
+        for path in paths:
+            if not np.array_equal(open_levels(path) > 127, mask.pixels):
+                raise OutputError(
+                    f"{path}: is another mask than the one that was made, maybe corrected by hand. Give the "
+                    f"folder by `masks={folder}`, or remove it."
+                )
 
 
 def write_mask_folder(folder: Path, made: MadeMasks) -> None:

@@ -19,7 +19,7 @@ from masks.making.pictures import LONGEST, working_map
 from masks.mask import holds
 from masks.pixelmap import PixelMap, fit_longest, intrinsics_to_target, to_source, to_target
 from pairs.backends.classical.sfm.solve import SceneSolve
-from pairs.views.cameras import Cameras
+from pairs.views.cameras import Cameras, some_cameras
 from pairs.views.view import View
 
 
@@ -43,6 +43,17 @@ class PlacedPictures:
         """Return masks (H, W) bool of the pinhole pictures on the working pictures of the placed photos."""
         maps = zip(masks, self.working, self.pinholes)
         return [carried(mask, there, here) for mask, here, there in maps]
+
+
+def some_placed(placed: PlacedPictures, most: int) -> PlacedPictures:
+    """Return at most so many of the placed pictures, evenly among them."""
+    chosen = range(0, len(placed.photos), -(-len(placed.photos) // most))
+    return PlacedPictures(
+        tuple(placed.photos[k] for k in chosen),
+        tuple(placed.working[k] for k in chosen),
+        tuple(placed.pinholes[k] for k in chosen),
+        some_cameras(placed.cameras, list(chosen)),
+    )
 
 
 def carried(picture: np.ndarray, its_map: PixelMap, onto: PixelMap) -> np.ndarray:

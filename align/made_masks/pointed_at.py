@@ -1,14 +1,15 @@
-"""The object as a user shows it in one photo: by a box around it, or by points on it."""
+"""The object as a user shows it in photos: by a box around it, by points on it, and by points beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from align.made_masks.stands_on import ABOVE, ObjectPoints, linked_parts
+from align.made_masks.shown import Box, Click
+from align.made_masks.stands_on import ABOVE, ObjectPoints, linked_parts, object_points
 from align.made_masks.support_plane import LookedAt, SupportPlane
 from align.scene import Scene, points_of_view
 from masks.errors import MaskError
@@ -18,54 +19,75 @@ from pairs.views.cameras import Cameras, project
 
 _CLICK_PX = 6
 """Pixels of the grid around a click in which its depth is looked for."""
+_HIT = 0.03
+"""Farther from all points, in the cameras' distance, a click beside the object shows none of the things."""
+_CLICK_RADIUS, _CLICKED = 0.01, 4.0
+"""Of the longer side: so much around a click is as it says; and how surely."""
 _ROUNDS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A box around the object in one photo, in pixels of the photo as viewers show it."""
-
-    photo: str
-    x: float
-    y: float
-    w: float
-    h: float
-
-
-@dataclass(frozen=True, slots=True)
-class Click:
-    """A pixel of the object in one photo as viewers show it."""
-
-    photo: str
-    x: float
-    y: float
 
 
 def pointed_at(
     scene: Scene, looked: LookedAt, plane: SupportPlane | None, shown: Sequence[Box | Click]
 ) -> ObjectPoints:
     """Return the points of what a user has shown: of the connected thing above the plane, if there is one,
-    that the clicks hit, or that fills the boxes.
+    that the clicks hit, or that fills the boxes; without what the clicks beside the object hit. A thing that
+    is hit by both kinds is divided half-way between them.
 
     Raises `MaskError` for a photo that has no camera in the scene, or a place outside of it.
     """
     points = looked.points
     if plane is not None:
         points = points[plane.height(points) > ABOVE * looked.distance]
-    nothing = np.zeros((0, 3))
     inside = np.ones(len(points), bool)
     for box in shown:
         if isinstance(box, Box):
             inside &= _in_box(scene, box, points)
     points = points[inside]
+    clicks = [each for each in shown if isinstance(each, Click)]
+    on = [_surely(scene, click) for click in clicks if click.on_object]
+    off = [_place(scene, click) for click in clicks if not click.on_object]
+    nothing = ObjectPoints(np.zeros((0, 3)), "nothing stands out of the plane where it was pointed at")
     if len(points) == 0:
-        return ObjectPoints(nothing, "nothing stands out of the plane where it was pointed at")
+        return nothing
     label = linked_parts(points, looked.distance)
-    clicks = [click for click in shown if isinstance(click, Click)]
-    if not clicks:
-        return ObjectPoints(points[label == np.bincount(label).argmax()])
-    hit = {int(label[_nearest(scene, click, points)]) for click in clicks}
-    return ObjectPoints(points[np.isin(label, list(hit))])
+    # A click on the table, or on a wall without depth, hits no thing.
+    off = [at for at in off if at is not None and _far(points, at).min() < _HIT * looked.distance]
+    hit, not_hit = (
+        np.isin(label, [label[_far(points, at).argmin()] for at in places]) for places in (on, off)
+    )
+    if on:
+        nearer = _nearest_of(points, on) < _nearest_of(points, off)
+        return ObjectPoints(points[hit & (nearer | ~not_hit)])
+    left = ~not_hit
+    if not left.any():
+        return nothing
+    if len(clicks) < len(shown):
+        return ObjectPoints(points[label == np.bincount(label[left]).argmax()])
+    return nothing if plane is None else object_points(replace(looked, points=points[left]), plane)
+
+
+def _far(points: np.ndarray, place: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(points - place, axis=1)
+
+
+def _nearest_of(points: np.ndarray, places: Sequence[np.ndarray]) -> np.ndarray:
+    """Return how far (N,) the nearest of some places is from each point; infinite without any."""
+    return np.min([_far(points, place) for place in places] or [np.full(len(points), np.inf)], axis=0)
+
+
+def as_clicked(
+    scene: Scene, logits: Sequence[np.ndarray], shown: Sequence[Box | Click]
+) -> tuple[np.ndarray, ...]:
+    """Return the evidence (H, W) of a scene's views with what the clicks say of the pixels around them."""
+    found = list(logits)
+    for click in shown:
+        if isinstance(click, Click):
+            k = _position(scene, click.photo)
+            x, y = _on_grid(scene, k, click.photo, np.array([[click.x, click.y]]))[0]
+            rows, columns = np.indices(found[k].shape)
+            near = np.hypot(columns - x, rows - y) <= _CLICK_RADIUS * max(found[k].shape)
+            found[k] = np.where(near, np.float32(_CLICKED if click.on_object else -_CLICKED), found[k])
+    return tuple(found)
 
 
 def _position(scene: Scene, photo: str) -> int:
@@ -107,15 +129,20 @@ def _in_box(scene: Scene, box: Box, points: np.ndarray) -> np.ndarray:
     return (in_camera[0, :, 2] > 0) & holds(filled, xy[0])
 
 
-def _nearest(scene: Scene, click: Click, points: np.ndarray) -> int:
-    """Return the number of the point (N, 3) nearest to what a photo shows at a click."""
+def _surely(scene: Scene, click: Click) -> np.ndarray:
+    place = _place(scene, click)
+    if place is None:
+        raise MaskError(f"{click.photo}: nothing is known of the depth at that point. Choose another one.")
+    return place
+
+
+def _place(scene: Scene, click: Click) -> np.ndarray | None:
+    """Return the place (3,) that a photo shows at a click; none where its depth is unknown."""
     k = _position(scene, click.photo)
     x, y = _on_grid(scene, k, click.photo, np.array([[click.x, click.y]]))[0]
-    conf = scene.views[k].conf
-    rows, columns = np.nonzero(conf > 0)
+    rows, columns = np.nonzero(scene.views[k].conf > 0)
     far = np.hypot(columns - x, rows - y)
     if len(far) == 0 or far.min() > _CLICK_PX:
-        raise MaskError(f"{click.photo}: nothing is known of the depth at that point. Choose another one.")
+        return None
     best = int(far.argmin())
-    place = points_of_view(scene, k)[rows[best], columns[best]]
-    return int(np.linalg.norm(points - place, axis=1).argmin())
+    return points_of_view(scene, k)[rows[best], columns[best]].astype(np.float64)

@@ -7,28 +7,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from align.made_masks.make_masks import MadeWithCameras, MaskOptions, made_by_itself, make_masks
+from align.made_masks.make_masks import MadeWithCameras, made_by_itself, make_masks
 from align.made_masks.mask_folder import document, require_same_masks, write_mask_folder
+from align.made_masks.mask_work import MaskOptions
 from align.scene import Report, Scene
-from masks.files import find_masks_beside, list_photos
+from masks.files import find_masks_beside
 from masks.given.painted import is_painted
-from masks.image_file import probe_image
-from masks.load import Polarity
+from masks.image_file import probe_images
 from masks.making.check import doubtful, too_doubtful
+from masks.mask import Mask
 from masks.notice import Notice, info, warning
 from masks.progress import Progress
 from pairs.backends.classical.backend import Classical, make_classical
 from pairs.backends.protocol import Backend
 from pairs.views.load import LoadOptions, load_views
 
+_FIGURE = "made masks"
+
 
 @dataclass(frozen=True, slots=True)
 class MaskedPhotos:
     """What a reconstruction begins with once masks are made, or were found to be of no use."""
 
-    masks: Path | str
-    """A folder, "auto" or "none"; see `align.reconstruct`."""
-    load: LoadOptions
+    masks: Path | str | Sequence[Mask]
+    """As `align.reconstruct` takes them, but for "make"."""
     backend: Backend
     notices: tuple[Notice, ...] = ()
     figures: dict[str, object] | None = None
@@ -40,65 +42,66 @@ class MaskedPhotos:
             return scene
         figures = dict(scene.report.figures)
         if self.figures is not None:
-            figures["made masks"] = self.figures
+            figures[_FIGURE] = self.figures
         return replace(scene, report=Report((*self.notices, *scene.report.notices), figures))
+
+
+def has_made_masks(scene: Scene) -> bool:
+    """Tell whether a scene was reconstructed with masks that were made for it."""
+    return _FIGURE in scene.report.figures
 
 
 def with_made_masks(
     photos: Sequence[Path],
     how: Literal["make", "auto"],
-    folder: Path,
     load: LoadOptions,
     backend: Backend,
-    store: Path | None,
+    store: Path,
+    folder: Path | None,
     progress: Progress,
 ) -> MaskedPhotos:
-    """Make masks of the photos, write them to a folder, and return what to reconstruct with.
+    """Make masks of the photos, write them to a folder if there is one, and return what to reconstruct with.
 
     "auto" makes none where there are some, and only before a backdrop that stands still. Where more than a
     third of the made masks are doubtful, none is used. The embedded backend keeps the cameras that agree with
     the masks; a network looks at the photos itself. Raises `MaskError` where masks are asked for and no road
     is sure, and `OutputError` where other masks lie in the folder.
     """
-    untouched = MaskedPhotos(how if how == "auto" else "none", load, backend)
-    paths = list_photos(photos)
     classical = backend if isinstance(backend, Classical) else make_classical()
     options = MaskOptions(load=load, backend=classical, store=store)
-    if how == "make":
-        found = make_masks(paths, options, progress)
-    elif _have_masks(paths, load):
-        return untouched
-    else:
-        found = made_by_itself(paths, options, progress)
-        if found is None:
-            return untouched
+    make = make_masks if how == "make" else _made_where_none_are
+    found = make(photos, options, progress)
+    if found is None:
+        return MaskedPhotos("auto", backend)
     made = found.made
     if too_doubtful(made.figures):
         text = (
             f"{len(doubtful(made.figures))} of {len(made.masks)} made masks are doubtful, so none is used: "
             "everything in the photos counts. Give masks of the object (`masks`)."
         )
-        return replace(untouched, masks="none", notices=(*made.notices, warning("masks", text)))
-    require_same_masks(folder, made)
-    write_mask_folder(folder, made)
-    return MaskedPhotos(
-        folder,
-        replace(load, polarity=Polarity.WHITE),
-        _with_cameras(backend, found),
-        (_told(how, folder), *made.notices),
-        document(made),
-    )
+        return MaskedPhotos("none", backend, (*made.notices, warning("masks", text)))
+    if folder is not None:
+        require_same_masks(folder, photos, made)
+        write_mask_folder(folder, made)
+    notices = (_told(how, folder), *made.notices)
+    return MaskedPhotos(made.masks, _with_cameras(backend, found), notices, document(made))
 
 
-def _have_masks(paths: Sequence[Path], load: LoadOptions) -> bool:
-    """Tell whether there are masks beside the photos, in their alpha channels, or painted into them."""
-    if any(find_masks_beside(paths)):
-        return True
-    # All photos are read only where the first one promises something.
-    if not any(probe_image(path).has_alpha for path in paths) and not is_painted(paths[0]):
-        return False
-    views, _ = load_views(paths, "auto", load)
-    return any(view.mask is not None for view in views)
+def _made_where_none_are(
+    photos: Sequence[Path], options: MaskOptions, progress: Progress
+) -> MadeWithCameras | None:
+    """Make masks by themselves; none where there are some beside the photos, in their alpha channels, or
+    painted into them.
+    """
+    if any(find_masks_beside(photos)):
+        return None
+    facts = probe_images(photos)
+    # All photos are read only where one promises something.
+    if any(fact.has_alpha for fact in facts) or is_painted(photos[0]):
+        views, _ = load_views(photos, "auto", options.load)
+        if any(view.mask is not None for view in views):
+            return None
+    return made_by_itself(facts, options, progress)
 
 
 def _with_cameras(backend: Backend, found: MadeWithCameras) -> Backend:
@@ -108,11 +111,12 @@ def _with_cameras(backend: Backend, found: MadeWithCameras) -> Backend:
     return replace(backend, unmasked=found.cameras)
 
 
-def _told(how: str, folder: Path) -> Notice:
+def _told(how: str, folder: Path | None) -> Notice:
+    where = "" if folder is None else f" They lie in {folder.name}/; look at {folder.name}/check."
     if how == "make":
-        return info("masks", f"made masks are used. They lie in {folder.name}/; look at {folder.name}/check.")
+        return info("masks", f"made masks are used.{where}")
     text = (
         "no masks were given, and the backdrop stands still: masks were made and used (`masks=none` for "
-        f"none). They lie in {folder.name}/; look at {folder.name}/check."
+        f"none).{where}"
     )
     return warning("masks", text)

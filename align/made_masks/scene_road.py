@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from align.made_masks.placed_pictures import carried
-from align.made_masks.pointed_at import Box, Click, pointed_at
+from align.made_masks.pointed_at import as_clicked, pointed_at
+from align.made_masks.shown import Box, Click
 from align.made_masks.stands_on import ROAD, object_points, scene_evidence
 from align.made_masks.support_plane import axes_miss, looked_at_points, support_plane
 from align.scene import Scene
@@ -54,7 +55,7 @@ def scene_road(scene: Scene, facts: Sequence[ImageFacts], shown: Sequence[Box | 
     if found.fault:
         return SceneRoad(None, nothing, found.fault)
     on_grids = scene_evidence(scene, looked, plane, found.points).logits
-    logits = _on_working_pictures(scene, on_grids, facts)
+    logits = _on_working_pictures(scene, as_clicked(scene, on_grids, shown), facts)
     where = "what was pointed at" if shown else "one thing stands"
     carried_by = "" if plane is None else f" on a plane that {100 * plane.share:.0f} % of the points lie on"
     return SceneRoad(Evidence(logits, ROAD), found.points, f"{where}{carried_by}", _others(found.other_share))

@@ -9,7 +9,7 @@ import numpy as np
 
 from align.meshes.field.base import Planes
 from align.meshes.field.lattice import SIDE, DistanceField, blocks_of
-from align.meshes.field.silhouettes import Contradiction
+from align.meshes.field.silhouettes import Believed
 from align.meshes.field.votes import ViewVotes
 from align.meshes.mesh import ObjectMesh
 from align.meshes.surface import area_of_faces
@@ -54,6 +54,11 @@ def require_spread(cameras: Cameras, around: Lattice) -> None:
     towards = cameras.centres - middle
     towards /= np.linalg.norm(towards, axis=1, keepdims=True)
     spread = float(np.degrees(np.arccos(np.clip((towards @ towards.T).min(), -1, 1))))
+    if len(cameras.K) == 1:
+        raise UserError(
+            "one view shows an object from one side: its back would be invented. Take photos around it, or "
+            "export the points: `format=ply`."
+        )
     if spread < _LEAST_SPREAD_DEG:
         raise UserError(
             f"the cameras see the object from directions within {spread:.0f} degrees: its back would be "
@@ -61,10 +66,11 @@ def require_spread(cameras: Cameras, around: Lattice) -> None:
         )
 
 
-def said_of_masks(votes: Sequence[ViewVotes], wrong: Sequence[Contradiction]) -> tuple[Notice, ...]:
-    """Return what is to be said about the silhouettes. Raises `MaskError` where no view has a mask, or
-    many contradict each other.
+def said_of_masks(votes: Sequence[ViewVotes], found: Believed) -> tuple[Notice, ...]:
+    """Return what is to be said about the silhouettes of all views. Raises `MaskError` where no view has a
+    mask, or many contradict each other.
     """
+    wrong = found.wrong
     if all(view.outline is None for view in votes):
         raise MaskError(
             "no view has a mask: everything that no photo sees would become part of the object, up to the "
@@ -88,6 +94,12 @@ def said_of_masks(votes: Sequence[ViewVotes], wrong: Sequence[Contradiction]) ->
         text = (
             f"its mask contradicts the others, of which it would carve away {100 * share:.0f} %: it is left "
             "out. Look at the mask."
+        )
+        notices.append(left_out(votes[view].name, text))
+    for view, share in found.cut_off:
+        text = (
+            f"its mask cuts off a part that the depths of other views show, as large as {100 * share:.1f} % "
+            "of the mask: it is left out. Look at the mask."
         )
         notices.append(left_out(votes[view].name, text))
     cut = [view.name for view in votes if view.cut_by_frame]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,11 @@ _MOST_PICTURES = 8
 _LOW_BAND_PX = 12.0
 """Standard deviation of what a fixed lamp paints on a turning object: without it colours are compared."""
 _FEWEST_PIXELS = 100
+_FAR, _PART = 0.04, 0.002
+"""Of the silhouette's longest side, beyond which of its rim masks show another part; and of the mask, from
+where on that is no crumb."""
+_FEWEST_LOSING, _LOSING = 3, 0.2
+"""Views, and share of all, whose masks must show a part that is none of the mesh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,19 @@ class PictureError:
     """Median length of the optical flow between both."""
 
 
-def silhouette_overlaps(mesh: ObjectMesh, scene: Scene) -> dict[str, float]:
-    """Return by view the intersection over union of its mask and the mesh's silhouette, on the view's grid.
-    Views without a mask are left out.
+@dataclass(frozen=True, slots=True)
+class SilhouetteFit:
+    """A view's mask beside the mesh's silhouette."""
+
+    overlap: float
+    """Intersection over union."""
+    lost: float
+    """Share of the mask that is farther from the silhouette than 4 % of its longest side."""
+
+
+def silhouette_fits(mesh: ObjectMesh, scene: Scene) -> dict[str, SilhouetteFit]:
+    """Return by view how the mesh's silhouette fits its mask, on the view's grid. Views without a mask are
+    left out.
     """
     found = {}
     cameras = scene.cameras
@@ -45,11 +60,28 @@ def silhouette_overlaps(mesh: ObjectMesh, scene: Scene) -> dict[str, float]:
         if view.mask.all() or not view.mask.any():
             continue
         shown = picture_of(mesh, K, pose, view.pixel_map.target_size).covered
-        found[view.name] = float((shown & view.mask).sum() / (shown | view.mask).sum())
+        overlap = float((shown & view.mask).sum() / (shown | view.mask).sum())
+        found[view.name] = SilhouetteFit(overlap, _lost(view.mask, shown))
     return found
 
 
-def disagreeing(overlaps: dict[str, float]) -> tuple[str, ...]:
+def _lost(mask: np.ndarray, shown: np.ndarray) -> float:
+    if not shown.any():
+        return 1.0
+    _, _, *sides = cv2.boundingRect(shown.astype(np.uint8))
+    away = cv2.distanceTransform((~shown).astype(np.uint8), cv2.DIST_L2, 5)
+    return float((away[mask] > _FAR * max(sides)).mean())
+
+
+def losing(fits: Mapping[str, SilhouetteFit]) -> tuple[str, ...]:
+    """Return the views whose masks show parts that are not on the mesh, worst first; none where they are few,
+    and rather wrong than right.
+    """
+    found = [name for name in sorted(fits, key=lambda name: -fits[name].lost) if fits[name].lost > _PART]
+    return tuple(found) if len(found) >= max(_FEWEST_LOSING, _LOSING * len(fits)) else ()
+
+
+def disagreeing(overlaps: Mapping[str, float]) -> tuple[str, ...]:
     """Return the views whose masks fit the mesh clearly worse than the others' do, worst first.
 
     What is missing to 1 must be three times the median, and 2 % at least: a rim of half a pixel is 1 %.

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from align.export.originals import Originals
-from align.meshes.figures import disagreeing, picture_errors, picture_figures, silhouette_overlaps
+from align.meshes.figures import (
+    SilhouetteFit,
+    disagreeing,
+    losing,
+    picture_errors,
+    picture_figures,
+    silhouette_fits,
+)
 from align.meshes.mesh import ObjectMesh, TexturedMesh
 from align.meshes.object_surface import object_surface
 from align.meshes.options import MeshOptions
@@ -20,6 +27,7 @@ from align.meshes.texture.shots import Shot, shots_of
 from align.meshes.texture.unwrap import fitting_size, unwrapped
 from align.scene import Scene
 from masks.errors import UserError
+from masks.memory import free_memory
 from masks.notice import Notice, first_few, info, warning
 from masks.progress import Progress, silent
 
@@ -86,7 +94,11 @@ def object_mesh(
                 "the texture is as coarse as the scene's grids. Name the folder of the photos with `photos`."
             )
             notices = (*notices, warning("mesh", text))
-        textured = _textured(mesh, shots, options.texture, progress)
+        size = options.texture
+        if size is None:
+            size, told = fitting_size(mesh, _pixel_width(mesh, shots), free_memory())
+            notices = (*notices, *told)
+        textured = _textured(mesh, shots, size, progress)
         progress("comparing with the photos", 0, 1)
         figures, said = _figures(textured, scene, shots)
         progress("comparing with the photos", 1, 1)
@@ -95,10 +107,7 @@ def object_mesh(
     return MadeMesh(textured or mesh, (*notices, *said), {**found.figures, **figures})
 
 
-def _textured(
-    mesh: ObjectMesh, shots: tuple[Shot, ...], size: int | None, progress: Progress
-) -> TexturedMesh:
-    size = size or fitting_size(mesh, _pixel_width(mesh, shots))
+def _textured(mesh: ObjectMesh, shots: tuple[Shot, ...], size: int, progress: Progress) -> TexturedMesh:
     progress("charts", 0, 1)
     atlas = unwrapped(mesh, size)
     progress("charts", 1, 1)
@@ -116,7 +125,8 @@ def _figures(
     mesh: ObjectMesh | TexturedMesh, scene: Scene, shots: tuple[Shot, ...]
 ) -> tuple[dict[str, Any], tuple[Notice, ...]]:
     closed = mesh.mesh if isinstance(mesh, TexturedMesh) else mesh
-    overlaps = silhouette_overlaps(closed, scene)
+    fits = silhouette_fits(closed, scene)
+    overlaps = {name: fit.overlap for name, fit in fits.items()}
     odd = disagreeing(overlaps)
     figures: dict[str, Any] = {
         "faces": len(closed.faces),
@@ -131,11 +141,25 @@ def _figures(
     if isinstance(mesh, TexturedMesh):
         figures |= {"texture": len(mesh.texture), "share of surface in photos": seen_share(mesh)}
         figures |= picture_figures(picture_errors(mesh, shots))
-    if not odd:
-        return figures, ()
-    worst = first_few([f"{name} ({overlaps[name]:.3f})" for name in odd])
-    text = f"the masks of {worst} do not fit the mesh as the others do (IoU). Look at these masks."
-    return figures, (info("mesh", text),)
+    return figures, _said_of_silhouettes(fits, odd)
+
+
+def _said_of_silhouettes(fits: Mapping[str, SilhouetteFit], odd: Sequence[str]) -> tuple[Notice, ...]:
+    notices = []
+    if odd:
+        worst = first_few([f"{name} ({fits[name].overlap:.3f})" for name in odd])
+        text = f"the masks of {worst} do not fit the mesh as the others do (IoU). Look at these masks."
+        notices.append(info("mesh", text))
+    lost = losing(fits)
+    if lost:
+        worst = first_few([f"{name} ({fits[name].lost:.1%})" for name in lost])
+        text = (
+            f"masks of {len(lost)} views show parts that are not on the mesh, as {worst}: they are thinner "
+            "than a pixel of the depth maps, are parts that were left out, or are cut off by other masks. "
+            "Take photos from nearer, or look at the masks."
+        )
+        notices.append(warning("mesh", text))
+    return tuple(notices)
 
 
 def is_watertight(mesh: ObjectMesh) -> bool:

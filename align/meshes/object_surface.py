@@ -16,7 +16,7 @@ from align.meshes.field.box import Grid, fine_grid, first_look
 from align.meshes.field.fusion import fuse
 from align.meshes.field.lattice import DistanceField
 from align.meshes.field.repair import repair_silhouettes
-from align.meshes.field.silhouettes import coarse_nodes, contradictions, outside_all
+from align.meshes.field.silhouettes import believed
 from align.meshes.field.solid import SolidPart, solid_part
 from align.meshes.field.votes import ViewVotes, footprint, votes_of
 from align.meshes.mesh import ObjectMesh
@@ -66,32 +66,23 @@ def object_surface(
     votes = tuple(votes_of(scene, masks, options, unit))
     first = first_look(votes)
     require_spread(scene.cameras, first)
-    nodes = coarse_nodes(first)
-    outside = outside_all(votes, first, nodes)
-    wrong = contradictions(votes, first, nodes, outside)
-    notices = said_of_masks(votes, wrong)
-    for view, _ in wrong:
-        outside[view] = 0
-    votes = tuple(
-        replace(view, outline=None) if k in {view for view, _ in wrong} else view
-        for k, view in enumerate(votes)
-    )
-    inside = nodes[:, outside.max(0) <= 1].T
-    if len(inside) == 0:
+    found = believed(votes, first, unit)
+    notices = said_of_masks(votes, found)
+    if len(found.inside) == 0:
         raise ReconstructionError(
             "the masks' cones have nothing in common where the depths lie: masks or cameras are wrong. Look "
             "at the masks and at the report of the scene."
         )
-    grid = fine_grid(first, inside, unit, options.most_nodes, free_memory())
-    made = _made(scene, votes, grid, options, progress)
+    grid = fine_grid(first, found.inside, unit, options.most_nodes, free_memory())
+    made = _made(scene, found.votes, grid, options, progress)
     if made.genus > options.most_holes:
         text = (
             f"the surface has {made.genus} tunnels, which is noise: it is fused again with voxels of "
             f"{_COARSER} pixels of the depth maps."
         )
         notices = (*notices, info("mesh", text))
-        grid = fine_grid(first, inside, _COARSER * unit, options.most_nodes, free_memory())
-        made = _made(scene, votes, grid, options, progress)
+        grid = fine_grid(first, found.inside, _COARSER * unit, options.most_nodes, free_memory())
+        made = _made(scene, found.votes, grid, options, progress)
     said, figures = said_of_unseen(made.mesh, made.solid.field, made.planes, options.prior)
     figures = {
         "voxel": grid.lattice.spacing,
@@ -100,7 +91,7 @@ def object_surface(
         "faces of the field": len(made.mesh.faces),
         "genus": made.genus,
         "parts": list(made.solid.parts),
-        "silhouettes left out": [votes[view].name for view, _ in wrong],
+        "silhouettes left out": [votes[view].name for view in found.left_out],
         **figures,
     }
     notices = (*notices, *grid.notices, *_said_of_parts(made.solid.parts, options), *said)

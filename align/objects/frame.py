@@ -18,7 +18,7 @@ from align.scene import Scene
 from masks.notice import Notice, info, warning
 from pairs.rings.ring import Grade, fit_circular_motion
 from pairs.rings.turned_over import standing
-from pairs.rings.upright import looked_at, upper_end_of, upright_axis
+from pairs.rings.upright import level_direction, looked_at, upper_end_of, upright_axis
 from pairs.views.cameras import some_cameras
 
 Up = Literal["auto", "+", "-"]
@@ -46,9 +46,11 @@ def object_frame(scene: Scene, up: Up = "auto") -> ObjectFrame:
     """
     points = _object_points(scene)
     middle = np.median(points, axis=0)
-    axis, through, told = upright_axis(scene.cameras, middle)
-    views = _standing(scene)
-    if len(views) < len(scene.views):
+    motion = fit_circular_motion(scene.cameras.cam_from_world)
+    axis, through, told = upright_axis(scene.cameras, middle, motion)
+    every = len(scene.views)
+    views = np.arange(every) if motion.grade is Grade.NONE else standing(motion, every)
+    if len(views) < every:
         told = f"{told}, as the object stood in {scene.views[views[0]].name}"
     cameras = some_cameras(scene.cameras, views)
     # Silhouettes of an object upside down end where its top is.
@@ -56,7 +58,7 @@ def object_frame(scene: Scene, up: Up = "auto") -> ObjectFrame:
     end, sure = upper_end_of(cameras, axis, middle)
     axis = axis * (end if up == "auto" else 1.0 if up == "+" else -1.0)
     origin = through + _base(shown, points, axis, through) * axis
-    x = _level(cameras.centres[0] - origin, axis)
+    x = level_direction(cameras.centres[0] - origin, axis)
     frame = np.eye(4)
     frame[:3, :3] = np.stack([x, np.cross(axis, x), axis])
     frame[:3, 3] = -frame[:3, :3] @ origin
@@ -70,13 +72,6 @@ def upper_end(scene: Scene, axis: np.ndarray, views: np.ndarray) -> float:
     """Return 1 where an axis (3,) of the world points up in views (n,), and -1 where it points down."""
     middle = np.median(_object_points(scene), axis=0)
     return upper_end_of(some_cameras(scene.cameras, views), axis, middle)[0]
-
-
-def _standing(scene: Scene) -> np.ndarray:
-    """Return the views (n,) in which the object stood as in the first ring; all, where there is none."""
-    motion = fit_circular_motion(scene.cameras.cam_from_world)
-    every = len(scene.views)
-    return np.arange(every) if motion.grade is Grade.NONE else standing(motion, every)
 
 
 def _object_points(scene: Scene) -> np.ndarray:
@@ -94,13 +89,3 @@ def _base(scene: Scene, points: np.ndarray, axis: np.ndarray, through: np.ndarra
     seen = base_of_silhouettes(scene, axis, through)
     # Where silhouettes end above points a belly hides the foot.
     return of_points if seen is None else min(of_points, seen)
-
-
-def _level(direction: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """Return the unit vector (3,) across the axis that is nearest to a direction."""
-    level = direction - (direction @ axis) * axis
-    if np.linalg.norm(level) < 1e-9 * max(float(np.linalg.norm(direction)), 1e-300):
-        # The first camera looks down the axis; the world's axis that is least along it is level enough.
-        level = np.eye(3)[np.abs(axis).argmin()]
-        level = level - (level @ axis) * axis
-    return level / np.linalg.norm(level)

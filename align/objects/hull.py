@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from align.objects.volume import Volume
-from pairs.views.cameras import Cameras, project
+from pairs.views.cameras import Cameras, project, some_cameras
 
 _NODES = 112
 """Nodes along a side of the volume."""
@@ -35,10 +35,26 @@ class Hull:
     where the ray misses the volume, of which nothing is known."""
 
 
-def hull_of(masks: Sequence[np.ndarray], cameras: Cameras, volume: Volume, nodes: int = _NODES) -> Hull:
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A plane with nothing below it."""
+
+    normal: np.ndarray  # (3,) unit, world, upwards
+    offset: float
+    """normal @ x = offset on it."""
+
+
+def hull_of(
+    masks: Sequence[np.ndarray],
+    cameras: Cameras,
+    volume: Volume,
+    floor: Floor | None = None,
+    nodes: int = _NODES,
+) -> Hull:
     """Return what the silhouettes say of each other: masks (H, W) bool on the grids that the K belong to.
 
-    What lies outside a picture, behind its camera, or in the view of an empty mask says nothing.
+    What lies outside a picture, behind its camera, or in the view of an empty mask says nothing. All that is
+    below a floor is excluded.
     """
     own = np.zeros((len(masks), nodes**3), bool)
     for k, mask in enumerate(masks):
@@ -47,6 +63,10 @@ def hull_of(masks: Sequence[np.ndarray], cameras: Cameras, volume: Volume, nodes
             wide = _grown(mask, _reach_px(cameras, k, volume, nodes))
             own[k, seen] = ~wide.ravel()[pixels]
     count = own.sum(axis=0, dtype=np.uint16)
+    if floor is not None:
+        # A mirror floor shows the object once more, and all views agree on it.
+        (height,) = _homogeneous(np.append(floor.normal, -floor.offset)[None], volume, nodes)
+        count[height < 0] = np.iinfo(np.uint16).max
     tolerated = max(1, int(_TOLERATED_SHARE * sum(bool(mask.any()) for mask in masks)))
     cut = []
     for k, mask in enumerate(masks):
@@ -96,7 +116,7 @@ def _covered(cameras: Cameras, k: int, shape: tuple[int, int], volume: Volume) -
     """Return the pixels (H, W) bool whose rays meet the volume; all where a camera stands in it."""
     signs = np.stack(np.meshgrid(*[(-1.0, 1.0)] * 3), axis=-1).reshape(-1, 3)
     corners = volume.centre + volume.radius * signs
-    xy, in_camera = project(Cameras(cameras.K[k : k + 1], cameras.cam_from_world[k : k + 1]), corners)
+    xy, in_camera = project(some_cameras(cameras, [k]), corners)
     if in_camera[0, :, 2].min() <= 0:
         return np.ones(shape, bool)
     outline = cv2.convexHull(np.clip(xy[0], -1e4, 1e4).astype(np.float32)).round().astype(np.int32)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from masks.folders.first_bytes import Content, content_of
+from masks.folders.pages import pages_of
 from masks.given.twins import mask_names, plain_name, said_to_be_masks, stem_of, twins_of
 from masks.notice import Notice, first_few, info, left_out, warning
 
@@ -19,7 +21,13 @@ _CURES = {
     Content.FILM: "not read. Save its frames as photos (`ffmpeg -i FILM -r 2 %04d.jpg`)",
     Content.RAW: "not read. Develop it to JPEG or TIFF",
     Content.FOREIGN: "not read. Export it as JPEG, PNG or TIFF",
+    Content.NO_FILE: "not read. Copy the photo itself to its place",
 }
+_NAMED = 60
+"""Files that were lost by name; what a user looks for is hardly behind them."""
+_DEEPEST, _MOST_FILES = 3, 5000
+"""Folders below a folder of photos that are looked into for pictures, and files there: somebody may give the
+folder that holds all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,9 @@ class Contents:
     passed_over: tuple[tuple[Path, Content, str], ...]
     """Pictures and films that cannot be read, what they are, and what that is called."""
     folders: tuple[tuple[Path, int], ...]
-    """Folders that hold pictures, and how many; hidden ones not counted."""
+    """Folders that hold pictures, they or their own folders, and how many; neither hidden ones nor scenes."""
+    pages: tuple[tuple[Path, int], ...]
+    """Photos whose file holds more pages of their size, and how many."""
     others: tuple[Path, ...]
     """Files that are no pictures."""
 
@@ -74,9 +84,12 @@ def contents_of(folder: Path) -> Contents:
     pictures, passed, others = [], [], []
     for path in seen:
         if not path.is_file():
+            if path.suffix.lower() in PICTURE_SUFFIXES and not path.is_dir():
+                called = "a link that leads nowhere" if path.is_symlink() else "no regular file"
+                passed.append((path, Content.NO_FILE, called))
             continue
         content, called = content_of(path)
-        if content in _CURES and not (content is Content.FOREIGN and path.suffix.lower() in PICTURE_SUFFIXES):
+        if content in _CURES:
             passed.append((path, content, called))
         elif content is Content.PICTURE or path.suffix.lower() in PICTURE_SUFFIXES:
             pictures.append(path)
@@ -86,12 +99,14 @@ def contents_of(folder: Path) -> Contents:
     owned = {name for photo in photos for name in mask_names(photo.name)}
     # A mask may be a GIF.
     drawn = {path for path, _, called in passed if called == "a GIF" and stem_of(path.name) in owned}
-    inner = [(path, sum(map(is_picture, _files(path)))) for path in seen if path.is_dir()]
+    inner = [(path, _pictures_within(path)) for path in seen if path.is_dir()]
+    pages = [(path, pages_of(path)) for path in photos]
     return Contents(
         tuple(photos),
         (*masks, *sorted(drawn)),
         tuple(entry for entry in passed if entry[0] not in drawn),
         tuple((path, count) for path, count in inner if count),
+        tuple((path, count) for path, count in pages if count > 1),
         tuple(others),
     )
 
@@ -106,7 +121,16 @@ def contents_notices(contents: Contents, known: Iterable[Path]) -> tuple[Notice,
         cure = "beside a photo of its name, which is taken" if beside else _CURES[content]
         reason = f"{called}, {cure}"
         reasons.setdefault(reason, []).append(path.name)
-    notices += [left_out("photos", f"{first_few(names)}: {reason}.") for reason, names in reasons.items()]
+    notices += [
+        left_out("photos", f"{first_few(names, most=_NAMED)}: {reason}.") for reason, names in reasons.items()
+    ]
+    if contents.pages:
+        names = [f"{path.name} ({count})" for path, count in contents.pages]
+        text = (
+            f"{first_few(names, most=_NAMED)}: several pages in one file, of which the first is the photo. "
+            "Save each page as a file of its own."
+        )
+        notices.append(left_out("photos", text))
     taken = {path.resolve() for path in known}
     inner = [
         f"{path.name} ({count} picture{'s' * (count > 1)})"
@@ -120,16 +144,24 @@ def contents_notices(contents: Contents, known: Iterable[Path]) -> tuple[Notice,
         )
         notices.append(warning("photos", text))
     if contents.others:
-        names = first_few([path.name for path in contents.others])
+        names = first_few([path.name for path in contents.others], most=_NAMED)
         notices.append(info("photos", f"beside the photos lie files that are no pictures: {names}."))
     return tuple(notices)
 
 
-def _files(folder: Path) -> list[Path]:
-    try:
-        return [path for path in folder.iterdir() if path.is_file()]
-    except OSError:
-        return []
+def _pictures_within(folder: Path) -> int:
+    """Return how many pictures lie in a folder and in its folders; scenes that were written hold none."""
+    count = files = 0
+    for at, folders, names in os.walk(folder):
+        depth = len(Path(at).relative_to(folder).parts)
+        scene = "scene.json" in names
+        folders[:] = [] if scene or depth >= _DEEPEST else [f for f in folders if not f.startswith(".")]
+        # Where there are many, how many is no matter: an answer within a second is.
+        if files > _MOST_FILES:
+            break
+        files += len(names)
+        count += 0 if scene else sum(is_picture(Path(at, name)) for name in names)
+    return count
 
 
 def _split(pictures: Sequence[Path]) -> tuple[list[Path], list[Path]]:

@@ -9,12 +9,15 @@ _LENGTH = 1 << 14
 _RAW_ENDINGS = [
     ".3fr",
     ".arw",
+    ".bay",
+    ".cap",
     ".cr2",
     ".cr3",
     ".dcr",
     ".dng",
     ".erf",
     ".fff",
+    ".gpr",
     ".iiq",
     ".kdc",
     ".mef",
@@ -24,14 +27,21 @@ _RAW_ENDINGS = [
     ".nrw",
     ".orf",
     ".pef",
+    ".ptx",
     ".raf",
     ".raw",
     ".rw2",
+    ".rwl",
+    ".sr2",
+    ".srf",
     ".srw",
     ".x3f",
 ]
 """Raw files are TIFF by their first bytes, and hold a thumbnail that must not be taken for the photo."""
-_FILM_BOXES = (b"isom", b"iso2", b"mp41", b"mp42", b"qt  ", b"avc1", b"M4V ", b"3gp", b"dash", b"MSNV")
+_SOUND_BOXES = (b"M4A ", b"M4B ", b"M4P ")
+_FILM_PACKETS = (188, 192)
+"""Bytes of a packet of a broadcast's or a camcorder's film; each begins with a G, the latter's behind four
+bytes."""
 _HEIF_BOXES = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _FILM_STARTS = (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"FLV\x01", b"\x30\x26\xb2\x75")
 _FOREIGN_STARTS = {
@@ -45,7 +55,20 @@ _FOREIGN_STARTS = {
     b"#?RADIANCE": "a Radiance file",
     b"FUJIFILMCCD-RAW": "a raw file",
     b"FOVb": "a raw file",
+    b"DDS ": "a DDS file",
+    b"SIMPLE  =": "a FITS file",
+    b"BPG\xfb": "a BPG file",
 }
+_FOREIGN_ENDINGS = {
+    ".tga": "a Targa file",
+    ".pcx": "a PCX file",
+    ".pbm": "a PNM file",
+    ".pgm": "a PNM file",
+    ".ppm": "a PNM file",
+    ".pnm": "a PNM file",
+    ".pfm": "a PFM file",
+}
+"""Formats whose first bytes say too little."""
 
 
 class Content(StrEnum):
@@ -56,6 +79,7 @@ class Content(StrEnum):
     FILM = "a film"
     RAW = "a raw file"
     FOREIGN = "a picture of another format"
+    NO_FILE = "no file"
     OTHER = "no picture"
 
 
@@ -88,6 +112,10 @@ def content_of(path: Path) -> tuple[Content, str]:
         return (Content.RAW, "a raw file") if head[8:10] == b"CR" else (Content.PICTURE, "TIFF")
     if head.startswith(b"\xff\xd8\xff") or (head.startswith(b"BM") and head[6:10] == b"\0\0\0\0"):
         return Content.PICTURE, "JPEG" if head[:1] == b"\xff" else "BMP"
+    if any(_is_packed(head, length) for length in _FILM_PACKETS):
+        return Content.FILM, "a film"
+    if path.suffix.lower() in _FOREIGN_ENDINGS and head:
+        return Content.FOREIGN, _FOREIGN_ENDINGS[path.suffix.lower()]
     return Content.OTHER, "no picture"
 
 
@@ -103,11 +131,12 @@ def _of_boxes(head: bytes) -> tuple[Content, str]:
         return Content.FOREIGN, "an AVIF file"
     if head[8:12] == b"crx ":
         return Content.RAW, "a raw file"
-    return (
-        (Content.FILM, "a film")
-        if head[4:8] != b"ftyp" or head[8:12].startswith(_FILM_BOXES)
-        else (
-            Content.OTHER,
-            "no picture",
-        )
-    )
+    if head[4:8] == b"ftyp" and head[8:12] in _SOUND_BOXES:
+        return Content.OTHER, "no picture"
+    # Cameras invent brands (XAVC, M4VH, hvc1): of what is built so, the rest are films.
+    return Content.FILM, "a film"
+
+
+def _is_packed(head: bytes, length: int) -> bool:
+    starts = head[length - _FILM_PACKETS[0] :: length]
+    return starts[:3] == b"GGG"

@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 
 from masks.errors import MaskError
-from masks.given.samples import border_of
-from masks.mask import Mask
+from masks.mask import Mask, border_share
 from masks.notice import Notice, first_few, info, warning
 
 _COVERAGE = 2.0
@@ -38,11 +37,6 @@ def choose_polarity(bright: Sequence[Mask]) -> tuple[bool, Notice]:
         f"is wrong, pass `polarity={other}`."
     )
     return inverted, (warning if inverted else info)("masks", text)
-
-
-def border_share(mask: np.ndarray) -> float:
-    """Return which share of the picture's border is true in a mask (H, W)."""
-    return float(border_of(mask).mean())
 
 
 def with_odd_ones_turned(masks: Sequence[Mask], stated: bool) -> tuple[tuple[Mask, ...], tuple[Notice, ...]]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from masks.given.polarity import border_share
 from masks.making.evidence import Evidence
 from masks.making.refine import Refined
+from masks.mask import border_share
 from masks.notice import Notice, first_few, info, warning
 
 MOST_DOUBTFUL = 1 / 3
@@ -23,6 +23,9 @@ _MOST_UNKNOWN, _SEE_THROUGH = 0.4, 0.5
 _MOST_CUT = 0.05
 _NEIGHBOURS = 2  # on either side
 _MOST_JUMP = 1.5
+_USUAL_JUMPS = 3.0
+"""Between views that lie far apart a flat thing's area alternates: with 47 degrees the dino's has half of its
+neighbours' in every second view. Only more than this many times the set's own logarithm is odd."""
 _MOST_BORDER = 0.02
 _MOST_FILLED = 0.3
 
@@ -43,6 +46,8 @@ class MaskFigures:
     """Share of the mask of which the road's evidence said nothing."""
     area_ratio: float
     """Area against the median of the two views before and the two after."""
+    usual_jump: float = _MOST_JUMP
+    """Ratio, or 1 by it, up to which areas differ in this set."""
     cut: float | None = None
     """Share of the mask that other views contradict; none without cameras."""
 
@@ -54,7 +59,7 @@ class MaskFigures:
             f"other views contradict {100 * (self.cut or 0):.0f} % of it": (self.cut or 0) > _MOST_CUT,
             f"of {100 * self.unknown:.0f} % of it nothing is known": self.unknown > _MOST_UNKNOWN,
             f"its area is {self.area_ratio:.2f} of its neighbours'": self.coverage > 0
-            and not 1 / _MOST_JUMP <= self.area_ratio <= _MOST_JUMP,
+            and not 1 / self.usual_jump <= self.area_ratio <= self.usual_jump,
         }
         return tuple(words for words, holds in found.items() if holds)
 
@@ -67,6 +72,8 @@ def mask_figures(
     """
     masks = outlines.masks
     areas = [float(mask.mean()) for mask in masks]
+    ratios = [_area_ratio(areas, k) for k in range(len(areas))]
+    usual_jump = _usual_jump([ratio for ratio in ratios if ratio > 0])
     return tuple(
         MaskFigures(
             name=name,
@@ -75,7 +82,8 @@ def mask_figures(
             filled=outlines.filled[k],
             border=border_share(mask),
             unknown=float((np.abs(evidence.logits[k][mask]) < _UNKNOWN).mean()) if areas[k] else 0.0,
-            area_ratio=_area_ratio(areas, k),
+            area_ratio=ratios[k],
+            usual_jump=usual_jump,
             cut=None if cut is None else cut[k],
         )
         for k, (name, mask) in enumerate(zip(names, masks))
@@ -86,6 +94,11 @@ def _area_ratio(areas: Sequence[float], k: int) -> float:
     beside = [*areas[max(0, k - _NEIGHBOURS) : k], *areas[k + 1 : k + 1 + _NEIGHBOURS]]
     seen = [area for area in beside if area > 0]
     return areas[k] / float(np.median(seen)) if seen else 1.0
+
+
+def _usual_jump(ratios: Sequence[float]) -> float:
+    usual = float(np.median(np.abs(np.log(ratios)))) if ratios else 0.0
+    return max(_MOST_JUMP, float(np.exp(_USUAL_JUMPS * usual)))
 
 
 def doubtful(figures: Sequence[MaskFigures]) -> tuple[MaskFigures, ...]:

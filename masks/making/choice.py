@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -15,7 +15,10 @@ from masks.notice import first_few
 _UNSUPPORTED = 0.25
 _ALL_STILL = 0.62
 _MOVING = 0.005  # a small object in a large photo; the sets that were measured have 7 to 20 %
-_INLIERS, _DEVIATION, _PLAIN_PHOTOS = 0.75, 6.0, 0.9
+_INLIERS, _DEVIATION = 0.75, 6.0
+_PLAIN_PHOTOS = 2 / 3
+"""Photos with a plain border: 80 to 100 % of those before paper or in the dark, 0 % of those before anything
+else. Not all: the object's stand, or the object itself, may cross the border of some."""
 
 
 class Road(StrEnum):
@@ -39,7 +42,7 @@ class Signals:
 
     runs: tuple[Run, ...]  # none where the photos differ in size or are too few for a plate
     touched: tuple[int, ...]  # photos at which a camera that stood still was moved
-    borders: tuple[Border, ...]  # one a photo
+    borders: tuple[Border, ...]  # one a photo; none where the backdrop stands still
 
     @property
     def still(self) -> float:
@@ -50,6 +53,12 @@ class Signals:
     def border_still(self) -> float:
         """The same of the photos' border, in the worst run."""
         return min((run.border_still for run in self.runs), default=0.0)
+
+    @property
+    def stands(self) -> bool:
+        """Whether the backdrop stands still."""
+        divided = not self.touched or len(self.runs) > 1
+        return divided and self.border_still >= BORDER_STILL and self.still >= _ALL_STILL
 
     @property
     def moving(self) -> float:
@@ -77,20 +86,19 @@ def signals(pictures: Sequence[np.ndarray]) -> Signals:
     """Return what photos (H, W, 3) uint8 say of their backdrop."""
     alike = len({picture.shape for picture in pictures}) == 1
     runs, touched = runs_of(pictures) if alike and len(pictures) >= FEWEST else ((), ())
-    return Signals(runs, touched, tuple(border_of(picture) for picture in pictures))
+    found = Signals(runs, touched, ())
+    return found if found.stands else replace(found, borders=tuple(map(border_of, pictures)))
 
 
 def choose(found: Signals, names: Sequence[str]) -> Choice:
     """Return the first road that is sure by photos of these names alone: still, plain, or none."""
-    divided = not found.touched or len(found.runs) > 1
-    stands = divided and found.border_still >= BORDER_STILL and found.still >= _ALL_STILL
-    if stands and found.moving < _MOVING:
+    if found.stands and found.moving < _MOVING:
         text = (
             f"all photos show the same in {100 * found.still:.1f} % of the pixels: they are copies of one, "
             "or the object did not turn. Give photos of the object from different sides"
         )
         return Choice(None, text)
-    if stands:
+    if found.stands:
         text = (
             f"the backdrop stands still in {100 * found.still:.0f} % of the pixels "
             f"({100 * found.border_still:.0f} % of the border), and {100 * found.moving:.0f} % move"

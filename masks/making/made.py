@@ -1,4 +1,4 @@
-"""Masks by photos alone, from files to masks."""
+"""Masks that are made: how, and what comes out."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from masks.errors import MaskError
-from masks.image_file import ImageFacts, probe_image
-from masks.making.check import MaskFigures, mask_figures, mask_notices
+from masks.making.check import MaskFigures
 from masks.making.choice import Choice, Road
-from masks.making.finish import finished_masks
-from masks.making.network import OnnxModel, SalientModel, network_evidence, with_network
-from masks.making.pictures import working_pictures
-from masks.making.refine import Holes, refined
-from masks.making.roads import Taken, take_road
+from masks.making.network import SalientModel, network_evidence, with_network
+from masks.making.refine import Holes
+from masks.making.roads import Taken
 from masks.mask import Mask
-from masks.notice import Notice, info
-from masks.progress import Progress, silent
+from masks.notice import Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,38 +39,6 @@ class MadeMasks:
     figures: tuple[MaskFigures, ...]
     choice: Choice
     notices: tuple[Notice, ...]
-
-
-def made_by_photos(
-    facts: Sequence[ImageFacts], options: MakingOptions | None = None, progress: Progress = silent
-) -> MadeMasks:
-    """Return masks that need no cameras. Raises `MaskError` where no road is sure, and `ImageError` for files
-    that cannot be used.
-    """
-    options = options or MakingOptions()
-    names = [fact.path.name for fact in facts]
-    empty = None if options.empty is None else working_pictures([probe_image(options.empty)])[0]
-    pictures = working_pictures(facts, progress=progress)
-    progress("looking at the backdrop", 0, 1)
-    model = None if options.model is None else OnnxModel(options.model)
-    taken = take_road(pictures, names, options.road, empty)
-    if model is not None:
-        taken = helped(taken, pictures, model)
-    if taken.evidence is None:
-        raise MaskError(refusal(taken.choice.reason))
-    outlines = refined(taken.evidence, pictures, holes=options.holes, progress=progress)
-    # Once more with the colours of the first outlines, which reach where the evidence did not: the temple's
-    # IoU rises from 0.956 to 0.972. A third time changes nothing.
-    outlines = refined(taken.evidence, pictures, outlines.masks, options.holes, progress)
-    figures = mask_figures(names, outlines, taken.evidence)
-    told = info("masks", f"made by {taken.evidence.road}: {taken.choice.reason}.")
-    return MadeMasks(
-        finished_masks(outlines, facts),
-        pictures,
-        figures,
-        taken.choice,
-        (told, *taken.notices, *mask_notices(figures)),
-    )
 
 
 def helped(taken: Taken, pictures: Sequence[np.ndarray], model: SalientModel) -> Taken:

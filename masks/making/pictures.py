@@ -14,6 +14,10 @@ LONGEST = 640
 """Longest side of a working picture. At 480 the demo's masks reach an IoU of 0.982 instead of 0.989, in 1.6
 times less time."""
 
+_DARK = 160.0  # grey values: the brightest thousandth of photos that are exposed as usual reaches 245 to 255
+_BRIGHTEST = 240.0
+_MOST_BRIGHTENED = 3.0
+
 
 def working_map(facts: ImageFacts, longest: int = LONGEST) -> PixelMap:
     """Return the map from a photo's file to its working picture; `.upright()` of it starts at the upright
@@ -35,3 +39,16 @@ def working_pictures(
         pictures.append(np.ascontiguousarray(small))
     progress("shrinking photos", len(facts), len(facts))
     return tuple(pictures)
+
+
+def well_exposed(pictures: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Return photos (H, W, 3) uint8, all brightened by one factor where the whole set is dark: constants in
+    grey values are those of photos that are exposed as usual.
+    """
+    some = [picture[::4, ::4].max(axis=2).ravel() for picture in pictures]
+    brightest = float(np.quantile(np.concatenate(some), 0.999)) if some else _BRIGHTEST
+    if brightest >= _DARK:
+        return tuple(pictures)
+    gain = min(_BRIGHTEST / max(brightest, 1.0), _MOST_BRIGHTENED)
+    levels = np.clip(np.rint(gain * np.arange(256)), 0, 255).astype(np.uint8)
+    return tuple(levels[picture] for picture in pictures)

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from masks.errors import ImageError
-from masks.given.polarity import border_share
 from masks.making.evidence import Evidence
+from masks.mask import border_share
 
 STILL = "a backdrop that stands still"
 EMPTY = "a photo of the empty backdrop"

@@ -15,6 +15,7 @@ import numpy as np
 
 from masks.making.colour import SEED, ColourModel, box_of, colour_model, with_colour
 from masks.making.evidence import Evidence
+from masks.making.pictures import well_exposed
 from masks.mask import shrunk
 from masks.progress import Progress, silent
 
@@ -67,6 +68,7 @@ def refined(
     `seeds` are masks (H, W) bool of an earlier pass: they teach the colours. What is known by then not to be
     the object, a caller has put into the evidence.
     """
+    pictures = well_exposed(pictures)
     colours = colour_model(pictures, evidence, seeds)
     evidence = with_colour(evidence, pictures, colours)
     walks = colours.overlap > _SHARED

@@ -9,9 +9,10 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from masks.given.polarity import border_share
 from masks.making.evidence import Evidence
+from masks.making.pictures import well_exposed
 from masks.making.plate import STILL, Plate, plate_evidence, plate_of
+from masks.mask import border_share
 
 FEWEST = 8
 """Photos that a plate needs: with fewer, chance supports as much as a backdrop."""
@@ -44,6 +45,7 @@ def runs_of(pictures: Sequence[np.ndarray]) -> tuple[tuple[Run, ...], tuple[int,
 
     One run of all photos where it was not, and where fewer photos than a plate needs lie between.
     """
+    pictures = well_exposed(pictures)
     touched = _touches(pictures)
     ends = [0, *touched, len(pictures)]
     if min(stop - start for start, stop in pairwise(ends)) < FEWEST:
@@ -54,6 +56,7 @@ def runs_of(pictures: Sequence[np.ndarray]) -> tuple[tuple[Run, ...], tuple[int,
 
 def evidence_of_runs(pictures: Sequence[np.ndarray], runs: Sequence[Run]) -> Evidence:
     """Return what differs in photos (H, W, 3) uint8 from the plates of their runs."""
+    pictures = well_exposed(pictures)
     parts = [plate_evidence(pictures[run.start : run.stop], run.plate, STILL) for run in runs]
     return Evidence(tuple(logits for part in parts for logits in part.logits), STILL)
 

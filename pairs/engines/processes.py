@@ -38,6 +38,7 @@ import cv2
 
 from masks.disk.temporary_folder import temporary_file
 from masks.errors import SolverError
+from masks.memory import keep_freed_memory
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -251,6 +252,7 @@ def _main() -> None:
     results = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     cv2.setNumThreads(1)
+    keep_freed_memory()
     _serve(sys.stdin.buffer, results)
 
 

@@ -21,7 +21,7 @@ def up_of_cameras(cameras: Cameras, middle: np.ndarray | None = None) -> np.ndar
     what the cameras look at.
     """
     middle = looked_at(cameras) if middle is None else middle
-    axis = upright_axis(cameras, middle)[0]
+    axis = upright_axis(cameras, middle, fit_circular_motion(cameras.cam_from_world))[0]
     return upper_end_of(cameras, axis, middle)[0] * axis
 
 
@@ -30,9 +30,22 @@ def looked_at(cameras: Cameras) -> np.ndarray:
     return nearest_to_lines(cameras.centres, cameras.cam_from_world[:, 2, :3])
 
 
-def upright_axis(cameras: Cameras, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
-    """Return the axis (3,) that stands upright, a point (3,) that it goes through, and what told it."""
-    motion = fit_circular_motion(cameras.cam_from_world)
+def level_direction(direction: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    """Return the unit vector (3,) across an axis (3,) that is nearest to a direction (3,)."""
+    level = direction - (direction @ axis) * axis
+    if np.linalg.norm(level) < 1e-9 * max(float(np.linalg.norm(direction)), 1e-300):
+        # A camera that looks down the axis; the world's axis that is least along it is level enough.
+        level = np.eye(3)[np.abs(axis).argmin()]
+        level = level - (level @ axis) * axis
+    return level / np.linalg.norm(level)
+
+
+def upright_axis(
+    cameras: Cameras, middle: np.ndarray, motion: CircularMotion
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Return the axis (3,) that stands upright, a point (3,) that it goes through, and what told it.
+    `motion` is that of the cameras.
+    """
     if motion.grade is not Grade.NONE:
         return *_turned_about(motion), "up is the axis about which the object, or the camera, turned"
     mean_up = -cameras.cam_from_world[:, 1, :3].mean(axis=0)

@@ -16,7 +16,7 @@ from scipy.ndimage import map_coordinates
 
 from masks.errors import MaskError
 from masks.mask import distance_to_outline
-from pairs.views.cameras import Cameras, nearest_to_lines
+from pairs.views.cameras import Cameras, nearest_to_lines, some_cameras
 
 _FIRST_NODES, _NODES = 48, 160
 """Nodes along the longest side, of the first look and of the hull. 160 are 1 to 2 grid pixels each."""
@@ -71,7 +71,7 @@ def visual_hull(cameras: Cameras, masks: Sequence[np.ndarray], nodes: int = _NOD
         raise MaskError(
             "a visual hull needs the masks of two views that are not empty. Give masks of the object."
         )
-    cameras = Cameras(cameras.K[seeing], cameras.cam_from_world[seeing])
+    cameras = some_cameras(cameras, seeing)
     outside = [signed_distance(masks[k]) for k in seeing]
     first = _evaluated(cameras, outside, _first_look(cameras, [masks[k] for k in seeing]))
     inside = np.argwhere(first.distance < first.lattice.spacing)

@@ -12,6 +12,7 @@ import numpy as np
 from masks.checks import check_masks, erode
 from masks.errors import ImageError, MaskError
 from masks.files import Candidates, find_masks, find_masks_beside, given_photos
+from masks.folders.strange_photos import require_whole
 from masks.given.candidates import chosen
 from masks.given.look import PhotoShape
 from masks.given.paint import Paint
@@ -56,20 +57,20 @@ class LoadOptions:
 
 def load_views(
     photos: Sequence[Path | str] | Path | str,
-    masks: Path | str = "auto",
+    masks: Path | str | Sequence[Mask] = "auto",
     options: LoadOptions | None = None,
     fewest: int = 2,
 ) -> tuple[tuple[View, ...], tuple[Notice, ...]]:
     """Read photos (a folder, or files) and their masks; at least `fewest`: a scene needs two.
 
     `masks` is a folder of masks; "auto": those beside the photos or in their alpha channels, if there are
-    any; "none": everything in the photos counts.
+    any; "none": everything in the photos counts; or one `Mask` for each upright photo.
     Returns the usable views in natural order of file names, or in the order given, and notices about
     everything that was decided or left out. Raises `ImageError`, `MaskError` and `FormatError` naming the
     file at fault.
     """
     options = options or LoadOptions()
-    used = [] if masks in ("auto", "none") else [Path(masks)]
+    used = [Path(masks)] if isinstance(masks, (str, Path)) and masks not in ("auto", "none") else []
     given = given_photos([Path(p) for p in ([photos] if isinstance(photos, (str, Path)) else photos)], used)
     paths = given.photos
     if len(paths) < fewest:
@@ -77,15 +78,19 @@ def load_views(
             f"{paths[0]}: one photo is not enough. Give at least two photos of the object from different "
             "sides."
         )
+    require_whole(paths)
     facts = probe_images(paths)
     cameras, poses, remarks = _stated_cameras(facts, options)
     ids = dict(zip((path.name for path in paths), camera_ids(facts, options.cameras)))
     ids |= dict(zip(cameras, camera_ids_of(tuple(cameras.values()))))
-    found = None
-    if masks != "none":
-        found = _views_with_mask_files(facts, masks, options, cameras)
-        found = found or _views_with_alpha(facts, options, cameras)
-    views, notices = found or _views_without_masks(facts, masks, options, cameras)
+    if not isinstance(masks, (str, Path)):
+        views, notices = _views_with_masks(facts, _fitting(masks, facts), options, cameras)
+    else:
+        found = None
+        if masks != "none":
+            found = _views_with_mask_files(facts, masks, options, cameras)
+            found = found or _views_with_alpha(facts, options, cameras)
+        views, notices = found or _views_without_masks(facts, masks, options, cameras)
     if len(views) < fewest:
         raise MaskError(
             f"{views[0].name}: only this view has a usable mask. Paint the object in at least two photos."
@@ -162,18 +167,42 @@ def _views_with_mask_files(
     _require_all(paths, files, folder)
     shapes = [PhotoShape(fact.path.name, fact.upright_size, fact.orientation, fact.path) for fact in facts]
     taken, said, looked = chosen(files, shapes)
+    require_whole(taken)
     loaded, remarks = load_masks(taken, shapes, options.polarity, looked)
     del looked
-    masks = [erode(mask, options.erode_px) for mask in loaded]
-    usable, more = check_masks([path.name for path in paths], masks)
+    views, more = _views_with_masks(facts, loaded, options, cameras)
+    return views, (*notices, *said, *remarks, *more)
+
+
+def _views_with_masks(
+    facts: Sequence[ImageFacts], masks: Sequence[Mask], options: LoadOptions, cameras: _Cameras
+) -> _Found:
+    """Return the views by masks of the upright photos, of all that are usable."""
+    masks = [erode(mask, options.erode_px) for mask in masks]
+    names = [fact.path.name for fact in facts]
+    usable, remarks = check_masks(names, masks)
     grid, cut = with_decided_crop(options.grid, [mask for mask, use in zip(masks, usable) if use])
-    lost = lens_notices(cameras, {path.name: mask for path, mask, use in zip(paths, masks, usable) if use})
+    lost = lens_notices(cameras, {name: mask for name, mask, use in zip(names, masks, usable) if use})
     views = [
         view_of(fact, open_image(fact.path, fact.white), mask, grid, cameras.get(fact.path.name))
         for fact, mask, use in zip(facts, masks, usable)
         if use
     ]
-    return views, (*notices, *said, *remarks, *more, *lost, *cut)
+    return views, (*remarks, *lost, *cut)
+
+
+def _fitting(masks: Sequence[Mask], facts: Sequence[ImageFacts]) -> Sequence[Mask]:
+    """Return the masks, or raise `MaskError` where they are not those of the photos."""
+    if len(masks) != len(facts):
+        raise MaskError(f"{len(masks)} masks for {len(facts)} photos. Give one mask for each photo.")
+    for mask, fact in zip(masks, facts):
+        (height, width), (w, h) = mask.shape, fact.upright_size
+        if (width, height) != (w, h):
+            raise MaskError(
+                f"{fact.path}: the mask is {width}x{height}, the upright photo {w}x{h}. Give it at the "
+                "photo's size."
+            )
+    return masks
 
 
 def _views_with_alpha(facts: Sequence[ImageFacts], options: LoadOptions, cameras: _Cameras) -> _Found | None:
@@ -229,17 +258,8 @@ def _views_by_paint(
 ) -> _Found:
     """Return the views with masks of what a painted background leaves of the photos."""
     # The photos are decoded once more: that they are painted is known only when all were seen.
-    masks = [erode(painted_mask(fact), options.erode_px) for fact in facts]
-    names = [fact.path.name for fact in facts]
-    usable, remarks = check_masks(names, masks)
-    grid, cut = with_decided_crop(options.grid, [mask for mask, use in zip(masks, usable) if use])
-    lost = lens_notices(cameras, {name: mask for name, mask, use in zip(names, masks, usable) if use})
-    views = [
-        view_of(fact, open_image(fact.path, fact.white), mask, grid, cameras.get(fact.path.name))
-        for fact, mask, use in zip(facts, masks, usable)
-        if use
-    ]
-    return views, (painted_notice(paint, used=True), *remarks, *lost, *cut)
+    views, notices = _views_with_masks(facts, [painted_mask(fact) for fact in facts], options, cameras)
+    return views, (painted_notice(paint, used=True), *notices)
 
 
 def _require_all(paths: Sequence[Path], files: Candidates, folder: Path) -> None:

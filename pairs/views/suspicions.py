@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from masks.folders.strange_photos import strange_notices
 from masks.given.placement import Laid, placement_notices
 from masks.notice import Notice, first_few, warning
 from pairs.views.view import View, grid_mask
@@ -22,7 +23,8 @@ def suspicions(views: Sequence[View]) -> tuple[Notice, ...]:
     """Return warnings about photos and masks that were read."""
     # Masks of large photos take long to shrink: once for all.
     masks = [grid_mask(view) for view in views]
-    return (*misplaced_masks(views, masks), *exposure_notices(views, masks))
+    strange = strange_notices([view.name for view in views], [view.image for view in views])
+    return (*misplaced_masks(views, masks), *exposure_notices(views, masks), *strange)
 
 
 def misplaced_masks(views: Sequence[View], masks: Sequence[np.ndarray]) -> tuple[Notice, ...]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from simulated_network import oracle_or_skip
 from small_predictions import IN_ONE_UNIT, NUM_VIEWS, TRUTH, predictions, true_cameras
 from small_scene import intrinsics
 
@@ -23,7 +22,6 @@ from pairs.prediction.predictions import GroupPrediction, Matches, Predictions
 from pairs.views.cameras import Cameras
 from pairs.views.view import View
 
-SHARED = Path(__file__).parents[3] / "shared"
 SIZE = (224, 160)
 
 
@@ -105,13 +103,7 @@ def simulated(shape: str, seed: int, start_deg: float, focal: float) -> tuple[Pr
     """Return what a simulated network of groups says of a masked turntable of 16 views, with matches of a
     pair network as tracks; and true poses.
     """
-    if not (SHARED / "oracle").is_dir():
-        pytest.skip("the simulated network (folder shared/oracle beside the repository) is absent")
-    sys.path.insert(0, str(SHARED))
-    try:
-        import oracle
-    finally:
-        sys.path.remove(str(SHARED))
+    oracle = oracle_or_skip()
     scene = oracle.make_scene(shape, views=16, layout="ring", size=SIZE, backdrop="static", seed=seed)
     said, true = oracle.predict_group(scene, seed=seed, masked=True), oracle.true_poses(scene)[0]
     pose = np.tile(np.eye(4), (16, 1, 1))
@@ -140,8 +132,7 @@ def simulated(shape: str, seed: int, start_deg: float, focal: float) -> tuple[Pr
 @pytest.mark.slow
 def test_a_turntable_two_degrees_and_a_tenth_of_the_focal_off_ends_below_a_fifth_of_a_degree() -> None:
     given, true = simulated("vase", 1, start_deg=2.0, focal=0.1)
-    from oracle.metrics import pose_metrics
-
+    pose_metrics = oracle_or_skip().metrics.pose_metrics
     assert given.cameras is not None
     assert pose_metrics(given.cameras.cam_from_world, true)["rotation_deg"]["median"] > 1
     scene = align_predictions(given, POINTLOOM)

@@ -222,7 +222,7 @@ def test_a_heic_photo_without_the_extra_names_it(tmp_path: Path, monkeypatch: py
 def test_formats_that_are_not_documented_are_no_pictures(tmp_path: Path, form: str) -> None:
     Image.fromarray(columns(COLOURS)).save(tmp_path / "a.jpg", format=form)
     for read in (probe_image, open_image, open_levels):
-        with pytest.raises(ImageError, match=r"a\.jpg: cannot be decoded .* no picture"):
+        with pytest.raises(ImageError, match=r"a\.jpg: cannot be decoded: .*by its first bytes"):
             read(tmp_path / "a.jpg")
 
 

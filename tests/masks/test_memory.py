@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import platform
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -40,3 +43,30 @@ def test_what_the_system_says_for_want_of_memory_is_known() -> None:
     assert is_out_of_memory(OSError(errno.ENOMEM, "Cannot allocate memory"))
     assert is_out_of_memory(ImportError("x.so: failed to map segment from shared object"))
     assert not is_out_of_memory(OSError(errno.ENOSPC, "No space left on device"))
+
+
+_FAULTS = """
+import resource, sys
+import numpy as np
+from masks.memory import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+def used():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for repeat in range(50):
+    if repeat == 10:
+        before = used()
+    [np.ones(1 << 17) for _ in range(8)]
+print(used() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has other ways")
+def test_memory_that_was_freed_is_not_asked_for_again() -> None:
+    def faults(how: str) -> int:
+        command = [sys.executable, "-c", _FAULTS, how]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    # 40 times 8 MB are 81920 pages.
+    assert faults("given back") > 10000
+    assert faults("kept") < 1000

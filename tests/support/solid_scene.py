@@ -43,6 +43,16 @@ def box(half: tuple[float, float, float] = (0.6, 0.5, 0.7)) -> Shape:
     return Shape(distance, low, half, 1.0)
 
 
+def rod(radius: float, height: float = 1.0) -> Shape:
+    """Return a rod with round ends from the origin upward."""
+
+    def distance(p: np.ndarray) -> np.ndarray:
+        along = np.clip(p[:, 2], 0, height)
+        return np.linalg.norm(p - along[:, None] * np.array([0, 0, 1]), axis=1) - radius
+
+    return Shape(distance, (-radius, -radius, -radius), (radius, radius, height + radius), 1.0)
+
+
 def both(a: Shape, b: Shape) -> Shape:
     low, high = np.minimum(a.low, b.low), np.maximum(a.high, b.high)
     return Shape(

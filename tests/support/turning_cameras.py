@@ -24,6 +24,17 @@ def on_a_ring(
     return axis_poses(looking_at_axis(tilt_deg, roll_deg), radius, np.deg2rad(azimuth_deg))
 
 
+def seen_from_above(azimuth_deg: float) -> np.ndarray:
+    """Return the pose (4, 4) of a camera that looks at the origin from 6 away and 25 degrees above."""
+    a, tilt = np.deg2rad(azimuth_deg), np.deg2rad(25)
+    about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+    pose = np.eye(4)
+    pose[:3, :3] = about_x @ about_y
+    pose[2, 3] = 6
+    return pose
+
+
 def moved(cam_from_world: np.ndarray, seed: int, scale: float = 3.0) -> np.ndarray:
     """Return the same cameras in another world: turned, shifted and scaled at random."""
     rng = np.random.default_rng(seed)

@@ -129,7 +129,7 @@ def _mesh(scene: Scene, folder: Path, seconds: dict[str, Any]) -> MadeMesh | Non
     display = StageDisplay()
     with display:
         made = write_object_mesh(
-            scene, folder / "object.glb", read_sources(folder / "masked"), progress=display
+            scene, folder / "object.glb", read_sources(folder / "masked"), overwrite=True, progress=display
         )
     seconds["mesh"] = display.seconds
     display.show(made.notices)

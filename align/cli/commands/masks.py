@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 import tyro
 
 from align.cli.console import StageDisplay, print_result, require_writable
-from align.made_masks.make_masks import MaskOptions, make_masks
+from align.made_masks.make_masks import make_masks
 from align.made_masks.mask_folder import require_no_masks, write_mask_folder
-from align.made_masks.pointed_at import Box, Click
+from align.made_masks.mask_work import MaskOptions
+from align.made_masks.shown import Box, Click
 from masks.errors import MaskError
 from masks.files import list_photos
 from masks.making.check import doubtful, too_doubtful
@@ -45,6 +46,16 @@ class Masks:
         tuple[tuple[str, float, float], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME X Y")
     ] = ()
     """A pixel of the object in one photo: the object of --road scene. May be given several times."""
+    not_: Annotated[
+        tuple[tuple[str, float, float], ...],
+        tyro.conf.UseAppendAction,
+        tyro.conf.arg(name="not", metavar="NAME X Y"),
+    ] = ()
+    """A pixel of anything but the object in one photo: what stands there is left out by --road scene. May be
+    given several times."""
+    stand: Literal["cut", "keep"] = "cut"
+    """What the object stands on while both turn. cut (default): a disc with marks is taken out of the masks,
+    by its plane; keep: it stays, as a part of the object."""
     holes: Literal["colour", "fill"] = "colour"
     """Holes in the masks. colour: those that show the backdrop stay; fill: none stay."""
     mask_model: Annotated[Path | None, tyro.conf.arg(metavar="FILE.onnx")] = None
@@ -61,13 +72,15 @@ class Masks:
         """
         photos = list_photos(self.images)
         if not self.force:
-            require_no_masks(self.out, [photo.name for photo in photos])
+            require_no_masks(self.out, photos)
         require_writable(self.out, "--out")
         road = None if self.road == "auto" else Road(self.road)
         shown = [Click(*click) for click in self.point]
+        shown += [Click(*click, on_object=False) for click in self.not_]
         options = MaskOptions(
             MakingOptions(road, self.empty, self.holes, self.mask_model),
             shown=(*shown, *([] if self.box is None else [Box(*self.box)])),
+            stand=self.stand,
             store=self.store,
         )
         with StageDisplay() as display:

@@ -13,13 +13,12 @@ from align.cli.console import StageDisplay, print_result
 from align.export.originals import PhotoSource
 from align.export.photo_sources import read_sources
 from align.meshes.extra import require_mesh
-from align.meshes.files import require_known
 from align.meshes.object_mesh import ObjectMeshOptions
 from align.meshes.options import MeshOptions
 from align.meshes.scene_mesh import write_object_mesh
 from align.objects.placement import Placement
 from align.scene_folder import load_scene
-from masks.errors import OutputError, UserError
+from masks.errors import UserError
 from masks.load import Polarity
 from pairs.views.load import LoadOptions
 
@@ -66,12 +65,7 @@ class Mesh:
 
     def run(self) -> None:
         """Load, make the mesh, write it, and print its figures."""
-        require_known(self.out)
         require_mesh()
-        if self.out.exists() and not self.overwrite:
-            raise OutputError(
-                f"{self.out}: is there already. Choose another file, or replace it with `overwrite`."
-            )
         options = ObjectMeshOptions(
             _number(self.faces, "faces", {"auto": None}),
             _number(self.texture, "texture", {"auto": None, "none": 0}),
@@ -81,7 +75,15 @@ class Mesh:
         scene = load_scene(self.scene)
         placement = Placement(self.frame, self.up, self.length, self.marker, self.camera_height)
         with StageDisplay() as display:
-            made = write_object_mesh(scene, self.out, self._sources(), options, placement, display)
+            made = write_object_mesh(
+                scene,
+                self.out,
+                self._sources(),
+                options,
+                placement,
+                overwrite=self.overwrite,
+                progress=display,
+            )
         display.show(made.notices)
         print_result(as_text(made.figures, self.out))
 

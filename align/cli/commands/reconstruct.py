@@ -13,7 +13,7 @@ from align.cli.console import StageDisplay, print_result, require_writable, summ
 from align.export.originals import PhotoSource
 from align.export.photo_sources import write_sources
 from align.imports.any_file import read_cameras_of
-from align.made_masks.reconstructed import MaskedPhotos, with_made_masks
+from align.made_masks.reconstructed import has_made_masks
 from align.meshes.extra import require_mesh
 from align.meshes.scene_mesh import write_object_mesh
 from align.pipeline import reconstruct
@@ -139,7 +139,9 @@ class Reconstruct:
             remove_parts(self.out)
             told, made = scene.report.notices, None
             if self.mesh:
-                made = write_object_mesh(scene, self.out / "object.glb", [source], progress=display)
+                made = write_object_mesh(
+                    scene, self.out / "object.glb", [source], overwrite=True, progress=display
+                )
                 # What the photos are loaded with is said in the scene's report already.
                 told = (*told, *(notice for notice in made.notices if notice not in told))
         display.show(told)
@@ -166,26 +168,27 @@ class Reconstruct:
             cameras=self.cameras,
             grid=grid if self.longest is None else replace(grid, longest=self.longest),
         )
-        store = self.store or self.out / "store"
-        begun = MaskedPhotos(self.masks, load, backend)
-        if self.masks in ("make", "auto"):
-            how = "make" if self.masks == "make" else "auto"
-            begun = with_made_masks(self.images, how, self.out / "masks", load, backend, store, display)
+        made_masks = self.out / "masks"
         scene = reconstruct(
             self.images,
-            begun.masks,
-            backend=begun.backend,
+            self.masks,
+            backend=backend,
             graph=None if self.graph == "auto" else self.graph,
             preset=preset,
             known_poses=self.known_poses,
             poses=self.poses,
-            load=begun.load,
-            store=store,
+            load=load,
+            made_masks=made_masks,
+            store=self.store or self.out / "store",
             progress=display,
         )
-        masks = begun.masks if begun.masks in ("auto", "none") else Path(begun.masks)
-        read = LoadOptions(polarity=begun.load.polarity, erode_px=self.mask_erode)
-        return begun.reported(scene), PhotoSource(self.images, masks, read)
+        if has_made_masks(scene):
+            read = LoadOptions(polarity=Polarity.WHITE, erode_px=self.mask_erode)
+            return scene, PhotoSource(self.images, made_masks, read)
+        # Masks that were to be made and are of no use leave none.
+        masks = "none" if self.masks == "make" else self.masks
+        read = LoadOptions(polarity=self.mask_polarity, erode_px=self.mask_erode)
+        return scene, PhotoSource(self.images, masks if masks in ("auto", "none") else Path(masks), read)
 
     def _turntable_is_the_aligners(self) -> bool:
         """Tell whether what is said of the turntable concerns the aligner, not the backend."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pairs.rings.upright import up_of_cameras
+from pairs.rings.upright import level_direction, up_of_cameras
 from pairs.views.cameras import Cameras
 
 Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
@@ -17,13 +17,7 @@ def upright_transform(cameras: Cameras, points: np.ndarray) -> np.ndarray:
     """
     middle = np.median(points, axis=0)
     up = up_of_cameras(cameras, middle)
-    towards = cameras.centres[0] - middle
-    front = towards - (towards @ up) * up
-    if np.linalg.norm(front) < 1e-9 * max(np.linalg.norm(towards), 1.0):
-        # The first camera looks straight down; the axis that is least along up gives a level direction.
-        front = np.eye(3)[np.abs(up).argmin()]
-        front = front - (front @ up) * up
-    front = front / np.linalg.norm(front)
+    front = level_direction(cameras.centres[0] - middle, up)
     transform = np.eye(4)
     transform[:3, :3] = np.stack([np.cross(up, front), up, front])
     transform[:3, 3] = -transform[:3, :3] @ middle

@@ -1,8 +1,9 @@
-"""The silhouettes on a coarse lattice: what they leave of it, and which of them contradicts the others."""
+"""Which silhouettes are to be believed, and what they leave of a coarse lattice."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 
 from align.meshes.field.projection import outside_cone, projected
 from align.meshes.field.votes import ViewVotes
+from align.meshes.field.witnesses import CutOff, cut_off_parts
 from pairs.silhouettes.visual_hull import Lattice
 
 _CARVES = 0.1
@@ -28,6 +30,38 @@ class Contradiction(NamedTuple):
     view: int
     share: float
     """Of the other masks' pixels that it alone, or with few others, leaves uncovered."""
+
+
+class Believed(NamedTuple):
+    """Votes of all views, of whose silhouettes those are left out that would carve the object away."""
+
+    votes: tuple[ViewVotes, ...]
+    inside: np.ndarray  # (n, 3) float32, nodes of the lattice that the silhouettes leave
+    wrong: tuple[Contradiction, ...]
+    cut_off: tuple[CutOff, ...]
+
+    @property
+    def left_out(self) -> tuple[int, ...]:
+        """Numbers of the views whose silhouettes are."""
+        return tuple(each.view for each in (*self.wrong, *self.cut_off))
+
+
+def believed(votes: Sequence[ViewVotes], lattice: Lattice, unit: float) -> Believed:
+    """Return the votes without the silhouettes that contradict the other silhouettes, or the other depths;
+    `unit` is the footprint.
+    """
+    nodes = coarse_nodes(lattice)
+    outside = outside_all(votes, lattice, nodes)
+    wrong = contradictions(votes, lattice, nodes, outside)
+    kept = _without(votes, [each.view for each in wrong])
+    cut_off = cut_off_parts(kept, lattice, unit)
+    kept = _without(kept, [each.view for each in cut_off])
+    outside[[each.view for each in (*wrong, *cut_off)]] = 0
+    return Believed(kept, nodes[:, outside.max(0) <= _LOOSE].T, wrong, cut_off)
+
+
+def _without(votes: Sequence[ViewVotes], views: Sequence[int]) -> tuple[ViewVotes, ...]:
+    return tuple(replace(view, outline=None) if k in views else view for k, view in enumerate(votes))
 
 
 def coarse_nodes(lattice: Lattice) -> np.ndarray:

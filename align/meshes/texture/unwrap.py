@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,12 +11,15 @@ from align.meshes.extra import require_mesh
 from align.meshes.mesh import ObjectMesh
 from align.meshes.surface import area_of_faces
 from align.meshes.texture.raster import Raster, rasterised
+from masks.notice import Notice, warning
 
 _PADDING_TEXELS = 3
 """Between charts. The atlas comes out up to a fifth larger than asked and is shrunk to what was asked: two
 texels are left, as many as bilinear sampling on either side reads."""
 _FILLED = 0.6
 """Share of the square that is surface: xatlas fills 0.8, and no chart has quite the scale of the others."""
+_BYTES, _OF_FREE = 64.0, 0.5
+"""Bytes a texel while photos are added, and share of the free memory that they take."""
 SMALLEST, LARGEST = 512, 4096
 """Sides of a texture whose size is chosen here."""
 
@@ -28,12 +32,28 @@ class Atlas:
     charts: int
 
 
-def fitting_size(mesh: ObjectMesh, footprint: float) -> int:
+class FittingSize(NamedTuple):
+    """The side of a texture, and what is to be said about it."""
+
+    texels: int
+    notices: tuple[Notice, ...]
+
+
+def fitting_size(mesh: ObjectMesh, footprint: float, free: float | None) -> FittingSize:
     """Return the side of a texture, a power of two, whose texels are as fine as the photos' pixels, which are
-    `footprint` wide on the surface.
+    `footprint` wide on the surface; less where the `free` bytes of memory, if known, do not hold it.
     """
     needed = np.sqrt(area_of_faces(mesh).sum() / footprint**2 / _FILLED)
-    return int(np.clip(2 ** np.ceil(np.log2(max(needed, 1.0))), SMALLEST, LARGEST))
+    wanted = size = int(np.clip(2 ** np.ceil(np.log2(max(needed, 1.0))), SMALLEST, LARGEST))
+    while free is not None and size > SMALLEST and _BYTES * size**2 > free * _OF_FREE:
+        size //= 2
+    if size == wanted:
+        return FittingSize(size, ())
+    text = (
+        f"the texture has {size} texels a side, and the photos show {wanted}: for these "
+        f"{_BYTES * wanted**2 / 1e9:.1f} GB are needed, and {(free or 0) / 1e9:.1f} GB are free."
+    )
+    return FittingSize(size, (warning("texture", text),))
 
 
 def unwrapped(mesh: ObjectMesh, size: int) -> Atlas:

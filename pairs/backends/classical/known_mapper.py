@@ -85,14 +85,15 @@ def _run_in(folder: Path, job: KnownPosesJob) -> MapperModel | None:
         cache = pycolmap.DatabaseCache.create(opened, wanted)
     model = pycolmap.Reconstruction()
     model.load(cache)
-    _place(model, job.cam_from_world)
+    for view, pose in job.cam_from_world.items():
+        _set_pose(model, view, pose)
+        model.register_frame(view + 1)
     mapper = pycolmap.IncrementalMapper(cache)
     mapper.begin_reconstruction(model)
     scene = _Scene(model, mapper, options, job)
     for view, pose in job.starts.items():
-        if model.exists_frame(view + 1):
-            _set_pose(model, view, pose)
-            mapper.observation_manager.register_frame(view + 1)
+        _set_pose(model, view, pose)
+        mapper.observation_manager.register_frame(view + 1)
     for limit in scene.limits():
         scene.triangulate(limit)
         scene.refine(limit)
@@ -111,14 +112,6 @@ def _of_matched_views(job: KnownPosesJob) -> KnownPosesJob:
         for each in (job.cam_from_world, job.starts)
     )
     return replace(job, cam_from_world=poses, starts=starts)
-
-
-def _place(model: pycolmap.Reconstruction, poses: Mapping[int, np.ndarray]) -> None:
-    for view, pose in poses.items():
-        # The cache leaves out a view that no pair holds: it sees no point.
-        if model.exists_frame(view + 1):
-            _set_pose(model, view, pose)
-            model.register_frame(view + 1)
 
 
 def _set_pose(model: pycolmap.Reconstruction, view: int, pose: np.ndarray) -> None:

@@ -41,6 +41,15 @@ def test_a_zero_byte_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "1.png: the file is empty" in fails(capsys, "reconstruct", folder, "--out", tmp_path / "s")
 
 
+@pytest.mark.parametrize("option", ["images", "--masks", "--calibration", "--known-poses", "--cameras"])
+def test_a_path_that_is_too_long(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+    folder, long = photos(tmp_path / "images"), tmp_path / ("x" * 2000)
+    arguments = [long] if option == "images" else [folder, option, long]
+    said = fails(capsys, "reconstruct", *arguments, "--out", tmp_path / "s")
+    assert "File name too long" in said
+    assert len(said) < 1000
+
+
 def test_a_damaged_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = photos(tmp_path / "images")
     (folder / "1.png").write_bytes((folder / "1.png").read_bytes()[:500])

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from reconstruct_arguments import reconstruct_arguments
 from tiny_networks import tiny_network, write_folder, write_pth
 from tiny_retrieval import write_head
 
@@ -41,21 +42,6 @@ def ahead(head: HeadType, seed: int = 0) -> PairNetwork:
     return network
 
 
-def arguments(turntable: Path, out: Path, *more: str | Path, count: int = 6) -> list[str]:
-    images = [str(turntable / "images" / f"{k:03d}.png") for k in range(count)]
-    return [
-        "reconstruct",
-        *images,
-        "--masks",
-        str(turntable / "masks"),
-        "--out",
-        str(out),
-        "--device",
-        "cpu",
-        *map(str, more),
-    ]
-
-
 def entries(store: Path) -> dict[Path, int]:
     """Return the finished entries of a store and when each was written."""
     return {p: p.stat().st_mtime_ns for p in store.rglob("*.safetensors") if not p.name.startswith(".")}
@@ -69,7 +55,7 @@ def test_a_checkpoint_leads_to_a_scene(
     weights = write_pth(tmp_path / "tiny.pth", ahead(head))
     assert (
         main(
-            arguments(
+            reconstruct_arguments(
                 turntable, tmp_path / "scene", "--backend", backend, "--weights", weights, "--preset", preset
             )
         )
@@ -90,7 +76,7 @@ def test_a_folder_of_the_hub_leads_to_the_same_scene(turntable: Path, tmp_path: 
     for name, path in zip(("one", "two"), weights):
         assert (
             main(
-                arguments(
+                reconstruct_arguments(
                     turntable, tmp_path / name, "--backend", "mast3r", "--weights", path, "--graph", "ring"
                 )
             )
@@ -105,9 +91,9 @@ def test_the_turntable_of_a_network_is_the_aligners(
 ) -> None:
     weights = write_pth(tmp_path / "tiny.pth", ahead("catmlp+dpt"))
     chosen = ["--backend", "mast3r", "--weights", weights, "--graph", "ring", "--turntable"]
-    assert main(arguments(turntable, tmp_path / "scene", *chosen, "off")) == 0
+    assert main(reconstruct_arguments(turntable, tmp_path / "scene", *chosen, "off")) == 0
     capsys.readouterr()
-    assert main(arguments(turntable, tmp_path / "scene", *chosen, "full")) == 2
+    assert main(reconstruct_arguments(turntable, tmp_path / "scene", *chosen, "full")) == 2
     assert "--turntable full" in capsys.readouterr().err
 
 
@@ -121,7 +107,10 @@ def test_background_pixels_never_move_a_pose(turntable: Path, tmp_path: Path) ->
         Image.fromarray(image).save(tmp_path / "images" / f"{k:03d}.png")
     (tmp_path / "masks").symlink_to(turntable / "masks")
     for name, root in (("one", turntable), ("two", tmp_path)):
-        assert main(arguments(root, tmp_path / name, "--backend", "mast3r", "--weights", weights)) == 0
+        assert (
+            main(reconstruct_arguments(root, tmp_path / name, "--backend", "mast3r", "--weights", weights))
+            == 0
+        )
     one, two = (load_scene(tmp_path / name) for name in ("one", "two"))
     np.testing.assert_array_equal(one.cameras.cam_from_world, two.cameras.cam_from_world)
     np.testing.assert_array_equal(one.cameras.K, two.cameras.K)
@@ -134,11 +123,11 @@ def test_a_stopped_run_goes_on_where_it_was(
 ) -> None:
     weights = write_pth(tmp_path / "tiny.pth", ahead("catmlp+dpt"))
     more = ("--backend", "mast3r", "--weights", weights, "--batch", "4")
-    assert main(arguments(turntable, tmp_path / "whole", *more, count=16)) == 0
+    assert main(reconstruct_arguments(turntable, tmp_path / "whole", *more, count=16)) == 0
     out = tmp_path / "scene"
     for enough in (5, 60):  # entries after which it is stopped: among the photos, and among the pairs
         process = subprocess.Popen(
-            [sys.executable, "-m", "align.cli.main", *arguments(turntable, out, *more, count=16)],
+            [sys.executable, "-m", "align.cli.main", *reconstruct_arguments(turntable, out, *more, count=16)],
             stderr=subprocess.PIPE,
             text=True,
             env=os.environ,
@@ -151,7 +140,7 @@ def test_a_stopped_run_goes_on_where_it_was(
         assert "Traceback" not in errors
     finished = entries(out / "store")
     assert len(finished) < 136
-    assert main(arguments(turntable, out, *more, count=16)) == 0
+    assert main(reconstruct_arguments(turntable, out, *more, count=16)) == 0
     after = entries(out / "store")
     assert {path: after[path] for path in finished} == finished  # nothing that was there was made again
     assert {p.name: p.read_bytes() for p in after} == {
@@ -184,7 +173,10 @@ def test_weights_that_cannot_be_used_are_named(
         ("gone.pth", "gone.pth: no such file"),
     ):
         assert message in fails(
-            capsys, arguments(turntable, tmp_path / "s", "--backend", "mast3r", "--weights", tmp_path / name)
+            capsys,
+            reconstruct_arguments(
+                turntable, tmp_path / "s", "--backend", "mast3r", "--weights", tmp_path / name
+            ),
         )
 
 
@@ -193,9 +185,9 @@ def test_options_that_a_backend_has_not_are_refused(
 ) -> None:
     weights = write_pth(tmp_path / "tiny.pth", ahead("linear"))
     assert "means nothing to the backend classical, which has --engine" in fails(
-        capsys, arguments(turntable, tmp_path / "s", "--weights", weights)
+        capsys, reconstruct_arguments(turntable, tmp_path / "s", "--weights", weights)
     )
-    network = arguments(turntable, tmp_path / "s", "--backend", "dust3r", "--weights", weights)
+    network = reconstruct_arguments(turntable, tmp_path / "s", "--backend", "dust3r", "--weights", weights)
     assert "--longest, --crop: the backend dust3r predicts on images of 64 pixels" in fails(
         capsys, [*network, "--longest", "128", "--crop", "on"]
     )
@@ -211,7 +203,7 @@ def test_a_network_that_says_nothing_usable_is_an_error_and_not_a_scene(
             each.proj.bias[2 * 256 : 3 * 256] -= 3
     weights = write_pth(tmp_path / "behind.pth", network)
     assert "before the camera" in fails(
-        capsys, arguments(turntable, tmp_path / "s", "--backend", "dust3r", "--weights", weights)
+        capsys, reconstruct_arguments(turntable, tmp_path / "s", "--backend", "dust3r", "--weights", weights)
     )
     assert not (tmp_path / "s" / "scene.json").exists()
 
@@ -220,7 +212,7 @@ def test_views_that_take_no_part_are_in_the_report(turntable: Path, tmp_path: Pa
     weights = write_pth(tmp_path / "tiny.pth", ahead("catmlp+dpt"))
     (tmp_path / "pairs.txt").write_text("000.png 001.png\n001.png 002.png\n000.png 002.png\n")
     more = ("--backend", "mast3r", "--weights", weights, "--graph", f"file:{tmp_path / 'pairs.txt'}")
-    assert main(arguments(turntable, tmp_path / "scene", *more)) == 0
+    assert main(reconstruct_arguments(turntable, tmp_path / "scene", *more)) == 0
     scene = load_scene(tmp_path / "scene")
     assert [view.name for view in scene.views] == ["000.png", "001.png", "002.png"]
     assert {"003.png", "004.png", "005.png"} <= {
@@ -239,9 +231,16 @@ def test_pairs_by_similarity_lead_to_a_scene(
         "--graph",
         "retrieval:2,3",
     )
-    assert main(arguments(turntable, tmp_path / "scene", *network, "--retrieval", write_head(tmp_path))) == 0
+    assert (
+        main(
+            reconstruct_arguments(
+                turntable, tmp_path / "scene", *network, "--retrieval", write_head(tmp_path)
+            )
+        )
+        == 0
+    )
     assert 5 <= len(load_scene(tmp_path / "scene").edges) < 15
-    assert "--retrieval FILE" in fails(capsys, arguments(turntable, tmp_path / "s", *network))
+    assert "--retrieval FILE" in fails(capsys, reconstruct_arguments(turntable, tmp_path / "s", *network))
     assert "how alike" in fails(
         capsys,
         ["reconstruct", str(turntable / "images"), "--out", str(tmp_path / "s"), "--graph", "retrieval:2,3"],

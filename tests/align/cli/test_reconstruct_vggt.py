@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reconstruct_arguments import reconstruct_arguments
 from vggt_folder import small_folder
 
 from align.cli.main import main
@@ -15,21 +16,6 @@ from align.scene_folder import load_scene
 from masks.lens import Lens
 
 SCENE_FILES = ("scene.json", "views.safetensors")
-
-
-def arguments(turntable: Path, out: Path, *more: str | Path, count: int = 6) -> list[str]:
-    images = [str(turntable / "images" / f"{k:03d}.png") for k in range(count)]
-    return [
-        "reconstruct",
-        *images,
-        "--masks",
-        str(turntable / "masks"),
-        "--out",
-        str(out),
-        "--device",
-        "cpu",
-        *map(str, more),
-    ]
 
 
 @pytest.fixture
@@ -52,7 +38,10 @@ def test_every_mode_leads_to_a_scene_and_the_same_again(
     turntable: Path, tmp_path: Path, weights: Path, mode: tuple[str, ...]
 ) -> None:
     for name in ("one", "two"):
-        assert main(arguments(turntable, tmp_path / name, "--weights", weights, "--backend", *mode)) == 0
+        assert (
+            main(reconstruct_arguments(turntable, tmp_path / name, "--weights", weights, "--backend", *mode))
+            == 0
+        )
     scene = load_scene(tmp_path / "one")
     assert len(scene.views) == 6
     assert np.isfinite(scene.cameras.cam_from_world).all()
@@ -69,7 +58,7 @@ def test_a_network_with_cameras_of_its_own_says_that_K_is_not_heard_and_undoes_t
 ) -> None:
     (tmp_path / "cameras.txt").write_text("1 SIMPLE_RADIAL 320 240 448 160 120 -0.4\n")
     chosen = ("--backend", "vggt", "--weights", weights, "--calibration", tmp_path / "cameras.txt")
-    assert main(arguments(turntable, tmp_path / "scene", *chosen)) == 0
+    assert main(reconstruct_arguments(turntable, tmp_path / "scene", *chosen)) == 0
     assert "calibration: its K is not used" in capsys.readouterr().err
     frame = load_scene(tmp_path / "scene").views[0].pixel_map.undistortion
     assert frame is not None
@@ -83,7 +72,10 @@ def test_frozen_poses_are_those_of_the_network(turntable: Path, tmp_path: Path, 
         ("frozen", ("vggt-tracks", "--poses", "frozen")),
         ("soft", ("vggt-tracks",)),
     ):
-        assert main(arguments(turntable, tmp_path / name, "--weights", weights, "--backend", *mode)) == 0
+        assert (
+            main(reconstruct_arguments(turntable, tmp_path / name, "--weights", weights, "--backend", *mode))
+            == 0
+        )
         scenes.append(load_scene(tmp_path / name).cameras.cam_from_world)
     np.testing.assert_array_equal(scenes[0], scenes[1])
     assert not np.allclose(scenes[0], scenes[2])
@@ -102,24 +94,30 @@ def test_what_cannot_be_is_said(
 ) -> None:
     network = ("--weights", weights, "--backend", "vggt")
     out = tmp_path / "scene"
-    assert "one photo is not enough" in fails(capsys, arguments(turntable, out, *network, count=1))
-    assert "--max-frames 2" in fails(capsys, arguments(turntable, out, *network, "--max-frames", "2"))
-    assert "Omit --graph" in fails(capsys, arguments(turntable, out, *network, "--graph", "ring"))
+    assert "one photo is not enough" in fails(
+        capsys, reconstruct_arguments(turntable, out, *network, count=1)
+    )
+    assert "--max-frames 2" in fails(
+        capsys, reconstruct_arguments(turntable, out, *network, "--max-frames", "2")
+    )
+    assert "Omit --graph" in fails(capsys, reconstruct_arguments(turntable, out, *network, "--graph", "ring"))
     assert "predicts on images of 56 pixels" in fails(
-        capsys, arguments(turntable, out, *network, "--longest", "128")
+        capsys, reconstruct_arguments(turntable, out, *network, "--longest", "128")
     )
     assert "--poses frozen" in fails(
-        capsys, arguments(turntable, out, *network, "--poses", "frozen", "--preset", "mast3r")
+        capsys, reconstruct_arguments(turntable, out, *network, "--poses", "frozen", "--preset", "mast3r")
     )
-    assert "Use --depth tsdf" in fails(capsys, arguments(turntable, out, *network, "--depth", "matches"))
+    assert "Use --depth tsdf" in fails(
+        capsys, reconstruct_arguments(turntable, out, *network, "--depth", "matches")
+    )
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "model.pt").write_text("no weights")
     assert "model.pt" in fails(
-        capsys, arguments(turntable, out, "--backend", "vggt", "--weights", tmp_path / "other")
+        capsys, reconstruct_arguments(turntable, out, "--backend", "vggt", "--weights", tmp_path / "other")
     )
     (tmp_path / "empty").mkdir()
     assert "holds no checkpoint" in fails(
-        capsys, arguments(turntable, out, "--backend", "vggt", "--weights", tmp_path / "empty")
+        capsys, reconstruct_arguments(turntable, out, "--backend", "vggt", "--weights", tmp_path / "empty")
     )
     assert not (out / "scene.json").exists()
 
@@ -129,7 +127,7 @@ def test_a_preset_that_nothing_was_aligned_with_is_told(
 ) -> None:
     assert (
         main(
-            arguments(
+            reconstruct_arguments(
                 turntable, tmp_path / "scene", "--weights", weights, "--backend", "vggt", "--preset", "mast3r"
             )
         )

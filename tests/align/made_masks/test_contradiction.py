@@ -6,73 +6,67 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from ellipsoid_masks import BODY, SIZE, masks_of, turntable
+from ellipsoid_masks import masks_of
 from still_backdrops import disc_before, textured_backdrop
+from turning_body import CAMERAS, MASKS, SIZE, VIEWS, blank_views, folded_cameras, solve_of
 
 from align.made_masks.contradiction import compared, without_cuts
 from align.made_masks.placed_pictures import carried, placed_by_solve, points_on_masks
+from align.objects.hull import Floor
 from masks.image_file import ImageFacts
 from masks.lens import Lens, ideal_frame
 from masks.making.pictures import working_map
 from masks.making.refine import refined
 from masks.making.roads import take_road
 from masks.pixelmap import fit_longest, identity
-from pairs.backends.classical.sfm.solve import SceneSolve
-from pairs.views.cameras import Cameras, project
-from pairs.views.view import View
 
-VIEWS = 12
-CAMERAS = turntable(VIEWS, 360.0 / VIEWS)
 FACTS = [ImageFacts(Path(f"{k}.jpg"), SIZE, 1, False, {}) for k in range(VIEWS)]
-MASKS = masks_of(CAMERAS, BODY)
-
-
-def views() -> list[View]:
-    image = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
-    return [View(f"{k}.jpg", None, image, identity(SIZE), None, str(k)) for k in range(VIEWS)]
-
-
-def solve_of(cameras: Cameras, lenses: tuple[Lens | None, ...] = ()) -> SceneSolve:
-    """Return a solve with points all over the object, and some beside it, seen by all views."""
-    rng = np.random.default_rng(0)
-    points = np.concatenate([rng.uniform(-0.3, 0.3, (200, 3)), [[1.2, 1.2, 0.0]] * 20])
-    xy, _ = project(CAMERAS, points)
-    number = np.tile(np.arange(len(points)), VIEWS)
-    by = np.repeat(np.arange(VIEWS), len(points))
-    return SceneSolve(tuple(range(VIEWS)), cameras, points, number, by, xy.reshape(-1, 2), (), lenses)
 
 
 def test_right_cameras_agree() -> None:
-    solve = solve_of(CAMERAS)
-    points = points_on_masks(views(), solve, MASKS, FACTS)
+    solve = solve_of()
+    points = points_on_masks(blank_views(), solve, MASKS, FACTS)
     assert len(points) < 220
     assert np.abs(points).max() < 1
-    found = compared(MASKS, placed_by_solve(views(), solve, FACTS), points)
+    found = compared(MASKS, placed_by_solve(blank_views(), solve, FACTS), points)
     assert found is not None
     assert found.share < 1e-3
     assert not found.contradicts
 
 
 def test_a_folded_ring_contradicts() -> None:
-    poses = CAMERAS.cam_from_world.copy()
-    poses[VIEWS // 2 :] = poses[VIEWS // 2 :] @ np.diag([-1.0, -1.0, 1.0, 1.0])
-    solve = solve_of(Cameras(CAMERAS.K, poses))
-    found = compared(MASKS, placed_by_solve(views(), solve, FACTS), solve.points[:200])
+    solve = solve_of(folded_cameras())
+    found = compared(MASKS, placed_by_solve(blank_views(), solve, FACTS), solve.points[:200])
     assert found is not None
     assert found.contradicts
 
 
+def test_what_a_mirror_shows_below_the_floor_is_taken_away_and_contradicts_nothing() -> None:
+    body = (((0.0, 0.0, 0.2), (0.2, 0.2, 0.6)),)
+    mirrored = masks_of(CAMERAS, (*body, ((0.0, 0.0, -1.0), (0.2, 0.2, 0.6))))
+    placed = placed_by_solve(blank_views(), solve_of(), FACTS)
+    points = np.random.default_rng(0).uniform(-0.2, 0.2, (200, 3))
+    floor = Floor(np.array([0.0, 0.0, 1.0]), -0.4)
+    found = compared(mirrored, placed, points, floor)
+    assert found is not None
+    assert not found.contradicts
+    assert found.below > 0.2
+    for mask, alone, cut in zip(mirrored, masks_of(CAMERAS, body), found.cut.values()):
+        assert cut[mask & ~alone].mean() > 0.8
+        assert not cut[alone].any()
+
+
 def test_too_little_says_nothing() -> None:
-    placed = placed_by_solve(views(), solve_of(CAMERAS), FACTS)
+    placed = placed_by_solve(blank_views(), solve_of(), FACTS)
     assert compared(MASKS, placed, np.zeros((3, 3))) is None
     empty = [np.zeros_like(mask) for mask in MASKS]
-    assert compared(empty, placed, solve_of(CAMERAS).points) is None
+    assert compared(empty, placed, solve_of().points) is None
 
 
 def test_a_lens_is_undone_where_silhouettes_are_compared() -> None:
     lens = Lens("SIMPLE_RADIAL", (-0.2,))
     solve = solve_of(CAMERAS, (lens,) * VIEWS)
-    placed = placed_by_solve(views(), solve, FACTS)
+    placed = placed_by_solve(blank_views(), solve, FACTS)
     frame = ideal_frame(lens, CAMERAS.K[0], SIZE)
     assert placed.pinholes[0].undistortion == frame
     there = placed.to_pinholes(MASKS)

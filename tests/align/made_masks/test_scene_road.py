@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from table_scene import SECOND, SIZE, THING, table_scene
 
-from align.made_masks.pointed_at import Box, Click
 from align.made_masks.scene_road import SceneRoad, scene_road
+from align.made_masks.shown import Box, Click
 from align.scene import Scene
 from masks.errors import MaskError
 from masks.image_file import ImageFacts
@@ -57,6 +57,56 @@ def test_a_box_chooses_the_other_thing() -> None:
     np.testing.assert_allclose(np.median(road.points, axis=0), SECOND[0], atol=0.15)
 
 
+def test_a_click_beside_leaves_out_the_thing_that_it_hits() -> None:
+    scene = table_scene((THING, SECOND))
+    x, y = shown_at(scene, 0, THING[0])
+    beside = Click("00.jpg", x, y, on_object=False)
+    road = scene_road(scene, facts_of(scene), [beside])
+    np.testing.assert_allclose(np.median(road.points, axis=0), SECOND[0], atol=0.15)
+    assert not masks(road)[0][round(y), round(x)]
+    both = scene_road(scene, facts_of(scene), [beside, Click("00.jpg", *shown_at(scene, 0, SECOND[0]))])
+    np.testing.assert_array_equal(both.points, road.points)
+    nothing = scene_road(
+        scene, facts_of(scene), [beside, Click("00.jpg", *shown_at(scene, 0, SECOND[0]), on_object=False)]
+    )
+    assert nothing.evidence is None
+    assert "nothing stands out" in nothing.reason
+
+
+def test_a_click_on_the_table_leaves_out_no_thing_but_its_pixels() -> None:
+    scene = table_scene((THING, SECOND))
+    without = scene_road(scene, facts_of(scene), [Click("00.jpg", *shown_at(scene, 0, THING[0]))])
+    x, y = shown_at(scene, 0, (0.0, -1.5, -0.5))
+    clicks = [Click("00.jpg", *shown_at(scene, 0, THING[0])), Click("00.jpg", x, y, on_object=False)]
+    road = scene_road(scene, facts_of(scene), clicks)
+    np.testing.assert_array_equal(road.points, without.points)
+    assert road.evidence is not None
+    assert road.evidence.logits[0][round(y), round(x)] == -4
+
+
+def test_a_click_beside_what_a_box_shows_leaves_it_or_nothing() -> None:
+    scene = table_scene((THING, SECOND))
+    x, y = shown_at(scene, 0, SECOND[0])
+    box = Box("00.jpg", x - 14, y - 14, 28, 28)
+    elsewhere = Click("00.jpg", *shown_at(scene, 0, THING[0]), on_object=False)
+    road = scene_road(scene, facts_of(scene), [box, elsewhere])
+    np.testing.assert_array_equal(road.points, scene_road(scene, facts_of(scene), [box]).points)
+    nothing = scene_road(scene, facts_of(scene), [box, Click("00.jpg", x, y, on_object=False)])
+    assert "nothing stands out" in nothing.reason
+
+
+def test_clicks_divide_two_things_that_touch() -> None:
+    left, right = ((-0.3, 0.0, -0.2), (0.3, 0.3, 0.3)), ((0.3, 0.0, -0.2), (0.3, 0.3, 0.3))
+    scene = table_scene((left, right))
+    click = Click("03.jpg", *shown_at(scene, 3, (0.3, 0.0, 0.0)))
+    whole = scene_road(scene, facts_of(scene), [click])
+    assert whole.points[:, 0].min() < -0.5
+    beside = Click("03.jpg", *shown_at(scene, 3, (-0.3, 0.0, 0.0)), on_object=False)
+    half = scene_road(scene, facts_of(scene), [click, beside])
+    assert half.points[:, 0].min() > -0.1
+    assert len(half.points) > 0.4 * len(whole.points)
+
+
 @pytest.mark.parametrize(
     ("shown", "said"),
     [
@@ -65,6 +115,7 @@ def test_a_box_chooses_the_other_thing() -> None:
         (Box("00.jpg", 5, 5, 500, 20), "lies outside"),
         (Box("00.jpg", 5, 5, 1, 1), "holds nothing"),
         (Click("lost.jpg", 5, 5), "was not placed"),
+        (Click("lost.jpg", 5, 5, on_object=False), "was not placed"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(shown: Box | Click, said: str) -> None:

@@ -6,7 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from solid_scene import SIZE, K, both, box, depth_of, everywhere, is_closed, ring, solid_scene, sphere, torus
+from solid_scene import (
+    SIZE,
+    K,
+    both,
+    box,
+    depth_of,
+    everywhere,
+    is_closed,
+    ring,
+    rod,
+    solid_scene,
+    sphere,
+    torus,
+)
 
 from align.meshes.object_surface import ObjectSurface, object_surface
 from align.meshes.options import MeshOptions
@@ -65,6 +78,12 @@ def test_a_ring_has_its_hole() -> None:
     assert np.quantile(off, 0.95) < 0.5
 
 
+def test_a_rod_of_two_pixels_is_on_the_mesh() -> None:
+    found = object_surface(solid_scene(both(sphere(0.5), rod(0.03)), everywhere()))
+    assert found.mesh.vertices[:, 2].max() == pytest.approx(1.03, abs=found.voxel)
+    assert found.figures["genus"] == 0
+
+
 def test_the_base_that_no_camera_sees_is_closed_where_it_stands() -> None:
     shape = box()
     found = object_surface(solid_scene(shape, ring()))
@@ -106,6 +125,22 @@ def test_a_mask_that_contradicts_the_others_is_named_and_carves_nothing(ball: Sc
     assert [n.subject for n in found.notices if n.level is Level.LEFT_OUT] == ["09.png", "05.png"]
     ratio = volume(found.mesh.vertices, found.mesh.faces) / (4 / 3 * np.pi * 0.8**3)
     assert ratio == pytest.approx(1, abs=0.02)
+
+
+def test_a_part_that_some_masks_cut_off_stays() -> None:
+    """A knob is missing in four masks of sixteen, and its depths with it; the others show it."""
+    knobbed = solid_scene(both(sphere(0.6), sphere(0.2, (0.7, 0, 0))), everywhere())
+    bare = solid_scene(sphere(0.6), everywhere())
+    lost = [int((a.mask & ~b.mask).sum()) for a, b in zip(knobbed.views, bare.views)]
+    wrong = [int(k) for k in np.argsort(lost)[-4:]]
+    views = [
+        replace(v, mask=bare.views[k].mask, conf=v.conf * bare.views[k].mask) if k in wrong else v
+        for k, v in enumerate(knobbed.views)
+    ]
+    found = object_surface(replace(knobbed, views=tuple(views)))
+    assert sorted(found.figures["silhouettes left out"]) == sorted(f"{k:02}.png" for k in wrong)
+    assert found.mesh.vertices[:, 0].max() == pytest.approx(0.9, abs=found.voxel)
+    assert "cuts off a part that the depths of other views show" in said(found)
 
 
 def test_views_without_a_mask_and_with_an_empty_one_are_named(ball: Scene) -> None:

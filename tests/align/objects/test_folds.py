@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cylinder_on_turntable import turntable
+from simulated_network import oracle_or_skip
 
 from align.cli.main import main
 from align.objects.folds import fold_notices
@@ -21,7 +21,6 @@ from pairs.prediction.predictions import Matches, PairEntry, PairPrediction, Pre
 from pairs.views.cameras import Cameras
 from pairs.views.view import View
 
-SHARED = Path(__file__).parents[4] / "shared"
 SIZE, NUM_VIEWS = (256, 184), 12
 BLOCK = (3, 4, 5, 6, 7)
 
@@ -53,13 +52,7 @@ def test_few_masks_say_nothing() -> None:
 
 def simulated() -> tuple[Predictions, Scene]:
     """Return what a simulated network says of a masked turntable, and the true scene."""
-    if not (SHARED / "oracle").is_dir():
-        pytest.skip("the simulated network (folder shared/oracle beside the repository) is absent")
-    sys.path.insert(0, str(SHARED))
-    try:
-        import oracle
-    finally:
-        sys.path.remove(str(SHARED))
+    oracle = oracle_or_skip()
     scene = oracle.make_scene("blob", views=NUM_VIEWS, size=SIZE, backdrop="static")
     seen = [scene.view(k) for k in range(NUM_VIEWS)]
     views = tuple(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ellipsoid_masks import BODY, masks_of, turntable
 
-from align.objects.hull import hull_of, shares_cut
+from align.objects.hull import Floor, hull_of, shares_cut
 from align.objects.volume import Volume, volume_of
 from pairs.views.cameras import Cameras
 
@@ -34,6 +34,18 @@ def test_what_one_view_alone_shows_is_taken_away() -> None:
     assert hull.cut[4][clutter].mean() > 0.9
     assert not (hull.cut[4] & silhouettes()[4]).any()
     assert np.delete(shares_cut(masks, hull), 4).max() == 0
+
+
+def test_what_a_mirror_floor_shows_is_taken_away() -> None:
+    body = [((0.0, 0.0, 0.2), (0.2, 0.2, 0.6))]
+    object_alone = masks_of(CAMERAS, body)
+    mirrored = masks_of(CAMERAS, [*body, ((0.0, 0.0, -1.0), (0.2, 0.2, 0.6))])
+    assert shares_cut(mirrored, hull_of(mirrored, CAMERAS, VOLUME, nodes=56)).max() == 0
+    floor = Floor(np.array([0.0, 0.0, 1.0]), -0.4)
+    hull = hull_of(mirrored, CAMERAS, VOLUME, floor, nodes=56)
+    for cut, both, alone in zip(hull.cut, mirrored, object_alone):
+        assert cut[both & ~alone].mean() > 0.8
+        assert not (cut & alone).any()
 
 
 def test_what_lies_beyond_the_volume_is_left_alone() -> None:

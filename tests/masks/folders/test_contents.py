@@ -95,6 +95,62 @@ def test_a_folder_of_a_film_says_what_it_holds(tmp_path: Path) -> None:
         list_photos([tmp_path])
 
 
+FILMS = {
+    "a.MTS": b"".join(b"\0\0\0\0G" + bytes(187) for _ in range(5)),
+    "b.ts": b"".join(b"G" + bytes(187) for _ in range(5)),
+    "c.mp4": b"\0\0\0\x1cftypXAVC" + bytes(99),
+    "d.mp4": b"\0\0\0\x18ftypiso5" + bytes(99),
+}
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_films_of_cameras(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(FILMS[name])
+    assert content_of(tmp_path / name)[0] is Content.FILM
+
+
+def test_every_file_that_was_lost_is_named_however_many(tmp_path: Path) -> None:
+    save(tmp_path / "1.jpg")
+    lost = [f"{k}.{ending}" for k in range(10, 18) for ending in ("cr2", "mp4", "tga")]
+    for name in lost:
+        (tmp_path / name).write_bytes(FILM if name.endswith("mp4") else bytes(99))
+    said = "\n".join(notice.text for notice in given_photos([tmp_path]).notices)
+    assert all(name in said for name in lost)
+    assert "more" not in said
+
+
+def test_what_a_file_is_counts_more_than_its_ending(tmp_path: Path) -> None:
+    save(tmp_path / "1.jpg")
+    (tmp_path / "2.jpg").write_bytes(b"\0\0\0\x1cftypavif" + bytes(99))
+    given = given_photos([tmp_path])
+    assert given.names == ("1.jpg", "2.jpg")
+    assert given.notices[0].text.startswith("2.jpg: an AVIF file")
+
+
+def test_links_that_lead_nowhere_are_named(tmp_path: Path) -> None:
+    save(tmp_path / "1.jpg")
+    (tmp_path / "2.jpg").symlink_to(tmp_path / "gone.jpg")
+    given = given_photos([tmp_path])
+    assert given.names == ("1.jpg", "2.jpg")
+    assert given.notices[0].text.startswith("2.jpg: a link that leads nowhere")
+
+
+def test_pictures_of_folders_in_folders_are_counted_and_those_of_scenes_are_not(tmp_path: Path) -> None:
+    save(tmp_path / "1.jpg")
+    save(tmp_path / "day" / "one" / "2.jpg")
+    save(tmp_path / "scene" / "masks" / "1.jpg.png", "PNG")
+    (tmp_path / "scene" / "scene.json").write_text("{}")
+    (notice,) = given_photos([tmp_path]).notices
+    assert notice.text.startswith("day (1 picture): not looked into")
+
+
+def test_the_pages_of_a_tiff_file_that_are_not_read_are_named(tmp_path: Path) -> None:
+    save(tmp_path / "1.tif", "TIFF")
+    frames(tmp_path / "2.tif", "TIFF")
+    (notice,) = given_photos([tmp_path]).notices
+    assert notice.text.startswith("2.tif (3): several pages")
+
+
 def test_bytes_of_nothing_are_no_picture(tmp_path: Path) -> None:
     for length in range(40):
         (tmp_path / "x").write_bytes(np.random.default_rng(length).bytes(length))

@@ -32,6 +32,16 @@ def test_an_empty_mask_and_one_of_twice_the_area_are_doubtful() -> None:
     assert [own.name for own in doubtful(figures_of(tuple(masks)))] == ["2.jpg", "6.jpg"]
 
 
+def test_areas_that_alternate_between_views_far_apart_raise_no_doubts() -> None:
+    """A flat thing from its side and from its face, in turns."""
+    radii = (24, 34) * 4
+    masks = [disc_before(plain_backdrop(), num_views=8, radius=r).masks[k] for k, r in enumerate(radii)]
+    assert doubtful(figures_of(tuple(masks))) == ()
+    masks[3] = np.zeros(SIZE, bool)
+    masks[3][50:55, 70:75] = True
+    assert [own.name for own in doubtful(figures_of(tuple(masks)))] == ["3.jpg"]
+
+
 def test_what_other_views_contradict_and_what_nobody_knows_is_doubtful() -> None:
     masks = disc_before(plain_backdrop(), num_views=3).masks
     (cut,) = doubtful(figures_of(masks, cut=[0.0, 0.2, 0.04]))

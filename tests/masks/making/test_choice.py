@@ -41,6 +41,13 @@ def test_three_photos_before_one_colour_are_plain() -> None:
     assert chosen(disc_before(plain_backdrop(), num_views=3).photos).road is Road.PLAIN
 
 
+def test_photos_whose_object_crosses_the_border_leave_the_others_plain() -> None:
+    photos = [*disc_before(plain_backdrop(), num_views=7).photos]
+    loud = disc_before(textured_backdrop(), num_views=7).photos
+    assert chosen((*photos[:5], *loud[5:])).road is Road.PLAIN
+    assert chosen((*photos[:4], *loud[4:])).road is None
+
+
 def test_copies_of_one_photo_are_refused() -> None:
     choice = chosen(disc_before(textured_backdrop(), num_views=1).photos * 10)
     assert choice.road is None

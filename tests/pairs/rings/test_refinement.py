@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ellipsoid_masks import BODY, around_origin, outlines_of, pinholes, turntable
+from ellipsoid_masks import BODY, CROSS, around_origin, outlines_of, pinholes, turntable
 from scipy.spatial.transform import Rotation
 
 from pairs.rings.refinement import PairMatches, refine_ring, refine_rings
 from pairs.rings.ring import Ring, fit_circular_motion, wrapped
-from pairs.views.cameras import project
+from pairs.views.cameras import project, some_cameras
 
 CAMERAS = turntable(12, 30.0)
 OUTLINES = outlines_of(CAMERAS, BODY)
@@ -49,6 +49,15 @@ def test_outlines_alone_mend_a_spoilt_ring():
     assert found.tangency < 0.15
     assert found.ring.azimuth[0] == ring.azimuth[0]
     np.testing.assert_array_equal(found.ring.axis_from_world, ring.axis_from_world)
+
+
+def test_a_focal_that_outlines_do_not_determine_stays():
+    """Of four sides alike five views give fewer equations than a ring has numbers."""
+    five = np.arange(4, 9)
+    cameras = some_cameras(CAMERAS, five)
+    (ring,) = fit_circular_motion(cameras.cam_from_world).rings
+    found = refine_ring(ring, cameras.K, outlines_of(cameras, CROSS))
+    assert found.K[0, 0, 0] == pytest.approx(560, rel=1e-4)
 
 
 def test_equal_steps_hold_what_outlines_leave_loose():

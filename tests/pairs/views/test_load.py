@@ -9,6 +9,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from masks.errors import ImageError, MaskError
+from masks.image_file import open_levels
+from masks.load import Polarity
+from masks.mask import Mask
 from masks.notice import Level
 from pairs.views.grid import Cropping, GridOptions
 from pairs.views.load import LoadOptions, load_views
@@ -39,6 +42,25 @@ def test_views_come_with_masks_on_their_grid(tmp_path: Path) -> None:
     views, _ = load_views(photos(tmp_path / "images"), masks(tmp_path / "masks"))
     assert [v.name for v in views] == ["0.png", "1.png", "2.png"]
     assert grid_mask(views[0]).sum() == 32 * 48
+
+
+def test_masks_may_be_handed_over_instead_of_files(tmp_path: Path) -> None:
+    folder, options = photos(tmp_path / "images"), LoadOptions(Polarity.WHITE, erode_px=2)
+    from_files, _ = load_views(folder, masks(tmp_path / "masks", empty=(1,)), options)
+    pixels = [open_levels(tmp_path / "masks" / f"{k}.png") > 127 for k in range(3)]
+    views, notices = load_views(folder, [Mask(mask, "mine") for mask in pixels], options)
+    assert [v.grid_key for v in views] == [v.grid_key for v in from_files]
+    np.testing.assert_array_equal(grid_mask(views[1]), grid_mask(from_files[1]))
+    assert [n.subject for n in notices if n.level is Level.LEFT_OUT] == ["1.png"]
+
+
+def test_masks_of_other_photos_are_refused(tmp_path: Path) -> None:
+    folder = photos(tmp_path / "images")
+    mask = Mask(np.ones((64, 96), bool), "mine")
+    with pytest.raises(MaskError, match="2 masks for 3 photos"):
+        load_views(folder, [mask, mask])
+    with pytest.raises(MaskError, match=r"1\.png: the mask is 64x96, the upright photo 96x64"):
+        load_views(folder, [mask, Mask(np.ones((96, 64), bool), "mine"), mask])
 
 
 def test_a_view_with_an_empty_mask_is_left_out_by_name(tmp_path: Path) -> None:

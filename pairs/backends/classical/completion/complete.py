@@ -9,8 +9,8 @@ import numpy as np
 
 from masks.errors import ReconstructionError, UserError
 from masks.notice import Level, Notice, first_few, info, left_out, warning
-from pairs.backends.classical.completion.growing import GrownRing, azimuth_of
-from pairs.backends.classical.completion.partial_scene import exact_ring, exact_rings, grown_from_scene
+from pairs.backends.classical.completion.grown_ring import GrownRing, azimuth_of
+from pairs.backends.classical.completion.partial_scene import exact_rings, grown_from_scene
 from pairs.backends.classical.completion.ring_scene import ring_scene
 from pairs.backends.classical.completion.second_run import second_run
 from pairs.backends.classical.completion.stated_step import ring_of_step
@@ -136,12 +136,20 @@ def _without_ring(best: Attempt) -> bool:
 
 
 def _stated_step(best: Attempt | None, options: SolveOptions) -> tuple[float | None, tuple[Notice, ...]]:
-    """Return the stated step in radians, unless views that features placed contradict it."""
+    """Return the stated step in radians, unless views that features placed contradict it, or stand on several
+    circles, for which one step of all files means nothing.
+    """
     if not isinstance(options.turntable, float):
         return None, ()
     step = float(np.deg2rad(abs(options.turntable)))
-    ring = None if best is None or best.model is None else exact_ring(best.model)
-    pattern = None if ring is None else step_pattern(ring, np.arange(int(ring.views.max()) + 1))
+    rings = () if best is None or best.model is None else exact_rings(best.model)
+    if len(rings) > 1:
+        text = (
+            f"`turntable={options.turntable:g}`: features place photos on {len(rings)} circles of one axis, "
+            "and the step is that of one. It was not used."
+        )
+        return None, (warning("turntable", text),)
+    pattern = step_pattern(rings[0], np.arange(int(rings[0].views.max()) + 1)) if rings else None
     if pattern is None or not np.isfinite(pattern.spread):
         return step, ()
     if abs(abs(pattern.step) - step) <= _CONTRADICTS * step:

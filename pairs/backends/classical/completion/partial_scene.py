@@ -4,17 +4,17 @@ place").
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from pairs.backends.classical.completion.growing import GrownRing, RingEvidence, grown
-from pairs.backends.classical.completion.several_rings import grown_on_several
+from pairs.backends.classical.completion.growing import grown
+from pairs.backends.classical.completion.grown_ring import GrownRing, RingEvidence
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import Verdict
 from pairs.backends.classical.sfm.attempts import Attempt, Evidence, Solver, assessed
-from pairs.backends.classical.sfm.camera_groups import camera_of_view, camera_starts
+from pairs.backends.classical.sfm.camera_groups import camera_of_view, starts_from
 from pairs.backends.classical.sfm.mapper import MapperJob, MapperModel
 from pairs.rings.outline import Outline
 from pairs.rings.ring import LEAST_VIEWS, Grade, Ring, fit_circular_motion
@@ -66,10 +66,10 @@ def grown_from_scene(
         step=step,
     )
     own_K = np.stack([K[view] for view in on_rings])
-    if len(rings) > 1:
-        return grown_on_several(rings, own_K, ring_evidence)
-    start = GrownRing(rings[0], own_K, {})
-    pieces = list(_further_pieces(evidence, set(ring_evidence.K), rings[0], K, solve, options))
+    start = GrownRing(rings[0], own_K, {}, beside=rings[1:])
+    pieces: list[Ring] = []
+    if not start.beside:
+        pieces += _further_pieces(evidence, set(ring_evidence.K), rings[0], K, solve, options)
     return grown(start, pieces, ring_evidence)
 
 
@@ -108,11 +108,10 @@ def _solved_apart(
     if not pairs:
         return None
     cameras = camera_of_view(evidence.views, options.working_longest)
-    starts = camera_starts(evidence.views, options.working_longest, None)
     best: MapperModel | None = None
     for factor in _STARTS:
-        scaled = _with_focals(starts, cameras, K, factor)
-        model = solve(MapperJob(evidence.xy, scaled, cameras, pairs, options.seed))
+        starts = starts_from(evidence.views, options.working_longest, K, fixed=False, factor=factor)
+        model = solve(MapperJob(evidence.xy, starts, cameras, pairs, options.seed))
         if model is None or len(model.placed) < LEAST_VIEWS:
             continue
         if assessed(evidence, model, options).verdict is Verdict.REJECTED:
@@ -120,16 +119,3 @@ def _solved_apart(
         if best is None or len(model.placed) > len(best.placed):
             best = model
     return best
-
-
-def _with_focals(starts: Sequence, cameras: Sequence[int], K: dict[int, np.ndarray], factor: float) -> tuple:
-    of_camera = {cameras[view]: k for view, k in K.items()}
-    changed = []
-    for camera, start in enumerate(starts):
-        if start.fixed or camera not in of_camera:
-            changed.append(start)
-            continue
-        own = of_camera[camera].copy()
-        own[[0, 1], [0, 1]] *= factor
-        changed.append(replace(start, K=own, prior=True))
-    return tuple(changed)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pairs.backends.classical.completion.growing import GrownRing, matches_between
+from pairs.backends.classical.completion.grown_ring import GrownRing, matches_between
 from pairs.backends.classical.known_mapper import KnownPosesJob, run_known_mapper
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import Assessment, Verdict
 from pairs.backends.classical.sfm.attempts import Attempt, Evidence, assessed
-from pairs.backends.classical.sfm.camera_groups import camera_of_view, camera_starts
+from pairs.backends.classical.sfm.camera_groups import camera_of_view, starts_from
 from pairs.backends.classical.sfm.mapper import MapperModel, solve_apart
 from pairs.backends.classical.sfm.matching import Pair
 from pairs.backends.classical.sfm.verification import VerifiedPair
@@ -74,11 +74,7 @@ def _triangulated(
         return None
     cameras = camera_of_view(evidence.views, options.working_longest)
     K = dict(zip(ring.views, ring.K))
-    known = {cameras[view]: K[view] for view in K}
-    starts = tuple(
-        replace(start, K=known.get(camera, start.K), prior=True, fixed=True)
-        for camera, start in enumerate(camera_starts(evidence.views, options.working_longest, None))
-    )
+    starts = starts_from(evidence.views, options.working_longest, K, fixed=True)
     job = KnownPosesJob(
         evidence.xy, starts, cameras, pairs, options.seed, cam_from_world=of_view, two_view_tracks=True
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from pairs.backends.classical.completion.ring_scene import PosedViews, ring_scen
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import Verdict
 from pairs.backends.classical.sfm.attempts import Attempt, Evidence, Solver, assessed
-from pairs.backends.classical.sfm.camera_groups import camera_of_view, camera_starts
+from pairs.backends.classical.sfm.camera_groups import camera_of_view, starts_from
 from pairs.backends.classical.sfm.mapper import MapperJob, MapperModel
 from pairs.engines.engines import Workers
 from pairs.rings.outline import Outline
@@ -93,11 +93,7 @@ def _solved_beside(
     if len(left) < _LEAST_VIEWS or not pairs or not set(model.placed) <= set(outlines):
         return None
     cameras = camera_of_view(evidence.views, options.working_longest)
-    known = {cameras[view]: own for view, own in K.items()}
-    starts = tuple(
-        replace(start, K=known[camera], prior=True, fixed=True) if camera in known else start
-        for camera, start in enumerate(camera_starts(evidence.views, options.working_longest, None))
-    )
+    starts = starts_from(evidence.views, options.working_longest, K, fixed=True)
     piece = solve(MapperJob(evidence.xy, starts, cameras, pairs, options.seed))
     if piece is None or assessed(evidence, piece, options).verdict is Verdict.REJECTED:
         return None

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from masks.notice import Notice, first_few, left_out, warning
-from pairs.backends.classical.completion.growing import GrownRing, RingEvidence, grown
+from pairs.backends.classical.completion.growing import grown
+from pairs.backends.classical.completion.grown_ring import GrownRing, RingEvidence
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.attempts import Evidence
 from pairs.backends.classical.sfm.camera_groups import camera_of_view, camera_starts

@@ -18,7 +18,7 @@ from pairs.backends.classical.known_mapper import KnownPosesJob, run_known_mappe
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.acceptance import Assessment, Verdict
 from pairs.backends.classical.sfm.attempts import Attempt, Evidence, assessed
-from pairs.backends.classical.sfm.camera_groups import camera_of_view, camera_starts
+from pairs.backends.classical.sfm.camera_groups import camera_of_view, starts_from
 from pairs.backends.classical.sfm.mapper import MapperModel, solve_apart
 from pairs.backends.classical.sfm.matching import Pair
 from pairs.backends.classical.sfm.verification import VerifiedPair
@@ -201,11 +201,8 @@ def _adjusted(
 ) -> MapperModel | None:
     """Return the bundle adjustment that begins at these poses, by view, and a model's intrinsics."""
     cameras = camera_of_view(evidence.views, options.working_longest)
-    K = {cameras[view]: own for view, own in zip(model.placed, model.cameras.K)}
-    starts = tuple(
-        start if start.fixed or camera not in K else replace(start, K=K[camera], prior=True)
-        for camera, start in enumerate(camera_starts(evidence.views, options.working_longest, None))
-    )
+    K = dict(zip(model.placed, model.cameras.K))
+    starts = starts_from(evidence.views, options.working_longest, K, fixed=False)
     if not pairs:
         return None
     job = KnownPosesJob(evidence.xy, starts, cameras, pairs, options.seed, starts=poses, start_px=_START_PX)

@@ -7,7 +7,7 @@ the commonest reason for a scene that does not come together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -41,6 +41,25 @@ def camera_starts(views: Sequence[View], longest: int, factor: float | None) -> 
     cameras = camera_of_view(views, longest)
     members = [[view for view, camera in zip(views, cameras) if camera == k] for k in range(max(cameras) + 1)]
     return tuple(_camera_start(group, longest, factor) for group in members)
+
+
+def starts_from(
+    views: Sequence[View], longest: int, K: Mapping[int, np.ndarray], *, fixed: bool, factor: float = 1.0
+) -> tuple[CameraStart, ...]:
+    """Return what is assumed of each camera where K (3, 3) of some views are found, by view and in working
+    pixels: theirs with focals times `factor`, and `fixed` where they shall stay. Stated intrinsics do not
+    give way to found ones that may move.
+    """
+    cameras = camera_of_view(views, longest)
+    found = {cameras[view]: own for view, own in K.items()}
+    starts = []
+    for camera, start in enumerate(camera_starts(views, longest, None)):
+        if camera in found and (fixed or not start.fixed):
+            own = found[camera].copy()
+            own[[0, 1], [0, 1]] *= factor
+            start = replace(start, K=own, prior=True, fixed=fixed)
+        starts.append(start)
+    return tuple(starts)
 
 
 def with_solved_cameras(views: Sequence[View], K: np.ndarray) -> tuple[View, ...]:

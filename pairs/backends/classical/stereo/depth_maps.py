@@ -34,7 +34,7 @@ from pairs.prediction.layout import laid_out
 from pairs.prediction.predictions import GroupPrediction
 from pairs.prediction.sealed_arrays import Arrays
 from pairs.silhouettes.visual_hull import hull_depth, visual_hull
-from pairs.views.cameras import Cameras
+from pairs.views.cameras import Cameras, some_cameras
 from pairs.views.view import View, grid_mask
 
 _HULL_VIEWS = 3
@@ -105,7 +105,7 @@ def hull_depths(views: Sequence[View], solve: SceneSolve, cameras: Cameras) -> d
     if len(shown) < _HULL_VIEWS:
         return {}
     chosen = [mask for mask in masks if mask is not None and mask.any()]
-    of_shown = Cameras(cameras.K[shown], cameras.cam_from_world[shown])
+    of_shown = some_cameras(cameras, shown)
     try:
         hull = visual_hull(of_shown, chosen)
     except MaskError:

@@ -5,6 +5,7 @@ See (docs/classical_backend.md, "Semi-global matching").
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 # Of costs in [0, 1]. Flat around here: half of both penalties costs 3 % of the median error, a quarter 7 %.
@@ -25,16 +26,20 @@ def aggregate(volume: np.ndarray, mask: np.ndarray) -> np.ndarray:
     x' the pixel before; a path that comes out of the background starts anew with L = C. What the sum says
     outside the mask means nothing.
     """
-    total = np.zeros_like(volume)
-    _add_paths(volume, mask, total)
+    total = _path_costs(volume, mask)
+    planes = range(volume.shape[1])
     # Rows do not know of each other: a strip of them at a time, or copies would take as much memory again.
     for top in range(0, len(volume), _STRIP_ROWS):
         rows = slice(top, top + _STRIP_ROWS)
-        # Striding through the columns of the volume takes three times as long, this copy counted.
-        turned = np.ascontiguousarray(volume[rows].transpose(2, 1, 0))
-        across = np.zeros_like(turned)
-        _add_paths(turned, np.ascontiguousarray(mask[rows].T), across)
-        total[rows] += across.transpose(2, 1, 0)
+        strip = np.ascontiguousarray(mask[rows].T)
+        # Striding through the columns of the volume takes three times as long, this copy counted; NumPy's own
+        # transposition of all planes at once takes half of that.
+        turned = np.empty((len(strip), len(planes), strip.shape[1]), np.float32)
+        for p in planes:
+            turned[:, p] = cv2.transpose(volume[rows, p])
+        across = _path_costs(turned, strip)
+        for p in planes:
+            total[rows, p] += cv2.transpose(across[:, p])
     return total
 
 
@@ -42,7 +47,7 @@ def best_plane(total: np.ndarray) -> np.ndarray:
     """Return the position (h, w) float32 of the smallest of costs (h, P, w), by a parabola through it and its
     two neighbours.
     """
-    best = np.stack([row.argmin(0) for row in total])  # (h, w)
+    best = _first_least(total)
     inner = np.clip(best, 1, total.shape[1] - 2)
     before, at, after = (np.take_along_axis(total, (inner + k)[:, None], 1)[:, 0] for k in (-1, 0, 1))
     return best.astype(np.float32) + np.where(
@@ -61,19 +66,34 @@ def parabola_offset(before: np.ndarray, at: np.ndarray, after: np.ndarray) -> np
     ).astype(np.float32)
 
 
-def _add_paths(cost: np.ndarray, mask: np.ndarray, total: np.ndarray) -> None:
-    """Add to `total` the path costs along the first axis, both ways, of costs (n, P, m), all planes of a row
-    at once.
+def _first_least(total: np.ndarray) -> np.ndarray:
+    """Return the first plane (h, w) with the smallest of costs (h, P, w): `total.argmin(1)` in less than half
+    the time.
     """
-    n = len(cost)
-    for rows in (range(n), range(n - 1, -1, -1)):
+    least = total.min(1)
+    first = np.zeros(least.shape, np.intp)
+    for p in reversed(range(total.shape[1])):
+        np.copyto(first, p, where=total[:, p] == least)
+    return first
+
+
+def _path_costs(cost: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the sum of the path costs along the first axis, both ways, of costs (n, P, m), all planes of a
+    row at once.
+    """
+    total = np.empty_like(cost)
+    for forward in (True, False):
         path = np.zeros_like(cost[0])
         inside = np.zeros_like(mask[0])
-        for r in rows:
+        for r in range(len(cost)) if forward else reversed(range(len(cost))):
             # Smoothness must not reach across the background from another part of the object.
             path = cost[r] + _arrival_cost(path) * inside
             inside = mask[r]
-            total[r] += path
+            if forward:
+                total[r] = path
+            else:
+                total[r] += path
+    return total
 
 
 def _arrival_cost(path: np.ndarray) -> np.ndarray:

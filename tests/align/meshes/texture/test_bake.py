@@ -156,9 +156,19 @@ def test_how_much_backdrop_there_is_around_the_object_does_not_matter(texels: in
 def test_the_size_follows_the_photos() -> None:
     mesh = sphere_mesh()
     needed = np.sqrt(area_of_faces(mesh).sum() / 0.6) / 0.004
-    assert fitting_size(mesh, 0.004) / 2 < needed <= fitting_size(mesh, 0.004)
-    assert fitting_size(mesh, 1.0) == 512
-    assert fitting_size(mesh, 1e-6) == 4096
+    size, notices = fitting_size(mesh, 0.004, None)
+    assert size / 2 < needed <= size
+    assert not notices
+    assert fitting_size(mesh, 1.0, 1e9) == (512, ())
+    assert fitting_size(mesh, 1e-6, 8e9) == (4096, ())
+
+
+def test_the_size_follows_the_free_memory_and_says_so() -> None:
+    size, notices = fitting_size(sphere_mesh(), 1e-6, 1e9)
+    assert size == 2048
+    assert "2048 texels a side, and the photos show 4096" in notices[0].text
+    assert "1.1 GB are needed, and 1.0 GB are free" in notices[0].text
+    assert fitting_size(sphere_mesh(), 1e-6, 0.0).texels == 512
 
 
 def test_masks_without_object_are_an_error() -> None:

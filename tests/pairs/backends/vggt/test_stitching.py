@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
+from simulated_network import oracle_or_skip
 
 from masks.errors import ReconstructionError
 from pairs.backends.vggt.stitching import overlapping_windows, stitched
@@ -18,7 +17,6 @@ from pairs.prediction.predictions import GroupPrediction
 from pairs.views.cameras import Cameras
 
 H, W = 48, 64
-SHARED = Path(__file__).parents[5] / "shared"
 
 
 def group(num_views: int, seed: int = 0) -> GroupPrediction:
@@ -123,14 +121,7 @@ def test_windows_that_share_nothing_sure_cannot_be_joined() -> None:
 
 
 def test_windows_of_a_simulated_network_stitch_to_a_turntable_within_degrees() -> None:
-    if not (SHARED / "oracle").is_dir():
-        pytest.skip("the simulated network (folder shared/oracle beside the repository) is absent")
-    sys.path.insert(0, str(SHARED))
-    try:
-        import oracle
-        from oracle.metrics import pose_metrics
-    finally:
-        sys.path.remove(str(SHARED))
+    oracle = oracle_or_skip()
     scene = oracle.make_scene("vase", views=12, layout="ring", size=(160, 112), backdrop="none", seed=0)
     windows, groups = overlapping_windows(12, 6), []
     for window in windows:
@@ -142,7 +133,7 @@ def test_windows_of_a_simulated_network_stitch_to_a_turntable_within_degrees() -
         )
         groups.append(GroupPrediction(Cameras(said["K"], pose), tuple(said["depth"]), conf))
     found, notices = stitched(groups, windows, NAMES)
-    errors = pose_metrics(found.cameras.cam_from_world, oracle.true_poses(scene)[0])
+    errors = oracle.metrics.pose_metrics(found.cameras.cam_from_world, oracle.true_poses(scene)[0])
     assert notices == ()
     assert errors["rotation_deg"]["median"] < 1.0
     assert errors["ate"] < 0.03

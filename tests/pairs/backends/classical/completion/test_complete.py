@@ -81,14 +81,18 @@ def test_missing_views_are_placed_and_named() -> None:
     assert largest_error_deg(found) < 0.5
 
 
-def test_views_of_two_heights_are_placed_each_on_its_circle() -> None:
+@pytest.mark.parametrize("step", ["auto", 30.0])
+def test_views_of_two_heights_are_placed_each_on_its_circle(step: str | float) -> None:
     azimuths = 30.0 * np.arange(12)
     heights = [around_origin(azimuths, 15.0), around_origin(azimuths + 7.0, 45.0)]
     cameras = pinholes(np.concatenate(heights))
     left = [3, 8, 14, 20, 21]
     placed = [view for view in range(24) if view not in left]
-    found = completion(evidence_about(BODY, cameras), attempt_with(placed, cameras))
+    found = completion(evidence_about(BODY, cameras), attempt_with(placed, cameras), step)
     assert found.by_outline == tuple(left)
+    # A stated step is that of one circle.
+    warned = [n.text for n in found.notices if n.level is Level.WARNING]
+    assert ["It was not used" in text for text in warned] == ([] if step == "auto" else [True])
     assert found.attempt is not None
     assert "2 circles of one axis" in found.attempt.strategy
     assert largest_error_deg(found, cameras) < 0.5

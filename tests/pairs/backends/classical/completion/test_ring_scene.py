@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from look_alike_ring import BLOCK, CAMERAS, look_alike_ring
 
-from pairs.backends.classical.completion.growing import GrownRing
+from pairs.backends.classical.completion.grown_ring import GrownRing
 from pairs.backends.classical.completion.ring_scene import ring_scene
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.attempts import Evidence

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from turning_cameras import seen_from_above
 
 from masks.notice import Level
 from masks.pixelmap import identity
@@ -29,22 +30,12 @@ POINTS = np.random.default_rng(5).uniform(-1, 1, (200, 3))
 WORKERS = ProcessWorkers(1)
 
 
-def turned(degrees: float) -> np.ndarray:
-    a, tilt = np.deg2rad(degrees), np.deg2rad(25)
-    about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
-    pose = np.eye(4)
-    pose[:3, :3] = about_x @ about_y
-    pose[2, 3] = 6
-    return pose
-
-
 def turntable(focals: Sequence[float], **view: object) -> tuple[Evidence, Attempt]:
     """Return what views with these focals see of each other, and their true poses under one focal, as an
     attempt of the mapper.
     """
     noise, xy = np.random.default_rng(6), []
-    poses = np.stack([turned(12.0 * k) for k in range(len(focals))])
+    poses = np.stack([seen_from_above(12.0 * k) for k in range(len(focals))])
     for pose, focal in zip(poses, focals):
         in_cam = POINTS @ pose[:3, :3].T + pose[:3, 3]
         pixels = focal * in_cam[:, :2] / in_cam[:, 2:] + (319.5, 239.5)

@@ -13,6 +13,7 @@ from pairs.backends.classical.sfm.camera_groups import (
     FIRST_FACTOR,
     camera_of_view,
     camera_starts,
+    starts_from,
     with_solved_cameras,
 )
 from pairs.views.view import View
@@ -64,6 +65,22 @@ def test_another_try_does_not_believe_exif():
     (start,) = camera_starts([view(1000.0)], longest=400, factor=2.0)
     assert start.K[0, 0] == 800
     assert not start.prior
+
+
+def test_found_intrinsics_begin_with_every_view_of_their_camera():
+    stated = replace(view(None, "third"), K=np.diag([700.0, 700, 1]))
+    views = [view(1000.0), view(1000.0), view(2000.0, "other"), stated]
+    K = {1: np.array([[600.0, 0, 9], [0, 610, 8], [0, 0, 1]]), 3: np.diag([1.0, 1, 1])}
+    loose = starts_from(views, WIDTH, K, fixed=False, factor=2.0)
+    np.testing.assert_array_equal(loose[0].K, [[1200, 0, 9], [0, 1220, 8], [0, 0, 1]])
+    assert (loose[0].prior, loose[0].fixed) == (True, False)
+    before = camera_starts(views, WIDTH, None)
+    assert loose[1].K[0, 0] == before[1].K[0, 0] == 2000
+    np.testing.assert_array_equal(loose[2].K, before[2].K)
+    held = starts_from(views, WIDTH, K, fixed=True)
+    np.testing.assert_array_equal(held[0].K, K[1])
+    assert [start.fixed for start in held] == [True, False, True]
+    np.testing.assert_array_equal(held[2].K, K[3])
 
 
 def test_cameras_speak_for_themselves_only():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from turning_cameras import seen_from_above
 
 from masks.errors import SolverError
 from pairs.backends.classical.sfm.mapper import CameraStart, MapperJob, MapperModel, solve_apart
@@ -26,22 +27,12 @@ K = np.array([[FOCAL, 0, 319.5], [0, FOCAL, 239.5], [0, 0, 1]])
 POINTS = np.random.default_rng(5).uniform(-1, 1, (150, 3))
 
 
-def turned(degrees: float) -> np.ndarray:
-    a, tilt = np.deg2rad(degrees), np.deg2rad(25)
-    about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
-    pose = np.eye(4)
-    pose[:3, :3] = about_x @ about_y
-    pose[2, 3] = 6
-    return pose
-
-
 def job(angles: list[float], intrinsics: np.ndarray = K, **camera: object) -> MapperJob:
     """All points seen by all views, exact to 0.1 px."""
     noise = np.random.default_rng(6)
     xy = []
     for angle in angles:
-        pose = turned(angle)
+        pose = seen_from_above(angle)
         projected = (POINTS @ pose[:3, :3].T + pose[:3, 3]) @ intrinsics.T
         xy.append(
             (projected[:, :2] / projected[:, 2:] + noise.normal(0, 0.1, (len(POINTS), 2))).astype(np.float32)
@@ -66,7 +57,7 @@ def solved(job: MapperJob) -> MapperModel:
 def largest_turn_error_deg(model: MapperModel, angles: list[float]) -> float:
     """Largest error of the turn from the first view to any other."""
     R = model.cameras.cam_from_world[:, :3, :3]
-    true = np.stack([turned(angle)[:3, :3] for angle in angles])
+    true = np.stack([seen_from_above(angle)[:3, :3] for angle in angles])
     off = (R @ R[0].T) @ (true @ true[0].T).transpose(0, 2, 1)
     return float(np.rad2deg(np.arccos(np.clip((np.trace(off, axis1=1, axis2=2) - 1) / 2, -1, 1))).max())
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from ellipsoid_masks import BODY, CROSS, Ellipsoid, around_origin, outlines_of, pinholes
 
-from pairs.backends.classical.completion.growing import GrownRing, RingEvidence
-from pairs.backends.classical.completion.several_rings import grown_on_several
+from pairs.backends.classical.completion.growing import grown
+from pairs.backends.classical.completion.grown_ring import GrownRing, RingEvidence
 from pairs.rings.ring import Grade, fit_circular_motion
 from pairs.views.cameras import Cameras
 
@@ -28,7 +28,8 @@ def grown_from(
     K = cameras.K[0] * np.array([[focal, 1, 1], [1, focal, 1], [1, 1, 1]])
     nothing = [np.zeros((0, 2))] * len(cameras.K)
     evidence = RingEvidence(outlines, dict.fromkeys(outlines, K), {}, nothing, False, 0)
-    return grown_on_several(rings, np.stack([K] * len(views)), evidence)
+    start = GrownRing(rings[0], np.stack([K] * len(views)), {}, beside=tuple(rings[1:]))
+    return grown(start, (), evidence)
 
 
 def largest_error_deg(found: GrownRing, cameras: Cameras) -> float:

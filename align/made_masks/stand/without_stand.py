@@ -1,0 +1,133 @@
+"""Evidence without the stand that turns with the object: a disc with marks, which photos alone take for a
+part of it.
+
+Straightened onto the disc's plane, in the frame of the turntable, the photos show a disc that stands still,
+while all that is higher leans another way in each: the disc is a backdrop like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from align.made_masks.placed_pictures import PlacedPictures
+from align.made_masks.stand.stand import Stand, read_at
+from align.made_masks.stand.stand_plane import find_stand
+from align.objects.hull import Floor
+from masks.making.evidence import Evidence
+from masks.making.plate import Plate, plate_evidence, plate_of
+from masks.notice import Notice, first_few, info, warning
+
+ROAD = "a stand that turns with the object"
+
+_ROOM = 1.1
+_SOFT_PX = 0.35
+_SURE = 0.3
+_LEAST_CUT = 0.02
+"""Of the median mask: less is chance, or the rim of the foot."""
+_LEAST_LEFT = 0.2
+"""Of the median mask: a coin, or a relief, is flat itself."""
+_THICKEST = 0.012
+"""In the cameras' distance: what is thicker is a base of the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutStand:
+    """What is left of evidence, and what is to be said."""
+
+    evidence: Evidence | None
+    """None where nothing is to be cut."""
+    notices: tuple[Notice, ...] = ()
+    floor: Floor | None = None
+    """Below which nothing can be."""
+
+
+def without_stand(
+    evidence: Evidence,
+    masks: Sequence[np.ndarray],
+    pictures: Sequence[np.ndarray],
+    names: Sequence[str],
+    placed: PlacedPictures,
+    points: np.ndarray,
+) -> WithoutStand:
+    """Return the evidence of working pictures (H, W, 3) uint8 with the stand as backdrop, where masks (H, W)
+    bool hold one; points (N, 3) lie on the masks, names are the photos'.
+    """
+    stand = find_stand(points, pictures, placed)
+    if stand is None:
+        return WithoutStand(None)
+    found = stand_evidence(pictures, masks, stand)
+    shows = {photo: masks[photo] & (logits < -_SURE) for photo, logits in found.items()}
+    seen = [photo for photo in placed.photos if masks[photo].any()]
+    cut = float(np.median([shows[k].sum() / masks[k].sum() for k in seen]))
+    if cut < _LEAST_CUT:
+        return WithoutStand(None)
+    thick = _thickness(stand, masks, shows)
+    if thick > _THICKEST * stand.distance:
+        text = (
+            f"{100 * cut:.0f} % of the median mask lies flat under the object, on a base "
+            f"{100 * thick / stand.distance:.1f} % of the cameras' distance thick: kept, as a part of it. "
+            "Correct the masks if it is not."
+        )
+        return WithoutStand(None, (warning("masks", text),))
+    if 1 - cut < _LEAST_LEFT:
+        text = (
+            f"{100 * cut:.0f} % of the median mask lies on one plane, which turns: kept, as a flat object. "
+            "Correct the masks if it is a stand."
+        )
+        return WithoutStand(None, (warning("masks", text),))
+    less = tuple(np.minimum(own, found[k]) if k in found else own for k, own in enumerate(evidence.logits))
+    text = (
+        f"a stand turns with the object, {100 * cut:.0f} % of the median mask: left out, by its plane "
+        "(`stand=keep` keeps it)."
+    )
+    notices = [info("masks", text)]
+    lost = [names[k] for k, mask in enumerate(masks) if k not in found and mask.any()]
+    if lost:
+        text = f"{first_few(lost)}: no camera tells the stand from the object there: it stays in the mask."
+        notices.append(warning("masks", text))
+    floor = Floor(stand.frame[2], float(stand.frame[2] @ stand.middle))
+    return WithoutStand(Evidence(less, evidence.road), tuple(notices), floor)
+
+
+def _thickness(stand: Stand, masks: Sequence[np.ndarray], shows: Mapping[int, np.ndarray]) -> float:
+    """Return how far below the plane masks (H, W) bool reach in front of what shows it, world units."""
+    found = []
+    for position, photo in enumerate(stand.placed.photos):
+        rim = stand.front_radius(position, shows[photo])
+        if rim > 0:
+            x, y, rise = stand.from_middle[position]
+            beyond = stand.front_radius(position, masks[photo]) - rim
+            found.append(beyond * rise / max(np.hypot(x, y) - rim, 1e-9 * stand.distance))
+    return float(np.median(found)) if found else 0.0
+
+
+def stand_evidence(
+    pictures: Sequence[np.ndarray], masks: Sequence[np.ndarray], stand: Stand
+) -> dict[int, np.ndarray]:
+    """Return what tells each placed working picture (H, W, 3) uint8 from the stand, by photo: (H, W) float32,
+    negative = stand, 0 unknown, positive = another thing; +inf beyond what the masks (H, W) bool reach.
+    """
+    fronts = [stand.front_radius(at, masks[photo]) for at, photo in enumerate(stand.placed.photos)]
+    straight, cell = stand.straightened(pictures, max(stand.radius, _ROOM * float(np.median(fronts))), 1.0)
+    steep = np.median(stand.from_middle[:, 2] / np.linalg.norm(stand.from_middle, axis=1))
+    logits = plate_evidence(straight, _blurred(plate_of(straight), _SOFT_PX / float(steep)), ROAD).logits
+    last = len(straight[0]) - 1
+    found = {}
+    for position, photo in enumerate(stand.placed.photos):
+        at = stand.met(position) / cell + last / 2
+        inside = (np.abs(at - last / 2) <= last / 2).all(axis=-1)
+        found[photo] = np.where(inside, read_at(logits[position], at), np.float32(np.inf))
+    return found
+
+
+def _blurred(plate: Plate, cells: float) -> Plate:
+    """Return a plate that allows for edges that are off by so many cells: seen at a slant a pixel is longer
+    than a cell, and in another direction in each photo.
+    """
+    along_x, along_y = (cv2.Sobel(plate.colour, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1)))
+    slope = (along_x**2 + along_y**2).mean(axis=2)
+    return replace(plate, noise=np.sqrt(plate.noise**2 + cells**2 * slope))

@@ -1,0 +1,92 @@
+"""A thing on a disc with marks that turns with it: photos, silhouettes and cameras, exact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ellipsoid_masks import masks_of, turntable
+from table_scene import TABLE_Z
+
+from align.made_masks.placed_pictures import PlacedPictures
+from masks.image_file import ImageFacts
+from masks.making.evidence import Evidence
+from masks.making.pictures import working_map
+from masks.pixelmap import identity
+from pairs.views.cameras import Cameras
+
+SIZE = (240, 180)
+VIEWS = 12
+THING = ((0.05, 0.0, 0.1), (0.3, 0.4, 0.55))
+"""Stands on the disc, and hides its own lower end."""
+DISC = 0.9
+"""Its radius."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedStand:
+    """Twelve photos of a full turn in the frame of the thing."""
+
+    cameras: Cameras
+    photos: list[np.ndarray]
+    things: list[np.ndarray]  # (H, W) bool: the thing alone
+    moving: list[np.ndarray]  # (H, W) bool: with the disc
+    points: np.ndarray  # (N, 3) on both
+
+    @property
+    def evidence(self) -> Evidence:
+        """What photos before a backdrop that stands still say."""
+        return Evidence(tuple(np.where(m, 4.0, -3.0).astype(np.float32) for m in self.moving), "a test")
+
+    @property
+    def facts(self) -> list[ImageFacts]:
+        return [ImageFacts(Path(f"{k}.jpg"), SIZE, 1, False, {}) for k in range(VIEWS)]
+
+    @property
+    def placed(self) -> PlacedPictures:
+        maps = tuple(working_map(fact).upright() for fact in self.facts)
+        return PlacedPictures(tuple(range(VIEWS)), maps, (identity(SIZE),) * VIEWS, self.cameras)
+
+
+def marked_stand(thick: float = 0.0) -> MarkedStand:
+    """Return the set; the disc's side is as marked where it is thick (shares of the distance, 4)."""
+    cameras = turntable(VIEWS, 360.0 / VIEWS, focal=336.0, size=SIZE)
+    rng = np.random.default_rng(1)
+    photos, things, moving = [], [], []
+    for k in range(VIEWS):
+        thing = masks_of(Cameras(cameras.K[k : k + 1], cameras.cam_from_world[k : k + 1]), (THING,), SIZE)[0]
+        R = cameras.cam_from_world[k, :3, :3]
+        y, x = np.mgrid[: SIZE[1], : SIZE[0]]
+        rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(cameras.K[k]).T @ R
+        disc, places = np.zeros(SIZE[::-1], bool), np.zeros((*SIZE[::-1], 3))
+        for z in np.linspace(TABLE_Z - 4 * thick, TABLE_Z, 9 if thick else 1):
+            reach = (z - cameras.centres[k, 2]) / rays[..., 2]
+            met = cameras.centres[k] + reach[..., None] * rays
+            on = (reach > 0) & (np.hypot(met[..., 0], met[..., 1]) < DISC)
+            disc, places = disc | on, np.where(on[..., None], met, places)
+        photo = np.full((*SIZE[::-1], 3), 110.0)
+        photo[disc] = _marks(places[disc])
+        photo[thing] = np.array([60.0, 90.0, 190.0]) + 25 * np.sin(
+            np.indices(thing.shape).sum(0)[thing, None] / 3
+        )
+        photos.append(np.clip(photo + rng.normal(0, 1.5, photo.shape), 0, 255).astype(np.uint8))
+        things.append(thing)
+        moving.append(thing | disc)
+    return MarkedStand(cameras, photos, things, moving, _points(rng))
+
+
+def _marks(places: np.ndarray) -> np.ndarray:
+    """Return colours (N, 3): sectors of two rings, all different."""
+    code = np.random.default_rng(5).random((2, 24)) > 0.5
+    sector = (np.arctan2(places[:, 1], places[:, 0]) / (2 * np.pi) * 24).astype(int) % 24
+    marked = code[(np.hypot(places[:, 0], places[:, 1]) > 0.65).astype(int), sector]
+    return np.where(marked[:, None], (200.0, 190.0, 60.0), (70.0, 70.0, 70.0))
+
+
+def _points(rng: np.random.Generator) -> np.ndarray:
+    directions = rng.normal(size=(400, 3))
+    thing = np.array(THING[0]) + np.array(THING[1]) * directions / np.linalg.norm(directions, axis=1)[:, None]
+    angle, radius = rng.uniform(0, 2 * np.pi, 150), rng.uniform(0.5, DISC, 150)
+    disc = np.stack([radius * np.cos(angle), radius * np.sin(angle), np.full(150, TABLE_Z)], axis=1)
+    return np.concatenate([thing[thing[:, 2] > TABLE_Z], disc]) + rng.normal(0, 0.002, (1, 3))
