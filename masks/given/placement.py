@@ -36,7 +36,7 @@ _SAMPLE = 10
 # (at most by -0.05; grown by a pixel by 0.01), turned (0.02: a pot that is nearly round), or on another photo
 # behind the best mask there (0.01). Masks of the next photo of a turntable lie better there by 0.25 to 0.47,
 # by 0.15 before a loud room; turned over or mirrored ones by 0.45 and more.
-_SHIFTED, _TURNED, _ON_ANOTHER = 0.1, 0.15, 0.05
+_SHIFTED, _TURNED, _ON_ANOTHER, _TWICE_MORE = 0.1, 0.15, 0.05, 0.1
 _POINTS = 400
 """Of an outline: scores of fewer points stray more, as the root of their number; leads must be larger."""
 _CHANCE = 2.3
@@ -194,15 +194,17 @@ def _with_others(placed: Placement, k: int, scores: np.ndarray, rim: Rim, laid: 
     """Return the placement of mask k beside those on the other photos: scores (V, V) of every mask on every
     photo, NaN where none was tried.
     """
-    least = _fewness(rim) * _ON_ANOTHER
+    fewness = _fewness(rim)
+    least = fewness * _ON_ANOTHER
     gains = scores[k] - placed.score
     # Some photos have stronger edges than others for any mask that nearly fits: what counts is how far it
     # stays behind the best of all masks there. Where one mask is written twice, another one is missing.
     best_of = np.nanmax(scores, axis=0)
     gaps = (best_of[k] - placed.score) - (best_of - scores[k])
-    for j in np.flatnonzero(gains > least):
+    for j in map(int, np.flatnonzero(gains > least)):
         if _same(laid[k].mask, laid[j].mask):
-            gaps[j] = gains[j]
+            # Of a round thing right masks are one, too, for photos from opposite sides (up to 0.09).
+            gaps[j] = gains[j] - fewness * (_TWICE_MORE - _ON_ANOTHER)
     leads = np.minimum(gains, gaps) - least
     leads[k] = np.nan
     if np.isfinite(leads).any() and np.nanmax(leads) > placed.lead:
