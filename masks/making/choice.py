@@ -8,7 +8,6 @@ from enum import StrEnum
 
 import numpy as np
 
-from masks.making.pictures import well_exposed
 from masks.making.plain import Border, border_of, unlike_its_border
 from masks.making.runs import BORDER_STILL, FEWEST, Run, runs_of
 from masks.notice import first_few
@@ -100,7 +99,7 @@ def signals(pictures: Sequence[np.ndarray]) -> Signals:
     """Return what photos (H, W, 3) uint8 say of their backdrop."""
     alike = len({picture.shape for picture in pictures}) == 1
     runs, touched = runs_of(pictures) if alike and len(pictures) >= FEWEST else ((), ())
-    return Signals(runs, touched, tuple(border_of(picture) for picture in well_exposed(pictures)))
+    return Signals(runs, touched, tuple(border_of(picture) for picture in pictures))
 
 
 def choose(found: Signals, names: Sequence[str]) -> Choice:

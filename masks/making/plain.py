@@ -10,7 +10,6 @@ import numpy as np
 
 from masks.making.colour import SEED
 from masks.making.evidence import Evidence
-from masks.making.pictures import well_exposed
 from masks.making.plate import differs_from_shadow
 
 PLAIN = "a plain backdrop"
@@ -64,10 +63,7 @@ def border_of(picture: np.ndarray) -> Border:
 
 
 def plain_evidence(pictures: Sequence[np.ndarray], borders: Sequence[Border] | None = None) -> Evidence:
-    """Return how far each photo (H, W, 3) uint8 differs from the colour of its border; `borders` are those of
-    the photos as `well_exposed` has them.
-    """
-    pictures = well_exposed(pictures)
+    """Return how far each photo (H, W, 3) uint8 differs from the colour of its border."""
     borders = borders or [border_of(picture) for picture in pictures]
     logits, shadows = zip(*(_difference(p, border) for p, border in zip(pictures, borders)))
     # What is a darker backdrop, without any texture, is a shadow; unless most of the object is: a grey thing

@@ -51,11 +51,3 @@ def test_a_shadow_is_backdrop_and_a_grey_thing_before_grey_stays_the_object() ->
     evidence = plain_evidence((grey,))
     assert np.median(evidence.logits[0][84:108, 118:146]) > 0
     assert evidence.only_light[0][84:108, 118:146].mean() > 0.9
-
-
-def test_a_black_thing_before_black_is_told_where_the_set_is_dark() -> None:
-    still = disc_before(plain_backdrop(), num_views=3, noise=0.2)
-    lights = [0.08 * (p - still.backdrop) * m[..., None] for p, m in zip(still.photos, still.masks)]
-    dark = tuple((24 + np.abs(light)).astype(np.uint8) for light in lights)
-    for logits, mask in zip(plain_evidence(dark).logits, still.masks):
-        assert ((logits > 0) != mask).mean() < 0.1
