@@ -71,7 +71,8 @@ def plain_evidence(pictures: Sequence[np.ndarray], borders: Sequence[Border] | N
     dark = sum(int(shadow.sum()) for shadow in shadows)
     if dark < _MOST_SHADOW * sum(int((own > 0).sum()) for own in logits):
         logits = [np.where(shadow, np.minimum(own, -SEED), own) for own, shadow in zip(logits, shadows)]
-    return Evidence(tuple(logits), PLAIN)
+        shadows = ()
+    return Evidence(tuple(logits), PLAIN, shadows)
 
 
 def unlike_its_border(picture: np.ndarray) -> np.ndarray:
