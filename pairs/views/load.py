@@ -16,7 +16,7 @@ from masks.folders.strange_photos import require_whole
 from masks.given.candidates import chosen
 from masks.given.look import PhotoShape
 from masks.given.paint import Paint
-from masks.given.painted import paint_of_set, painted_mask, painted_notice
+from masks.given.painted import paint_of_set, painted_mask, painted_notice, partly_painted
 from masks.image_file import ImageFacts, Picture, open_image, probe_images
 from masks.lens import Undistortion, remap_to_ideal
 from masks.load import Polarity, load_masks, mask_from_alpha
@@ -247,9 +247,12 @@ def _views_without_masks(
     paint = paint_of_set([view.image for view in views])
     if paint is not None and masks_of == "auto":
         return _views_by_paint(facts, paint, options, cameras)
-    said = [] if paint is None else [painted_notice(paint, used=False)]
+    if paint is None:
+        said = partly_painted([view.name for view in views], [view.image for view in views])
+    else:
+        said = (painted_notice(paint, used=False),)
     text = "no masks: everything in the photos counts. An object on a turntable needs them (`masks` DIR)."
-    return views, (*said, *lost) if masks_of == "none" else (info("masks", text), *lost)
+    return views, (*said, *lost) if masks_of == "none" else (info("masks", text), *said, *lost)
 
 
 def _views_by_paint(
