@@ -20,6 +20,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from masks.errors import ImageError, MissingExtraError
 from masks.folders.first_bytes import Content, content_of, is_heif
+from masks.folders.strange_photos import require_whole
 from masks.pixelmap import turn_upright
 from masks.reading import reading
 
@@ -290,6 +291,7 @@ def _decode(path: Path) -> _Decoded:
     with _opened(path) as file, _decoding(path):
         data = file.read()
     image = _header(path, io.BytesIO(data))
+    require_whole(path, data)
     if not 0 < image.width * image.height <= max(_ALWAYS_PIXELS, _PIXELS_PER_BYTE * len(data)):
         raise ImageError(
             f"{path}: its {len(data)} bytes cannot hold the {image.width}x{image.height} pixels that its "

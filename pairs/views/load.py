@@ -12,7 +12,6 @@ import numpy as np
 from masks.checks import check_masks, erode
 from masks.errors import ImageError, MaskError
 from masks.files import Candidates, find_masks, find_masks_beside, given_photos
-from masks.folders.strange_photos import require_whole
 from masks.given.candidates import chosen
 from masks.given.look import PhotoShape
 from masks.given.paint import Paint
@@ -78,7 +77,6 @@ def load_views(
             f"{paths[0]}: one photo is not enough. Give at least two photos of the object from different "
             "sides."
         )
-    require_whole(paths)
     facts = probe_images(paths)
     cameras, poses, remarks = _stated_cameras(facts, options)
     ids = dict(zip((path.name for path in paths), camera_ids(facts, options.cameras)))
@@ -167,7 +165,6 @@ def _views_with_mask_files(
     _require_all(paths, files, folder)
     shapes = [PhotoShape(fact.path.name, fact.upright_size, fact.orientation, fact.path) for fact in facts]
     taken, said = chosen(files, shapes)
-    require_whole(taken)
     loaded, remarks = load_masks(taken, shapes, options.polarity)
     views, more = _views_with_masks(facts, loaded, options, cameras)
     return views, (*notices, *said, *remarks, *more)
