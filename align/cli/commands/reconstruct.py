@@ -123,7 +123,7 @@ class Reconstruct:
     `pointloom mesh` does (extra mesh)."""
     second_pass: bool = False
     """Where masks do not fit the surface of all views, put its silhouettes in their place and reconstruct
-    again (docs/made_masks.md; extra mesh)."""
+    again (docs/second_pass.md; extra mesh)."""
     store: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder of finished steps; default: SCENE/store."""
 
