@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import cv2
+import numpy as np
 
 from masks.errors import MaskError
+from masks.given.samples import small
 from masks.mask import Mask, border_share, shrunk
 from masks.notice import Notice, first_few, info, left_out, warning
 
 _FULL = 0.98
+_LONGEST, _LINE_PX, _THICK, _ENCLOSED = 320, 7, 0.1, 2
+"""Of masks that are outlines: the longer side that is looked at, and in it the width that lines do not have
+but in so much of their area; and the area that they enclose, in theirs."""
 # A few border pixels are JPEG noise or a turntable's edge; above this share the frame cuts the object.
 _BORDER_SHARE = 0.02
 
@@ -29,6 +34,18 @@ def erode(mask: Mask, radius_px: int) -> Mask:
             f"{mask.source}: `erode_px={radius_px}` leaves nothing of this mask. Choose a smaller number."
         )
     return Mask(eroded, mask.source)
+
+
+def _is_drawn(mask: Mask) -> bool:
+    """Tell whether a mask is the drawn outline of an object: lines that enclose many times their area."""
+    share = small(mask.pixels.view(np.uint8) * np.uint8(255), _LONGEST)
+    lines = np.pad((share > 0).astype(np.uint8), 1)
+    thick = cv2.morphologyEx(lines, cv2.MORPH_OPEN, np.ones((_LINE_PX,) * 2, np.uint8))
+    if thick.sum() > _THICK * lines.sum():
+        return False
+    around = lines.copy()
+    cv2.floodFill(around, None, (0, 0), 1)
+    return int((around == 0).sum()) > _ENCLOSED * int(lines.sum())
 
 
 def check_masks(names: Sequence[str], masks: Sequence[Mask]) -> tuple[tuple[bool, ...], tuple[Notice, ...]]:
@@ -63,6 +80,13 @@ def check_masks(names: Sequence[str], masks: Sequence[Mask]) -> tuple[tuple[bool
             )
         elif border_share(mask.pixels) > _BORDER_SHARE:
             cut.append(name)
+    thin = [name for name, mask, keep in zip(names, masks, usable) if keep and _is_drawn(mask)]
+    if thin:
+        text = (
+            f"{first_few(thin)}: their masks are thin lines around what is not masked. Are they outlines? "
+            "Fill them."
+        )
+        notices.append(warning("masks", text))
     if cut:
         text = (
             f"the object touches the photo's border in {first_few(cut)}: what lies outside is not "

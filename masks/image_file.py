@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -15,10 +14,11 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from masks.errors import ImageError, MissingExtraError
+from masks.exif import camera_facts, exif_of, orientation_of
 from masks.folders.first_bytes import Content, content_of, is_heif
 from masks.pixelmap import turn_upright
 from masks.reading import reading
@@ -32,18 +32,10 @@ _MAX_PIXELS = 400_000_000
 # of the file may stand for so many pixels: no photo, and hardly a mask, is packed so densely.
 _ALWAYS_PIXELS, _PIXELS_PER_BYTE = 1 << 26, 1 << 14
 _STRIP_PIXELS = 1 << 20
+_OPAQUE = 250
 _HEAD = 1 << 12
 """Bytes that tell what a file is."""
 _WHITES = (1023.0, 4095.0, 16383.0, 65535.0)
-_CAMERA_TEXTS = (ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.LensModel)
-_CAMERA_NUMBERS = (
-    ExifTags.Base.FocalLength,
-    ExifTags.Base.FocalLengthIn35mmFilm,
-    ExifTags.Base.FocalPlaneXResolution,
-    ExifTags.Base.FocalPlaneResolutionUnit,
-    ExifTags.Base.ExifImageWidth,
-    ExifTags.Base.ExifImageHeight,
-)
 _HEADERS = threading.Lock()
 
 
@@ -86,13 +78,13 @@ def probe_image(path: Path) -> ImageFacts:
     with _opened(path) as file:
         image = _header(path, file)
         with _decoding(path):
-            exif = _exif(image, file)
+            exif = exif_of(image, file)
             return ImageFacts(
                 path=path,
                 size=image.size,
-                orientation=_orientation(exif),
+                orientation=orientation_of(exif),
                 has_alpha=_has_alpha(image),
-                exif=_camera_facts(exif),
+                exif=camera_facts(exif),
                 deep=_is_deep(image) or _has_deep_colours(image),
             )
 
@@ -144,11 +136,11 @@ def open_mask(path: Path) -> MaskFile:
     image = decoded.image
     with _decoding(path):
         # Pillow's `exif_transpose` would write the EXIF anew, and fail where another tag of it is damaged.
-        orientation = _orientation(image.getexif())
+        orientation = orientation_of(image.getexif())
         if _has_alpha(image):
             alpha = _by_strips(image, _alpha)
-            # Many programs write an alpha channel that is opaque everywhere: it says nothing.
-            if np.ptp(alpha) > 0:
+            # Many programs write an alpha channel that is opaque everywhere, or nearly: it says nothing.
+            if np.ptp(alpha) > 0 and alpha.min() < _OPAQUE:
                 return MaskFile(alpha, None, orientation, True)
         levels = _deep_levels(decoded)
         if levels is not None and levels.ndim == 3:
@@ -376,51 +368,3 @@ def _eight_bit(levels: np.ndarray, path: Path, white: float | None) -> np.ndarra
         shown = np.clip(part / white * 255, 0, 255).round()
         pixels[top : top + step] = shown if shown.ndim == 3 else shown[..., None]
     return pixels
-
-
-def _exif(image: Image.Image, file: BinaryIO) -> Image.Exif:
-    """Return what EXIF a picture has, without decoding it where that can be."""
-    # A PNG's may stand behind its pixels: where none is in front, Pillow decodes the picture to look for it.
-    if image.format == "PNG" and not _speaks_behind_its_pixels(file):
-        return Image.Image.getexif(image)
-    return image.getexif()
-
-
-def _speaks_behind_its_pixels(file: BinaryIO) -> bool:
-    """Tell whether a PNG file holds EXIF, or text that may be EXIF, behind its pixels; its position stays."""
-    before, at, behind = file.tell(), 8, False
-    try:
-        while len(head := file.read(8) if file.seek(at) == at else b"") == 8:
-            length, name = struct.unpack(">I4s", head)
-            if behind and name in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
-                return True
-            behind = behind or name == b"IDAT"
-            at += 12 + length
-        return False
-    finally:
-        file.seek(before)
-
-
-def _orientation(exif: Image.Exif) -> int:
-    """Return how the picture is to be turned: 1, as it is, where EXIF says nothing that can be."""
-    stated = exif.get(ExifTags.Base.Orientation, 1)
-    # A file may hold it in another type than the standard's; a fraction equal to 6 is a 6.
-    return next((k for k in range(1, 9) if k == stated), 1)
-
-
-def _camera_facts(exif: Image.Exif) -> dict[str, str | float]:
-    inner = exif.get_ifd(ExifTags.IFD.Exif)
-    facts: dict[str, str | float] = {}
-    for tag in _CAMERA_TEXTS:
-        value = exif.get(tag, inner.get(tag))
-        if isinstance(value, str) and value.strip(" \0"):
-            facts[tag.name] = value.strip(" \0")
-    for tag in _CAMERA_NUMBERS:
-        value = inner.get(tag)
-        try:
-            number = float(value) if value is not None else 0.0
-        except (TypeError, ValueError, ZeroDivisionError):
-            continue
-        if np.isfinite(number) and number > 0:
-            facts[tag.name] = number
-    return facts

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 import numpy as np
 
 from masks.errors import MaskError
 from masks.given.look import Kind, MaskLook, PhotoShape, possible_turns
-from masks.given.looking import by_white_of_set, look_at
+from masks.given.looking import Looked, by_white_of_set, look_at
 from masks.given.polarity import choose_polarity, with_odd_ones_turned
 from masks.given.turns import with_turns
 from masks.mask import Mask
 from masks.notice import Notice, first_few, info, warning
 from masks.pixelmap import turn_upright
+
+_VAGUE = 0.5
+"""Area of soft levels, of that of the bright side: of mattes with a rim of a thirtieth of the picture 0.2."""
 
 
 class Polarity(StrEnum):
@@ -30,15 +34,19 @@ class Polarity(StrEnum):
 
 
 def load_masks(
-    paths: Sequence[Path], photos: Sequence[PhotoShape], polarity: Polarity
+    paths: Sequence[Path],
+    photos: Sequence[PhotoShape],
+    polarity: Polarity,
+    looked: Mapping[Path, Looked] = MappingProxyType({}),
 ) -> tuple[tuple[Mask, ...], tuple[Notice, ...]]:
-    """Read one mask file a photo, bring it to the photo's size and decide which side is the object.
+    """Read one mask file a photo, bring it to the photo's size and decide which side is the object; files
+    that were `looked` at are not read again.
 
     Raises `MaskError` for a file that cannot be decoded, that is a picture of which no mask can be made, or
     whose aspect ratio is not the photo's.
     """
     # One decoded file is in memory at a time.
-    found = [look_at(path, photo) for path, photo in zip(paths, photos)]
+    found = [looked.get(path) or look_at(path, photo) for path, photo in zip(paths, photos)]
     looks = [look for look, _ in found]
     _require_masks(looks)
     # The white of all files together: in an empty mask saved as JPEG the noise must not become an object.
@@ -106,6 +114,13 @@ def look_notices(looks: Sequence[MaskLook]) -> list[Notice]:
             f"what is above half of the brightest, {first_few(list(levels))}, counts."
         )
         notices.append(info("masks", text))
+    vague = [look.path.name for look in soft if look.between > _VAGUE]
+    if vague:
+        text = (
+            f"{first_few(vague)}: most of what is bright in them is neither black nor white. Are they masks, "
+            "or pictures, such as depth maps?"
+        )
+        notices.append(warning("masks", text))
     labels = [look for look in looks if look.kind is Kind.LABELS]
     if labels:
         text = (

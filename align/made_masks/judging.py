@@ -10,11 +10,14 @@ from align.made_masks.contradiction import MOST_CUT, Comparison, compared
 from align.made_masks.mask_work import MaskWork
 from align.made_masks.placed_pictures import placed_by_scene, placed_by_solve, points_on_masks
 from align.made_masks.solving import Solved, solved_with_masks
+from align.objects.hull import Floor
 from align.scene import Scene
 from masks.errors import MaskError, ReconstructionError, SolverError
 from masks.making.finish import finished_masks
 from masks.making.refine import Refined
 from masks.notice import Notice, info, warning
+
+_BELOW_TOLD = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,13 @@ class Judged:
     notice: Notice
 
 
-def judged_by_solve(work: MaskWork, outlines: Refined, without_masks: Solved) -> Judged:
-    """Compare outlines with cameras that were solved without masks; where these contradict them, solve with
-    the outlines as masks and compare once more.
+def judged_by_solve(
+    work: MaskWork, outlines: Refined, without_masks: Solved, floor: Floor | None = None
+) -> Judged:
+    """Compare outlines with cameras that were solved without masks, above the floor if one is known; where
+    these contradict them, solve with the outlines as masks and compare once more.
     """
-    first = _compared(work, outlines, without_masks)
+    first = _compared(work, outlines, without_masks, floor)
     if first is None:
         return not_judged("too few photos or points with known cameras lie on the masks")
     if not first.contradicts:
@@ -69,10 +74,12 @@ def not_judged(why: str) -> Judged:
     return Judged(None, warning("masks", f"the made masks were not compared with cameras: {why}"))
 
 
-def _compared(work: MaskWork, outlines: Refined, solved: Solved) -> Comparison | None:
+def _compared(
+    work: MaskWork, outlines: Refined, solved: Solved, floor: Floor | None = None
+) -> Comparison | None:
     work.progress("comparing silhouettes", 0, 1)
     points = points_on_masks(solved.views, solved.solve, outlines.masks, work.facts)
-    return compared(outlines.masks, placed_by_solve(solved.views, solved.solve, work.facts), points)
+    return compared(outlines.masks, placed_by_solve(solved.views, solved.solve, work.facts), points, floor)
 
 
 def _agreeing(comparison: Comparison) -> Notice:
@@ -81,6 +88,8 @@ def _agreeing(comparison: Comparison) -> Notice:
         f"the made masks and the cameras agree: other views contradict {100 * comparison.share:.1f} % of the "
         f"median mask and {100 * worst:.1f} % of the worst, which was taken away."
     )
+    if comparison.below > _BELOW_TOLD:
+        text += f" So was {100 * comparison.below:.0f} % that reached below the stand, as a mirror shows it."
     return info("masks", text)
 
 

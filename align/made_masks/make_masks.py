@@ -12,10 +12,13 @@ import cv2
 import numpy as np
 
 from align.made_masks.contradiction import without_cuts
+from align.made_masks.intruders import intruder_notices
 from align.made_masks.judging import Judged, judged_by_scene, judged_by_solve, not_judged
 from align.made_masks.mask_work import MaskOptions, MaskWork, mask_work
+from align.made_masks.placed_pictures import placed_by_solve, points_on_masks
 from align.made_masks.scene_road import scene_road, stood_still
 from align.made_masks.solving import NO_CAMERAS, Solved, scene_without_masks, solved_without_masks
+from align.made_masks.stand.without_stand import WithoutStand, without_stand
 from masks.errors import MaskError
 from masks.image_file import ImageFacts, probe_image, probe_images
 from masks.making.check import mask_figures, mask_notices
@@ -121,9 +124,25 @@ def _cameras_without_masks(work: MaskWork) -> Solved | Judged:
 
 def _by_photos(work: MaskWork, taken: Taken, evidence: Evidence, cameras: Solved | Judged) -> MadeWithCameras:
     """Make masks by evidence of the photos alone, and judge them by cameras where there are any."""
-    outlines = work.refined(evidence)
-    judged = judged_by_solve(work, outlines, cameras) if isinstance(cameras, Solved) else cameras
-    return MadeWithCameras(_finished(work, taken.choice, evidence, outlines, judged, taken.notices))
+    outlines, notices = work.refined(evidence), taken.notices
+    if isinstance(cameras, Solved):
+        standing = _without_stand(work, evidence, outlines, cameras)
+        if standing.evidence is not None:
+            evidence, outlines = standing.evidence, work.refined(standing.evidence)
+        judged = judged_by_solve(work, outlines, cameras, standing.floor)
+        notices = (*notices, *standing.notices)
+    else:
+        judged = cameras
+    return MadeWithCameras(_finished(work, taken.choice, evidence, outlines, judged, notices))
+
+
+def _without_stand(work: MaskWork, evidence: Evidence, outlines: Refined, cameras: Solved) -> WithoutStand:
+    if work.options.stand == "keep":
+        return WithoutStand(None)
+    work.progress("looking for a stand", 0, 1)
+    points = points_on_masks(cameras.views, cameras.solve, outlines.masks, work.facts)
+    placed = placed_by_solve(cameras.views, cameras.solve, work.facts)
+    return without_stand(evidence, outlines.masks, work.pictures, work.names, placed, points)
 
 
 def _by_scene(work: MaskWork, taken: Taken) -> MadeWithCameras:
@@ -178,5 +197,5 @@ def _finished(
         tuple(work.pictures),
         figures,
         choice,
-        (told, *notices, judged.notice, *mask_notices(figures)),
+        (told, *notices, judged.notice, *mask_notices(figures), *intruder_notices(figures)),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -26,7 +27,9 @@ class MaskOptions:
 
     making: MakingOptions = field(default_factory=MakingOptions)
     shown: tuple[Box | Click, ...] = ()
-    """Where a user points at the object: by the scene's road."""
+    """Where a user points at the object, and beside it: by the scene's road."""
+    stand: Literal["cut", "keep"] = "cut"
+    """What becomes of a disc with marks that turns with the object."""
     load: LoadOptions = field(default_factory=LoadOptions)
     """How the photos are read, and what is known of their cameras."""
     backend: Classical = field(default_factory=make_classical)

@@ -13,9 +13,10 @@ from masks.notice import Notice, first_few, warning
 _FEWEST = 5
 """Views: fewer leave room for anything."""
 _SURE = 1.5
-_MOST = 0.03
-"""Share of a mask for which the other views leave no room: right masks before right cameras have 0.000, a
-mask of a photo 60 degrees further 0.09."""
+_MOST = 0.005
+"""Share of a mask for which the other views leave no room: right masks before right cameras have 0.000 (made
+ones 0.0017), the mask of the next photo 0.002 to 0.014, of one 60 degrees further 0.09, a mirrored one 0.06
+to 0.46."""
 _SCENE_IS_WRONG = 0.01
 """In the median: beyond it the cameras contradict the masks, which is said elsewhere."""
 
@@ -33,7 +34,7 @@ def contradicted_masks(scene: Scene) -> tuple[Notice, ...]:
     wrong = [int(k) for k in np.argsort(-shares) if shares[k] > _MOST]
     if not wrong or np.median(shares) > _SCENE_IS_WRONG:
         return ()
-    named = first_few([f"{scene.views[k].name} ({shares[k]:.0%})" for k in wrong])
+    named = first_few([f"{scene.views[k].name} ({shares[k]:.1%})" for k in wrong])
     text = (
         f"{named}: of so much of their masks the masks of all other views show nothing. They are masks of "
         "something else, or their cameras are wrong."

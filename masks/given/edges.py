@@ -29,7 +29,7 @@ class Rim:
 
     def moved(self, offset: tuple[float, float] = (0.0, 0.0), inwards: float = 0.0) -> Rim:
         """Return the outline shifted by an offset (x, y), and into the object, in pixels."""
-        return replace(self, xy=self.xy + np.float32(offset) + np.float32(inwards) * self.normals)
+        return replace(self, xy=self.xy + np.array(offset, np.float32) + np.float32(inwards) * self.normals)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 
 from masks.given.look import Kind
+from masks.given.samples import border_of, sparse
 
-_LONGEST = 1024
-"""Long side on which levels are counted. Every so many pixels one is taken, so that no level is mixed."""
 _NEAR = 0.15
 """Of the range: what lies so near to one of both ends counts as that level. JPEG strays by a tenth."""
 _BETWEEN = 0.005
@@ -33,12 +32,8 @@ class Levels:
     high: float
     compact: bool
     """Whether the bright pixels hang together, which noise does not."""
-
-
-def sparse(pixels: np.ndarray, longest: int = _LONGEST) -> np.ndarray:
-    """Return every so many pixels (h, w, ...) of a picture, none mixed with its neighbours."""
-    step = max(1, -(-max(pixels.shape[:2]) // longest))
-    return pixels[step // 2 :: step, step // 2 :: step]
+    between: float = 0.0
+    """Area that is neither dark nor bright, of the bright side's."""
 
 
 def levels_of(levels: np.ndarray) -> Levels:
@@ -57,12 +52,13 @@ def levels_of(levels: np.ndarray) -> Levels:
     )
     near = _NEAR * (light - dark)
     between = (some > dark + near) & (some < light - near)
-    if _inner(between).mean() <= _BETWEEN:
+    inner = _inner(between)
+    if inner.mean() <= _BETWEEN:
         return Levels(Kind.TWO_LEVELS, dark, light, compact)
     found = np.unique(some)
     if len(found) <= _MOST_LABELS and all(_compact(some == value) for value in found):
         return Levels(Kind.LABELS, low, high, compact)
-    return Levels(Kind.SOFT, low, high, compact)
+    return Levels(Kind.SOFT, low, high, compact, float(inner.sum() / max(1, bright.sum())))
 
 
 def is_coloured(colours: np.ndarray) -> bool:
@@ -76,7 +72,7 @@ def two_colours(colours: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     where it has more.
     """
     some = sparse(colours).astype(np.float32)
-    rim = np.concatenate([some[0], some[-1], some[:, 0], some[:, -1]])
+    rim = border_of(some)
     first = np.median(rim, axis=0)
     away = np.abs(some - first).max(-1) > _ONE_COLOUR
     if not away.any():
@@ -105,7 +101,7 @@ def along(colours: np.ndarray, dark: np.ndarray, bright: np.ndarray) -> np.ndarr
 
 def differs_from_rim(levels: np.ndarray) -> np.ndarray:
     """Return what has another level (H, W) bool than most of the picture's border."""
-    rim = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
+    rim = border_of(levels)
     values, counts = np.unique(rim, return_counts=True)
     return levels != values[counts.argmax()]
 

@@ -51,6 +51,8 @@ class MaskLook:
     """The turn that its EXIF states, 1 when it says nothing."""
     turned: int
     """The turn that was taken."""
+    between: float = 0.0
+    """Area of soft levels, of that of the bright side."""
     paint: tuple[int, int, int] | None = None
     """The colour before which a cut-out stands."""
     fault: str = ""

@@ -13,11 +13,11 @@ from masks.given.levels import (
     is_coloured,
     levels_of,
     scale_of,
-    sparse,
     two_colours,
 )
 from masks.given.look import Kind, MaskLook, PhotoShape, possible_turns
 from masks.given.pictures import CutOut, judged
+from masks.given.samples import border_of, sparse
 from masks.image_file import open_mask
 from masks.mask import Mask
 
@@ -28,7 +28,11 @@ _PICTURE_SHARE = 0.3
 both ends."""
 
 
-def look_at(path: Path, photo: PhotoShape) -> tuple[MaskLook, Mask]:
+Looked = tuple[MaskLook, Mask]
+"""What was found in a file, and which of its pixels, as stored, are bright or the object."""
+
+
+def look_at(path: Path, photo: PhotoShape) -> Looked:
     """Return what one mask file holds, and which of its pixels, as stored, are bright by its own levels; of a
     cut-out, and of a file of several levels, which are the object.
 
@@ -46,7 +50,8 @@ def look_at(path: Path, photo: PhotoShape) -> tuple[MaskLook, Mask]:
         levels = along(file.colours, *ends)
     found = levels_of(levels)
     scale = scale_of(levels, found.high)
-    look = replace(look, kind=found.kind, low=found.low, high=found.high, scale=scale, compact=found.compact)
+    look = replace(look, kind=found.kind, low=found.low, high=found.high, scale=scale)
+    look = replace(look, compact=found.compact, between=found.between)
     if found.kind is Kind.LABELS:
         return look, Mask(differs_from_rim(levels), path.name)
     if found.kind is Kind.SOFT and not file.alpha:
@@ -71,7 +76,7 @@ def by_white_of_set(look: MaskLook, mask: Mask, white: float) -> Mask:
 def _grey_picture(look: MaskLook, levels: np.ndarray, photo: PhotoShape) -> tuple[MaskLook, Mask] | None:
     """Return what grey levels are where they are those of a photo; none where they are a matte."""
     share = (sparse(levels).astype(np.float32) - look.low) / (look.high - look.low)
-    rim = np.median(np.concatenate([share[0], share[-1], share[:, 0], share[:, -1]]))
+    rim = np.median(border_of(share))
     away, middle = np.abs(share - rim) > 0.15, (share > 0.15) & (share < 0.85)
     if photo.path is None or (middle & away).sum() < _PICTURE_SHARE * away.sum():
         return None

@@ -11,6 +11,7 @@ import numpy as np
 from masks.given.levels import is_coloured
 from masks.given.look import PhotoShape
 from masks.given.paint import Paint, paint_of, unpainted
+from masks.given.samples import small
 from masks.image_file import open_image
 from masks.pixelmap import turn_back, turn_upright
 
@@ -51,13 +52,13 @@ def judged(colours: np.ndarray, turns: Sequence[int], photo: PhotoShape) -> CutO
     upright = turn_upright(open_image(photo.path).pixels, photo.orientation)
     if not is_coloured(colours):
         upright = np.repeat(cv2.cvtColor(np.ascontiguousarray(upright), cv2.COLOR_RGB2GRAY)[..., None], 3, -1)
-    small = _small(upright)
+    there = small(upright, _LONGEST).astype(np.float32)
     best, alike = turns[0], -1.0
     for turn in turns:
-        found = _likeness(_small(turn_upright(colours, turn), small.shape), small, paint)
+        found = _likeness(_fitted(turn_upright(colours, turn), there.shape), there, paint)
         best, alike = (turn, found) if found > alike else (best, alike)
-    turned = _small(turn_upright(colours, best), small.shape)
-    fault = _fault(turned, small, paint, alike, photo.name)
+    turned = _fitted(turn_upright(colours, best), there.shape)
+    fault = _fault(turned, there, paint, alike, photo.name)
     if fault or paint is None:
         return CutOut(None, best, paint, fault, alike)
     under = np.ascontiguousarray(turn_back(upright, best))
@@ -96,9 +97,6 @@ def _detail(picture: np.ndarray) -> np.ndarray:
     return picture - cv2.GaussianBlur(picture, (0, 0), _DETAIL_PX)
 
 
-def _small(pixels: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    if shape is None:
-        factor = min(1.0, _LONGEST / max(pixels.shape[:2]))
-        shape = (max(1, round(pixels.shape[0] * factor)), max(1, round(pixels.shape[1] * factor)))
-    pixels = np.ascontiguousarray(pixels)
-    return cv2.resize(pixels, (shape[1], shape[0]), interpolation=cv2.INTER_AREA).astype(np.float32)
+def _fitted(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    size = (shape[1], shape[0])
+    return cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA).astype(np.float32)

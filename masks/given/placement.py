@@ -14,6 +14,17 @@ import numpy as np
 from masks.given.edges import Rim, Slopes, on_edges, rim_of, slopes_of
 from masks.notice import Notice, first_few, warning
 
+_TURNS = {
+    "mirrored": ((-1, 0), (0, 1)),
+    "upside down": ((1, 0), (0, -1)),
+    "turned by 180 degrees": ((-1, 0), (0, -1)),
+    "turned by 90 degrees": ((0, -1), (1, 0)),
+    "turned by 270 degrees": ((0, 1), (-1, 0)),
+    "turned by 90 degrees and mirrored": ((0, 1), (1, 0)),
+    "turned by 270 degrees and mirrored": ((0, -1), (-1, 0)),
+}
+"""How a mask may lie on its photo, with the matrices that bring its pixels there; by 90 degrees on square
+ones alone."""
 _NEIGHBOURS = 32
 """Photos before and after one, by their order, whose outlines are tried: names that slipped lie near."""
 _STEP, _STEPS = 0.02, 5
@@ -178,14 +189,12 @@ def _with_others(placed: Placement | None, scores: np.ndarray, laid: Sequence[La
 def _turned(rim: Rim, own: Laid) -> Iterator[tuple[Rim, str]]:
     """Yield the outline turned over in the photo."""
     scale, offset = _scale_and_offset(own.picture_from_photo)
-    ends = (scale * (np.array(own.photo_size) - 1) + 2 * offset).astype(np.float32)
-    for signs, words in (
-        ((-1, 1), "mirrored"),
-        ((1, -1), "upside down"),
-        ((-1, -1), "turned by 180 degrees"),
-    ):
-        sign = np.array(signs, np.float32)
-        yield Rim(np.where(sign < 0, ends - rim.xy, rim.xy), rim.normals * sign), words
+    middle = (scale * (np.array(own.photo_size) - 1) / 2 + offset).astype(np.float32)
+    square = own.photo_size[0] == own.photo_size[1]
+    for words, way in _TURNS.items():
+        if square or way[0][0]:
+            turn = np.array(way, np.float32)
+            yield Rim((rim.xy - middle) @ turn.T + middle, rim.normals @ turn.T), words
 
 
 def _carried(rim: Rim, own: Laid, other: Laid) -> Rim:

@@ -14,7 +14,7 @@ from masks.notice import Notice, first_few, info, warning
 _COVERAGE = 2.0
 """By how many times an object may be smaller or larger in one view than in all others."""
 _BORDER = 0.1
-_SMALL = (64, 64)
+_THUMBNAIL = (64, 64)
 
 
 def choose_polarity(bright: Sequence[Mask]) -> tuple[bool, Notice]:
@@ -77,10 +77,10 @@ def _inverted(
     odd: np.ndarray, usual: np.ndarray, rim: np.ndarray, cover: np.ndarray, masks: Sequence[Mask]
 ) -> list[int]:
     least, most = cover[usual].min() / _COVERAGE, cover[usual].max() * _COVERAGE
-    place = np.mean([_small(masks[k]) for k in map(int, usual)], axis=0)
+    place = np.mean([_thumbnail(masks[k]) for k in map(int, usual)], axis=0)
     found = []
     for k in map(int, odd):
-        other = 1 - _small(masks[k])
+        other = 1 - _thumbnail(masks[k])
         # How much of the others' object lies on either side of this mask.
         on_other, on_own = float((place * other).sum()), float((place * (1 - other)).sum())
         fits = least <= 1 - cover[k] <= most and 1 - rim[k] <= rim[usual].max() + _BORDER
@@ -89,5 +89,5 @@ def _inverted(
     return found
 
 
-def _small(mask: Mask) -> np.ndarray:
-    return cv2.resize(mask.pixels.astype(np.float32), _SMALL, interpolation=cv2.INTER_AREA)
+def _thumbnail(mask: Mask) -> np.ndarray:
+    return cv2.resize(mask.pixels.astype(np.float32), _THUMBNAIL, interpolation=cv2.INTER_AREA)

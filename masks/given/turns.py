@@ -6,12 +6,14 @@ The outline of a mask runs along edges of the photo: there the picture changes a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from masks.given.edges import on_edges, rim_of, slopes_of
 from masks.given.look import MaskLook, PhotoShape, possible_turns
+from masks.given.samples import small
 from masks.image_file import open_image
 from masks.mask import Mask
 from masks.notice import Notice, first_few, warning
@@ -99,20 +101,18 @@ def scores(possible: Sequence[int], mask: np.ndarray, photo: PhotoShape) -> np.n
     """
     if photo.path is None:
         return None
-    small = _small(photo)
-    slopes = slopes_of(small)
+    picture = _upright(photo.path, photo.orientation)
+    slopes, size = slopes_of(picture), picture.shape[1::-1]
     soft = mask.view(np.uint8) * np.uint8(255)
-    slopes, size = slopes_of(small), small.shape[1::-1]
-    rims = [
-        rim_of(cv2.resize(turn_upright(soft, turn), size, interpolation=cv2.INTER_AREA)) for turn in possible
-    ]
-    return None if any(rim is None for rim in rims) else np.array([on_edges(rim, slopes) for rim in rims])
+    found = []
+    for turn in possible:
+        upright = np.ascontiguousarray(turn_upright(soft, turn))
+        rim = rim_of(cv2.resize(upright, size, interpolation=cv2.INTER_AREA))
+        if rim is None:
+            return None
+        found.append(on_edges(rim, slopes))
+    return np.array(found)
 
 
-def _small(photo: PhotoShape) -> np.ndarray:
-    assert photo.path is not None
-    pixels = open_image(photo.path).pixels
-    factor = min(1.0, _LONGEST / max(pixels.shape[:2]))
-    size = (max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    return np.ascontiguousarray(turn_upright(small, photo.orientation))
+def _upright(path: Path, orientation: int) -> np.ndarray:
+    return np.ascontiguousarray(turn_upright(small(open_image(path).pixels, _LONGEST), orientation))

@@ -166,9 +166,10 @@ def _views_with_mask_files(
         notices.append(info("masks", "the masks beside the photos are used (`masks=none` to ignore them)."))
     _require_all(paths, files, folder)
     shapes = [PhotoShape(fact.path.name, fact.upright_size, fact.orientation, fact.path) for fact in facts]
-    taken, said = chosen(files, shapes)
+    taken, said, looked = chosen(files, shapes)
     require_whole(taken)
-    loaded, remarks = load_masks(taken, shapes, options.polarity)
+    loaded, remarks = load_masks(taken, shapes, options.polarity, looked)
+    del looked
     views, more = _views_with_masks(facts, loaded, options, cameras)
     return views, (*notices, *said, *remarks, *more)
 

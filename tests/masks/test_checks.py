@@ -1,5 +1,6 @@
 """What is suspicious about masks."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -50,3 +51,14 @@ def test_erosion_takes_the_rim_but_not_the_border_of_the_picture() -> None:
 def test_erosion_by_nothing_changes_nothing() -> None:
     mask = box(0, 30, 10, 30)
     assert erode(mask, 0) is mask
+
+
+def test_an_outline_that_was_drawn_is_named() -> None:
+    drawn, ring = np.zeros((2, 200, 300), np.uint8)
+    cv2.circle(drawn, (150, 100), 60, 1, 2)
+    # A thing with a large hole is none.
+    cv2.circle(ring, (150, 100), 60, 1, 25)
+    _, notices = check_masks(["a", "b"], [Mask(each.astype(bool), "test") for each in (drawn, ring)])
+    (said,) = (notice for notice in notices if "Are they outlines?" in notice.text)
+    assert said.level is Level.WARNING
+    assert said.text.startswith("a: ")

@@ -49,9 +49,11 @@ def table_scene(
     return Scene(tuple(views), cameras, tuple(inputs or names), ((0, 1),), Report(notices))
 
 
-def table_depth(cameras: Cameras, k: int, things: Sequence[Ellipsoid], table: bool) -> np.ndarray:
+def table_depth(
+    cameras: Cameras, k: int, things: Sequence[Ellipsoid], table: bool, size: tuple[int, int] = SIZE
+) -> np.ndarray:
     """Return the depth (H, W) float32 of things and table in view k."""
-    y, x = np.mgrid[: SIZE[1], : SIZE[0]]
+    y, x = np.mgrid[: size[1], : size[0]]
     R = cameras.cam_from_world[k, :3, :3]
     rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(cameras.K[k]).T @ R
     centre = cameras.centres[k]

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from ellipsoid_masks import BODY, around_origin, masks_of, pinholes
 from PIL import Image
+from table_scene import table_depth
 
 from align.made_masks.mask_work import MaskOptions
 from masks.lens import Lens
@@ -25,9 +26,9 @@ from pairs.prediction.store import PredictionStore
 from pairs.views.cameras import Cameras, project
 from pairs.views.view import View
 
-VIEWS = 12
+VIEWS, STEP_DEG = 8, 12.0
 SIZE = (200, 150)
-CAMERAS = pinholes(around_origin(np.arange(VIEWS) * 360.0 / VIEWS), 280.0, SIZE)
+CAMERAS = pinholes(around_origin(np.arange(VIEWS) * STEP_DEG), 280.0, SIZE)
 MASKS = masks_of(CAMERAS, BODY, SIZE)
 
 
@@ -81,15 +82,22 @@ def blank_views(masks: Sequence[Mask] | None = None) -> tuple[View, ...]:
 
 
 def write_photos(folder: Path) -> list[Path]:
-    """Write photos of the object before blocks of all colours; its own colours are warm, and any."""
+    """Write photos of the object, in warm colours that go through it in blocks, before blocks of all colours;
+    their features are enough for cameras.
+    """
     rng = np.random.default_rng(3)
     blocks = rng.uniform(40, 220, (SIZE[1] // 10, SIZE[0] // 10, 3)).astype(np.float32)
     backdrop = cv2.resize(blocks, SIZE, interpolation=cv2.INTER_NEAREST)
+    solid = rng.uniform(0.35, 1.05, (40, 40, 40))
+    y, x = np.mgrid[: SIZE[1], : SIZE[0]]
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for k, mask in enumerate(MASKS):
-        coat = np.array([235, 130, 50]) * rng.uniform(0.4, 1.05, (SIZE[1] // 5, SIZE[0] // 5, 1))
-        coat = cv2.resize(coat, SIZE, interpolation=cv2.INTER_NEAREST)
+        depth = table_depth(CAMERAS, k, BODY, table=False, size=SIZE)[..., None]
+        in_camera = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(CAMERAS.K[k]).T * depth
+        pose = CAMERAS.cam_from_world[k]
+        i, j, n = np.moveaxis(((in_camera - pose[:3, 3]) @ pose[:3, :3] + 1.2) / 2.4 * 40, -1, 0).astype(int)
+        coat = np.array([235, 130, 50]) * solid[i % 40, j % 40, n % 40, None]
         photo = np.where(mask[..., None], coat, backdrop) + 1.5 * rng.standard_normal((*SIZE[::-1], 3))
         paths.append(folder / f"{k:02d}.png")
         Image.fromarray(np.clip(np.rint(photo), 0, 255).astype(np.uint8)).save(paths[-1])

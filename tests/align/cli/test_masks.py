@@ -81,3 +81,11 @@ def test_too_many_doubtful_masks_are_written_and_an_error(tmp_path: Path, still:
     assert "6 of 12 masks are doubtful" in capsys.readouterr().err
     assert len(list((tmp_path / "masks").glob("*.png"))) == 12
     assert (tmp_path / "masks" / "check" / "p0.jpg").exists()
+
+
+def test_clicks_on_the_object_and_beside_it_are_read(tmp_path: Path, still: StillSet, capsys) -> None:
+    clicks = ["--not", "p0.jpg", "3", "4", "--not", "p1.jpg", "5", "6", "--point", "p2.jpg", "7", "8"]
+    assert run(tmp_path, "--road", "still", "--stand", "keep", *clicks) == EXIT_USER
+    assert "only the scene's road can be pointed at" in capsys.readouterr().err
+    assert run(tmp_path, "--not", "other.jpg", "3", "4") == EXIT_USER
+    assert "other.jpg: no photo has this name" in capsys.readouterr().err

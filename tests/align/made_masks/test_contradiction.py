@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from ellipsoid_masks import masks_of
 from still_backdrops import disc_before, textured_backdrop
 from turning_body import CAMERAS, MASKS, SIZE, VIEWS, blank_views, folded_cameras, solve_of
 
 from align.made_masks.contradiction import compared, without_cuts
 from align.made_masks.placed_pictures import carried, placed_by_solve, points_on_masks
+from align.objects.hull import Floor
 from masks.image_file import ImageFacts
 from masks.lens import Lens, ideal_frame
 from masks.making.pictures import working_map
@@ -37,6 +39,21 @@ def test_a_folded_ring_contradicts() -> None:
     found = compared(MASKS, placed_by_solve(blank_views(), solve, FACTS), solve.points[:200])
     assert found is not None
     assert found.contradicts
+
+
+def test_what_a_mirror_shows_below_the_floor_is_taken_away_and_contradicts_nothing() -> None:
+    body = (((0.0, 0.0, 0.2), (0.2, 0.2, 0.6)),)
+    mirrored = masks_of(CAMERAS, (*body, ((0.0, 0.0, -1.0), (0.2, 0.2, 0.6))))
+    placed = placed_by_solve(blank_views(), solve_of(), FACTS)
+    points = np.random.default_rng(0).uniform(-0.2, 0.2, (200, 3))
+    floor = Floor(np.array([0.0, 0.0, 1.0]), -0.4)
+    found = compared(mirrored, placed, points, floor)
+    assert found is not None
+    assert not found.contradicts
+    assert found.below > 0.2
+    for mask, alone, cut in zip(mirrored, masks_of(CAMERAS, body), found.cut.values()):
+        assert cut[mask & ~alone].mean() > 0.8
+        assert not cut[alone].any()
 
 
 def test_too_little_says_nothing() -> None:

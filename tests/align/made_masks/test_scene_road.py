@@ -84,6 +84,17 @@ def test_a_click_on_the_table_leaves_out_no_thing_but_its_pixels() -> None:
     assert road.evidence.logits[0][round(y), round(x)] == -4
 
 
+def test_a_click_beside_what_a_box_shows_leaves_it_or_nothing() -> None:
+    scene = table_scene((THING, SECOND))
+    x, y = shown_at(scene, 0, SECOND[0])
+    box = Box("00.jpg", x - 14, y - 14, 28, 28)
+    elsewhere = Click("00.jpg", *shown_at(scene, 0, THING[0]), on_object=False)
+    road = scene_road(scene, facts_of(scene), [box, elsewhere])
+    np.testing.assert_array_equal(road.points, scene_road(scene, facts_of(scene), [box]).points)
+    nothing = scene_road(scene, facts_of(scene), [box, Click("00.jpg", x, y, on_object=False)])
+    assert "nothing stands out" in nothing.reason
+
+
 def test_clicks_divide_two_things_that_touch() -> None:
     left, right = ((-0.3, 0.0, -0.2), (0.3, 0.3, 0.3)), ((0.3, 0.0, -0.2), (0.3, 0.3, 0.3))
     scene = table_scene((left, right))

@@ -62,7 +62,16 @@ def test_a_cut_out_of_another_size_is_one(tmp_path: Path) -> None:
     assert worst(loaded(tmp_path, half)[0]) > 0.9
 
 
+def before_squares(k: int) -> np.ndarray:
+    """Return the photo before the chequered pattern by which programs show that nothing is there."""
+    rows, columns = np.indices(SIZE[::-1])
+    squares = np.where((rows // 8 + columns // 8) % 2, 204, 255).astype(np.uint8)
+    return np.where(true_mask(k)[..., None], photo(k), squares[..., None])
+
+
 SPOILT = {
+    "a picture, ": before_squares,
+    "the photo 2.png ": lambda k: cv2.cvtColor(photo(k), cv2.COLOR_RGB2GRAY).astype(np.uint16) * 200,
     "itself": lambda k: photo(k),
     "drawn over": lambda k: np.where(true_mask(k)[..., None], photo(k), photo(k) // 4),
     "no cut-out of": lambda k: painted((k + 1) % COUNT, (0, 0, 0)),
@@ -129,6 +138,23 @@ def test_soft_mattes_are_cut_at_half_and_said(tmp_path: Path) -> None:
     assert worst(masks) > 0.9
     assert "soft levels" in notices[0].text
     assert "127" in notices[0].text
+
+
+def test_levels_that_are_hardly_black_or_white_are_named(tmp_path: Path) -> None:
+    depth = np.linspace(0, 200, 120)[:, None]
+    _, notices = loaded(
+        tmp_path,
+        lambda k: write(tmp_path / "m" / f"{k}.png", (depth + 50 * true_mask(k)).astype(np.uint8)),
+    )
+    assert any(n.level == "warning" and "such as depth maps" in n.text for n in notices)
+
+
+def test_an_alpha_channel_that_is_nearly_opaque_says_nothing(tmp_path: Path) -> None:
+    def opaque(k: int) -> np.ndarray:
+        alpha = np.random.default_rng(k).integers(253, 256, SIZE[::-1], np.uint8)
+        return np.dstack([np.repeat(true_mask(k)[..., None] * np.uint8(255), 3, -1), alpha])
+
+    assert worst(loaded(tmp_path, lambda k: write(tmp_path / "m" / f"{k}.png", opaque(k)))[0]) == 1
 
 
 def test_an_object_that_fills_the_frame_is_not_turned(tmp_path: Path) -> None:

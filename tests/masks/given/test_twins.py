@@ -87,7 +87,7 @@ def test_of_two_candidates_the_one_of_two_levels_is_taken_and_said(tmp_path: Pat
     found, unused = find_masks([shape.path], tmp_path / "masks")
     assert len(found[0]) == 3
     assert unused == ()
-    (taken,), (notice,) = chosen(found, [shape])
+    (taken,), (notice,), _ = chosen(found, [shape])
     assert taken.name == "a.png"
     assert "a.png (two levels), not a.jpg" in notice.text
     assert notice.level == "info"
@@ -97,7 +97,7 @@ def test_two_masks_that_differ_are_named(tmp_path: Path) -> None:
     shape = photo_shape(write(tmp_path / "images" / "a.png", photo()))
     one = write(tmp_path / "masks" / "a.png", true_mask() * np.uint8(255))
     other = write(tmp_path / "masks" / "a_mask.png", true_mask(5) * np.uint8(255))
-    (taken,), (notice,) = chosen([(other, one)], [shape])
+    (taken,), (notice,), _ = chosen([(other, one)], [shape])
     assert taken == other
     assert notice.level == "warning"
     assert "a_mask.png, not a.png" in notice.text

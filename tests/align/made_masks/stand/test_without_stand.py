@@ -10,8 +10,8 @@ from marked_stand import DISC, VIEWS, MarkedStand, marked_stand
 from still_backdrops import iou
 from table_scene import TABLE_Z
 
-from align.made_masks.stand_plane import find_stand
-from align.made_masks.without_stand import WithoutStand, without_stand
+from align.made_masks.stand.stand_plane import find_stand
+from align.made_masks.stand.without_stand import WithoutStand, without_stand
 from masks.notice import Level
 from pairs.views.cameras import some_cameras
 

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from align.made_masks.placed_pictures import PlacedPictures
-from align.made_masks.stand import Stand, read_at
-from align.made_masks.stand_plane import find_stand
+from align.made_masks.stand.stand import Stand, read_at
+from align.made_masks.stand.stand_plane import find_stand
 from align.objects.hull import Floor
 from masks.making.evidence import Evidence
 from masks.making.plate import Plate, plate_evidence, plate_of

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from align.made_masks.placed_pictures import PlacedPictures, some_placed
-from align.made_masks.stand import Stand
+from align.made_masks.stand.stand import Stand
 from pairs.rings.ring import Grade, fit_circular_motion
 from pairs.rings.upright import looked_at, upper_end_of, upright_axis
 
@@ -36,10 +36,11 @@ def find_stand(points: np.ndarray, pictures: Sequence[np.ndarray], placed: Place
     axis, or no height stands out.
     """
     cameras = placed.cameras
-    if len(points) < _LEAST_POINTS or fit_circular_motion(cameras.cam_from_world).grade is Grade.NONE:
+    motion = fit_circular_motion(cameras.cam_from_world)
+    if len(points) < _LEAST_POINTS or motion.grade is Grade.NONE:
         return None
     usual = np.median(points, axis=0)
-    axis, through, _ = upright_axis(cameras, usual)
+    axis, through, _ = upright_axis(cameras, usual, motion)
     axis = axis * upper_end_of(cameras, axis, usual)[0]
     frame = np.stack([*np.linalg.svd(axis[None])[2][1:], axis])
     distance = float(np.median(np.linalg.norm(cameras.centres - looked_at(cameras), axis=1)))
