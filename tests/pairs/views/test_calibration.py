@@ -212,7 +212,7 @@ def test_masks_are_undistorted_with_their_photos(tmp_path: Path) -> None:
     assert np.mean(views[0].mask.pixels != disc) < 0.001
     # The photos show no disc.
     warned = [notice.text for notice in notices if notice.level is Level.WARNING]
-    assert all("on edges" in text or "on their photos" in text for text in warned)
+    assert all("chance" in text or "on their photos" in text for text in warned)
 
 
 def with_masks(folder: Path, inside: np.ndarray) -> Path:
