@@ -71,19 +71,40 @@ def plain_evidence(pictures: Sequence[np.ndarray], borders: Sequence[Border] | N
     dark = sum(int(shadow.sum()) for shadow in shadows)
     if dark < _MOST_SHADOW * sum(int((own > 0).sum()) for own in logits):
         logits = [np.where(shadow, np.minimum(own, -SEED), own) for own, shadow in zip(logits, shadows)]
-    return Evidence(tuple(logits), PLAIN)
+        shadows = ()
+    return Evidence(tuple(logits), PLAIN, shadows)
+
+
+def unlike_its_border(picture: np.ndarray) -> np.ndarray:
+    """Return which pixels (H, W) bool of a photo (H, W, 3) uint8 differ from the colour of its border, be it
+    in light alone.
+    """
+    border = border_of(picture)
+    smooth = cv2.GaussianBlur(picture, (0, 0), 1.0).astype(np.float32)
+    return _differs(smooth, _surface(border, *picture.shape[:2]), border) > 0
+
+
+def _surface(border: Border, h: int, w: int) -> np.ndarray:
+    """Return the backdrop (h, w, 3) float32: beyond the strip it is extrapolated, within the colours that the
+    strip shows.
+    """
+    return np.clip(_basis(h, w) @ border.coefficients, border.low, border.high).astype(np.float32)
+
+
+def _differs(smooth: np.ndarray, backdrop: np.ndarray, border: Border) -> np.ndarray:
+    """Return the evidence (H, W) float32 of a photo against its backdrop, both (H, W, 3)."""
+    distance = np.linalg.norm(smooth - backdrop, axis=2)
+    # The last where dim things stand in the dark; bounded, as an object that the frame cuts lies there, too.
+    least = max(_LEAST_DIFFERENCE, 3 * border.deviation, min(1.5 * border.reach, _MOST_REACH))
+    return np.clip(3 * (distance - least) / least, -3, 4).astype(np.float32)
 
 
 def _difference(picture: np.ndarray, border: Border) -> tuple[np.ndarray, np.ndarray]:
     """Return the evidence (H, W) of one photo, and what of its object looks like a shadow (H, W) bool."""
     h, w = picture.shape[:2]
-    # Beyond the strip the surface is extrapolated: within the colours that the strip shows.
-    backdrop = np.clip(_basis(h, w) @ border.coefficients, border.low, border.high).astype(np.float32)
+    backdrop = _surface(border, h, w)
     smooth = cv2.GaussianBlur(picture, (0, 0), 1.0).astype(np.float32)
-    distance = np.linalg.norm(smooth - backdrop, axis=2)
-    # The last where dim things stand in the dark; bounded, as an object that the frame cuts lies there, too.
-    least = max(_LEAST_DIFFERENCE, 3 * border.deviation, min(1.5 * border.reach, _MOST_REACH))
-    differs = np.clip(3 * (distance - least) / least, -3, 4).astype(np.float32)
+    differs = _differs(smooth, backdrop, border)
     # Before black no shadow is to be seen.
     if np.sqrt(np.mean(backdrop**2)) <= _DARK:
         return differs, np.zeros((h, w), bool)

@@ -216,7 +216,8 @@ def _from_near_by(texels: _Texels, known: np.ndarray, colours: np.ndarray, broad
         tree, own = KDTree(points[:count]), (broad if level else colours)[shuffled[:count]]
         for piece in _pieces(len(some)):
             at = some[piece]
-            distance, near = tree.query(unknown[at], k=range(1, 1 + min(_NEIGHBOURS, count)))
+            found_near = tree.query(unknown[at], k=min(_NEIGHBOURS, count))
+            distance, near = (np.reshape(each, (len(at), -1)) for each in found_near)
             weights = 1 / np.maximum(distance, 1e-6 * spacing) ** 2
             mean = np.einsum("nk,nkc->nc", weights, own[near].astype(np.float32))
             found[at] += share[at, None] * mean / weights.sum(1, keepdims=True)

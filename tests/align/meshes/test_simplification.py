@@ -57,7 +57,7 @@ def test_fewer_faces_than_the_tolerance_allows_are_said(ring: ObjectMesh) -> Non
 
 def test_tunnels_are_counted_over_all_parts(ring: ObjectMesh) -> None:
     """Three rings side by side: the package's own count is 1, as three parts take two off."""
-    places = [np.add(ring.vertices, [4 * k, 0, 0]) for k in range(3)]
+    places = [ring.vertices + np.array([4 * k, 0, 0]) for k in range(3)]
     faces = [ring.faces + k * len(ring.vertices) for k in range(3)]
     rings = ObjectMesh(np.concatenate(places), np.concatenate(faces))
     _, notices = simplified(rings, 12, VOXEL)
