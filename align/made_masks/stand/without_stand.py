@@ -28,6 +28,7 @@ _LEAST_POINTS = 20
 _ROOM = 1.1
 _SOFT_PX, _RIM_PX = 0.35, 0.75
 _SEEN = 0.5
+_SECTOR_DEG, _END_PERCENT = 5.0, 90.0
 _SURE = 0.3
 _LEAST_CUT = 0.02
 """Of the median mask: less is chance, or the rim of the foot."""
@@ -141,17 +142,22 @@ def stand_evidence(
 
 
 def _on_and_rim(plate: Plate, cells: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return which cells (N, N) bool are the stand, with the middle that the object hides, and which are so
-    many cells within its rim or beyond it.
+    """Return which cells (N, N) bool are the stand, a disc about the axis as far as the photos agree, and
+    which are so many cells within its rim or beyond it. Where the object hides it nothing is known.
     """
-    element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * cells + 1, 2 * cells + 1))
-    seen = cv2.morphologyEx((plate.sure > _SEEN).astype(np.uint8), cv2.MORPH_OPEN, element)
-    outlines, _ = cv2.findContours(seen, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not outlines:
-        return np.zeros(seen.shape, bool), np.zeros(seen.shape, bool)
-    filled = cv2.drawContours(np.zeros_like(seen), [max(outlines, key=cv2.contourArea)], -1, 1, cv2.FILLED)
-    on = cv2.erode(filled, element) > 0
-    return on, (cv2.dilate(filled, element) > 0) & ~on
+    # Photos agree less where marks end, and by chance beyond the stand.
+    element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * cells + 1, 4 * cells + 1))
+    seen = cv2.morphologyEx((plate.sure > _SEEN).astype(np.uint8), cv2.MORPH_CLOSE, element)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(seen, cv2.MORPH_OPEN, element))
+    steps = np.arange(len(labels)) - (len(labels) - 1) / 2
+    radius = np.hypot(steps, steps[:, None])
+    if len(stats) < 2:
+        return np.zeros(labels.shape, bool), np.zeros(labels.shape, bool)
+    rows, columns = np.nonzero(labels == 1 + stats[1:, cv2.CC_STAT_AREA].argmax())
+    sector = np.rint(np.rad2deg(np.arctan2(steps[rows], steps[columns])) / _SECTOR_DEG).astype(int)
+    ends = [radius[rows, columns][sector == k].max() for k in np.unique(sector)]
+    end = float(np.percentile(ends, _END_PERCENT))
+    return radius < end - cells, (radius >= end - cells) & (radius <= end + cells)
 
 
 def _blurred(plate: Plate, cells: float) -> Plate:
