@@ -41,12 +41,16 @@ check: .venv/ready
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-# The oldest dependencies that the package's metadata allow, in an environment of their own: the tests that touch most of them.
-lower-bounds:
+# The oldest dependencies that the package's metadata allow, in an environment of their own.
+.venv-lower/ready: pyproject.toml tests/lower_bounds.py
 	$(PYTHON) -m venv .venv-lower
 	.venv-lower/bin/python -m pip install --quiet --upgrade pip
 	.venv-lower/bin/python tests/lower_bounds.py > .venv-lower/lower.txt
 	.venv-lower/bin/python -m pip install --quiet -c .venv-lower/lower.txt -e . pytest pytest-xdist hypothesis
+	touch $@
+
+# The tests that touch most of them.
+lower-bounds: .venv-lower/ready
 	.venv-lower/bin/python -m pytest -q -n $(WORKERS) -m 'not photos and not slow' -W default \
 		tests/masks tests/pairs/views tests/pairs/matching tests/pairs/prediction tests/pairs/backends/classical \
 		tests/align/bundle tests/align/export tests/align/show

@@ -108,6 +108,7 @@ def _on_object(view: View, seen: DenseView) -> DenseView:
 def scene_of(
     predictions: Predictions, aligned: Aligned, notices: Sequence[Notice], clean_options: CleanOptions
 ) -> Scene:
+    """Return the scene of an alignment, its depth maps cleaned against each other."""
     cameras = aligned.cameras
     dense = clean(
         aligned.dense, torch.from_numpy(cameras.K), torch.from_numpy(cameras.cam_from_world), clean_options

@@ -9,7 +9,6 @@ Needs the package `oracle` on the path; scenes are made once and kept:
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from oracle.metrics import pose_metrics
-from simulated import Recipe, Simulated, simulated
+from simulated import Recipe, Simulated, add_folder, simulated
 
 from align.global_alignment import align_predictions
 from align.presets import POINTLOOM
@@ -135,12 +134,7 @@ def main() -> None:
         default="8,16",
         help="views of the scenes that must be doubted: look-alike sides, and no masks",
     )
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        default=Path(tempfile.gettempdir()) / "pointloom_simulated",
-        help="where scenes are kept",
-    )
+    add_folder(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(

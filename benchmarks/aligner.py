@@ -16,13 +16,12 @@ whatever cameras and depths the solver found. MB: most memory beyond what the pr
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from memory import in_a_fresh_process
 from oracle.metrics import pose_metrics
-from simulated import Recipe, simulated
+from simulated import Recipe, add_folder, simulated
 from solvers import SOLVERS, Cost, Pace, measure, true_share
 
 _COMPLETE_UP_TO = 16
@@ -150,12 +149,7 @@ def main() -> None:
         help="iterations of each stage of the loop over pairs beyond 16 views (~: extrapolated)",
     )
     parser.add_argument("--whole", action="store_true", help="run the loop over pairs to its end everywhere")
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        default=Path(tempfile.gettempdir()) / "pointloom_simulated",
-        help="where scenes are kept",
-    )
+    add_folder(parser)
     arguments = parser.parse_args()
     if arguments.views:
         solver_table(arguments)

@@ -15,7 +15,6 @@ precision.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,7 @@ import numpy as np
 from dense_solvers import SOLVERS, Cost, measure
 from memory import in_a_fresh_process
 from oracle.metrics import pose_metrics
-from simulated import Recipe, simulated
+from simulated import Recipe, add_folder, simulated
 
 from align.dense.options import DenseOptions
 
@@ -88,12 +87,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=300)
     parser.add_argument("--plain-iterations", type=int, default=300, help="of the loop over pairs")
     parser.add_argument("--solvers", default=",".join(SOLVERS), help="the first is compared with")
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        default=Path(tempfile.gettempdir()) / "pointloom_simulated",
-        help="where scenes are kept",
-    )
+    add_folder(parser)
     arguments = parser.parse_args()
     columns = (
         "scene | solver | iterations | CPU s an iteration | times faster | CPU s | loss | peak MiB "

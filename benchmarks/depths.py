@@ -9,7 +9,6 @@ photographed and reconstructed anew, does not:
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from simulated import Recipe, simulated
+from simulated import Recipe, add_folder, simulated
 
 from align.demo.turntable import TurntableOptions, build_studio, render_turntable, render_view
 from align.depth_maps.source import Depths, DepthSource, Posed
@@ -193,7 +192,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--published", action="store_true", help="the published refinement, too (minutes)")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "pointloom_simulated")
+    add_folder(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     published = {f"published, {100 * share:g} %": Published(share) for share in PUBLISHED_SHARES}

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from memory import in_a_fresh_process
-from simulated import Recipe, Simulated, simulated
+from simulated import Recipe, Simulated, add_folder, simulated
 
 from align.bundle.bundle_alignment import bundle_align
 from align.bundle.options import BundleOptions
@@ -201,12 +201,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="folder of photos of a whole turn")
     parser.add_argument("--masks", type=Path, help="folder of their masks")
     parser.add_argument("--counts", default="18,36,72", help="numbers of photos")
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        default=Path(tempfile.gettempdir()) / "pointloom_simulated",
-        help="where scenes are kept",
-    )
+    add_folder(parser)
     arguments = parser.parse_args()
     num_views = _numbers(arguments.views)
     if num_views:

@@ -29,7 +29,7 @@ from align.evaluation.camera_errors import true_from_scene
 from align.export.cameras_json import read_cameras
 from align.export.originals import originals_of
 from align.export.photo_sources import read_sources
-from align.meshes.figures import picture_errors, picture_figures, silhouette_overlaps
+from align.meshes.figures import picture_errors, picture_figures, silhouette_fits
 from align.meshes.files import glb_of, stl_of
 from align.meshes.mesh import ObjectMesh, TexturedMesh
 from align.meshes.mesh_errors import sampled_evenly
@@ -116,7 +116,7 @@ def measured(folder: Path, name: str) -> dict[str, float]:
 
 def median_overlap(mesh: ObjectMesh, scene: Scene) -> float:
     """Return the median over the views of their silhouettes' intersection over union."""
-    return float(np.median(list(silhouette_overlaps(mesh, scene).values())))
+    return float(np.median([fit.overlap for fit in silhouette_fits(mesh, scene).values()]))
 
 
 def pot_errors(

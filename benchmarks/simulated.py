@@ -6,6 +6,8 @@ errors; reading them again does not.
 
 from __future__ import annotations
 
+import argparse
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -53,6 +55,12 @@ class Simulated:
     focal: float
     depth: np.ndarray  # (V, H, W)
     mask: np.ndarray  # (V, H, W) bool
+
+
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """Let a benchmark's command line say where simulated scenes are kept."""
+    default = Path(tempfile.gettempdir()) / "pointloom_simulated"
+    parser.add_argument("--folder", type=Path, default=default, help="where scenes are kept")
 
 
 def simulated(recipe: Recipe, folder: Path) -> Simulated:

@@ -39,6 +39,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share what their module makes in one process, and begin with what takes minutes."""
+    for item in items:
+        if item.path.suffix == ".ipynb":
+            # A notebook has no place for a mark, and would be left out wherever marks are asked for.
+            item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("xdist_group") is None and _shares_with_its_module(item):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    # The last minutes are short tests then, and no process waits for another.
+    items.sort(key=lambda item: item.get_closest_marker("photos") is None and item.path.suffix != ".ipynb")
+
+
+def _shares_with_its_module(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "_fixtureinfo", None)
+    made = fixtures.name2fixturedefs.items() if fixtures is not None else ()
+    # What only sets something up, and hands nothing on, is named with an underscore.
+    return any(each[-1].scope == "module" for name, each in made if not name.startswith("_"))
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
     """Count the golden cases that nothing was compared with, and tell what came of damaged files."""
     tallies = [

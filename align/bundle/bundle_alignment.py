@@ -189,6 +189,7 @@ def _finite(values: Iterable[float]) -> list[float | None]:
 def bundle_align(
     measurements: Measurements, options: BundleOptions, known: Known, progress: Progress
 ) -> Aligned:
+    """Return the cameras of a bundle adjustment, with the depth of every view at the scale that it found."""
     solution = bundle_adjust(measurements, options, known, progress)
     cameras = Cameras(solution.K, solution.cam_from_world)
     dense = []

@@ -38,9 +38,11 @@ class DenseProblem:
 
     @property
     def num_views(self) -> int:
+        """How many views there are."""
         return len(self.sizes)
 
     def name(self, view: int) -> str:
+        """Return what messages call a view."""
         return self.names[view] if self.names else f"view {view}"
 
 

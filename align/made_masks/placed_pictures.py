@@ -45,14 +45,13 @@ class PlacedPictures:
         return [carried(mask, there, here) for mask, here, there in maps]
 
 
-def some_placed(placed: PlacedPictures, most: int) -> PlacedPictures:
-    """Return at most so many of the placed pictures, evenly among them."""
-    chosen = range(0, len(placed.photos), -(-len(placed.photos) // most))
+def some_placed(placed: PlacedPictures, chosen: np.ndarray) -> PlacedPictures:
+    """Return some of the placed pictures, by their positions (n,), ascending."""
     return PlacedPictures(
         tuple(placed.photos[k] for k in chosen),
         tuple(placed.working[k] for k in chosen),
         tuple(placed.pinholes[k] for k in chosen),
-        some_cameras(placed.cameras, list(chosen)),
+        some_cameras(placed.cameras, chosen),
     )
 
 

@@ -13,6 +13,7 @@ from scipy.spatial import KDTree
 from align.made_masks.support_plane import LookedAt, SupportPlane
 from align.scene import Scene, points_of_view
 from masks.making.evidence import Evidence
+from masks.mask import shrunk
 from pairs.views.cameras import Cameras, project
 
 ROAD = "what stands free on a plane"
@@ -87,7 +88,8 @@ def scene_evidence(
     for k, view in enumerate(scene.views):
         own = _of_own_depth(points_of_view(scene, k), view.conf, looked, plane, tree)
         camera = Cameras(scene.cameras.K[k : k + 1], scene.cameras.cam_from_world[k : k + 1])
-        crowded = _splatted(camera, points, view.depth.shape) >= _SPLAT_POINTS
+        # Shrunk by the half window: it closes gaps between points, and must not move the rim outwards.
+        crowded = shrunk(_splatted(camera, points, view.depth.shape) >= _SPLAT_POINTS, _SPLAT_WINDOW // 2)
         own = np.where(crowded & (own > _SPLAT_LEAST), np.maximum(own, _SPLATTED), own)
         own = np.where(_within(camera, middle, _CIRCLE * radius, view.depth.shape), own, _BEYOND)
         logits.append(own.astype(np.float32))

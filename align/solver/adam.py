@@ -32,6 +32,7 @@ class Moments:
 
     @staticmethod
     def zero(like: Tensor) -> Moments:
+        """Return the moments before the first step."""
         return Moments(torch.zeros_like(like), torch.zeros_like(like), 0)
 
     def step(self, value: Tensor, gradient: Tensor, rate: float) -> Tensor:

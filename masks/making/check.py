@@ -28,6 +28,7 @@ _USUAL_JUMPS = 3.0
 neighbours' in every second view. Only more than this many times the set's own logarithm is odd."""
 _MOST_BORDER = 0.02
 _MOST_FILLED = 0.3
+_MOST_LIGHT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class MaskFigures:
     """Area against the median of the two views before and the two after."""
     usual_jump: float = _MOST_JUMP
     """Ratio, or 1 by it, up to which areas differ in this set."""
+    only_light: float = 0.0
+    """Share of the mask that could be a shadow."""
     cut: float | None = None
     """Share of the mask that other views contradict; none without cameras."""
 
@@ -81,13 +84,21 @@ def mask_figures(
             pieces=outlines.pieces[k],
             filled=outlines.filled[k],
             border=border_share(mask),
-            unknown=float((np.abs(evidence.logits[k][mask]) < _UNKNOWN).mean()) if areas[k] else 0.0,
+            unknown=_share(np.abs(evidence.logits[k]) < _UNKNOWN, mask),
             area_ratio=ratios[k],
             usual_jump=usual_jump,
+            only_light=float(evidence.only_light[k][mask].mean())
+            if evidence.only_light and areas[k]
+            else 0.0,
             cut=None if cut is None else cut[k],
         )
         for k, (name, mask) in enumerate(zip(names, masks))
     )
+
+
+def _share(part: np.ndarray, mask: np.ndarray) -> float:
+    """Return which share of a mask (H, W) bool a part (H, W) bool covers; 0 of an empty one."""
+    return float(part[mask].mean()) if mask.any() else 0.0
 
 
 def _area_ratio(areas: Sequence[float], k: int) -> float:
@@ -127,6 +138,12 @@ def mask_notices(figures: Sequence[MaskFigures]) -> tuple[Notice, ...]:
     filled = [own.name for own in figures if own.filled > _MOST_FILLED]
     if filled:
         text = f"more than {100 * _MOST_FILLED:.0f} % of the mask was a hole in {first_few(filled)}: filled."
+        notices.append(warning("masks", text))
+    if figures and np.median([own.only_light for own in figures]) > _MOST_LIGHT:
+        text = (
+            "most of the object differs from the backdrop in light alone, as shadows do: they cannot be told "
+            "from it. Look at the masks, or photograph before another colour."
+        )
         notices.append(warning("masks", text))
     see_through = [own.name for own in figures if own.unknown > _SEE_THROUGH]
     if len(see_through) > MOST_DOUBTFUL * len(figures):

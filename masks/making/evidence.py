@@ -17,3 +17,6 @@ class Evidence:
     logits: tuple[np.ndarray, ...]  # V times (H, W) float32, within ±STRONGEST; positive = object
     road: str
     """Where it came from, in words: "a backdrop that stands still"."""
+    only_light: tuple[np.ndarray, ...] = ()
+    """V times (H, W) bool: what differs from the backdrop as a shadow does, and could be one; none where no
+    such thing is taken for the object."""

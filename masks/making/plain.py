@@ -20,6 +20,7 @@ _LEAST_DEVIATION = 1.5
 _LEAST_DIFFERENCE = 12.0  # grey values
 _MOST_REACH = 60.0  # the temple's dim surroundings ask for 53
 _DARK = 40.0
+_INLIERS, _DEVIATION = 0.75, 6.0
 _SHADOW_NOISE = 3.0
 _ONLY_LIGHT = 0.5
 _MOST_SHADOW = 0.5  # of what differs
@@ -38,6 +39,12 @@ class Border:
     """Share of the strip within three deviations."""
     reach: float
     """95 % of the strip lie nearer, grey values."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has one smooth colour."""
+        # The inliers alone say nothing: a robust fit to clutter calls everything an inlier.
+        return self.inliers >= _INLIERS and self.deviation < _DEVIATION
 
 
 def border_of(picture: np.ndarray) -> Border:
@@ -71,19 +78,55 @@ def plain_evidence(pictures: Sequence[np.ndarray], borders: Sequence[Border] | N
     dark = sum(int(shadow.sum()) for shadow in shadows)
     if dark < _MOST_SHADOW * sum(int((own > 0).sum()) for own in logits):
         logits = [np.where(shadow, np.minimum(own, -SEED), own) for own, shadow in zip(logits, shadows)]
-    return Evidence(tuple(logits), PLAIN)
+        shadows = ()
+    return Evidence(tuple(logits), PLAIN, shadows)
+
+
+def unlike_its_border(picture: np.ndarray) -> np.ndarray:
+    """Return which pixels (H, W) bool of a photo (H, W, 3) uint8 differ from the colour of its border, be it
+    in light alone.
+    """
+    border = border_of(picture)
+    smooth = cv2.GaussianBlur(picture, (0, 0), 1.0).astype(np.float32)
+    return _differs(smooth, _surface(border, *picture.shape[:2]), border) > 0
+
+
+def plain_backdrop(picture: np.ndarray) -> np.ndarray | None:
+    """Return where a photo (H, W, 3) uint8 shows the smooth colour of its border and hangs together with it,
+    (H, W) bool; none where its border is not plain.
+    """
+    # The noise of a dark photo would hide that its border is plain.
+    smooth = cv2.GaussianBlur(picture, (0, 0), 1.0)
+    border = border_of(smooth)
+    if not border.is_plain:
+        return None
+    same = _differs(smooth.astype(np.float32), _surface(border, *picture.shape[:2]), border) <= 0
+    _, labels = cv2.connectedComponents(same.astype(np.uint8), connectivity=4)
+    outside = np.unique(labels[_strip(*labels.shape)])
+    return np.isin(labels, outside[outside > 0])
+
+
+def _surface(border: Border, h: int, w: int) -> np.ndarray:
+    """Return the backdrop (h, w, 3) float32: beyond the strip it is extrapolated, within the colours that the
+    strip shows.
+    """
+    return np.clip(_basis(h, w) @ border.coefficients, border.low, border.high).astype(np.float32)
+
+
+def _differs(smooth: np.ndarray, backdrop: np.ndarray, border: Border) -> np.ndarray:
+    """Return the evidence (H, W) float32 of a photo against its backdrop, both (H, W, 3)."""
+    distance = np.linalg.norm(smooth - backdrop, axis=2)
+    # The last where dim things stand in the dark; bounded, as an object that the frame cuts lies there, too.
+    least = max(_LEAST_DIFFERENCE, 3 * border.deviation, min(1.5 * border.reach, _MOST_REACH))
+    return np.clip(3 * (distance - least) / least, -3, 4).astype(np.float32)
 
 
 def _difference(picture: np.ndarray, border: Border) -> tuple[np.ndarray, np.ndarray]:
     """Return the evidence (H, W) of one photo, and what of its object looks like a shadow (H, W) bool."""
     h, w = picture.shape[:2]
-    # Beyond the strip the surface is extrapolated: within the colours that the strip shows.
-    backdrop = np.clip(_basis(h, w) @ border.coefficients, border.low, border.high).astype(np.float32)
+    backdrop = _surface(border, h, w)
     smooth = cv2.GaussianBlur(picture, (0, 0), 1.0).astype(np.float32)
-    distance = np.linalg.norm(smooth - backdrop, axis=2)
-    # The last where dim things stand in the dark; bounded, as an object that the frame cuts lies there, too.
-    least = max(_LEAST_DIFFERENCE, 3 * border.deviation, min(1.5 * border.reach, _MOST_REACH))
-    differs = np.clip(3 * (distance - least) / least, -3, 4).astype(np.float32)
+    differs = _differs(smooth, backdrop, border)
     # Before black no shadow is to be seen.
     if np.sqrt(np.mean(backdrop**2)) <= _DARK:
         return differs, np.zeros((h, w), bool)

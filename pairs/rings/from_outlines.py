@@ -20,7 +20,7 @@ from scipy.spatial.transform import Rotation
 from pairs.rings.coherence import coherence, coherence_cost
 from pairs.rings.outline import Outline
 from pairs.rings.ring import Ring, axis_poses, wrapped
-from pairs.rings.tangency import Hulls, Tangency, all_pairs, hulls_of, tangency
+from pairs.rings.tangency import Hulls, Tangency, all_pairs, drawn_pairs, hulls_of, tangency
 from pairs.views.cameras import Cameras
 
 LEAST_VIEWS = 8
@@ -142,16 +142,23 @@ def ring_from_outlines(
     return min(right or loose or [whole], key=lambda half: half.cost)
 
 
-def ring_of_full_turn(outlines: Sequence[Outline], K: np.ndarray | None = None, seed: int = 0) -> OutlineRing:
-    """Find the ring of photos that go round once in equal steps, whether or not the last one repeats the
-    first.
-    """
-    tried = [ring_from_outlines(outlines, 2 * np.pi / n, None, K, seed) for n in _intervals(len(outlines))]
+def best_ring(
+    outlines: Sequence[Outline],
+    steps: Sequence[float],
+    places: np.ndarray | None = None,
+    K: np.ndarray | None = None,
+    seed: int = 0,
+) -> OutlineRing:
+    """Return of the rings of several steps the one that fits best."""
+    tried = [ring_from_outlines(outlines, step, places, K, seed) for step in steps]
     return min(tried, key=lambda found: (found.refusal is not None, found.cost))
 
 
-def _intervals(num_views: int) -> tuple[int, int]:
-    return num_views, max(num_views - 1, 1)
+def full_turn_steps(num_photos: int) -> tuple[float, float]:
+    """Return the steps in radians of photos that go round once: they may end one step before the first, or
+    repeat it.
+    """
+    return 2 * np.pi / num_photos, 2 * np.pi / max(num_photos - 1, 1)
 
 
 def _problem(
@@ -171,23 +178,16 @@ def _problem(
     pairs = all_pairs(len(outlines))
     turned = np.abs(wrapped(step * (where[pairs[:, 1]] - where[pairs[:, 0]])))
     near = pairs[(turned > _TURNED_RAD[0]) & (turned < _TURNED_RAD[1])]
-    given = middle if K is None else K
     return _Problem(
         hulls_of(outlines),
         outlines,
-        given,
+        middle if K is None else K,
         K is not None,
         where,
-        _drawn(pairs, _FINAL_PAIRS, seed),
-        _drawn(near, _SEARCH_PAIRS, seed),
+        drawn_pairs(pairs, _FINAL_PAIRS, seed),
+        drawn_pairs(near, _SEARCH_PAIRS, seed),
         side,
     )
-
-
-def _drawn(pairs: np.ndarray, most: int, seed: int) -> np.ndarray:
-    if len(pairs) <= most:
-        return pairs
-    return pairs[np.sort(np.random.default_rng(seed).choice(len(pairs), most, replace=False))]
 
 
 def _solved(problem: _Problem, step: float) -> OutlineRing:
@@ -349,7 +349,8 @@ def _judged(problem: _Problem, minima: Sequence[_Minimum]) -> OutlineRing:
     if len(problem.places) < LEAST_VIEWS:
         refusal = Refusal.FEW_VIEWS
     elif usable.mean() < 0.5:
-        refusal = Refusal.FRAME if _framed(problem) else Refusal.POOR_FIT
+        cut = np.mean([outline.cut for outline in problem.outlines])
+        refusal = Refusal.FRAME if cut > 0.5 else Refusal.POOR_FIT
     elif median > _GOOD_PX * problem.hulls.scale or cost > _POOR_COST:
         refusal = Refusal.POOR_FIT
     elif refusal is None and best.sigma > _LOOSE_RAD:
@@ -385,10 +386,6 @@ def _compared(problem: _Problem, minima: Sequence[_Minimum]) -> list[float]:
         _soft(_spoken(problem.side, _tangency(problem, m.x).residual)[kept] / problem.hulls.scale)
         for m in minima
     ]
-
-
-def _framed(problem: _Problem) -> bool:
-    return bool(np.mean([outline.cut for outline in problem.outlines]) > 0.5)
 
 
 def _by_view(problem: _Problem, size: np.ndarray, usable: np.ndarray) -> np.ndarray:

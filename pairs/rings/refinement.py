@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from pairs.rings.outline import Outline
 from pairs.rings.ring import Ring, axis_poses, wrapped
-from pairs.rings.tangency import all_pairs, hulls_of, tangency
+from pairs.rings.tangency import all_pairs, drawn_pairs, hulls_of, tangency
 from pairs.views.cameras import Cameras
 
 _TANGENT_PX = 0.7
@@ -85,7 +85,7 @@ def refine_ring(
     (`pairs.rings.steps.StepPattern`), which are then held equal to 0.1 degrees. 12 to 16 views take 0.1 to
     0.3 s; above 45 views 1000 pairs are drawn.
     """
-    pairs = _drawn_pairs(len(K), seed)
+    pairs = drawn_pairs(all_pairs(len(K)), _MOST_PAIRS, seed)
     hulls = hulls_of(outlines)
     taken = _packed(matches, seed)
     # A view that is a degree off would be an outlier to the steps, and stay one.
@@ -225,7 +225,11 @@ def refine_rings(
     first ring keeps its radius and height, which are the scale and the place of the world. 24 views take 1 s.
     """
     order = np.argsort(np.concatenate([ring.views for ring in rings]), kind="stable")
-    pairs, hulls, taken = _drawn_pairs(len(K), seed), hulls_of(outlines), _packed(matches, seed)
+    pairs, hulls, taken = (
+        drawn_pairs(all_pairs(len(K)), _MOST_PAIRS, seed),
+        hulls_of(outlines),
+        _packed(matches, seed),
+    )
     sizes = [_OF_RING + len(ring.views) for ring in rings]
 
     def unpacked(x: np.ndarray) -> tuple[list[Ring], np.ndarray]:
@@ -263,12 +267,3 @@ def _moved_ring(ring: Ring, x: np.ndarray, unit: float) -> Ring:
         cam_from_axis=Rotation.from_rotvec(x[:3]).as_matrix() @ ring.cam_from_axis,
         azimuth=wrapped(ring.azimuth + x[_OF_RING:]),
     )
-
-
-def _drawn_pairs(num_views: int, seed: int) -> np.ndarray:
-    """Return all pairs (E, 2), or some where there are too many."""
-    pairs = all_pairs(num_views)
-    if len(pairs) <= _MOST_PAIRS:
-        return pairs
-    rng = np.random.default_rng(seed)
-    return pairs[np.sort(rng.choice(len(pairs), _MOST_PAIRS, replace=False))]

@@ -77,6 +77,13 @@ def all_pairs(num_views: int) -> np.ndarray:
     return np.stack(np.triu_indices(num_views, 1), 1)
 
 
+def drawn_pairs(pairs: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Return pairs (E, 2), or so many of them in their order where there are more."""
+    if len(pairs) <= most:
+        return pairs
+    return pairs[np.sort(np.random.default_rng(seed).choice(len(pairs), most, replace=False))]
+
+
 def pairs_across(num_first: int, num_second: int) -> np.ndarray:
     """Return the pairs (E, 2) of each of the first views with each of those that follow them."""
     first, second = np.arange(num_first), num_first + np.arange(num_second)

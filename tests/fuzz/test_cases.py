@@ -16,9 +16,10 @@ from PIL import EpsImagePlugin, Image
 from stored_scene import small_scene
 
 from align.cli.main import main
-from align.demo.turntable import TurntableOptions, render_turntable
+from align.demo.turntable import TurntableOptions, build_studio, render_view
 from align.export.gltf.glb_points import read_glb
 from align.scene_folder import save_scene
+from align.show.image_file import write_image
 from masks.errors import FormatError
 from masks.given.look import PhotoShape
 from masks.image_file import open_image, probe_image
@@ -154,9 +155,12 @@ def test_window_of_a_hundred_million(case) -> None:
 
 @pytest.mark.slow
 def test_a_module_in_the_current_folder(case, tmp_path: Path) -> None:
-    render_turntable(tmp_path, TurntableOptions(size=(320, 240)))
-    for path in sorted((tmp_path / "images").iterdir())[8:]:
-        path.unlink()
+    options = TurntableOptions(size=(320, 240))
+    studio = build_studio(options)
+    for k in range(8):
+        view = render_view(studio, options, k)
+        write_image(tmp_path / "images" / f"{k}.png", view.image)
+        write_image(tmp_path / "masks" / f"{k}.png", view.mask.astype(np.uint8) * 255)
     there = shutil.copytree(case("a_module_in_the_current_folder"), tmp_path / "there")
     here = tmp_path / "here"
     here.mkdir()

@@ -37,8 +37,13 @@ class Photos:
     first: int = 0
     step: int = 1
 
+    @property
+    def set(self) -> str:
+        """What its parts share."""
+        return f"{self.name}-{'masked' if self.masked else 'unmasked'}"
+
     def __str__(self) -> str:
-        return f"{self.name}-{'masked' if self.masked else 'unmasked'}-{self.first}-{self.step}"
+        return f"{self.set}-{self.first}-{self.step}"
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Outcome:
     """What the command did."""
 
     images: list[Path]
-    folder: Path
+    store: Path
     code: int
     errors: str
     scene: Scene | None
@@ -55,14 +60,16 @@ class Outcome:
 
 @pytest.fixture(scope="session")
 def reconstructed(tmp_path_factory: pytest.TempPathFactory):
-    """Reconstruct a part of a set once, however many tests ask for it."""
+    """Reconstruct a part of a set once, however many tests ask for it. Parts of one set find the features and
+    matches of each other in one store, as the user's own would.
+    """
     folder = tmp_path_factory.mktemp("photo_sets")
 
     @cache
     def run(photos: Photos) -> Outcome:
         root = DATA / photos.name
         images = sorted((root / "images").iterdir())[photos.first :: photos.step]
-        out = folder / str(photos)
+        out, store = folder / str(photos), folder / photos.set
         masks = str(root / "masks") if photos.masked else "none"
         command = [
             sys.executable,
@@ -74,13 +81,15 @@ def reconstructed(tmp_path_factory: pytest.TempPathFactory):
             masks,
             "--out",
             str(out),
+            "--store",
+            str(store),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            return Outcome(images, out, done.returncode, done.stderr, None, None)
+            return Outcome(images, store, done.returncode, done.stderr, None, None)
         scene = load_scene(out)
         evaluation = evaluate(scene, read_cameras(root / "cameras.json"))
-        return Outcome(images, out, 0, done.stderr, scene, evaluation)
+        return Outcome(images, store, 0, done.stderr, scene, evaluation)
 
     return run
 
@@ -113,8 +122,8 @@ WHOLE = [
 
 
 def together(photos: Photos) -> tuple[pytest.MarkDecorator, ...]:
-    """Return the mark that keeps the tests of one reconstruction in the process that has it."""
-    return (pytest.mark.xdist_group(str(photos)),)
+    """Return the mark that keeps the tests of one set in the process that has its reconstructions."""
+    return (pytest.mark.xdist_group(photos.set),)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +181,7 @@ def test_the_turntable_turns_by_ten_degrees(reconstructed, name: str) -> None:
     assert steps.std() <= 0.08
 
 
-@pytest.mark.xdist_group(str(Photos("oxford_dino", True, 0, 2)))
+@pytest.mark.xdist_group(Photos("oxford_dino", True).set)
 def test_the_photos_between_find_their_places_in_the_scene_of_every_second_one(reconstructed) -> None:
     found = reconstructed(Photos("oxford_dino", masked=True, first=0, step=2))
     root = DATA / "oxford_dino"
@@ -188,10 +197,10 @@ def test_the_photos_between_find_their_places_in_the_scene_of_every_second_one(r
         localize(found.scene, strangers, DATA / "templeSparseRing" / "masks")
 
 
-@pytest.mark.xdist_group(str(Photos("oxford_dino", True, 0, 2)))
+@pytest.mark.xdist_group(Photos("oxford_dino", True).set)
 def test_the_alignment_brings_the_backends_cameras_nearer_to_the_truth(reconstructed) -> None:
     found = reconstructed(Photos("oxford_dino", masked=True, first=0, step=2))
     masks, truth = DATA / "oxford_dino" / "masks", read_cameras(DATA / "oxford_dino" / "cameras.json")
-    begun = evaluate(start_of(found.scene, found.images, masks, found.folder / "store"), truth)
+    begun = evaluate(start_of(found.scene, found.images, masks, found.store), truth)
     assert found.evaluation.ate < 0.96 * begun.ate  # 0.369 and 0.400 %
     assert found.evaluation.rotation_error_deg["median"] < begun.rotation_error_deg["median"]

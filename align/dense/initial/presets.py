@@ -24,6 +24,7 @@ class Presets:
 
     @property
     def frozen(self) -> Frozen:
+        """What is stated, and so does not move."""
         return Frozen(
             poses=frozenset(self.world_from_cam),
             focals=frozenset(self.focals),

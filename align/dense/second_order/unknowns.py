@@ -48,10 +48,12 @@ class Unknowns:
 
     @property
     def size(self) -> int:
+        """How many numbers there are."""
         return self.num_views * self.per_view + self.num_pairs * self.per_pair
 
     @property
     def normalised(self) -> bool:
+        """Whether the pairs' scales are divided by their mean."""
         return scale_is_normalised(self.frozen)
 
     def of_view(self, view: int) -> np.ndarray:

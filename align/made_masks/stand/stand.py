@@ -35,6 +35,11 @@ class Stand:
         """(P, 3) the cameras' centres in the stand's frame."""
         return (self.placed.cameras.centres - self.middle) @ self.frame.T
 
+    @property
+    def steepness(self) -> float:
+        """Sine of the angle at which the median camera sees the middle."""
+        return float(np.median(self.from_middle[:, 2] / np.linalg.norm(self.from_middle, axis=1)))
+
     def met(self, position: int) -> np.ndarray:
         """Return where the rays of a placed photo's working picture meet the plane: (H, W, 2) along it from
         its middle, world units; NaN where they do not.
@@ -87,8 +92,10 @@ class Stand:
         return float(np.percentile(radius[ahead], _RIM_PERCENT)) if ahead.any() else 0.0
 
 
-def read_at(picture: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Return a picture (H, W) or (H, W, C) at columns and rows (..., 2); its border goes on beyond it."""
+def read_at(picture: np.ndarray, at: np.ndarray, how: int = cv2.INTER_LINEAR) -> np.ndarray:
+    """Return a picture (H, W) or (H, W, C) at columns and rows (..., 2), by one of OpenCV's interpolations;
+    its border goes on beyond it.
+    """
     # Remap takes 16 bits of pixels.
     at = np.where(np.isfinite(at), at, -10.0).clip(-1e4, 1e4).astype(np.float32)
-    return cv2.remap(picture, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(picture, at[..., 0], at[..., 1], how, borderMode=cv2.BORDER_REPLICATE)

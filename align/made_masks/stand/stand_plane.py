@@ -25,20 +25,25 @@ _RADIUS_PERCENT, _ROOM = 98.0, 1.3
 _CELL_PX = 2.0
 _TEXTURE, _ALIKE = 12.0, 12.0
 """Grey values: deviation of a neighbourhood of 5 x 5 cells with marks, and of a photo that shows them."""
-_LEAST_SEEN, _STANDS_OUT = 0.01, 3.0
+_LEAST_SEEN, _STANDS_OUT = 0.003, 3.0
 """Share of the cells with marks on which most photos agree, at least, and against that at the median height:
 0.046 at the height of a disc with bold marks, 0.0005 at most 0.015 above it."""
 _MOST_PHOTOS = 16
+_LEAST_STEEP = 0.1
+"""Seen along it, a plane shows nothing."""
 
 
 def find_stand(points: np.ndarray, pictures: Sequence[np.ndarray], placed: PlacedPictures) -> Stand | None:
     """Return what turns with an object, of which the points (N, 3) are; none where the cameras go around no
-    axis, or no height stands out.
+    axis, or no height stands out. Of an object that was turned over between, the stand of the first turn.
     """
-    cameras = placed.cameras
-    motion = fit_circular_motion(cameras.cam_from_world)
+    motion = fit_circular_motion(placed.cameras.cam_from_world)
     if len(points) < _LEAST_POINTS or motion.grade is Grade.NONE:
         return None
+    if max(motion.turntable) > 0:
+        first = [ring.views for ring, table in zip(motion.rings, motion.turntable) if table == 0]
+        placed = some_placed(placed, np.sort(np.concatenate(first)))
+    cameras = placed.cameras
     usual = np.median(points, axis=0)
     axis, through, _ = upright_axis(cameras, usual, motion)
     axis = axis * upper_end_of(cameras, axis, usual)[0]
@@ -48,7 +53,8 @@ def find_stand(points: np.ndarray, pictures: Sequence[np.ndarray], placed: Place
     across = np.linalg.norm((points - through) @ frame[:2].T, axis=1)
     radius = _ROOM * float(np.percentile(across, _RADIUS_PERCENT))
     grey = [picture.mean(axis=2, dtype=np.float32) for picture in pictures]
-    at_axis = Stand(some_placed(placed, _MOST_PHOTOS), frame, through, radius, distance)
+    some = np.arange(0, len(placed.photos), -(-len(placed.photos) // _MOST_PHOTOS))
+    at_axis = Stand(some_placed(placed, some), frame, through, radius, distance)
 
     def agreement(level: float) -> float:
         return _agreement(replace(at_axis, middle=through + level * axis), grey)
@@ -61,7 +67,8 @@ def find_stand(points: np.ndarray, pictures: Sequence[np.ndarray], placed: Place
     best = levels[found.argmax()]
     finer = best + np.arange(-_STEP, _STEP, _FINE_STEP) * distance
     level = finer[np.argmax([agreement(level) for level in finer])]
-    return Stand(placed, frame, through + level * axis, radius, distance)
+    stand = Stand(placed, frame, through + level * axis, radius, distance)
+    return stand if stand.steepness > _LEAST_STEEP else None
 
 
 def _agreement(stand: Stand, grey: Sequence[np.ndarray]) -> float:

@@ -24,7 +24,8 @@ from masks.notice import Notice, first_few, info, warning
 ROAD = "a stand that turns with the object"
 
 _ROOM = 1.1
-_SOFT_PX = 0.35
+_SOFT_PX, _RIM_PX = 0.35, 0.75
+_SEEN = 0.5
 _SURE = 0.3
 _LEAST_CUT = 0.02
 """Of the median mask: less is chance, or the rim of the foot."""
@@ -65,7 +66,8 @@ def without_stand(
     cut = float(np.median([shows[k].sum() / masks[k].sum() for k in seen]))
     if cut < _LEAST_CUT:
         return WithoutStand(None)
-    thick = _thickness(stand, masks, shows)
+    # With its rim, of which nothing is known.
+    thick = _thickness(stand, masks, {k: masks[k] & (logits <= 0) for k, logits in found.items()})
     if thick > _THICKEST * stand.distance:
         text = (
             f"{100 * cut:.0f} % of the median mask lies flat under the object, on a base "
@@ -113,15 +115,32 @@ def stand_evidence(
     """
     fronts = [stand.front_radius(at, masks[photo]) for at, photo in enumerate(stand.placed.photos)]
     straight, cell = stand.straightened(pictures, max(stand.radius, _ROOM * float(np.median(fronts))), 1.0)
-    steep = np.median(stand.from_middle[:, 2] / np.linalg.norm(stand.from_middle, axis=1))
-    logits = plate_evidence(straight, _blurred(plate_of(straight), _SOFT_PX / float(steep)), ROAD).logits
+    plate = plate_of(straight)
+    logits = plate_evidence(straight, _blurred(plate, _SOFT_PX / stand.steepness), ROAD).logits
+    on, rim = _on_and_rim(plate, int(np.ceil(_RIM_PX / stand.steepness)))
     last = len(straight[0]) - 1
     found = {}
     for position, photo in enumerate(stand.placed.photos):
         at = stand.met(position) / cell + last / 2
+        # A rim is mixed with what is behind it, which another photo shows elsewhere.
+        own = np.where(on, logits[position], np.where(rim, np.float32(0), np.float32(np.inf)))
         inside = (np.abs(at - last / 2) <= last / 2).all(axis=-1)
-        found[photo] = np.where(inside, read_at(logits[position], at), np.float32(np.inf))
+        found[photo] = np.where(inside, read_at(own, at, cv2.INTER_NEAREST), np.float32(np.inf))
     return found
+
+
+def _on_and_rim(plate: Plate, cells: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which cells (N, N) bool are the stand, with the middle that the object hides, and which are so
+    many cells within its rim or beyond it.
+    """
+    element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * cells + 1, 2 * cells + 1))
+    seen = cv2.morphologyEx((plate.sure > _SEEN).astype(np.uint8), cv2.MORPH_OPEN, element)
+    outlines, _ = cv2.findContours(seen, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not outlines:
+        return np.zeros(seen.shape, bool), np.zeros(seen.shape, bool)
+    filled = cv2.drawContours(np.zeros_like(seen), [max(outlines, key=cv2.contourArea)], -1, 1, cv2.FILLED)
+    on = cv2.erode(filled, element) > 0
+    return on, (cv2.dilate(filled, element) > 0) & ~on
 
 
 def _blurred(plate: Plate, cells: float) -> Plate:

@@ -37,8 +37,10 @@ _SHARPNESS = 8
 """Power of the weights for detail: the best photo counts alone, nearly."""
 _SMALLER = 0.7
 """Photos with finer pixels than this share of a texel are shrunk first, or they would alias."""
-_NEIGHBOURS, _MOST_KNOWN = 8, 1 << 20
+_NEIGHBOURS, _MOST_KNOWN = 16, 1 << 20
 """Of unseen texels: how many seen ones they are the mean of, and among how many these are looked for."""
+_FAR = 4.0
+"""Times the distance between seen texels that an unseen one is off them, from where they are thinned out."""
 _TEXELS_AT_ONCE = 1 << 19
 
 
@@ -80,15 +82,14 @@ def baked(
             "`texture`: no photo shows any of the surface inside its mask. Look at the masks, or write the "
             "mesh without a texture: `texture=none`."
         )
-    texture = np.zeros((size * size, 3), np.uint8)
+    texture, broad = np.zeros((size * size, 3), np.uint8), np.zeros((len(known), 3), np.uint8)
     for piece in _pieces(len(known)):
         some = known[piece]
-        colours = sum(band[piece][some, :3] / band[piece][some, 3:] for band in (sums.low, sums.high))
-        texture[texels.index[piece][some]] = np.clip(np.rint(colours), 0, 255)
+        low, high = (band[piece][some, :3] / band[piece][some, 3:] for band in (sums.low, sums.high))
+        texture[texels.index[piece][some]] = np.clip(np.rint(low + high), 0, 255)
+        broad[piece][some] = np.clip(np.rint(low), 0, 255)
     del sums
-    texture[texels.index[~known]] = _from_near_by(
-        texels.points[known], texture[texels.index[known]], texels.points[~known]
-    )
+    texture[texels.index[~known]] = _from_near_by(texels, known, texture[texels.index[known]], broad[known])
     seen, on_surface = np.zeros(size * size, bool), np.zeros(size * size, bool)
     seen[texels.index[known]] = True
     on_surface[texels.index] = True
@@ -188,17 +189,36 @@ def _towards(
         yield piece.start + good, xy[good], z[good], facing[good]
 
 
-def _from_near_by(known: np.ndarray, colours: np.ndarray, unknown: np.ndarray) -> np.ndarray:
-    """Return colours (m, 3) uint8 of points that no photo shows: of the nearest in space that one does.
+def _from_near_by(texels: _Texels, known: np.ndarray, colours: np.ndarray, broad: np.ndarray) -> np.ndarray:
+    """Return colours (m, 3) uint8 of the texels that no photo shows: of those near by in space that one does,
+    which are the known (N,) ones, with colours (n, 3) and what is broad of them (n, 3).
 
-    The nearest on the texture may be of another chart, and from the other side of the object.
+    The nearest on the texture may be of another chart, and from the other side of the object. The farther a
+    texel is from all that are known, the farther apart are those that it is the mean of, and the broader: the
+    nearest alone would draw rays across a base from its rim.
     """
-    step = -(-len(known) // _MOST_KNOWN)
-    tree, colours = KDTree(known[::step]), colours[::step].astype(np.float32)
-    found = np.zeros((len(unknown), 3), np.uint8)
+    unknown, points = texels.points[~known], texels.points[known]
+    shuffled = np.random.default_rng(0).permutation(len(points))[:_MOST_KNOWN]
+    spacing = texels.width * np.sqrt(len(points) / len(shuffled))
+    points = points[shuffled]
+    away = np.empty(len(unknown), np.float32)
+    tree = KDTree(points)
     for piece in _pieces(len(unknown)):
-        distance, near = tree.query(unknown[piece], k=range(1, 1 + min(_NEIGHBOURS, len(colours))))
-        weights = 1 / np.maximum(distance, 1e-9 * max(float(distance.max()), 1e-300)) ** 2
-        mean = np.einsum("nk,nkc->nc", weights, colours[near]) / weights.sum(1, keepdims=True)
-        found[piece] = np.clip(np.rint(mean), 0, 255)
-    return found
+        away[piece] = tree.query(unknown[piece])[0]
+    found = np.zeros((len(unknown), 3), np.float32)
+    last = max(0, int(np.log(len(points) / _NEIGHBOURS) / np.log(4)))
+    wanted = np.clip(np.log2(np.maximum(away, 1e-12 * spacing) / (_FAR * spacing)), 0, last)
+    for level in range(last + 1):
+        share = np.maximum(1 - np.abs(wanted - level), 0)
+        some = np.flatnonzero(share)
+        # A quarter of points spread over a surface are twice as far apart.
+        count = max(1, len(points) // 4**level)
+        tree, own = KDTree(points[:count]), (broad if level else colours)[shuffled[:count]]
+        for piece in _pieces(len(some)):
+            at = some[piece]
+            found_near = tree.query(unknown[at], k=min(_NEIGHBOURS, count))
+            distance, near = (np.reshape(each, (len(at), -1)) for each in found_near)
+            weights = 1 / np.maximum(distance, 1e-6 * spacing) ** 2
+            mean = np.einsum("nk,nkc->nc", weights, own[near].astype(np.float32))
+            found[at] += share[at, None] * mean / weights.sum(1, keepdims=True)
+    return np.clip(np.rint(found), 0, 255).astype(np.uint8)

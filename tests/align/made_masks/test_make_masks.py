@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from marked_stand import marked_stand
 from PIL import Image
 from still_backdrops import disc_before, iou, plain_backdrop, textured_backdrop
 from turning_body import MASKS, options_with, put_solve, solve_of, solve_of_nothing, write_photos
@@ -125,18 +126,19 @@ def test_masks_that_cameras_agree_with_are_compared_and_the_cameras_not_kept(
 
 
 def test_what_other_views_contradict_is_taken_away(tmp_path: Path, options: MaskOptions) -> None:
-    """A ball of the object's colours flies through one photo."""
+    """A piece that looks like the object flies through one photo."""
     photos = solved_photos(tmp_path)
-    ball = np.zeros((150, 200), bool)
-    ball[20:44, 20:44] = True
+    piece = np.zeros((150, 200), bool)
+    piece[80:100, 40:60] = True
     pixels = np.array(Image.open(photos[4]))
-    pixels[ball] = (225, 120, 45)
+    assert MASKS[4][64:84, 85:105].all()
+    pixels[80:100, 40:60] = pixels[64:84, 85:105]
     Image.fromarray(pixels).save(photos[4])
     alone = make_masks(without_cameras(options, photos), options).made.masks[4]
-    assert alone.pixels[ball].mean() > 0.5
+    assert alone.pixels[piece].mean() > 0.5
     put_solve(PredictionStore(tmp_path / "store"), load_views(photos, "none")[0], solve_of())
     made = make_masks(photos, options).made
-    assert not made.masks[4].pixels[ball].any()
+    assert not made.masks[4].pixels[piece].any()
     assert iou(made.masks[4].pixels, MASKS[4]) > 0.9
 
 
@@ -167,3 +169,17 @@ def test_only_the_scenes_road_can_be_pointed_at(tmp_path: Path) -> None:
         make_masks(photos, MaskOptions(MakingOptions(Road.PLAIN), shown=(Click("0.png", 4, 4),)))
     with pytest.raises(MaskError, match=r"other\.png: no photo has this name"):
         make_masks(photos, MaskOptions(shown=(Click("other.png", 4, 4),)))
+
+
+def test_a_stand_with_marks_is_cut_or_kept(tmp_path: Path, options: MaskOptions) -> None:
+    marked = marked_stand()
+    photos = marked.put(tmp_path / "photos", PredictionStore(tmp_path / "store"))
+    made = make_masks(photos, options).made
+    assert any("a stand turns with the object" in notice.text for notice in made.notices)
+    for mask, thing, moving in zip(made.masks, marked.things, marked.moving):
+        assert iou(mask.pixels, thing) > 0.85
+        assert (mask.pixels & moving & ~thing).sum() < 0.02 * thing.sum()
+    kept = make_masks(photos, replace(options, stand="keep")).made
+    assert not any("a stand" in notice.text for notice in kept.notices)
+    for mask, thing, moving in zip(kept.masks, marked.things, marked.moving):
+        assert (mask.pixels & moving & ~thing).sum() > 0.2 * thing.sum()

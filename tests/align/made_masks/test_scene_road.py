@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ellipsoid_masks import masks_of
 from table_scene import SECOND, SIZE, THING, table_scene
 
 from align.made_masks.scene_road import SceneRoad, scene_road
@@ -40,6 +41,16 @@ def test_the_thing_in_the_middle_is_the_object_and_the_other_is_named() -> None:
     assert masks(road)[0][round(y), round(x)]
     x, y = shown_at(scene, 0, SECOND[0])
     assert not masks(road)[0][round(y), round(x)]
+
+
+def test_a_view_without_depth_has_the_outline_that_the_others_points_draw() -> None:
+    scene = table_scene()
+    blind = replace(scene.views[3], conf=np.zeros_like(scene.views[3].conf))
+    scene = replace(scene, views=(*scene.views[:3], blind, *scene.views[4:]))
+    found = masks(scene_road(scene, facts_of(scene)))[3]
+    true = masks_of(Cameras(scene.cameras.K[3:4], scene.cameras.cam_from_world[3:4]), (THING,), SIZE)[0]
+    assert (found & true).sum() / (found | true).sum() > 0.9
+    assert (found & ~true).sum() < 0.02 * true.sum()
 
 
 def test_a_click_chooses_the_other_thing() -> None:

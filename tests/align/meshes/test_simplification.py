@@ -55,6 +55,15 @@ def test_fewer_faces_than_the_tolerance_allows_are_said(ring: ObjectMesh) -> Non
         simplified(ring, 3, VOXEL)
 
 
+def test_tunnels_are_counted_over_all_parts(ring: ObjectMesh) -> None:
+    """Three rings side by side: the package's own count is 1, as three parts take two off."""
+    places = [ring.vertices + np.array([4 * k, 0, 0]) for k in range(3)]
+    faces = [ring.faces + k * len(ring.vertices) for k in range(3)]
+    rings = ObjectMesh(np.concatenate(places), np.concatenate(faces))
+    _, notices = simplified(rings, 12, VOXEL)
+    assert "not 12: 3 tunnels go through it" in notices[0].text
+
+
 def test_smoothing_takes_noise_and_leaves_the_solid(ring: ObjectMesh) -> None:
     before, after = (np.abs(torus().distance(mesh.vertices)) for mesh in (ring, smoothed(ring)))
     assert after.mean() < 0.8 * before.mean()

@@ -49,6 +49,14 @@ def test_what_other_views_contradict_and_what_nobody_knows_is_doubtful() -> None
     assert len(doubtful(figures_of(masks, strength=0.2))) == 3
 
 
+def test_masks_that_may_be_shadows_are_told() -> None:
+    masks = disc_before(plain_backdrop(), num_views=3).masks
+    evidence = Evidence(tuple(np.where(m, 3, -3).astype(np.float32) for m in masks), "test", masks)
+    found = refined(evidence, disc_before(plain_backdrop(), num_views=3).photos)
+    (notice,) = mask_notices(mask_figures(["a", "b", "c"], found, evidence))
+    assert "in light alone" in notice.text
+
+
 def test_masks_are_given_up_beyond_a_third() -> None:
     masks = disc_before(plain_backdrop(), num_views=3).masks
     assert not too_doubtful(figures_of(masks, cut=[0.0, 0.2, 0.0]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from still_backdrops import disc_before, plain_backdrop, textured_backdrop
+from still_backdrops import SIZE, disc_before, plain_backdrop, textured_backdrop
 
 from masks.errors import MaskError
 from masks.making.choice import Choice, Road, choose, signals
@@ -19,6 +19,15 @@ def test_a_still_camera_before_clutter_is_still() -> None:
     choice = chosen(disc_before(textured_backdrop()).photos)
     assert choice.road is Road.STILL
     assert "100 % of the border" in choice.reason
+
+
+def test_nobody_looks_for_one_colour_where_the_backdrop_stands_still() -> None:
+    still = signals(disc_before(textured_backdrop()).photos)
+    assert still.stands
+    assert still.borders == ()
+    few = signals(disc_before(textured_backdrop(), num_views=3).photos)
+    assert not few.stands
+    assert len(few.borders) == 3
 
 
 def test_a_touched_camera_is_still_and_said() -> None:
@@ -46,6 +55,35 @@ def test_photos_whose_object_crosses_the_border_leave_the_others_plain() -> None
     loud = disc_before(textured_backdrop(), num_views=7).photos
     assert chosen((*photos[:5], *loud[5:])).road is Road.PLAIN
     assert chosen((*photos[:4], *loud[4:])).road is None
+
+
+def round_thing(backdrop: np.ndarray, num_views: int = 10) -> tuple[np.ndarray, ...]:
+    """Photos of a ball of one colour that turns about its own middle; a speck of it goes round."""
+    rng = np.random.default_rng(4)
+    y, x = np.indices(SIZE)
+    photos = []
+    for k in range(num_views):
+        photo = backdrop.copy()
+        photo[np.hypot(x - 80, y - 60) < 34] = (40, 60, 150)
+        c, s = np.cos(2 * np.pi * k / num_views), np.sin(2 * np.pi * k / num_views)
+        photo[np.hypot(x - 80 - 36 * c, y - 60 - 36 * s) < 14] = (40, 60, 150)
+        photos.append(np.clip(photo + 1.5 * rng.standard_normal(photo.shape), 0, 255).astype(np.uint8))
+    return tuple(photos)
+
+
+def test_a_thing_that_looks_alike_from_all_sides_is_told_by_the_plain_colour_behind_it() -> None:
+    """Its plate would show it as backdrop."""
+    photos = round_thing(plain_backdrop())
+    assert chosen(photos).road is Road.PLAIN
+    assert take_road(photos, list("0123456789")).evidence.logits[0][60, 80] > 1  # type: ignore[union-attr]
+
+
+def test_a_thing_that_looks_alike_from_all_sides_before_clutter_wants_an_empty_photo() -> None:
+    backdrop = textured_backdrop()
+    backdrop[20:100, 40:120] = (40, 60, 150)
+    choice = chosen(round_thing(backdrop))
+    assert choice.road is None
+    assert "alike from all sides" in choice.reason
 
 
 def test_copies_of_one_photo_are_refused() -> None:

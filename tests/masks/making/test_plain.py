@@ -46,5 +46,8 @@ def test_a_shadow_is_backdrop_and_a_grey_thing_before_grey_stays_the_object() ->
         # Right of the object, whose rim is at 134 at most.
         assert logits[84:108, 138:146].max() < 0
         assert (logits[mask] > 0).mean() > 0.9
+    assert plain_evidence(still.photos).only_light == ()
     grey = (plain_backdrop() * shade[..., None]).astype(np.uint8)
-    assert np.median(plain_evidence((grey,)).logits[0][84:108, 118:146]) > 0
+    evidence = plain_evidence((grey,))
+    assert np.median(evidence.logits[0][84:108, 118:146]) > 0
+    assert evidence.only_light[0][84:108, 118:146].mean() > 0.9

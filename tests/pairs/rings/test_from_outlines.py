@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from ellipsoid_masks import BODY, CROSS, EGG, SIZE, masks_of, outlines_of, turntable
 
-from pairs.rings.from_outlines import OutlineRing, Refusal, Side, ring_from_outlines, ring_of_full_turn
+from pairs.rings.from_outlines import (
+    OutlineRing,
+    Refusal,
+    Side,
+    best_ring,
+    full_turn_steps,
+    ring_from_outlines,
+)
 from pairs.rings.outline import Outline, outline_of
 from pairs.views.cameras import Cameras
 
@@ -102,11 +109,11 @@ def test_an_object_cut_above_and_below_is_refused():
 
 @pytest.mark.slow
 def test_a_full_turn_needs_no_step():
-    found = ring_of_full_turn(OUTLINES)
+    found = best_ring(OUTLINES, full_turn_steps(12))
     assert found.refusal is None
     assert abs(found.step) == pytest.approx(STEP, abs=2e-3)
     closed = turntable(13, 30.0)
-    again = ring_of_full_turn(outlines_of(closed, BODY))
+    again = best_ring(outlines_of(closed, BODY), full_turn_steps(13))
     assert again.refusal is None
     assert abs(again.step) == pytest.approx(STEP, abs=2e-3)
 

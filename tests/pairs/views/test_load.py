@@ -51,6 +51,7 @@ def test_masks_may_be_handed_over_instead_of_files(tmp_path: Path) -> None:
     views, notices = load_views(folder, [Mask(mask, "mine") for mask in pixels], options)
     assert [v.grid_key for v in views] == [v.grid_key for v in from_files]
     np.testing.assert_array_equal(grid_mask(views[1]), grid_mask(from_files[1]))
+    assert grid_mask(views[1]).sum() == 28 * 44
     assert [n.subject for n in notices if n.level is Level.LEFT_OUT] == ["1.png"]
 
 

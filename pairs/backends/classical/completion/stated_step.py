@@ -15,7 +15,7 @@ from pairs.backends.classical.completion.grown_ring import GrownRing, RingEviden
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.sfm.attempts import Evidence
 from pairs.backends.classical.sfm.camera_groups import camera_of_view, camera_starts
-from pairs.rings.from_outlines import LEAST_VIEWS, OutlineRing, Refusal, Side, ring_from_outlines
+from pairs.rings.from_outlines import LEAST_VIEWS, OutlineRing, Refusal, Side, best_ring, full_turn_steps
 from pairs.rings.outline import Outline
 from pairs.rings.placing import scanned_again
 from pairs.rings.ring import wrapped
@@ -53,7 +53,8 @@ def ring_of_step(
             None, fault=f"{_of_refusal(Refusal.FEW_VIEWS, len(views))} {len(views)} photos have one."
         )
     K = _known_K(evidence, views, options)
-    found = _found(outlines, views, _steps_of(step, len(evidence.views)), K, options.seed)
+    steps = full_turn_steps(len(evidence.views)) if step is None else (abs(step),)
+    found = _found(outlines, views, steps, K, options.seed)
     strange = [] if found.refusal is not None else _strange(found, views)
     if strange:
         rest = [view for view in views if view not in strange]
@@ -147,13 +148,6 @@ def _evidence_of(
     )
 
 
-def _steps_of(step: float | None, num_views: int) -> tuple[float, ...]:
-    """Return the steps to try: a full turn may end one step before its start, or where it began."""
-    if step is not None:
-        return (abs(step),)
-    return (2 * np.pi / num_views, 2 * np.pi / max(num_views - 1, 1))
-
-
 def _known_K(evidence: Evidence, views: Sequence[int], options: SolveOptions) -> dict[int, np.ndarray] | None:
     """Return stated intrinsics (3, 3) by view, working pixels; none unless all are stated."""
     if any(evidence.views[view].K is None for view in views):
@@ -172,8 +166,7 @@ def _found(
 ) -> OutlineRing:
     chosen = [outlines[view] for view in views]
     known = None if K is None else np.stack([K[view] for view in views])
-    tried = [ring_from_outlines(chosen, step, np.array(views), known, seed) for step in steps]
-    return min(tried, key=lambda found: (found.refusal is not None, found.cost))
+    return best_ring(chosen, steps, np.array(views), known, seed)
 
 
 def _strange(found: OutlineRing, views: Sequence[int]) -> list[int]:
@@ -229,11 +222,9 @@ def _fault(
     odd = [evidence.views[v].name for v, off in zip(views, found.view_tangency) if off > limit]
     if odd:
         text += f" {first_few(odd)} fit worst: exchanged photos, or wrong masks?"
-    turns = (
-        ()
-        if step is None
-        else (*_steps_of(None, len(evidence.views)), *(abs(step) * f for f in _OTHER_STEPS))
-    )
+    turns: list[float] = []
+    if step is not None:
+        turns = [*full_turn_steps(len(evidence.views)), *(abs(step) * f for f in _OTHER_STEPS)]
     for other in turns:
         better = _found(outlines, views, (other,), K, options.seed)
         # Another start may end at the step that was refused: no news.

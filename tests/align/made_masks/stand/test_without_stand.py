@@ -10,10 +10,10 @@ from marked_stand import DISC, VIEWS, MarkedStand, marked_stand
 from still_backdrops import iou
 from table_scene import TABLE_Z
 
+from align.made_masks.placed_pictures import some_placed
 from align.made_masks.stand.stand_plane import find_stand
 from align.made_masks.stand.without_stand import WithoutStand, without_stand
 from masks.notice import Level
-from pairs.views.cameras import some_cameras
 
 NAMES = [f"{k}.jpg" for k in range(VIEWS)]
 
@@ -56,7 +56,7 @@ def test_a_disc_with_marks_is_cut_and_said(marked: MarkedStand) -> None:
     for logits, thing, moving in zip(found.evidence.logits, marked.things, marked.moving):
         assert iou(moving, thing) < 0.5
         assert iou(logits > 0, thing) > 0.95
-        assert (logits[thing] > 0).mean() > 0.99
+        assert (logits[thing] >= 0).mean() > 0.99
 
 
 def test_masks_of_the_object_alone_are_left_as_they_are(marked: MarkedStand) -> None:
@@ -83,14 +83,7 @@ def test_a_flat_object_is_kept_and_said(marked: MarkedStand) -> None:
 
 
 def test_photos_without_cameras_stay_as_they_are_and_are_named(marked: MarkedStand) -> None:
-    whole = marked.placed
-    few = replace(
-        whole,
-        photos=whole.photos[:-1],
-        working=whole.working[:-1],
-        pinholes=whole.pinholes[:-1],
-        cameras=some_cameras(whole.cameras, whole.photos[:-1]),
-    )
+    few = some_placed(marked.placed, np.arange(VIEWS - 1))
     found = without_stand(marked.evidence, marked.moving, marked.photos, NAMES, few, marked.points)
     assert found.evidence is not None
     np.testing.assert_array_equal(found.evidence.logits[-1], marked.evidence.logits[-1])
