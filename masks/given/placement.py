@@ -1,5 +1,5 @@
 """Whether each mask lies on its own photo, and where it would lie better: on another photo, turned over, or
-shifted (docs/masks.md, "Checks").
+shifted (docs/masks.md, "Masks against their photos").
 
 Every mask is judged by its photo alone, so that it is named where most of the others are wrong, too.
 """
@@ -72,7 +72,7 @@ class Placement:
     above_chance: float
     """The same in deviations of the scores that it has when it is shifted."""
     lead: float
-    """By how much more than by chance it scores better elsewhere, at the best of all places; negative where
+    """By how much more than a right mask may it scores better at the best of all other places; negative where
     it does not."""
     there: float
     """Its score there."""
@@ -95,12 +95,9 @@ def placements(laid: Sequence[Laid]) -> tuple[Placement | None, ...]:
         return found
     moved = _placed([None if rim is None else rim.moved(inwards=bleed) for rim in rims], laid)
     # Masks that lie elsewhere may look as if they reached over the edges, too: what fits better is believed.
-    as_they_lie = [max(each.score, each.there if each.elsewhere else -np.inf) for each in found if each]
-    return (
-        moved
-        if np.median([each.score for each in moved if each] or [-np.inf]) > np.median(as_they_lie)
-        else found
-    )
+    best = np.median([max(each.score, each.there if each.elsewhere else -np.inf) for each in found if each])
+    inwards = np.median([each.score for each in moved if each] or [-np.inf])
+    return moved if inwards > best else found
 
 
 def _placed(rims: Sequence[Rim | None], laid: Sequence[Laid]) -> tuple[Placement | None, ...]:
