@@ -78,7 +78,7 @@ def with_second_pass(
             "photos were placed."
         )
         return _reported(scene, warning("second pass", text))
-    where = "" if folder is None else f" They lie in {folder.name}/."
+    where = "" if folder is None else f" They lie in {folder.parent.name}/{folder.name}/."
     text = (
         f"the masks of {worst} did not fit the surface of all views (IoU). Its silhouettes took their "
         f"places, and the scene was made again.{where} Look at these masks."
