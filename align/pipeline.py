@@ -10,6 +10,7 @@ from typing import Literal
 import networkx
 import numpy as np
 
+from align.depth_maps.plain_backdrop import without_plain_backdrop
 from align.global_alignment import align_predictions
 from align.group_scene import group_scene
 from align.imports.known_poses import explained_by, read_known_poses, with_bench_poses
@@ -171,6 +172,8 @@ def _scene(
         scene = group_scene(predictions, preset.depth, progress)
     else:
         scene = align_predictions(predictions, preset, progress)
+    if all(view.mask is None for view in views):
+        scene = without_plain_backdrop(scene)
     unheard = _not_heard(preset, predictions)
     report = Report((*notices, *scene.report.notices, *unheard), scene.report.figures)
     scene = replace(scene, inputs=inputs, report=report)
