@@ -6,13 +6,14 @@ should have been: the silhouettes of the surface that all of them make.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from align.made_masks.mask_folder import mask_file, require_same_masks
+from align.meshes.agreed import without_views
 from align.meshes.figures import disagreeing, silhouette_fits
 from align.meshes.mesh import ObjectMesh
 from align.meshes.object_surface import object_surface
@@ -25,7 +26,6 @@ from masks.lens import remap_to_photo
 from masks.mask import Mask
 from masks.notice import Level, Notice, first_few, info, warning
 from masks.progress import Progress
-from pairs.views.cameras import Cameras
 from pairs.views.view import View
 
 _FACES = 40_000
@@ -78,7 +78,7 @@ def with_second_pass(
             "photos were placed."
         )
         return _reported(scene, warning("second pass", text))
-    where = "" if folder is None else f" They lie in {folder.name}/."
+    where = "" if folder is None else f" They lie in {folder.parent.name}/{folder.name}/."
     text = (
         f"the masks of {worst} did not fit the surface of all views (IoU). Its silhouettes took their "
         f"places, and the scene was made again.{where} Look at these masks."
@@ -103,7 +103,7 @@ def mended_masks(scene: Scene, views: Sequence[View], progress: Progress) -> Men
     if not odd:
         return None
     # Of the other views alone: depths inside of loose masks have moved the surface.
-    mesh, _ = _surface(_without(scene, odd), progress)
+    mesh, _ = _surface(without_views(scene, odd), progress)
     ideal = scene.at_ideal()
     drawn = {
         view.name: _silhouette(mesh, view, K, pose)
@@ -119,12 +119,6 @@ def _surface(scene: Scene, progress: Progress) -> tuple[ObjectMesh, Sequence[str
     surface = object_surface(scene, progress=progress)
     mesh, _ = simplified(surface.mesh, _FACES, surface.voxel)
     return mesh, surface.figures["silhouettes left out"]
-
-
-def _without(scene: Scene, names: Collection[str]) -> Scene:
-    kept = [k for k, view in enumerate(scene.views) if view.name not in names]
-    cameras = Cameras(scene.cameras.K[kept], scene.cameras.cam_from_world[kept])
-    return replace(scene, views=tuple(scene.views[k] for k in kept), cameras=cameras, tracks=None)
 
 
 def _silhouette(mesh: ObjectMesh, view: SceneView, K: np.ndarray, pose: np.ndarray) -> Mask:
