@@ -64,7 +64,7 @@ def colour_model(
         if box is None:
             continue
         sides = _sure(logits, None if seeds is None else seeds[k])
-        bins = _bins(picture[box])
+        bins = bins_of(picture[box])
         for side, sure in enumerate(sides):
             counts[side] += np.bincount(bins[sure[box]], minlength=_BINS**3)
     if not counts.sum(axis=1).all():
@@ -90,12 +90,12 @@ def with_colour(evidence: Evidence, pictures: Sequence[np.ndarray], model: Colou
     ratios = model.weight * model.log_ratio.ravel()
     logits = []
     for picture, own in zip(pictures, evidence.logits):
-        said = ratios[_bins(picture)] * np.clip(1.5 - np.abs(own) / 3, 0.3, 1.5)
+        said = ratios[bins_of(picture)] * np.clip(1.5 - np.abs(own) / 3, 0.3, 1.5)
         logits.append(np.clip(own + said, -STRONGEST, STRONGEST).astype(np.float32))
     return Evidence(tuple(logits), evidence.road)
 
 
-def _bins(picture: np.ndarray) -> np.ndarray:
+def bins_of(picture: np.ndarray) -> np.ndarray:
     """Return the flat index (H, W) of each pixel's bin."""
     r, g, b = np.moveaxis(picture.astype(np.int32) * _BINS // 256, -1, 0)
     return (r * _BINS + g) * _BINS + b

@@ -13,7 +13,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from masks.making.colour import SEED, ColourModel, box_of, colour_model, with_colour
+from masks.making.colour import SEED, ColourModel, bins_of, box_of, colour_model, with_colour
 from masks.making.evidence import Evidence
 from masks.making.pictures import well_exposed
 from masks.mask import shrunk
@@ -35,6 +35,8 @@ _SEED_SHRINK = 1 / 140  # of the long side: without it the rim's backdrop enters
 _LEAST_PIECE = 0.02
 _SMALL_HOLE = 30  # pixels
 _BACKDROP = -0.8
+_STEADY, _FEWEST_STEADY = 0.6, 8
+_BACKDROP_COLOURS = -0.5  # mean log ratio; none has colours that nothing else has, as a highlight
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,13 @@ def refined(
         found.append(_one_piece(soft, logits, holes))
     progress("outlines", len(pictures), len(pictures))
     softs, pieces, filled = zip(*found) if found else ((), (), ())
+    if holes == "colour":
+        glints = _glints([soft >= 0.5 for soft in softs], pictures, evidence)
+        softs = [np.where(glint, 1, soft) for soft, glint in zip(softs, glints)]
+        filled = [
+            own + float(g.sum()) / max(1, int((soft >= 0.5).sum()))
+            for own, g, soft in zip(filled, glints, softs)
+        ]
     return Refined(tuple(softs), evidence, colours, tuple(pieces), tuple(filled))
 
 
@@ -178,11 +187,47 @@ def _one_piece(soft: np.ndarray, logits: np.ndarray, holes: Holes) -> tuple[np.n
 
 def _filling(kept: np.ndarray, logits: np.ndarray, holes: Holes) -> np.ndarray:
     """Return which pixels (H, W) lie in holes that are to be filled."""
+    labels, sizes = _holes(kept)
+    mean = np.bincount(labels.ravel(), logits.ravel(), len(sizes)) / np.maximum(sizes, 1)
+    fill = (sizes < _SMALL_HOLE) | (mean > _BACKDROP) | (holes == "fill")
+    fill[0] = False
+    return fill[labels]
+
+
+def _holes(kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number (H, W) of the hole that each pixel is in, 0 in none, and the holes' sizes."""
     # A rim around the picture joins all that is outside, from whatever side the object cuts it.
     count, labels = cv2.connectedComponents(np.pad((~kept).astype(np.uint8), 1, constant_values=1))
-    outside, labels = labels[0, 0], labels[1:-1, 1:-1]
-    sizes = np.maximum(np.bincount(labels.ravel(), minlength=count), 1)
-    mean = np.bincount(labels.ravel(), logits.ravel(), count) / sizes
-    fill = (sizes < _SMALL_HOLE) | (mean > _BACKDROP) | (holes == "fill")
-    fill[[0, outside]] = False
-    return fill[labels] & ~kept
+    labels = np.where(labels == labels[0, 0], 0, labels)[1:-1, 1:-1]
+    return labels, np.bincount(labels.ravel(), minlength=count)
+
+
+def _glints(
+    masks: Sequence[np.ndarray], pictures: Sequence[np.ndarray], evidence: Evidence
+) -> list[np.ndarray]:
+    """Return which pixels (H, W) bool of the holes in masks (H, W) are the object: holes at one place in most
+    photos that have not the backdrop's colours.
+
+    A lamp's reflection stands still while the object turns, as its backdrop does; what is seen through a hole
+    moves with it.
+    """
+    nothing = [np.zeros(mask.shape, bool) for mask in masks]
+    if len(masks) < _FEWEST_STEADY or len({mask.shape for mask in masks}) > 1:
+        return nothing
+    found = [_holes(mask) for mask in masks]
+    steady = np.mean([labels > 0 for labels, _ in found], axis=0) >= _STEADY
+    if not steady.any():
+        return nothing
+    # Taken for backdrop they have taught its colours.
+    untaught = tuple(np.where(steady, np.float32(0), logits) for logits in evidence.logits)
+    ratios = colour_model(pictures, Evidence(untaught, evidence.road)).log_ratio.ravel()
+    glints = []
+    for picture, (labels, sizes) in zip(pictures, found):
+        ratio = ratios[bins_of(picture)]
+        at, size = labels.ravel(), np.maximum(sizes, 1)
+        stays = np.bincount(at, steady.ravel(), len(sizes)) / size > 0.5
+        other = np.bincount(at, ratio.ravel(), len(sizes)) / size > _BACKDROP_COLOURS
+        fill = stays & other
+        fill[0] = False
+        glints.append(fill[labels])
+    return glints

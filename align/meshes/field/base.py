@@ -23,8 +23,10 @@ from align.meshes.field.lattice import (
 )
 
 _DIRECTIONS = 600
-_OBSERVED = (1.0, 2.0)
-"""Largest distance in voxels, and least votes, of nodes that are taken for the observed surface."""
+_OBSERVED, _VOTES, _VOTES_A_VIEW = 1.0, 2.0, 1 / 12
+"""Largest distance in voxels, and least votes, of nodes that are taken for the observed surface: in all, or a
+view where there are few. Half a vote leaves a pot's base twice as far off; two of 8 views cut a ball in half,
+since few of them look at its lower side."""
 _MARGIN = 1.5
 """Voxels by which the planes are moved out. 4 leave a pot's base twice as far off; 0.5 cut its foot."""
 _AT_ONCE = 1 << 16
@@ -49,7 +51,7 @@ def unseen_planes(field: DistanceField, centres: np.ndarray) -> Planes:
     them; none where something looks from every side.
     """
     values = read_blocks(field.values, field.blocks)
-    observed = (np.abs(values) < _OBSERVED[0]) & (field.weight > _OBSERVED[1])
+    observed = (np.abs(values) < _OBSERVED) & (field.weight > min(_VOTES, _VOTES_A_VIEW * len(centres)))
     some = observed.any(1)
     places = block_nodes(field.lattice, field.blocks[some])[observed[some]]
     cameras = ((centres - field.lattice.origin) / field.lattice.spacing).astype(np.float32)

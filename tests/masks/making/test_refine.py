@@ -76,6 +76,19 @@ def test_a_hole_that_shows_the_backdrop_stays_unless_holes_are_filled() -> None:
     assert filled.filled[0] == pytest.approx(12**2 / 35**2, rel=0.2)
 
 
+def test_a_reflection_that_stands_still_is_filled_and_a_hole_in_the_middle_stays() -> None:
+    """All photos show them in one place; the reflection has no colour of the backdrop."""
+    photo, logits = ring(-3.0)
+    evidence = Evidence((logits,) * 8, "test")
+    assert not any(mask[60, 80] for mask in refined(evidence, (photo,) * 8).masks)
+    photo[logits < 0] = (200, 180, 90)
+    photo[48:73, 68:93][logits[48:73, 68:93] < 0] = (255, 255, 255)
+    found = refined(evidence, (photo,) * 8)
+    assert all(mask[60, 80] for mask in found.masks)
+    assert found.filled[0] == pytest.approx(12**2 / 35**2, rel=0.2)
+    assert not refined(Evidence((logits,) * 7, "test"), (photo,) * 7).masks[0][60, 80]
+
+
 def test_specks_are_dropped_and_a_hand_before_the_body_is_not() -> None:
     still = disc_before(plain_backdrop(), num_views=1)
     photo, mask = still.photos[0].copy(), still.masks[0].copy()
