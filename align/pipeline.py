@@ -10,11 +10,14 @@ from typing import Literal
 import networkx
 import numpy as np
 
+from align.depth_maps.plain_backdrop import without_plain_backdrop
 from align.global_alignment import align_predictions
 from align.group_scene import group_scene
 from align.imports.known_poses import explained_by, read_known_poses, with_bench_poses
 from align.made_masks.reconstructed import MaskedPhotos, with_made_masks
+from align.made_masks.second_pass import with_second_pass
 from align.measurements.known_cameras import states_poses
+from align.meshes.extra import require_mesh
 from align.objects.turntable import with_turntable
 from align.presets import PRESETS, Preset, preset_named, with_fixed_poses
 from align.scene import Report, Scene
@@ -49,6 +52,7 @@ def reconstruct(
     known_poses: Path | str | None = None,
     poses: Literal["soft", "frozen"] | None = None,
     made_masks: Path | str | None = None,
+    second_pass: bool = False,
     store: Path | str | None = None,
     progress: Progress = silent,
 ) -> Scene:
@@ -74,7 +78,13 @@ def reconstruct(
     a killed one stopped, and gives the same bytes. What was decided, doubted or left out is in the scene's
     report. Raises `masks.UserError` and its kin, naming the file and the remedy, when the input is not
     enough.
+
+    `second_pass` makes the closed surface of the object (extra mesh), puts its silhouettes in the place of
+    the masks that do not fit it, and makes the scene again; the masks are written to the folder `mended`
+    inside `made_masks`.
     """
+    if second_pass:
+        require_mesh()
     backend = make_backend(backend) if isinstance(backend, str) else backend
     preset = preset_named(preset) if isinstance(preset, str) else preset
     graph = parse_graph(graph) if isinstance(graph, str) else graph
@@ -105,14 +115,30 @@ def reconstruct(
     # Only now: a folder of masks among the photos is used when they were made.
     used = folder if begun.figures else masks
     found = given_photos(given, [used] if isinstance(used, Path) else [])
-    views, notices = load_views(paths, begun.masks, load)
-    notices = (*found.notices, *notices)
-    if known is not None and not isinstance(known, ImportedCameras):
-        views, said = with_bench_poses(views, known, kept, progress)
-        notices = (*notices, *said)
-    edges = _edges(graph, backend, views, kept, progress)
-    with explained_by(known):
-        scene = _scene(views, edges, backend, preset, found.names, notices, kept, progress)
+
+    def solved(
+        own: Sequence[Path], masks: Path | str | Sequence[Mask], load: LoadOptions
+    ) -> tuple[Sequence[View], Scene]:
+        views, notices = load_views(own, masks, load)
+        notices = (*found.notices, *notices)
+        if known is not None and not isinstance(known, ImportedCameras):
+            views, said = with_bench_poses(views, known, kept, progress)
+            notices = (*notices, *said)
+        edges = _edges(graph, backend, views, kept, progress)
+        with explained_by(known):
+            return views, _scene(views, edges, backend, preset, found.names, notices, kept, progress)
+
+    views, scene = solved(paths, begun.masks, load)
+    if second_pass:
+        # What was eroded once is not eroded once more.
+        again = replace(load, erode_px=0)
+        scene = with_second_pass(
+            scene,
+            views,
+            lambda own, masks: solved(own, masks, again)[1],
+            folder and folder / "mended",
+            progress,
+        )
     return begun.reported(scene)
 
 
@@ -146,6 +172,8 @@ def _scene(
         scene = group_scene(predictions, preset.depth, progress)
     else:
         scene = align_predictions(predictions, preset, progress)
+    if all(view.mask is None for view in views):
+        scene = without_plain_backdrop(scene)
     unheard = _not_heard(preset, predictions)
     report = Report((*notices, *scene.report.notices, *unheard), scene.report.figures)
     scene = replace(scene, inputs=inputs, report=report)

@@ -13,6 +13,8 @@ from masks.mask import Mask, border_share, shrunk
 from masks.notice import Notice, first_few, info, left_out, warning
 
 _FULL = 0.98
+_LINES = 0.1
+"""Share of a photo that drawn lines may cover."""
 _LONGEST, _LINE_PX, _THICK, _ENCLOSED = 320, 7, 0.1, 2
 """Of masks that are outlines: the longer side that is looked at, and in it the width that lines do not have
 but in so much of their area; and the area that they enclose, in theirs."""
@@ -38,6 +40,8 @@ def erode(mask: Mask, radius_px: int) -> Mask:
 
 def _is_drawn(mask: Mask) -> bool:
     """Tell whether a mask is the drawn outline of an object: lines that enclose many times their area."""
+    if mask.coverage > _LINES:
+        return False
     share = small(mask.pixels.view(np.uint8) * np.uint8(255), _LONGEST)
     lines = np.pad((share > 0).astype(np.uint8), 1)
     thick = cv2.morphologyEx(lines, cv2.MORPH_OPEN, np.ones((_LINE_PX,) * 2, np.uint8))

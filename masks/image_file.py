@@ -20,6 +20,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from masks.errors import ImageError, MissingExtraError
 from masks.exif import camera_facts, exif_of, orientation_of
 from masks.folders.first_bytes import Content, content_of, is_heif
+from masks.folders.strange_photos import require_whole
 from masks.pixelmap import turn_upright
 from masks.reading import reading
 
@@ -36,6 +37,8 @@ _OPAQUE = 250
 _HEAD = 1 << 12
 """Bytes that tell what a file is."""
 _WHITES = (1023.0, 4095.0, 16383.0, 65535.0)
+_HOT = 1e-4
+"""Share of hot and stuck pixels, which have the file's largest number whatever the camera's bits."""
 _HEADERS = threading.Lock()
 
 
@@ -254,7 +257,7 @@ def _header(path: Path, file: BinaryIO) -> Image.Image:
         if not isinstance(error.__cause__, UnidentifiedImageError):
             raise
         content, called = content_of(path)
-        kind = "damaged" if content is Content.PICTURE else called
+        kind = f"{called}, damaged or of a kind that is not read" if content is Content.PICTURE else called
         raise ImageError(
             f"{path}: cannot be decoded: {kind}, by its first bytes. Export it as JPEG or PNG, or remove it."
         ) from error
@@ -280,6 +283,7 @@ def _decode(path: Path) -> _Decoded:
     with _opened(path) as file, _decoding(path):
         data = file.read()
     image = _header(path, io.BytesIO(data))
+    require_whole(path, data)
     if not 0 < image.width * image.height <= max(_ALWAYS_PIXELS, _PIXELS_PER_BYTE * len(data)):
         raise ImageError(
             f"{path}: its {len(data)} bytes cannot hold the {image.width}x{image.height} pixels that its "
@@ -332,9 +336,9 @@ def _register_heic(path: Path) -> None:
 
 def white_of(paths: Sequence[Path]) -> float:
     """Return what white is in photos of more than 8 bits, all together: the largest number of the fewest bits
-    that hold their brightest level. Cameras write 10, 12 and 14 bits into 16.
+    that hold their levels, but for hot pixels. Cameras write 10, 12 and 14 bits into 16.
     """
-    brightest = 0.0
+    brightest, pixels, above = 0.0, 0, np.zeros(len(_WHITES), np.int64)
     for path in paths:
         decoded = _decode(path)
         with _decoding(path):
@@ -343,7 +347,10 @@ def white_of(paths: Sequence[Path]) -> float:
                 continue
             finite = levels[np.isfinite(levels)] if levels.dtype.kind == "f" else levels
             brightest = max(brightest, float(finite.max(initial=0)))
-    return _white(brightest)
+            pixels += finite.size
+            above += [np.count_nonzero(finite > white) for white in _WHITES]
+    holding = [white for white, count in zip(_WHITES, above) if count <= _HOT * pixels]
+    return min(_white(brightest), *holding[:1]) if holding else _white(brightest)
 
 
 def _white(brightest: float) -> float:

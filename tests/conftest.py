@@ -54,8 +54,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _shares_with_its_module(item: pytest.Item) -> bool:
     fixtures = getattr(item, "_fixtureinfo", None)
-    made = fixtures.name2fixturedefs.values() if fixtures is not None else ()
-    return any(each[-1].scope == "module" for each in made)
+    made = fixtures.name2fixturedefs.items() if fixtures is not None else ()
+    # What only sets something up, and hands nothing on, is named with an underscore.
+    return any(each[-1].scope == "module" for name, each in made if not name.startswith("_"))
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,29 +20,19 @@ _LEVEL, _OTHERWISE = 8, 0.005
 _LEAST_SIDE = 0.002
 
 
-def require_whole(photos: Iterable[Path]) -> None:
-    """Raise `ImageError` for a JPEG file that ends in zeros instead of its end: a copy that broke off, of a
-    file whose size was known before. Decoders fill in what is missing.
+def require_whole(photo: Path, data: bytes) -> None:
+    """Raise `ImageError` for the bytes of a JPEG file that ends in zeros instead of its end: a copy that
+    broke off, of a file whose size was known before. Decoders fill in what is missing.
     """
-    for path in photos:
-        try:
-            with path.open("rb") as file:
-                jpeg = file.read(3) == b"\xff\xd8\xff"
-                size = file.seek(0, 2)
-                file.seek(max(0, size - _TAIL))
-                # Some cameras pad their files behind the end: it is looked for only where zeros stand.
-                zeros = jpeg and not any(file.read())
-                if not zeros:
-                    continue
-                file.seek(0)
-                data = file.read().rstrip(b"\0")
-        except OSError:
-            continue
-        if not data.endswith(b"\xff\xd9"):
-            raise ImageError(
-                f"{path}: ends in {size - len(data)} zeros, so its lower part is missing: a copy broke off. "
-                "Copy it again from the camera, or remove it."
-            )
+    # Some cameras pad their files behind the end: it is looked for only where zeros stand.
+    if not data.startswith(b"\xff\xd8\xff") or any(data[-_TAIL:]):
+        return
+    told = data.rstrip(b"\0")
+    if not told.endswith(b"\xff\xd9"):
+        raise ImageError(
+            f"{photo}: ends in {len(data) - len(told)} zeros, so its lower part is missing: a copy broke "
+            "off. Copy it again from the camera, or remove it."
+        )
 
 
 def strange_notices(names: Sequence[str], photos: Sequence[np.ndarray]) -> tuple[Notice, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from masks.given.paint import Paint, paint_of, unpainted
 from masks.image_file import ImageFacts, open_image
 from masks.mask import Mask
-from masks.notice import Notice, warning
+from masks.notice import Notice, first_few, warning
 from masks.pixelmap import turn_upright
 
 _SAME_COLOUR = 6.0
@@ -38,6 +38,32 @@ def paint_of_set(photos: Sequence[np.ndarray]) -> Paint | None:
     return found[0] if min(left) > _LEAST and max(left) < _MOST else None
 
 
+def partly_painted(names: Sequence[str], photos: Sequence[np.ndarray]) -> tuple[Notice, ...]:
+    """Return a warning where half of the photos (H, W, 3) uint8 or more have a painted background, but not
+    all the same one, or too few of them: no masks were made of it.
+    """
+    paints = {}
+    for name, photo in zip(names, photos):
+        paint = paint_of(photo)
+        if paint is not None and _LEAST < float(unpainted(photo, paint).mean()) < _MOST:
+            paints[name] = _said(paint)
+    if len(paints) < max(2, len(photos) / 2):
+        return ()
+    bare = [name for name in names if name not in paints]
+    colours = list(dict.fromkeys(paints.values()))
+    if bare:
+        why = f"but not of {first_few(bare)}"
+    elif len(colours) > 1:
+        why = "not in one colour of all"
+    else:
+        why = f"and {len(photos)} photos are too few to be sure"
+    text = (
+        f"the background of {len(paints)} photos looks painted ({first_few(colours, '; ')}), {why}: it was "
+        "not taken for their masks. What the scene shows there is nothing: give masks (`masks=DIR`)."
+    )
+    return (warning("masks", text),)
+
+
 def is_painted(photo: Path) -> bool:
     """Tell whether a photo's border has one plain colour that was painted."""
     return paint_of(open_image(photo).pixels) is not None
@@ -54,8 +80,7 @@ def painted_mask(fact: ImageFacts) -> Mask:
 
 def painted_notice(paint: Paint, used: bool) -> Notice:
     """Return what is said of photos with a painted background."""
-    colour = ", ".join(str(round(float(value))) for value in paint.colour)
-    text = f"the background of all photos is painted in one colour ({colour})"
+    text = f"the background of all photos is painted in one colour ({_said(paint)})"
     if used:
         return warning(
             "masks",
@@ -67,3 +92,7 @@ def painted_notice(paint: Paint, used: bool) -> Notice:
         f"{text}, where no depth can be measured: what the scene shows there is nothing. Give masks "
         "(`masks=DIR`), or `masks=auto`, which takes what differs from the paint.",
     )
+
+
+def _said(paint: Paint) -> str:
+    return ", ".join(str(round(float(value))) for value in paint.colour)

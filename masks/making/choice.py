@@ -16,7 +16,6 @@ _UNSUPPORTED = 0.25
 _ALL_STILL = 0.62
 _VARIES, _COPIES = 0.9, 0.01
 _MOVING = 0.005  # a small object in a large photo; the sets that were measured have 7 to 20 %
-_INLIERS, _DEVIATION = 0.75, 6.0
 _PLAIN_PHOTOS = 2 / 3
 """Photos with a plain border: 80 to 100 % of those before paper or in the dark, 0 % of those before anything
 else. Not all: the object's stand, or the object itself, may cross the border of some."""
@@ -95,8 +94,7 @@ class Signals:
     @property
     def plain(self) -> float:
         """Share of the photos whose border has one smooth colour."""
-        # The inliers alone say nothing: a robust fit to clutter calls everything an inlier.
-        fits = [b.inliers >= _INLIERS and b.deviation < _DEVIATION for b in self.borders]
+        fits = [border.is_plain for border in self.borders]
         return float(np.mean(fits)) if fits else 0.0
 
 

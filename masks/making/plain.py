@@ -20,6 +20,7 @@ _LEAST_DEVIATION = 1.5
 _LEAST_DIFFERENCE = 12.0  # grey values
 _MOST_REACH = 60.0  # the temple's dim surroundings ask for 53
 _DARK = 40.0
+_INLIERS, _DEVIATION = 0.75, 6.0
 _SHADOW_NOISE = 3.0
 _ONLY_LIGHT = 0.5
 _MOST_SHADOW = 0.5  # of what differs
@@ -38,6 +39,12 @@ class Border:
     """Share of the strip within three deviations."""
     reach: float
     """95 % of the strip lie nearer, grey values."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has one smooth colour."""
+        # The inliers alone say nothing: a robust fit to clutter calls everything an inlier.
+        return self.inliers >= _INLIERS and self.deviation < _DEVIATION
 
 
 def border_of(picture: np.ndarray) -> Border:
@@ -82,6 +89,21 @@ def unlike_its_border(picture: np.ndarray) -> np.ndarray:
     border = border_of(picture)
     smooth = cv2.GaussianBlur(picture, (0, 0), 1.0).astype(np.float32)
     return _differs(smooth, _surface(border, *picture.shape[:2]), border) > 0
+
+
+def plain_backdrop(picture: np.ndarray) -> np.ndarray | None:
+    """Return where a photo (H, W, 3) uint8 shows the smooth colour of its border and hangs together with it,
+    (H, W) bool; none where its border is not plain.
+    """
+    # The noise of a dark photo would hide that its border is plain.
+    smooth = cv2.GaussianBlur(picture, (0, 0), 1.0)
+    border = border_of(smooth)
+    if not border.is_plain:
+        return None
+    same = _differs(smooth.astype(np.float32), _surface(border, *picture.shape[:2]), border) <= 0
+    _, labels = cv2.connectedComponents(same.astype(np.uint8), connectivity=4)
+    outside = np.unique(labels[_strip(*labels.shape)])
+    return np.isin(labels, outside[outside > 0])
 
 
 def _surface(border: Border, h: int, w: int) -> np.ndarray:

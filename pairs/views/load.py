@@ -12,11 +12,10 @@ import numpy as np
 from masks.checks import check_masks, erode
 from masks.errors import ImageError, MaskError
 from masks.files import Candidates, find_masks, find_masks_beside, given_photos
-from masks.folders.strange_photos import require_whole
 from masks.given.candidates import chosen
 from masks.given.look import PhotoShape
 from masks.given.paint import Paint
-from masks.given.painted import paint_of_set, painted_mask, painted_notice
+from masks.given.painted import paint_of_set, painted_mask, painted_notice, partly_painted
 from masks.image_file import ImageFacts, Picture, open_image, probe_images
 from masks.lens import Undistortion, remap_to_ideal
 from masks.load import Polarity, load_masks, mask_from_alpha
@@ -78,7 +77,6 @@ def load_views(
             f"{paths[0]}: one photo is not enough. Give at least two photos of the object from different "
             "sides."
         )
-    require_whole(paths)
     facts = probe_images(paths)
     cameras, poses, remarks = _stated_cameras(facts, options)
     ids = dict(zip((path.name for path in paths), camera_ids(facts, options.cameras)))
@@ -167,7 +165,6 @@ def _views_with_mask_files(
     _require_all(paths, files, folder)
     shapes = [PhotoShape(fact.path.name, fact.upright_size, fact.orientation, fact.path) for fact in facts]
     taken, said, looked = chosen(files, shapes)
-    require_whole(taken)
     loaded, remarks = load_masks(taken, shapes, options.polarity, looked)
     del looked
     views, more = _views_with_masks(facts, loaded, options, cameras)
@@ -248,9 +245,12 @@ def _views_without_masks(
     paint = paint_of_set([view.image for view in views])
     if paint is not None and masks_of == "auto":
         return _views_by_paint(facts, paint, options, cameras)
-    said = [] if paint is None else [painted_notice(paint, used=False)]
+    if paint is None:
+        said = partly_painted([view.name for view in views], [view.image for view in views])
+    else:
+        said = (painted_notice(paint, used=False),)
     text = "no masks: everything in the photos counts. An object on a turntable needs them (`masks` DIR)."
-    return views, (*said, *lost) if masks_of == "none" else (info("masks", text), *lost)
+    return views, (*said, *lost) if masks_of == "none" else (info("masks", text), *said, *lost)
 
 
 def _views_by_paint(

@@ -14,7 +14,7 @@ from align.made_masks.mask_folder import require_no_masks, write_mask_folder
 from align.made_masks.mask_work import MaskOptions
 from align.made_masks.shown import Box, Click
 from masks.errors import MaskError
-from masks.files import list_photos
+from masks.files import given_photos
 from masks.making.check import doubtful, too_doubtful
 from masks.making.choice import Road
 from masks.making.made import MakingOptions
@@ -70,7 +70,8 @@ class Masks:
         """Make masks, write them, and say how they came out. Raises `MaskError` where no road is sure, and
         after writing where more than a third of the masks is doubtful.
         """
-        photos = list_photos(self.images)
+        found = given_photos(self.images, [self.out])
+        photos = found.photos
         if not self.force:
             require_no_masks(self.out, photos)
         require_writable(self.out, "--out")
@@ -87,7 +88,7 @@ class Masks:
             made = make_masks(photos, options, display).made
             display("saving", 0, 1)
             write_mask_folder(self.out, made)
-        display.show(made.notices)
+        display.show((*found.notices, *made.notices))
         doubts = len(doubtful(made.figures))
         sheet = self.out / "check" / "contact_sheet.png"
         if too_doubtful(made.figures):

@@ -14,6 +14,7 @@ from align.export.originals import PhotoSource
 from align.export.photo_sources import write_sources
 from align.imports.any_file import read_cameras_of
 from align.made_masks.reconstructed import has_made_masks
+from align.made_masks.second_pass import has_mended_masks
 from align.meshes.extra import require_mesh
 from align.meshes.scene_mesh import write_object_mesh
 from align.pipeline import reconstruct
@@ -120,6 +121,9 @@ class Reconstruct:
     mesh: bool = False
     """Make the object's mesh, too, upright and with a texture from the photos: SCENE/object.glb, as
     `pointloom mesh` does (extra mesh)."""
+    second_pass: bool = False
+    """Where masks do not fit the surface of all views, put its silhouettes in their place and reconstruct
+    again (docs/second_pass.md; extra mesh)."""
     store: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder of finished steps; default: SCENE/store."""
 
@@ -129,7 +133,7 @@ class Reconstruct:
 
     def run_with(self, display: StageDisplay) -> None:
         """Do the same with a display that the caller keeps, to read the seconds of every stage from."""
-        if self.mesh:
+        if self.mesh or self.second_pass:
             require_mesh()
         with display:
             scene, source = self._reconstruct(display)
@@ -179,9 +183,14 @@ class Reconstruct:
             poses=self.poses,
             load=load,
             made_masks=made_masks,
+            second_pass=self.second_pass,
             store=self.store or self.out / "store",
             progress=display,
         )
+        if has_mended_masks(scene):
+            return scene, PhotoSource(
+                self.images, made_masks / "mended", LoadOptions(polarity=Polarity.WHITE)
+            )
         if has_made_masks(scene):
             read = LoadOptions(polarity=Polarity.WHITE, erode_px=self.mask_erode)
             return scene, PhotoSource(self.images, made_masks, read)

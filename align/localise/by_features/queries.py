@@ -8,7 +8,7 @@ from pathlib import Path
 
 from align.scene import Scene
 from masks.errors import ImageError
-from masks.files import list_photos
+from masks.files import given_photos, list_photos
 from masks.image_file import open_image
 from masks.notice import Notice, first_few, left_out
 from pairs.views.load import LoadOptions, load_views
@@ -33,10 +33,11 @@ def read_queries(
 
     Raises `ImageError` for a path that does not exist, and what `load_views` raises.
     """
-    paths = list_photos([Path(p) for p in ([photos] if isinstance(photos, (str, Path)) else photos)])
+    used = [] if masks in ("auto", "none") else [Path(masks)]
+    given = given_photos([Path(p) for p in ([photos] if isinstance(photos, (str, Path)) else photos)], used)
     held = {view.name for view in scene.views}
     usable, unread = [], []
-    for path in paths:
+    for path in given.photos:
         if path.name in held:
             text = "the scene has a view of this name, which stays. Rename the photo if it is another one."
             unread.append(left_out(path.name, text))
@@ -48,7 +49,7 @@ def read_queries(
         else:
             usable.append(path)
     views, notices = load_views(usable, masks, load, fewest=1) if usable else ((), ())
-    return Queries(tuple(path.name for path in paths), views, notices, tuple(unread))
+    return Queries(given.names, views, (*given.notices, *notices), tuple(unread))
 
 
 def photos_of_scene(scene: Scene, photos: Sequence[Path | str] | Path | str) -> dict[str, Path]:

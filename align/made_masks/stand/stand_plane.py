@@ -13,10 +13,9 @@ import numpy as np
 
 from align.made_masks.placed_pictures import PlacedPictures, some_placed
 from align.made_masks.stand.stand import Stand
-from pairs.rings.ring import Grade, fit_circular_motion
+from pairs.rings.ring import CircularMotion
 from pairs.rings.upright import looked_at, upper_end_of, upright_axis
 
-_LEAST_POINTS = 20
 _LOWEST = 1.0
 """Percent of the points below the place where the search begins: outliers."""
 # In units of the cameras' distance from what they look at.
@@ -33,13 +32,13 @@ _LEAST_STEEP = 0.1
 """Seen along it, a plane shows nothing."""
 
 
-def find_stand(points: np.ndarray, pictures: Sequence[np.ndarray], placed: PlacedPictures) -> Stand | None:
-    """Return what turns with an object, of which the points (N, 3) are; none where the cameras go around no
-    axis, or no height stands out. Of an object that was turned over between, the stand of the first turn.
+def find_stand(
+    points: np.ndarray, pictures: Sequence[np.ndarray], placed: PlacedPictures, motion: CircularMotion
+) -> Stand | None:
+    """Return what turns with an object, of which the points (N, 3) are, before cameras whose motion is
+    circular; none where no height stands out. Of an object that was turned over between, the stand of the
+    first turn.
     """
-    motion = fit_circular_motion(placed.cameras.cam_from_world)
-    if len(points) < _LEAST_POINTS or motion.grade is Grade.NONE:
-        return None
     if max(motion.turntable) > 0:
         first = [ring.views for ring, table in zip(motion.rings, motion.turntable) if table == 0]
         placed = some_placed(placed, np.sort(np.concatenate(first)))

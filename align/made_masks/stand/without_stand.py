@@ -20,9 +20,11 @@ from align.objects.hull import Floor
 from masks.making.evidence import Evidence
 from masks.making.plate import Plate, plate_evidence, plate_of
 from masks.notice import Notice, first_few, info, warning
+from pairs.rings.ring import Grade, fit_circular_motion
 
 ROAD = "a stand that turns with the object"
 
+_LEAST_POINTS = 20
 _ROOM = 1.1
 _SOFT_PX, _RIM_PX = 0.35, 0.75
 _SEEN = 0.5
@@ -57,7 +59,16 @@ def without_stand(
     """Return the evidence of working pictures (H, W, 3) uint8 with the stand as backdrop, where masks (H, W)
     bool hold one; points (N, 3) lie on the masks, names are the photos'.
     """
-    stand = find_stand(points, pictures, placed)
+    if len(points) < _LEAST_POINTS:
+        return WithoutStand(None)
+    motion = fit_circular_motion(placed.cameras.cam_from_world)
+    if motion.grade is Grade.NONE:
+        text = (
+            "the cameras go around no axis, so nothing tells a stand that turned with the object: if it has "
+            "marks it is in the masks. Look at them."
+        )
+        return WithoutStand(None, (info("masks", text),))
+    stand = find_stand(points, pictures, placed, motion)
     if stand is None:
         return WithoutStand(None)
     found = stand_evidence(pictures, masks, stand)

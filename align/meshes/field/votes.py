@@ -103,7 +103,7 @@ def _planar(depth: np.ndarray, known: np.ndarray, unit: float) -> np.ndarray:
     """
     flat = cv2.erode(known.astype(np.uint8), np.ones((3, 3)), borderValue=0) > 0
     for bend in ([[1, -2, 1]], [[1], [-2], [1]]):
-        flat &= np.abs(cv2.filter2D(depth, cv2.CV_32F, np.float32(bend))) < _BENT * unit
+        flat &= np.abs(cv2.filter2D(depth, cv2.CV_32F, np.array(bend, np.float32))) < _BENT * unit
     return flat
 
 

@@ -97,6 +97,14 @@ def test_the_base_that_no_camera_sees_is_closed_where_it_stands() -> None:
     assert found.figures["share of surface on the closed base"] > 0.05
 
 
+def test_few_views_keep_the_lower_side_of_a_ball() -> None:
+    """Eight cameras 25 degrees above the horizon see it down to nine tenths of its radius."""
+    found = object_surface(solid_scene(sphere(), ring(8)))
+    assert found.figures["genus"] == 0
+    lowest = found.mesh.vertices[:, 2].min()
+    assert -0.8 - found.voxel < lowest < -0.5
+
+
 def test_depths_that_fall_short_of_the_silhouettes_are_lifted(ball: Scene) -> None:
     """As where depth maps lie too deep near outlines: of three cells less than one and a half are left."""
     deep = [replace(v, depth=v.depth + np.where(v.mask, 0.1, 0).astype(np.float32)) for v in ball.views]

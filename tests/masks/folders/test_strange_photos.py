@@ -29,11 +29,9 @@ def test_a_jpeg_that_ends_in_zeros_is_refused(tmp_path: Path) -> None:
         load_views(tmp_path)
 
 
-def test_zeros_behind_the_end_of_a_jpeg_do_no_harm(tmp_path: Path) -> None:
-    (tmp_path / "1.jpg").write_bytes(jpeg(1) + bytes(5000))
-    (tmp_path / "2.jpg").write_bytes(b"")
-    (tmp_path / "3.png").write_bytes(bytes(5000))
-    require_whole([tmp_path / name for name in ("1.jpg", "2.jpg", "3.png", "gone.jpg")])
+def test_zeros_behind_the_end_of_a_jpeg_do_no_harm() -> None:
+    for data in (jpeg(1) + bytes(5000), b"", bytes(5000)):
+        require_whole(Path("a.jpg"), data)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7])

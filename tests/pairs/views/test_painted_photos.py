@@ -54,6 +54,31 @@ def test_one_photo_with_a_background_and_the_paint_is_none(tmp_path: Path) -> No
     assert all(view.mask is None for view in views)
 
 
+@pytest.mark.parametrize(
+    ("count", "colours", "words"),
+    [
+        (5, [(0, 0, 0)], "painted (0, 0, 0), but not of 4.png"),
+        (4, [(0, 0, 0), (255, 255, 255)], "painted (0, 0, 0; 255, 255, 255), not in one colour"),
+        (2, [(0, 0, 0)], "2 photos are too few to be sure"),
+    ],
+)
+def test_photos_that_are_painted_in_part_are_said(
+    tmp_path: Path, count: int, colours: list[tuple[int, int, int]], words: str
+) -> None:
+    for k in range(count):
+        write(tmp_path / f"{k}.png", photo(k) if k == 4 else painted(k, colours[k % len(colours)]))
+    views, notices = load_views(tmp_path)
+    assert all(view.mask is None for view in views)
+    (said,) = [notice.text for notice in notices if "painted" in notice.text]
+    assert words in said
+
+
+def test_one_painted_photo_of_many_needs_no_words(tmp_path: Path) -> None:
+    for k in range(4):
+        write(tmp_path / f"{k}.png", painted(k, (0, 0, 0)) if k == 1 else photo(k))
+    assert not any("painted" in notice.text for notice in load_views(tmp_path)[1])
+
+
 def test_the_case_of_a_user() -> None:
     if not CASE.is_dir():
         pytest.skip(f"{CASE}: not here")

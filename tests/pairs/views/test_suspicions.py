@@ -105,3 +105,13 @@ def test_twelve_bits_in_sixteen_are_scaled_by_the_range_of_the_set(tmp_path: Pat
         assert view.white == 4095
         assert int(load_photo(view).max()) == round(top / 4095 * 255)
     assert not any("nearly" in notice.text for notice in notices)
+
+
+def test_hot_pixels_are_not_the_white_of_a_set(tmp_path: Path) -> None:
+    for k in range(3):
+        grey = (texture(k, (160, 120))[..., 0] / 255.0 * 4095).astype(np.uint16)
+        grey[5, 7] = 65535
+        Image.fromarray(grey).save(tmp_path / f"{k}.tif")
+    views, notices = load_views(tmp_path)
+    assert all(view.white == 4095 for view in views)
+    assert not any("nearly" in notice.text for notice in notices)

@@ -35,7 +35,6 @@ _LEAST_VIEWS, _MOST_VIEWS = 6, 200
 _TURNED_RAD = np.deg2rad(5.0)
 """Sides that look alike are farther apart. A block of other masks (with the plate in them) is cut off, too,
 and stays nearly where it was."""
-"""Outlines of right views contradict the others by 0.3 to 1 px in the median, of wrong ones by 5 and more."""
 _POOR_MASKS = 2.0
 """By so many times their median within pieces, views with poor masks may contradict each other."""
 _AGREE_PX, _AGREE_SHARE = 6.0, 0.5

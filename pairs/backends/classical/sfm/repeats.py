@@ -51,8 +51,14 @@ def repeated_views(
             graph.add_edge(a, b)
     first = list(range(len(views)))
     for group in networkx.connected_components(graph):
-        for view in group:
-            first[view] = min(group)
+        leaders: list[int] = []
+        for view in sorted(group):
+            # Not through others: each frame of a slow turn repeats the one before, and the last shows
+            # another side.
+            same = (k for k in leaders if graph.has_edge(k, view) or _unchanged(small[k], small[view]))
+            first[view] = next(same, view)
+            if first[view] == view:
+                leaders.append(view)
     return tuple(first)
 
 

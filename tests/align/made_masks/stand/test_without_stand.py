@@ -14,6 +14,7 @@ from align.made_masks.placed_pictures import some_placed
 from align.made_masks.stand.stand_plane import find_stand
 from align.made_masks.stand.without_stand import WithoutStand, without_stand
 from masks.notice import Level
+from pairs.rings.ring import CircularMotion, fit_circular_motion
 
 NAMES = [f"{k}.jpg" for k in range(VIEWS)]
 
@@ -23,30 +24,38 @@ def marked() -> MarkedStand:
     return marked_stand()
 
 
+def motion(photos: MarkedStand) -> CircularMotion:
+    return fit_circular_motion(photos.cameras.cam_from_world)
+
+
 def cut(photos: MarkedStand, masks: list[np.ndarray], points: np.ndarray | None = None) -> WithoutStand:
     points = photos.points if points is None else points
     return without_stand(photos.evidence, masks, photos.photos, NAMES, photos.placed, points)
 
 
 def test_the_height_at_which_the_photos_show_one_picture_is_the_stand(marked: MarkedStand) -> None:
-    stand = find_stand(marked.points, marked.photos, marked.placed)
+    stand = find_stand(marked.points, marked.photos, marked.placed, motion(marked))
     assert stand is not None
     np.testing.assert_allclose(stand.frame[2], [0, 0, 1], atol=1e-6)
     np.testing.assert_allclose(stand.middle, [0, 0, TABLE_Z], atol=0.004)
     assert DISC < stand.radius < 1.5 * DISC
 
 
-def test_without_marks_or_a_circle_there_is_none(marked: MarkedStand) -> None:
+def test_without_marks_there_is_none(marked: MarkedStand) -> None:
     plain = [
         np.where(thing[..., None], photo, 90).astype(np.uint8)
         for thing, photo in zip(marked.things, marked.photos)
     ]
-    assert find_stand(marked.points, plain, marked.placed) is None
-    assert find_stand(marked.points[:19], marked.photos, marked.placed) is None
+    assert find_stand(marked.points, plain, marked.placed, motion(marked)) is None
+
+
+def test_cameras_on_no_circle_tell_no_stand_which_is_said(marked: MarkedStand) -> None:
     poses = marked.cameras.cam_from_world.copy()
     poses[:, :3, 3] += np.random.default_rng(0).normal(0, 0.5, (VIEWS, 3))
     placed = replace(marked.placed, cameras=replace(marked.cameras, cam_from_world=poses))
-    assert find_stand(marked.points, marked.photos, placed) is None
+    found = without_stand(marked.evidence, marked.moving, marked.photos, NAMES, placed, marked.points)
+    assert found.evidence is None
+    assert "around no axis" in found.notices[0].text
 
 
 def test_a_disc_with_marks_is_cut_and_said(marked: MarkedStand) -> None:

@@ -71,3 +71,15 @@ def test_a_few_matches_that_stand_still_are_an_accident() -> None:
     views = [view("a", picture(0)), view("b", picture(0))]
     assert repeated_views(views, xy, {pair: m[:20] for pair, m in matches.items()}, 1.5) == (0, 1)
     assert repeated_views([views[0], replace(views[1], name="c")], xy, matches, 1.5) == (0, 0)
+
+
+def test_frames_of_a_slow_turn_are_not_one_view() -> None:
+    xy, matches = still(12)
+    matches = {(a, b): m for (a, b), m in matches.items() if b - a == 1}
+    faint = 128 + 0.3 * (picture(0) - 128.0)
+    wide = cv2.resize(faint.astype(np.uint8), (640, 480), interpolation=cv2.INTER_CUBIC)
+    shifted = [np.roll(wide, k, axis=1) for k in range(12)]
+    views = [View(f"{k}", None, image, identity((640, 480)), None, f"{k}") for k, image in enumerate(shifted)]
+    first = repeated_views(views, xy, matches, 1.5)
+    assert len(set(first)) >= 3
+    assert all(k - leader <= 4 for k, leader in enumerate(first))
