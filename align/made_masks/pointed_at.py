@@ -23,6 +23,8 @@ _HIT = 0.03
 """Farther from all points, in the cameras' distance, a click beside the object shows none of the things."""
 _CLICK_RADIUS, _CLICKED = 0.01, 4.0
 """Of the longer side: so much around a click is as it says; and how surely."""
+_HELD = 0.8
+"""Share of a thing's points above which a box holds it, be it drawn a little too small."""
 _ROUNDS = 5
 
 
@@ -39,9 +41,10 @@ def pointed_at(
     if plane is not None:
         points = points[plane.height(points) > ABOVE * looked.distance]
     inside = np.ones(len(points), bool)
+    parts = None if plane is None else linked_parts(points, looked.distance)
     for box in shown:
         if isinstance(box, Box):
-            inside &= _in_box(scene, box, points)
+            inside &= _in_box(scene, box, points, parts)
     points = points[inside]
     clicks = [each for each in shown if isinstance(each, Click)]
     on = [_surely(scene, click) for click in clicks if click.on_object]
@@ -107,8 +110,10 @@ def _on_grid(scene: Scene, k: int, photo: str, xy: np.ndarray) -> np.ndarray:
     return to_target(pixel_map, xy)
 
 
-def _in_box(scene: Scene, box: Box, points: np.ndarray) -> np.ndarray:
-    """Return which points (N, 3) lie behind the object that fills a box, by the photo's colours."""
+def _in_box(scene: Scene, box: Box, points: np.ndarray, parts: np.ndarray | None) -> np.ndarray:
+    """Return which points (N, 3) lie behind the object that fills a box: those of the `parts` (N,) of what
+    stands on a plane that the box holds; without such, by the photo's colours.
+    """
     k = _position(scene, box.photo)
     corners = np.array([[box.x, box.y], [box.x + box.w - 1, box.y + box.h - 1]], float)
     (x0, y0), (x1, y1) = np.rint(_on_grid(scene, k, box.photo, corners)).astype(int)
@@ -117,6 +122,14 @@ def _in_box(scene: Scene, box: Box, points: np.ndarray) -> np.ndarray:
     x0, y0, x1, y1 = max(x0, 1), max(y0, 1), min(x1, width - 2), min(y1, height - 2)
     if x1 - x0 < 2 or y1 - y0 < 2:
         raise MaskError(f"{box.photo}: the box holds nothing of the photo. Give X Y W H in its pixels.")
+    camera = Cameras(scene.cameras.K[k : k + 1], scene.cameras.cam_from_world[k : k + 1])
+    xy, in_camera = project(camera, points)
+    if parts is not None and len(parts):
+        framed = (in_camera[0, :, 2] > 0) & ((xy[0] >= (x0, y0)) & (xy[0] <= (x1, y1))).all(axis=1)
+        # Before a loud table colours took the object for the box's surroundings, all of it in some photos.
+        held = np.bincount(parts, framed) > _HELD * np.bincount(parts)
+        if held.any():
+            return held[parts]
     labels = np.zeros(image.shape[:2], np.uint8)
     models = np.zeros((1, 65)), np.zeros((1, 65))
     # Its first colours are drawn: from the same numbers whatever was drawn before.
@@ -124,8 +137,6 @@ def _in_box(scene: Scene, box: Box, points: np.ndarray) -> np.ndarray:
     rectangle = (x0, y0, x1 - x0 + 1, y1 - y0 + 1)
     labels, _, _ = cv2.grabCut(image, labels, rectangle, *models, _ROUNDS, cv2.GC_INIT_WITH_RECT)
     filled = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
-    camera = Cameras(scene.cameras.K[k : k + 1], scene.cameras.cam_from_world[k : k + 1])
-    xy, in_camera = project(camera, points)
     return (in_camera[0, :, 2] > 0) & holds(filled, xy[0])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from align.export.originals import Originals
+from align.meshes.agreed import outvoted, without_views
 from align.meshes.figures import (
     SilhouetteFit,
     disagreeing,
@@ -18,7 +19,7 @@ from align.meshes.figures import (
     silhouette_fits,
 )
 from align.meshes.mesh import ObjectMesh, TexturedMesh
-from align.meshes.object_surface import object_surface
+from align.meshes.object_surface import ObjectSurface, object_surface
 from align.meshes.options import MeshOptions
 from align.meshes.simplification import cut_level, simplified
 from align.meshes.surface import volume
@@ -79,13 +80,17 @@ def object_mesh(
     Raises what `object_surface` raises, and `UserError` where no photo shows any of the surface.
     """
     originals, options = originals or Originals(), options or ObjectMeshOptions()
-    found = object_surface(scene, None, options.surface, progress)
-    progress("simplifying", 0, 1)
-    mesh, told = simplified(found.mesh, options.faces or _FACES, found.voxel)
+    found, mesh, notices = _surface(scene, options, progress)
+    fits = silhouette_fits(mesh, scene)
+    odd = outvoted(fits, found.figures["silhouettes left out"])
+    if odd:
+        try:
+            found, mesh, notices = _surface(without_views(scene, odd), options, progress)
+            fits = silhouette_fits(mesh, scene)
+        except UserError:  # too few views are left to see all sides
+            odd = ()
     if options.flat_base:
         mesh = cut_level(mesh, np.eye(4))
-    progress("simplifying", 1, 1)
-    notices = (*found.notices, *told)
     textured = None
     if options.texture != 0:
         shots = shots_of(scene, originals)
@@ -100,11 +105,23 @@ def object_mesh(
             notices = (*notices, *told)
         textured = _textured(mesh, shots, size, progress)
         progress("comparing with the photos", 0, 1)
-        figures, said = _figures(textured, scene, shots)
+        figures = _figures(textured, fits, shots)
         progress("comparing with the photos", 1, 1)
     else:
-        figures, said = _figures(mesh, scene, ())
-    return MadeMesh(textured or mesh, (*notices, *said), {**found.figures, **figures})
+        figures = _figures(mesh, fits, ())
+    figures = {**found.figures, **figures, "views left out": list(odd)}
+    return MadeMesh(textured or mesh, (*notices, *_said_of_silhouettes(fits, odd)), figures)
+
+
+def _surface(
+    scene: Scene, options: ObjectMeshOptions, progress: Progress
+) -> tuple[ObjectSurface, ObjectMesh, tuple[Notice, ...]]:
+    """Return the surface of a scene, its mesh of as many faces as asked for, and what is to be said."""
+    found = object_surface(scene, None, options.surface, progress)
+    progress("simplifying", 0, 1)
+    mesh, told = simplified(found.mesh, options.faces or _FACES, found.voxel)
+    progress("simplifying", 1, 1)
+    return found, mesh, (*found.notices, *told)
 
 
 def _textured(mesh: ObjectMesh, shots: tuple[Shot, ...], size: int, progress: Progress) -> TexturedMesh:
@@ -122,12 +139,10 @@ def _pixel_width(mesh: ObjectMesh, shots: tuple[Shot, ...]) -> float:
 
 
 def _figures(
-    mesh: ObjectMesh | TexturedMesh, scene: Scene, shots: tuple[Shot, ...]
-) -> tuple[dict[str, Any], tuple[Notice, ...]]:
+    mesh: ObjectMesh | TexturedMesh, fits: Mapping[str, SilhouetteFit], shots: tuple[Shot, ...]
+) -> dict[str, Any]:
     closed = mesh.mesh if isinstance(mesh, TexturedMesh) else mesh
-    fits = silhouette_fits(closed, scene)
     overlaps = {name: fit.overlap for name, fit in fits.items()}
-    odd = disagreeing(overlaps)
     figures: dict[str, Any] = {
         "faces": len(closed.faces),
         "vertices": len(closed.vertices),
@@ -136,17 +151,22 @@ def _figures(
         "volume": volume(closed.vertices, closed.faces),
         "IoU of silhouettes": float(np.mean(list(overlaps.values()))) if overlaps else None,
         "IoU by view": overlaps,
-        "masks that disagree": list(odd),
+        "masks that disagree": list(disagreeing(overlaps)),
     }
     if isinstance(mesh, TexturedMesh):
         figures |= {"texture": len(mesh.texture), "share of surface in photos": seen_share(mesh)}
         figures |= picture_figures(picture_errors(mesh, shots))
-    return figures, _said_of_silhouettes(fits, odd)
+    return figures
 
 
-def _said_of_silhouettes(fits: Mapping[str, SilhouetteFit], odd: Sequence[str]) -> tuple[Notice, ...]:
+def _said_of_silhouettes(fits: Mapping[str, SilhouetteFit], without: Sequence[str]) -> tuple[Notice, ...]:
+    """Return what is to be said of masks that do not fit a mesh that was made without some views."""
     notices = []
-    if odd:
+    odd = disagreeing({name: fit.overlap for name, fit in fits.items()})
+    if without:
+        text = f"made without {first_few(without)}, whose masks do not fit the surface of all. Look at them."
+        notices.append(warning("mesh", text))
+    elif odd:
         worst = first_few([f"{name} ({fits[name].overlap:.3f})" for name in odd])
         text = f"the masks of {worst} do not fit the mesh as the others do (IoU). Look at these masks."
         notices.append(info("mesh", text))

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from align.meshes.checks import checked_masks, require_spread, said_of_masks, said_of_unseen
 from align.meshes.extra import require_mesh
-from align.meshes.field.base import Planes, close_base, unseen_planes
+from align.meshes.field.base import Planes, close_base, covering, unseen_planes
 from align.meshes.field.box import Grid, fine_grid, first_look
 from align.meshes.field.fusion import fuse
 from align.meshes.field.lattice import DistanceField
@@ -110,7 +110,7 @@ def _made(
     scene: Scene, votes: Sequence[ViewVotes], grid: Grid, options: MeshOptions, progress: Progress
 ) -> _Made:
     field = fuse(votes, grid.lattice, options, progress)
-    planes = unseen_planes(field, scene.cameras.centres)
+    planes = covering(unseen_planes(field, scene.cameras.centres), field, votes)
     field = close_base(field, planes, options.truncation)
     field = repair_silhouettes(field, votes, options, progress)
     # The Gaussian rounds thin parts off: on a real turntable the silhouettes overlap by 0.985 after it, and

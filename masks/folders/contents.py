@@ -89,9 +89,11 @@ def contents_of(folder: Path) -> Contents:
                 passed.append((path, Content.NO_FILE, called))
             continue
         content, called = content_of(path)
-        if content in _CURES:
+        promised = path.suffix.lower() in PICTURE_SUFFIXES
+        # Of another format under the name of a photo: it is damaged or mistaken, and named when it is opened.
+        if content in _CURES and not (promised and content is Content.FOREIGN):
             passed.append((path, content, called))
-        elif content is Content.PICTURE or path.suffix.lower() in PICTURE_SUFFIXES:
+        elif content is Content.PICTURE or promised:
             pictures.append(path)
         elif path.name.lower() not in _LITTER:
             others.append(path)

@@ -1,5 +1,5 @@
 """Whether each mask lies on its own photo, and where it would lie better: on another photo, turned over, or
-shifted (docs/masks.md, "Checks").
+shifted (docs/masks.md, "Masks against their photos").
 
 Every mask is judged by its photo alone, so that it is named where most of the others are wrong, too.
 """
@@ -72,7 +72,7 @@ class Placement:
     above_chance: float
     """The same in deviations of the scores that it has when it is shifted."""
     lead: float
-    """By how much more than by chance it scores better elsewhere, at the best of all places; negative where
+    """By how much more than a right mask may it scores better at the best of all other places; negative where
     it does not."""
     there: float
     """Its score there."""
@@ -95,12 +95,9 @@ def placements(laid: Sequence[Laid]) -> tuple[Placement | None, ...]:
         return found
     moved = _placed([None if rim is None else rim.moved(inwards=bleed) for rim in rims], laid)
     # Masks that lie elsewhere may look as if they reached over the edges, too: what fits better is believed.
-    as_they_lie = [max(each.score, each.there if each.elsewhere else -np.inf) for each in found if each]
-    return (
-        moved
-        if np.median([each.score for each in moved if each] or [-np.inf]) > np.median(as_they_lie)
-        else found
-    )
+    best = np.median([max(each.score, each.there if each.elsewhere else -np.inf) for each in found if each])
+    inwards = np.median([each.score for each in moved if each] or [-np.inf])
+    return moved if inwards > best else found
 
 
 def _placed(rims: Sequence[Rim | None], laid: Sequence[Laid]) -> tuple[Placement | None, ...]:
@@ -114,8 +111,13 @@ def _placed(rims: Sequence[Rim | None], laid: Sequence[Laid]) -> tuple[Placement
             rim = rims[k]
             if rim is not None and laid[k].photo_size == photo.photo_size:
                 scores[k, j] = on_edges(_carried(rim, laid[k], photo), slopes)
+    # Some photos have stronger edges than others for any mask that nearly fits: what counts, too, is how far
+    # a mask stays behind the best of all there.
+    behind = np.fmax.reduce(scores, axis=0, initial=np.nan) - scores
     return tuple(
-        None if placed is None or rim is None else _with_others(placed, k, scores, rim, laid)
+        None
+        if placed is None or rim is None
+        else _with_others(placed, scores[k] - placed.score, behind[k, k] - behind[k], k, rim, laid)
         for k, (placed, rim) in enumerate(zip(own, rims))
     )
 
@@ -190,27 +192,24 @@ def _on_own(rim: Rim, slopes: Slopes, photo: Laid) -> Placement | None:
     return Placement(score, (score - float(np.nanmean(shifted))) / deviation, lead, there, where)
 
 
-def _with_others(placed: Placement, k: int, scores: np.ndarray, rim: Rim, laid: Sequence[Laid]) -> Placement:
-    """Return the placement of mask k beside those on the other photos: scores (V, V) of every mask on every
-    photo, NaN where none was tried.
+def _with_others(
+    placed: Placement, gains: np.ndarray, nearer: np.ndarray, k: int, rim: Rim, laid: Sequence[Laid]
+) -> Placement:
+    """Return the placement of mask k beside those on the other photos: by how much it scores better there
+    (V,), and is nearer to the best mask there (V,), than on its own; NaN where it was not tried.
     """
     fewness = _fewness(rim)
-    least = fewness * _ON_ANOTHER
-    gains = scores[k] - placed.score
-    # Some photos have stronger edges than others for any mask that nearly fits: what counts is how far it
-    # stays behind the best of all masks there. Where one mask is written twice, another one is missing.
-    best_of = np.nanmax(scores, axis=0)
-    gaps = (best_of[k] - placed.score) - (best_of - scores[k])
-    for j in map(int, np.flatnonzero(gains > least)):
+    leads = np.minimum(gains, nearer) - fewness * _ON_ANOTHER
+    for j in map(int, np.flatnonzero(gains > fewness * _TWICE_MORE)):
+        # Where one mask is written twice another one is missing, and none is the best. Of a round thing right
+        # masks are one, too, for photos from opposite sides (gains of up to 0.09).
         if _same(laid[k].mask, laid[j].mask):
-            # Of a round thing right masks are one, too, for photos from opposite sides (up to 0.09).
-            gaps[j] = gains[j] - fewness * (_TWICE_MORE - _ON_ANOTHER)
-    leads = np.minimum(gains, gaps) - least
-    leads[k] = np.nan
-    if np.isfinite(leads).any() and np.nanmax(leads) > placed.lead:
-        j = int(np.nanargmax(leads))
-        where = f"on {laid[j].name}"
-        placed = replace(placed, lead=float(leads[j]), there=float(scores[k, j]), elsewhere=where)
+            leads[j] = gains[j] - fewness * _TWICE_MORE
+    leads[k] = -np.inf
+    j = int(np.argmax(np.nan_to_num(leads, nan=-np.inf)))
+    if leads[j] > placed.lead:
+        there = placed.score + float(gains[j])
+        placed = replace(placed, lead=float(leads[j]), there=there, elsewhere=f"on {laid[j].name}")
     return placed if placed.lead > 0 else replace(placed, elsewhere="")
 
 

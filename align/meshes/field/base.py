@@ -7,8 +7,10 @@ behind it, hides nothing that a camera could have seen.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from align.meshes.field.lattice import (
@@ -21,6 +23,8 @@ from align.meshes.field.lattice import (
     read_blocks,
     write_blocks,
 )
+from align.meshes.field.projection import grid_pixels, projected
+from align.meshes.field.votes import ViewVotes
 
 _DIRECTIONS = 600
 _OBSERVED, _VOTES, _VOTES_A_VIEW = 1.0, 2.0, 1 / 12
@@ -29,6 +33,10 @@ view where there are few. Half a vote leaves a pot's base twice as far off; two 
 since few of them look at its lower side."""
 _MARGIN = 1.5
 """Voxels by which the planes are moved out. 4 leave a pot's base twice as far off; 0.5 cut its foot."""
+_GAP_PX = 3
+"""Side of the square that closes the gaps between the nodes' pixels."""
+_LACKING, _LACKING_QUANTILE = 0.001, 0.9
+"""Share of the silhouettes that planes may uncover, and of the uncovered pixels that are covered again."""
 _AT_ONCE = 1 << 16
 
 
@@ -75,6 +83,34 @@ def _touching(directions: np.ndarray, places: np.ndarray, cameras: np.ndarray) -
         np.maximum(reach, (places[start : start + _AT_ONCE] @ directions.T).max(0), out=reach)
     unseen = (cameras @ directions.T).max(0) < reach
     return Planes(directions[unseen], reach[unseen] + np.float32(_MARGIN))
+
+
+def covering(planes: Planes, field: DistanceField, votes: Sequence[ViewVotes]) -> Planes:
+    """Return the planes moved out together until what they leave covers the silhouettes, as it should below a
+    round object: near its outline no depth is sure, and the observed surface ends above.
+    """
+    if len(planes.normals) == 0:
+        return planes
+    solid = read_blocks(field.values, field.blocks) < 0
+    some = solid.any(1)
+    places = block_nodes(field.lattice, field.blocks[some])[solid[some]]
+    beyond = _in_parts(planes, places)
+    places = np.ascontiguousarray(places.T)
+    lacking, pixels = [np.zeros(0, np.float32)], 0
+    for view in votes:
+        if view.outline is None:
+            continue
+        pixel, shown = grid_pixels(view, projected(view, field.lattice, places))
+        # Every camera is behind every plane: where a ray enters the object it is least beyond them.
+        least = np.full(view.mask.size, np.inf, np.float32)
+        np.minimum.at(least, pixel[shown], beyond[shown])
+        least = cv2.erode(least.reshape(view.mask.shape), np.ones((_GAP_PX, _GAP_PX)))
+        lacking.append(least[view.mask & (least > 0) & np.isfinite(least)])
+        pixels += int(view.mask.sum())
+    found = np.concatenate(lacking)
+    if len(found) <= _LACKING * pixels:
+        return planes
+    return replace(planes, offsets=planes.offsets + np.float32(np.quantile(found, _LACKING_QUANTILE)))
 
 
 def close_base(field: DistanceField, planes: Planes, truncation: float) -> DistanceField:

@@ -36,6 +36,16 @@ def projected(view: ViewVotes, lattice: Lattice, places: np.ndarray) -> Projecte
     return Projected(x / nearest, y / nearest, z, z > lattice.spacing)
 
 
+def grid_pixels(view: ViewVotes, at: Projected) -> tuple[np.ndarray, np.ndarray]:
+    """Return the flat numbers (n,) int32 of the pixels of a view's grid at places, 0 beside it, and which
+    places (n,) bool it shows.
+    """
+    h, w = view.mask.shape
+    column, row = np.rint(at.x), np.rint(at.y)
+    shown = at.ahead & (column >= 0) & (column < w) & (row >= 0) & (row < h)
+    return np.where(shown, row * w + column, 0).astype(np.int32), shown
+
+
 def outside_cone(view: ViewVotes, lattice: Lattice, at: Projected) -> np.ndarray:
     """Return how many voxels (n,) float32 places are outside of a silhouette's cone; the view has one."""
     if view.outline is None:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
 from align.meshes.field.lattice import SIDE, DistanceField, block_nodes, by_block, read_blocks, write_blocks
-from align.meshes.field.projection import projected
+from align.meshes.field.projection import grid_pixels, projected
 from align.meshes.field.votes import ViewVotes
 from align.meshes.options import MeshOptions
 from masks.progress import Progress
@@ -62,10 +62,7 @@ def repair_silhouettes(
 def _find_missing(skin: _Skin, view: ViewVotes, field: DistanceField) -> None:
     """Make the nodes solid that the view's mask misses, and note what they lacked."""
     h, w = view.mask.shape
-    at = projected(view, field.lattice, skin.places)
-    column, row = np.rint(at.x), np.rint(at.y)
-    shown = at.ahead & (column >= 0) & (column < w) & (row >= 0) & (row < h)
-    pixel = np.where(shown, row * w + column, 0).astype(np.int32)
+    pixel, shown = grid_pixels(view, projected(view, field.lattice, skin.places))
     covered = np.zeros(h * w, np.uint8)
     covered[pixel[shown & (skin.values < 0)]] = 1
     square = np.ones((_CLOSED_PX, _CLOSED_PX), np.uint8)

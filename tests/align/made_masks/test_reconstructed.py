@@ -62,13 +62,16 @@ def test_masks_are_made_in_memory(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "store"]
 
 
-def test_they_are_the_masks_that_are_written(
+def test_they_are_the_masks_that_are_written_and_a_second_run_solves_nothing_and_finds_them(
     tmp_path: Path, photos: list[Path], store: PredictionStore
 ) -> None:
+    solved = {path: path.stat().st_mtime_ns for path in store.folder.rglob("*.safetensors")}
     found = begun(photos, store, "auto", tmp_path / "made")
     assert "They lie in made/" in found.notices[0].text
     for photo, mask in zip(photos, made(found)):
         np.testing.assert_array_equal(open_levels(tmp_path / "made" / f"{photo.name}.png") > 127, mask)
+    assert begun(photos, store, "auto", tmp_path / "made").notices == found.notices
+    assert {path: path.stat().st_mtime_ns for path in store.folder.rglob("*.safetensors")} == solved
     # The report of the scene has them, behind what the scene's own report says.
     scene = table_scene(notices=(info("photos", "two sizes"),))
     told = found.reported(scene).report
@@ -76,18 +79,6 @@ def test_they_are_the_masks_that_are_written(
     assert has_made_masks(found.reported(scene))
     assert not has_made_masks(scene)
     assert MaskedPhotos("auto", found.backend).reported(scene) is scene
-
-
-def test_a_second_run_solves_nothing_and_finds_its_own_masks(
-    tmp_path: Path, photos: list[Path], store: PredictionStore
-) -> None:
-    first = begun(photos, store, "make", tmp_path / "made")
-    finished = {path: path.stat().st_mtime_ns for path in store.folder.rglob("*.safetensors")}
-    second = begun(photos, store, "make", tmp_path / "made")
-    assert {path: path.stat().st_mtime_ns for path in store.folder.rglob("*.safetensors")} == finished
-    for one, other in zip(made(first), made(second)):
-        np.testing.assert_array_equal(one, other)
-    assert first.notices == second.notices
 
 
 def test_masks_that_were_corrected_end_the_run_and_stay(
@@ -105,7 +96,6 @@ def test_auto_makes_none_where_there_are_some(photos: list[Path], store: Predict
     for photo in photos:
         Image.fromarray(MASKS[0].astype(np.uint8) * 255).save(photo.with_name(f"{photo.stem}_mask.png"))
     assert begun(photos, store, "auto").masks == "auto"
-    assert begun(photos, store, "make").masks != "auto"
 
 
 def test_auto_makes_none_of_photos_with_alpha(photos: list[Path], store: PredictionStore) -> None:

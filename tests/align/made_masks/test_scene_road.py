@@ -68,6 +68,16 @@ def test_a_box_chooses_the_other_thing() -> None:
     np.testing.assert_allclose(np.median(road.points, axis=0), SECOND[0], atol=0.15)
 
 
+def test_a_box_holds_a_whole_thing_whatever_its_colours() -> None:
+    """It looks as the table does."""
+    scene = table_scene((THING, SECOND))
+    grey = tuple(replace(view, image=np.full_like(view.image, 90)) for view in scene.views)
+    scene = replace(scene, views=grey)
+    x, y = shown_at(scene, 0, SECOND[0])
+    road = scene_road(scene, facts_of(scene), [Box("00.jpg", x - 14, y - 14, 28, 28)])
+    np.testing.assert_allclose(np.median(road.points, axis=0), SECOND[0], atol=0.15)
+
+
 def test_a_click_beside_leaves_out_the_thing_that_it_hits() -> None:
     scene = table_scene((THING, SECOND))
     x, y = shown_at(scene, 0, THING[0])

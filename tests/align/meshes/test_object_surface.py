@@ -100,6 +100,7 @@ def test_the_base_that_no_camera_sees_is_closed_where_it_stands() -> None:
 def test_few_views_keep_the_lower_side_of_a_ball() -> None:
     """Eight cameras 25 degrees above the horizon see it down to nine tenths of its radius."""
     found = object_surface(solid_scene(sphere(), ring(8)))
+    assert found.figures["genus"] == 0
     lowest = found.mesh.vertices[:, 2].min()
     assert -0.8 - found.voxel < lowest < -0.5
 

@@ -13,6 +13,7 @@ from masks.errors import ImageError
 from masks.files import given_photos, list_photos
 from masks.folders.contents import contents_of
 from masks.folders.first_bytes import Content, content_of
+from masks.image_file import probe_image
 
 FILM = b"\0\0\0\x18ftypisom\0\0\0\0isommp41"
 
@@ -119,12 +120,12 @@ def test_every_file_that_was_lost_is_named_however_many(tmp_path: Path) -> None:
     assert "more" not in said
 
 
-def test_what_a_file_is_counts_more_than_its_ending(tmp_path: Path) -> None:
+def test_another_format_under_the_name_of_a_photo_is_named_when_it_is_opened(tmp_path: Path) -> None:
     save(tmp_path / "1.jpg")
     (tmp_path / "2.jpg").write_bytes(b"\0\0\0\x1cftypavif" + bytes(99))
-    given = given_photos([tmp_path])
-    assert given.names == ("1.jpg", "2.jpg")
-    assert given.notices[0].text.startswith("2.jpg: an AVIF file")
+    assert [path.name for path in given_photos([tmp_path]).photos] == ["1.jpg", "2.jpg"]
+    with pytest.raises(ImageError, match=r"2.jpg: cannot be decoded: an AVIF file"):
+        probe_image(tmp_path / "2.jpg")
 
 
 def test_links_that_lead_nowhere_are_named(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from masks.notice import Level
 from masks.pixelmap import identity
 from pairs.backends.classical.options import SolveOptions
 from pairs.backends.classical.self_calibration.camera_fits import CameraFit, FitJob, fit_cameras
-from pairs.backends.classical.self_calibration.zooms import partitions, regrouped
+from pairs.backends.classical.self_calibration.zooms import Zooms, one_focal_is_wrong, partitions, regrouped
 from pairs.backends.classical.sfm.acceptance import Assessment, Verdict
 from pairs.backends.classical.sfm.attempts import Attempt, Evidence
 from pairs.backends.classical.sfm.mapper import MapperJob, MapperModel, solve_apart
@@ -162,3 +162,20 @@ def test_zooms_are_told_apart_wherever_they_change(focals: tuple[float, ...]) ->
     (said,) = scene.notices
     assert said.level is Level.INFO
     assert f"{len(set(focals))} were solved" in said.text
+
+
+@pytest.mark.parametrize(
+    ("gain", "ratio", "sigma", "wrong"),
+    [
+        (0.08, 0.6, 0.03, True),  # a zoom that goes on from photo to photo
+        (0.08, 0.95, 0.03, False),
+        (0.04, 0.6, 0.03, False),
+        (0.3, 0.95, 0.03, True),
+        (0.08, 0.6, np.nan, False),
+    ],
+)
+def test_one_focal_is_wrong_where_much_is_gained_or_the_focals_clearly_differ(
+    gain: float, ratio: float, sigma: float, wrong: bool
+) -> None:
+    focals = 700 * np.geomspace(1, ratio, 10)
+    assert one_focal_is_wrong(Zooms(tuple(range(10)), gain, focals, np.full(10, sigma))) == wrong
