@@ -63,6 +63,7 @@ MOST: dict[str, dict[str, float]] = {
         "base off, 95 %": 27,
         "normals, median, of the field": 3.3,
         "normals, 95 %, of the field": 13,
+        "normals, 95 %": 13,
         "genus": 1,
         "CPU s": 50,
     },

@@ -25,7 +25,7 @@ from masks.files import masks_there
 from masks.image_file import open_levels
 from masks.making.check import doubtful
 from masks.making.made import MadeMasks
-from masks.mask import Mask, mask_on_grid
+from masks.mask import mask_on_grid
 from masks.notice import first_few
 from masks.pixelmap import fit_longest
 
@@ -48,12 +48,12 @@ def require_no_masks(folder: Path, photos: Sequence[Path]) -> None:
         )
 
 
-def require_same_masks(folder: Path, photos: Sequence[Path], masks: Sequence[Mask]) -> None:
-    """Raise `OutputError` where other masks of the photos than these made ones are there: people correct them
+def require_same_masks(folder: Path, photos: Sequence[Path], made: MadeMasks) -> None:
+    """Raise `OutputError` where other masks of the photos than the made ones are there: people correct them
     by hand.
     """
     found, _ = masks_there(photos, folder)
-    for paths, mask in zip(found, masks):
+    for paths, mask in zip(found, made.masks):
         for path in paths:
             if not np.array_equal(open_levels(path) > 127, mask.pixels):
                 raise OutputError(

@@ -81,7 +81,7 @@ def with_made_masks(
         )
         return MaskedPhotos("none", backend, (*made.notices, warning("masks", text)))
     if folder is not None:
-        require_same_masks(folder, photos, made.masks)
+        require_same_masks(folder, photos, made)
         write_mask_folder(folder, made)
     notices = (_told(how, folder), *made.notices)
     return MaskedPhotos(made.masks, _with_cameras(backend, found), notices, document(made))

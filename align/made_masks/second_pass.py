@@ -6,13 +6,15 @@ should have been: the silhouettes of the surface that all of them make.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from align.made_masks.mask_folder import mask_file, require_same_masks
+from align.made_masks.mask_folder import mask_file
 from align.meshes.agreed import without_views
 from align.meshes.figures import disagreeing, silhouette_fits
 from align.meshes.mesh import ObjectMesh
@@ -21,15 +23,20 @@ from align.meshes.simplification import simplified
 from align.meshes.texture.raster import picture_of
 from align.scene import Report, Scene, SceneView
 from align.show.image_file import write_image
-from masks.errors import PointloomError
+from masks.disk.whole_file import write_whole
+from masks.errors import OutputError, PointloomError
+from masks.image_file import open_levels
 from masks.lens import remap_to_photo
 from masks.mask import Mask
 from masks.notice import Level, Notice, first_few, info, warning
 from masks.progress import Progress
+from masks.reading import read_json
 from pairs.views.view import View
 
 _FACES = 40_000
 _FIGURE = "mended masks"
+_RECORD = "written.json"
+"""Digests of the masks beside it, by photos: these may be replaced, and none that people changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +64,10 @@ def with_second_pass(
     itself where no mask needs mending, or the second one places fewer photos. The masks are written to the
     folder, if there is one.
 
-    Raises `OutputError` where other masks lie there.
+    Raises `OutputError` where masks lie there that people changed.
     """
+    if folder is not None:
+        _require_own(folder, views)
     try:
         mended = mended_masks(scene, views, progress)
     except PointloomError as error:
@@ -67,9 +76,7 @@ def with_second_pass(
         return _reported(scene, info("second pass", "not made: all masks fit the surface."))
     paths = [view.path for view in views if view.path is not None]
     if folder is not None:
-        require_same_masks(folder, paths, mended.masks)
-        for view, mask in zip(views, mended.masks):
-            write_image(mask_file(folder, view.name), mask.pixels.astype(np.uint8) * 255)
+        _write(folder, views, mended)
     second = again(paths, mended.masks)
     worst = first_few([f"{name} ({overlap:.2f})" for name, overlap in mended.overlaps.items()])
     if len(second.views) < len(scene.views):
@@ -138,6 +145,41 @@ def _upright(view: View) -> Mask:
     if frame is None:
         return view.mask
     return Mask(remap_to_photo(frame, size, view.mask.pixels), view.mask.source)
+
+
+def _require_own(folder: Path, views: Sequence[View]) -> None:
+    """Raise `OutputError` where a mask in the folder is not one that was written: people correct them."""
+    written = _written(folder)
+    for view in views:
+        path = mask_file(folder, view.name)
+        if path.exists() and _digest(open_levels(path) > 127) not in written.get(view.name, ()):
+            raise OutputError(
+                f"{path}: is not the mask that a second pass wrote, maybe corrected by hand. Give the folder "
+                f"by `masks={folder}`, or remove it."
+            )
+
+
+def _write(folder: Path, views: Sequence[View], mended: MendedMasks) -> None:
+    own = {view.name: [_digest(mask.pixels)] for view, mask in zip(views, mended.masks)}
+    # Killed in between, a run leaves some of its masks and some of an earlier one.
+    earlier = _written(folder)
+    _note(folder, {name: [*digests, *earlier.get(name, ())] for name, digests in own.items()})
+    for view, mask in zip(views, mended.masks):
+        write_image(mask_file(folder, view.name), mask.pixels.astype(np.uint8) * 255)
+    _note(folder, own)
+
+
+def _note(folder: Path, written: Mapping[str, Sequence[str]]) -> None:
+    write_whole(folder / _RECORD, (json.dumps(written, indent=1) + "\n").encode())
+
+
+def _written(folder: Path) -> dict[str, list[str]]:
+    record = folder / _RECORD
+    return read_json(record, "Remove it, and the masks beside it.") if record.is_file() else {}
+
+
+def _digest(pixels: np.ndarray) -> str:
+    return hashlib.sha256(np.packbits(pixels)).hexdigest()
 
 
 def _reported(scene: Scene, notice: Notice) -> Scene:

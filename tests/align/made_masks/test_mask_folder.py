@@ -71,7 +71,7 @@ def test_nothing_is_there_in_a_folder_of_other_things(tmp_path: Path) -> None:
     save(np.zeros((60, 80), bool), tmp_path / "check" / "000.png")
     (tmp_path / "masks.json").write_text("{}")
     require_no_masks(tmp_path, PHOTOS)
-    require_same_masks(tmp_path, PHOTOS, made().masks)
+    require_same_masks(tmp_path, PHOTOS, made())
 
 
 def test_photos_themselves_are_not_masks_that_are_there(tmp_path: Path) -> None:
@@ -82,10 +82,10 @@ def test_photos_themselves_are_not_masks_that_are_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["001.png.png", "001.png"])
 def test_the_same_masks_may_be_there_and_others_may_not(tmp_path: Path, name: str) -> None:
     path = save(made().masks[1].pixels, tmp_path / name)
-    require_same_masks(tmp_path, PHOTOS, made().masks)
+    require_same_masks(tmp_path, PHOTOS, made())
     save(~made().masks[1].pixels, path)
     with pytest.raises(OutputError, match=f"{name}: is another mask"):
-        require_same_masks(tmp_path, PHOTOS, made().masks)
+        require_same_masks(tmp_path, PHOTOS, made())
     save(made().masks[1].pixels[::2, ::2], path)
     with pytest.raises(OutputError, match=f"{name}: is another mask"):
-        require_same_masks(tmp_path, PHOTOS, made().masks)
+        require_same_masks(tmp_path, PHOTOS, made())
