@@ -30,6 +30,9 @@ _BLEED = 3
 _HOLE_SHARE = 5e-3
 """Of the object: a hole in it that the paint's exact colour alone tells. Highlights are smaller."""
 _TOLD = 0.05
+_SHARP_PX, _SOFTEST_PX = 2, 12
+"""How far from its rim an object has half of its difference from the paint: sharp ones at once, compressed or
+resampled within two pixels; a rim of a Gaussian of 3 pixels at five."""
 _SPECK = 1e-3
 """Of the largest piece: smaller ones are ringing."""
 
@@ -110,7 +113,7 @@ def unpainted(colours: np.ndarray, paint: Paint, photo: np.ndarray | None = None
         # Of a photo before the same plain colour little was painted over, and it tells nothing.
         told = int(sure.sum()) > _TOLD * int(candidate.sum())
         object_ = ~(_by_photo(candidate, sure) if told else _by_exactness(distance, candidate, paint))
-    return _without_specks(object_)
+    return _without_soft_rim(_without_specks(object_), distance)
 
 
 def _apart(colours: np.ndarray, colour: np.ndarray) -> np.ndarray:
@@ -177,6 +180,20 @@ def _without_specks(object_: np.ndarray) -> np.ndarray:
     area = stats[:, cv2.CC_STAT_AREA].astype(float)
     area[0] = 0
     return (area >= _SPECK * area.max())[labels] & object_ if count > 1 else object_
+
+
+def _without_soft_rim(object_: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Return an object (H, W) bool up to where half of it was painted over, if its rim fades into the paint:
+    a brush or a matte was soft.
+    """
+    depth = cv2.distanceTransform(object_.view(np.uint8), cv2.DIST_L2, 3)
+    rings = [distance[(depth > d) & (depth <= d + 1)] for d in range(_SOFTEST_PX)]
+    inner = distance[(depth > _SOFTEST_PX) & (depth <= 2 * _SOFTEST_PX)]
+    if not inner.size or not all(ring.size for ring in rings):
+        return object_
+    whole = float(np.median(inner))
+    fades = next((d for d, ring in enumerate(rings) if np.median(ring) >= whole / 2), 0)
+    return depth > fades if fades > _SHARP_PX else object_
 
 
 def _opened(pixels: np.ndarray) -> np.ndarray:

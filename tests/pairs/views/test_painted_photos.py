@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from given_masks import overlap, painted, photo, true_mask, write
+from given_masks import overlap, painted, photo, texture, true_mask, write
 from PIL import Image
 
 from pairs.views.load import load_views
@@ -77,6 +78,19 @@ def test_one_painted_photo_of_many_needs_no_words(tmp_path: Path) -> None:
     for k in range(4):
         write(tmp_path / f"{k}.png", painted(k, (0, 0, 0)) if k == 1 else photo(k))
     assert not any("painted" in notice.text for notice in load_views(tmp_path)[1])
+
+
+def test_a_soft_brush_leaves_what_it_painted_by_half(tmp_path: Path) -> None:
+    disc = np.zeros((240, 320), bool)
+    disc[60:180, 90:220] = True
+    share = cv2.GaussianBlur(disc.astype(np.float32), (0, 0), 3.0)[..., None]
+    for k in range(3):
+        left = share * texture(k, (320, 240)) + (1 - share) * 255
+        write(tmp_path / f"{k}.png", left.round().astype(np.uint8))
+    views, _ = load_views(tmp_path)
+    for view in views:
+        assert view.mask is not None
+        assert overlap(view.mask.pixels, disc) > 0.95
 
 
 def test_the_case_of_a_user() -> None:
