@@ -179,7 +179,7 @@ def _written(folder: Path) -> dict[str, list[str]]:
 
 
 def _digest(pixels: np.ndarray) -> str:
-    return hashlib.sha256(np.packbits(pixels)).hexdigest()
+    return hashlib.sha256(np.packbits(pixels).tobytes()).hexdigest()
 
 
 def _reported(scene: Scene, notice: Notice) -> Scene:
