@@ -86,7 +86,7 @@ def without_stand(
             f"{100 * thick / stand.distance:.1f} % of the cameras' distance thick: kept, as a part of it. "
             "Correct the masks if it is not."
         )
-        return WithoutStand(None, (warning("masks", text),))
+        return WithoutStand(None, (info("masks", text),))
     if 1 - cut < _LEAST_LEFT:
         text = (
             f"{100 * cut:.0f} % of the median mask lies on one plane, which turns: kept, as a flat object. "

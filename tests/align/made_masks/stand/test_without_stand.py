@@ -13,7 +13,6 @@ from table_scene import TABLE_Z
 from align.made_masks.placed_pictures import some_placed
 from align.made_masks.stand.stand_plane import find_stand
 from align.made_masks.stand.without_stand import WithoutStand, without_stand
-from masks.notice import Level
 from pairs.rings.ring import CircularMotion, fit_circular_motion
 
 NAMES = [f"{k}.jpg" for k in range(VIEWS)]
@@ -77,7 +76,6 @@ def test_a_base_with_height_is_kept_and_said() -> None:
     thick = marked_stand(thick=0.02)
     found = cut(thick, thick.moving)
     assert found.evidence is None
-    assert found.notices[0].level is Level.WARNING
     assert "on a base" in found.notices[0].text
     thin = marked_stand(thick=0.006)
     assert cut(thin, thin.moving).evidence is not None
