@@ -28,7 +28,7 @@ _LEAST_POINTS = 20
 _ROOM = 1.1
 _SOFT_PX, _RIM_PX = 0.35, 0.75
 _SEEN = 0.5
-_SECTOR_DEG, _END_PERCENT = 5.0, 90.0
+_SECTOR_DEG, _END_PERCENT = 5.0, 50.0
 _SURE = 0.3
 _LEAST_CUT = 0.02
 """Of the median mask: less is chance, or the rim of the foot."""
