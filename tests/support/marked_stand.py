@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from ellipsoid_masks import masks_of, turntable
+from ellipsoid_masks import around_origin, masks_of, pinholes
 from PIL import Image
 from table_scene import TABLE_Z
 from turning_body import put_solve
@@ -70,7 +70,7 @@ class MarkedStand:
 
 def marked_stand(thick: float = 0.0) -> MarkedStand:
     """Return the set; the disc's side is as marked where it is thick (shares of the distance, 4)."""
-    cameras = turntable(VIEWS, 360.0 / VIEWS, focal=336.0, size=SIZE)
+    cameras = pinholes(around_origin(np.arange(VIEWS) * 360.0 / VIEWS), 336.0, SIZE)
     rng = np.random.default_rng(1)
     blocks = rng.uniform(40, 220, (SIZE[1] // 10, SIZE[0] // 10, 3))
     photos, things, moving = [], [], []

@@ -73,7 +73,7 @@ def test_masks_of_the_object_alone_are_left_as_they_are(marked: MarkedStand) -> 
 
 
 def test_a_base_with_height_is_kept_and_said() -> None:
-    thick = marked_stand(thick=0.02)
+    thick = marked_stand(thick=0.03)
     found = cut(thick, thick.moving)
     assert found.evidence is None
     assert "on a base" in found.notices[0].text
