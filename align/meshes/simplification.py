@@ -26,6 +26,8 @@ _FACES_FALL = 0.85
 """Faces fall about with the tolerance to the power of 1 / 0.85."""
 _NEAR = 0.05
 """Share of the faces asked for by which their number may be off."""
+_CRUMB = 1.0
+"""Cubic voxels of a part that stays."""
 
 
 def simplified(mesh: ObjectMesh, num_faces: int, voxel: float) -> tuple[ObjectMesh, tuple[Notice, ...]]:
@@ -44,7 +46,7 @@ def simplified(mesh: ObjectMesh, num_faces: int, voxel: float) -> tuple[ObjectMe
         return _placed(whole, middle, voxel), notices
     tolerance, tried = _FIRST, []
     for _ in range(_TRIES):
-        found = whole.simplify(tolerance)
+        found = without_crumbs(whole.simplify(tolerance))
         tried.append((abs(np.log(found.num_tri() / num_faces)), tolerance, found))
         if abs(found.num_tri() / num_faces - 1) <= _NEAR:
             break
@@ -105,6 +107,15 @@ def as_manifold(mesh: ObjectMesh) -> Manifold:
     if solid.status() != Error.NoError:
         raise SolverError(f"the surface is no closed manifold: {solid.status()}")
     return solid
+
+
+def without_crumbs(solid: Manifold) -> Manifold:
+    """Return a solid, in voxels, without parts that are smaller than one: collapsing edges pinches them off,
+    as two flat tetrahedra within the body of a toy dinosaur.
+    """
+    parts = solid.decompose()
+    kept = [part for part in parts if part.volume() > _CRUMB]
+    return type(solid).compose(kept) if 0 < len(kept) < len(parts) else solid
 
 
 def _placed(solid: Manifold, middle: np.ndarray, size: float) -> ObjectMesh:

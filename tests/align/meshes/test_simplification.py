@@ -8,7 +8,7 @@ from solid_scene import is_closed, torus
 
 from align.meshes.field.lattice import DistanceField
 from align.meshes.mesh import ObjectMesh
-from align.meshes.simplification import as_manifold, cut_level, simplified, smoothed
+from align.meshes.simplification import as_manifold, cut_level, simplified, smoothed, without_crumbs
 from align.meshes.surface import genus, surface, volume
 from masks.errors import SolverError, UserError
 from pairs.silhouettes.visual_hull import Lattice
@@ -62,6 +62,16 @@ def test_tunnels_are_counted_over_all_parts(ring: ObjectMesh) -> None:
     rings = ObjectMesh(np.concatenate(places), np.concatenate(faces))
     _, notices = simplified(rings, 12, VOXEL)
     assert "not 12: 3 tunnels go through it" in notices[0].text
+
+
+def test_crumbs_do_not_stay_beside_the_solid(ring: ObjectMesh) -> None:
+    crumb = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1.0]])
+    of_crumb = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]) + len(ring.vertices)
+    vertices = np.concatenate([ring.vertices / VOXEL, crumb])
+    both = as_manifold(ObjectMesh(vertices, np.concatenate([ring.faces, of_crumb])))
+    assert len(both.decompose()) == 2
+    (kept,) = without_crumbs(both).decompose()
+    assert kept.num_tri() == len(ring.faces)
 
 
 def test_smoothing_takes_noise_and_leaves_the_solid(ring: ObjectMesh) -> None:
