@@ -1,4 +1,4 @@
-"""How much memory is left, telling memory that ran out from other failures, and keeping what was freed."""
+"""Memory that is left, memory that ran out, and what becomes of memory that was freed."""
 
 from __future__ import annotations
 
@@ -35,6 +35,12 @@ def keep_freed_memory() -> None:
         # Setting one of them ends the other's own adjustment.
         set_option(_MMAP_THRESHOLD, _LARGEST_KEPT)
         set_option(_TRIM_THRESHOLD, _KEPT)
+
+
+def give_back_freed_memory() -> None:
+    """Give the memory of arrays that are gone back to the system, before a stage that needs other sizes."""
+    with contextlib.suppress(OSError, TypeError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

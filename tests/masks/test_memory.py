@@ -70,3 +70,27 @@ def test_memory_that_was_freed_is_not_asked_for_again() -> None:
     # 40 times 8 MB are 81920 pages.
     assert faults("given back") > 10000
     assert faults("kept") < 1000
+
+
+_RESIDENT = """
+import sys
+import numpy as np
+from pathlib import Path
+from masks.memory import give_back_freed_memory, keep_freed_memory
+keep_freed_memory()
+held = [(np.ones(1 << 17), np.ones(1 << 10)) for _ in range(50)]
+held = [small for _, small in held]
+if sys.argv[1] == "given back":
+    give_back_freed_memory()
+print(int(Path("/proc/self/statm").read_text().split()[1]) * 4096)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has other ways")
+def test_freed_memory_between_arrays_that_stay_is_given_back() -> None:
+    def resident(how: str) -> int:
+        command = [sys.executable, "-c", _RESIDENT, how]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    # 50 times 1 MB.
+    assert resident("kept") - resident("given back") > 30 << 20

@@ -23,6 +23,7 @@ from align.scene import Scene
 from align.scene_folder import remove_parts, save_scene
 from masks.errors import OutputError, UserError
 from masks.load import Polarity
+from masks.memory import give_back_freed_memory
 from pairs.backends.protocol import Backend
 from pairs.backends.registry import make_backend, option_names
 from pairs.views.grid import Cropping, GridOptions
@@ -143,6 +144,8 @@ class Reconstruct:
             remove_parts(self.out)
             told, made = scene.report.notices, None
             if self.mesh:
+                # 1.5 GB at its peak instead of 1.9 with 36 photos of 768 x 576.
+                give_back_freed_memory()
                 made = write_object_mesh(
                     scene, self.out / "object.glb", [source], overwrite=True, progress=display
                 )
