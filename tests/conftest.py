@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from masks.memory import keep_freed_memory
@@ -16,6 +17,9 @@ for _library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_library, "1")
 # As the command line and the workers do.
 keep_freed_memory()
+# The first call of a kind is slow, and any call on a busy machine.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 NOT_YET = "not yet: "
 """Begins the reason of a skipped golden case whose kind nobody has written yet."""

@@ -22,7 +22,7 @@ def random_photo(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", [name for name in FILLS if name != "keep"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=seeds)
 def test_changing_the_background_changes_no_bit_of_a_filled_photo(name: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -32,7 +32,7 @@ def test_changing_the_background_changes_no_bit_of_a_filled_photo(name: str, see
 
 
 @pytest.mark.parametrize("name", list(FILLS))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=seeds)
 def test_the_object_keeps_its_pixels(name: str, seed: int) -> None:
     photo, mask = random_photo(np.random.default_rng(seed))

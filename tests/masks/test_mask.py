@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from masks.mask import box_around, holds, shrunk
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), radius_px=st.integers(0, 3))
 def test_a_shrunk_mask_keeps_the_pixels_whose_whole_square_is_object_or_outside_the_picture(
     seed: int, radius_px: int

@@ -17,7 +17,7 @@ def _rigid(seed: int, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
 
 
 @given(st.integers(0, 2**31))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_is_written_is_read_again(seed: int) -> None:
     R, t, scale = _rigid(seed, 5)
     read = poses.view_poses(poses.pose_values(R, t))
@@ -29,7 +29,7 @@ def test_what_is_written_is_read_again(seed: int) -> None:
 
 
 @given(st.integers(0, 2**31))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_normalised_scales_have_the_wanted_mean_and_the_given_ratios(seed: int) -> None:
     _, _, scale = _rigid(seed, 7)
     values = poses.pair_pose_values(torch.eye(3).double().expand(7, 3, 3), torch.zeros(7, 3).double(), scale)

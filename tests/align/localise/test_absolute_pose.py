@@ -93,7 +93,7 @@ def test_equal_calls_give_equal_poses() -> None:
     assert not first.inliers[:80].sum() > 4
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 1000), st.floats(0.05, 20))
 def test_larger_images_and_scenes_change_nothing(seed: int, scale: float) -> None:
     points, _, in_cam = scene(seed)

@@ -52,7 +52,7 @@ def kept(a: DescriptorMap, pixels: Tensor) -> list[int]:
     return [p for p in sorted(set(pixels.tolist())) if a.inside is None or a.inside.flatten()[p]]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 999), st.sampled_from([None, 0.7, 0.2]), st.integers(1, 9), st.booleans())
 def test_walks_end_where_the_plain_ones_do(seed, coverage, subsample, related):
     a, b = (
@@ -70,7 +70,7 @@ def test_walks_end_where_the_plain_ones_do(seed, coverage, subsample, related):
     ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 999), st.sampled_from([None, 0.5]), st.sampled_from([0, 1, 3, 5.5]))
 def test_seeds_come_back_within_the_tolerance_or_are_dropped(seed, coverage, tolerance):
     a, b = related_maps(seed, coverage=coverage)

@@ -21,7 +21,7 @@ from pairs.matching.nearest import (
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(0, 2**31),
     st.integers(1, 40),

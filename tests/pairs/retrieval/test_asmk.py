@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
@@ -35,7 +35,6 @@ def plain_score(query: dict[int, np.ndarray], image: dict[int, np.ndarray]) -> f
     return total / (len(query) * len(image)) ** 0.5
 
 
-@settings(deadline=None)  # the first call of a kind is slow
 @given(seed=st.integers(0, 50), channels=st.sampled_from([1, 31, 32, 40]), count=st.integers(1, 5))
 def test_the_vectorised_similarity_is_the_plain_one(seed, channels, count):
     features, centroids = photos(seed, channels)

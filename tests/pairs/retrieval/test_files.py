@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from masks.errors import FormatError
@@ -159,7 +159,6 @@ def test_what_is_no_plain_array_is_refused(data):
         read_arrays(data, "book")
 
 
-@settings(deadline=None)  # the first call of a kind is slow
 @given(
     changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4),
     protocol=st.sampled_from([0, 2, 4, 5]),

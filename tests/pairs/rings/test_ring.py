@@ -19,7 +19,7 @@ def axis_error_deg(motion: CircularMotion, true: np.ndarray) -> float:
     return float(np.rad2deg(np.arccos(min(1.0, abs(axis @ true)))))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     st.integers(0, 10_000),
     st.sampled_from([40.0, 90.0, 200.0, 350.0]),

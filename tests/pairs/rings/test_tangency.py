@@ -29,7 +29,7 @@ def test_true_cameras_agree_to_a_fraction_of_a_pixel():
     assert np.abs(found.residual[found.usable]).max() < 1.0
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.floats(0.1, 10))
 def test_the_choice_of_world_and_unit_changes_nothing(seed, scale):
     other = Cameras(RING.K, moved(RING.cam_from_world, seed, scale))

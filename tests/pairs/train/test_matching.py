@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 from train_batches import batch_of
@@ -45,7 +45,6 @@ def test_infonce_is_its_definition(mode):
         assert found[sample].tolist() == pytest.approx(plain_infonce(similarity[sample], mode, 0.5))
 
 
-@settings(deadline=None)  # the first call of a kind is slow
 @given(seed=st.integers(0, 50))
 def test_precision_is_one_over_the_rank_of_the_match(seed):
     similarity = torch.randn(1, 6, 9, generator=torch.Generator().manual_seed(seed))
@@ -61,7 +60,6 @@ def test_a_similarity_that_is_no_number_counts_as_zero():
     assert torch.equal(InfoNCE("dual").per_match(similarity), InfoNCE("dual").per_match(torch.zeros(1, 3, 3)))
 
 
-@settings(deadline=None)  # the first call of a kind is slow
 @given(seed=st.integers(0, 30), mode=st.sampled_from(MODES))
 def test_the_order_of_correspondences_does_not_matter(seed, mode):
     batch = batch_of(seed)

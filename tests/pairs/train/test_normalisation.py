@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
@@ -21,7 +21,6 @@ def clouds(
     return (points[0], points[1]), (valid[0], valid[1])
 
 
-@settings(deadline=None)  # the first call of a kind is slow
 @given(
     seed=st.integers(0, 50),
     scale=st.floats(0.1, 10),
@@ -65,7 +64,6 @@ def test_a_median_is_the_lower_middle_of_what_is_masked_and_decided_for_nothing(
     assert masked_median(values, mask, 7.0).tolist() == [3.0, 7.0]
 
 
-@settings(deadline=None)  # the first call of a kind is slow
 @given(seed=st.integers(0, 50), shift=st.floats(-5, 5))
 def test_centring_removes_any_shift_in_depth(seed, shift):
     points, valid = clouds(seed)

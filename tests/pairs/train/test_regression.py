@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 from train_batches import batch_of, rigid
@@ -72,7 +72,6 @@ def test_what_is_true_of_an_invalid_pixel_moves_no_loss_and_no_gradient(regressi
     assert (gradients[0][~batch.truth.a.valid] == 0).all()
 
 
-@settings(deadline=None)  # the first call of a kind is slow
 @given(seed=st.integers(0, 30))
 def test_moving_the_world_changes_nothing(seed):
     batch = batch_of(seed)

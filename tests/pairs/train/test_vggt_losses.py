@@ -128,7 +128,7 @@ def plain_dense(dense: Dense, true: torch.Tensor, valid: torch.Tensor) -> tuple[
     return sum(by_conf) / len(by_conf), sum(regression) / len(regression)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 10**6))
 def test_a_dense_loss_is_a_mean_over_the_valid_pixels(seed):
     true = truth(seed)
@@ -199,7 +199,7 @@ def test_a_plane_has_its_own_normal_everywhere():
     assert (found[valid][:, 2] < 0).unique().numel() == 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(2, 60), st.floats(0, 1))
 def test_the_nearest_rank_is_one_of_the_values(count, share):
     values = torch.rand(count, generator=torch.Generator().manual_seed(count))

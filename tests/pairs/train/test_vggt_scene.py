@@ -37,7 +37,7 @@ def in_cameras(truth: SceneTruth) -> torch.Tensor:
     return torch.einsum("bsij,bshwj->bshwi", R, truth.world_points) + t[:, :, None, None]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6))
 def test_a_normalised_scene_is_the_same_scene(seed):
     truth = scene(seed)
@@ -49,7 +49,7 @@ def test_a_normalised_scene_is_the_same_scene(seed):
     assert_close(in_cameras(done) * scale[:, None, None, None, None], in_cameras(truth))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.floats(0.1, 10))
 def test_neither_the_world_nor_the_unit_of_a_scene_matters(seed, size):
     truth = scene(seed)

@@ -51,7 +51,7 @@ def test_backs_and_what_lies_behind_the_camera_are_not_seen() -> None:
     assert not picture_of(mesh, K, away, SIZE).covered.any()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(2, 12))
 def test_a_strip_of_triangles_has_no_holes(seed: int, count: int) -> None:
     """Neighbours leave no pixel between them, wherever their common edges run."""

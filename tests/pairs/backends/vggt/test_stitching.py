@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from simulated_network import oracle_or_skip
@@ -62,7 +62,6 @@ def in_the_first_camera(found: GroupPrediction) -> tuple[np.ndarray, np.ndarray]
 NAMES = [f"{k}.png" for k in range(20)]
 
 
-@settings(deadline=None)
 @given(num_views=st.integers(2, 200), size=st.integers(2, 60))
 def test_windows_hold_every_view_and_overlap(num_views: int, size: int) -> None:
     windows = overlapping_windows(num_views, size)

@@ -55,7 +55,7 @@ def test_frames_look_at_each_other():
 SIZE = (294, 518)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 10**6))
 def test_encoding_and_decoding_undo_each_other(seed):
     generator = torch.Generator().manual_seed(seed)

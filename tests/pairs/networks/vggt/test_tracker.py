@@ -132,7 +132,7 @@ def plain_correlation(
     return torch.cat(found, -1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(0, 10**6), st.sampled_from(["zeros", "border"]), st.sampled_from([(8, 9), (16, 8), (11, 14)])
 )

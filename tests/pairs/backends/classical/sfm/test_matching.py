@@ -31,7 +31,7 @@ def descriptors(rng: np.random.Generator, number: int) -> np.ndarray:
     return rng.integers(0, 256, (number, 128), dtype=np.uint8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), num_first=st.integers(0, 450), num_second=st.integers(2, 450))
 def test_blocks_give_what_the_whole_matrix_gives(seed: int, num_first: int, num_second: int) -> None:
     rng = np.random.default_rng(seed)
