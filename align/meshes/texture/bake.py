@@ -41,6 +41,8 @@ _NEIGHBOURS, _MOST_KNOWN = 16, 1 << 20
 """Of unseen texels: how many seen ones they are the mean of, and among how many these are looked for."""
 _FAR = 4.0
 """Times the distance between seen texels that an unseen one is off them, from where they are thinned out."""
+_NEARLY = 8.0
+"""Times the distance between points, from which on it makes no difference which of them is the nearest."""
 _TEXELS_AT_ONCE = 1 << 19
 
 
@@ -207,24 +209,40 @@ def _from_near_by(texels: _Texels, known: np.ndarray, colours: np.ndarray, broad
     shuffled = np.random.default_rng(0).permutation(len(points))[:_MOST_KNOWN]
     spacing = texels.width * np.sqrt(len(points) / len(shuffled))
     points = points[shuffled]
-    away = np.empty(len(unknown), np.float32)
-    tree = KDTree(points)
-    for piece in _pieces(len(unknown)):
-        away[piece] = tree.query(unknown[piece])[0]
-    found = np.zeros((len(unknown), 3), np.float32)
     last = max(0, int(np.log(len(points) / _NEIGHBOURS) / np.log(4)))
+    # A quarter of points spread over a surface are twice as far apart.
+    trees = [KDTree(points[: max(1, len(points) // 4**level)]) for level in range(last + 1)]
+    found = np.zeros((len(unknown), 3), np.float32)
+    away = _distance_to_any(unknown, trees, spacing)
     wanted = np.clip(np.log2(np.maximum(away, 1e-12 * spacing) / (_FAR * spacing)), 0, last)
-    for level in range(last + 1):
+    for level, tree in enumerate(trees):
         share = np.maximum(1 - np.abs(wanted - level), 0)
         some = np.flatnonzero(share)
-        # A quarter of points spread over a surface are twice as far apart.
-        count = max(1, len(points) // 4**level)
-        tree, own = KDTree(points[:count]), (broad if level else colours)[shuffled[:count]]
+        own = (broad if level else colours)[shuffled[: tree.n]]
         for piece in _pieces(len(some)):
             at = some[piece]
-            found_near = tree.query(unknown[at], k=min(_NEIGHBOURS, count))
+            found_near = tree.query(unknown[at], k=min(_NEIGHBOURS, tree.n))
             distance, near = (np.reshape(each, (len(at), -1)) for each in found_near)
             weights = 1 / np.maximum(distance, 1e-6 * spacing) ** 2
             mean = np.einsum("nk,nkc->nc", weights, own[near].astype(np.float32))
             found[at] += share[at, None] * mean / weights.sum(1, keepdims=True)
     return np.clip(np.rint(found), 0, 255).astype(np.uint8)
+
+
+def _distance_to_any(points: np.ndarray, trees: Sequence[KDTree], spacing: float) -> np.ndarray:
+    """Return how far points (n, 3) are from those of the first tree, an eighth too far at most: each tree
+    after it holds a quarter of the one before, and the first `spacing` apart.
+
+    In the middle of a disc all points of its rim are nearly nearest, and a tree with all of them is searched
+    to its end; the distance to a few of them says the same.
+    """
+    found = np.empty(len(points), np.float32)
+    left = np.arange(len(points))
+    for level in reversed(range(len(trees))):
+        if len(left):
+            away = np.concatenate(
+                [trees[level].query(points[left[piece]])[0] for piece in _pieces(len(left))]
+            )
+            found[left] = away
+            left = left[away < _NEARLY * 2**level * spacing]
+    return found
