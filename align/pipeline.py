@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ from align.depth_maps.plain_backdrop import without_plain_backdrop
 from align.global_alignment import align_predictions
 from align.group_scene import group_scene
 from align.imports.known_poses import explained_by, read_known_poses, with_bench_poses
+from align.imports.sidecars import BenchPoses
 from align.made_masks.reconstructed import MaskedPhotos, with_made_masks
 from align.made_masks.second_pass import with_second_pass
 from align.measurements.known_cameras import states_poses
@@ -22,7 +23,7 @@ from align.objects.turntable import with_turntable
 from align.presets import PRESETS, Preset, preset_named, with_fixed_poses
 from align.scene import Report, Scene
 from masks.errors import UserError
-from masks.files import given_photos, list_photos
+from masks.files import GivenPhotos, given_photos, list_photos
 from masks.mask import Mask
 from masks.notice import Notice, warning
 from masks.progress import Progress, silent
@@ -116,30 +117,58 @@ def reconstruct(
     used = folder if begun.figures else masks
     found = given_photos(given, [used] if isinstance(used, Path) else [])
 
-    def solved(
-        own: Sequence[Path], masks: Path | str | Sequence[Mask], load: LoadOptions
-    ) -> tuple[Sequence[View], Scene]:
-        views, notices = load_views(own, masks, load)
-        notices = (*found.notices, *notices)
-        if known is not None and not isinstance(known, ImportedCameras):
-            views, said = with_bench_poses(views, known, kept, progress)
-            notices = (*notices, *said)
-        edges = _edges(graph, backend, views, kept, progress)
-        with explained_by(known):
-            return views, _scene(views, edges, backend, preset, found.names, notices, kept, progress)
-
-    views, scene = solved(paths, begun.masks, load)
+    settled = _Settled(found, known, graph, backend, preset, kept, progress)
+    views, scene = settled.solved(paths, begun.masks, load)
     if second_pass:
         # What was eroded once is not eroded once more.
         again = replace(load, erode_px=0)
+        mended = folder and folder / "mended"
         scene = with_second_pass(
-            scene,
-            views,
-            lambda own, masks: solved(own, masks, again)[1],
-            folder and folder / "mended",
-            progress,
+            scene, views, lambda own, masks: settled.solved(own, masks, again)[1], mended, progress
         )
     return begun.reported(scene)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What a reconstruction works with, whatever its masks."""
+
+    given: GivenPhotos
+    known: ImportedCameras | Sequence[BenchPoses] | None
+    graph: SceneGraph | None
+    backend: Backend
+    preset: Preset
+    kept: PredictionStore
+    progress: Progress
+
+    def solved(
+        self, photos: Sequence[Path], masks: Path | str | Sequence[Mask], load: LoadOptions
+    ) -> tuple[Sequence[View], Scene]:
+        """Return the views of photos with these masks, and their scene."""
+        views, notices = load_views(photos, masks, load)
+        if self.known is not None and not isinstance(self.known, ImportedCameras):
+            views, said = with_bench_poses(views, self.known, self.kept, self.progress)
+            notices = (*notices, *said)
+        with explained_by(self.known):
+            return views, self._scene(views, (*self.given.notices, *notices))
+
+    def _scene(self, views: Sequence[View], notices: Sequence[Notice]) -> Scene:
+        edges = _edges(self.graph, self.backend, views, self.kept, self.progress)
+        predictions = self.backend.predict(views, edges, self.kept, self.progress)
+        if _leaves_nothing_to_align(predictions):
+            if states_poses(predictions):
+                raise UserError(
+                    "`known_poses`: this backend takes its own cameras as they are. Choose another one, such "
+                    "as classical or vggt-pairs."
+                )
+            scene = group_scene(predictions, self.preset.depth, self.progress)
+        else:
+            scene = align_predictions(predictions, self.preset, self.progress)
+        if all(view.mask is None for view in views):
+            scene = without_plain_backdrop(scene)
+        unheard = _not_heard(self.preset, predictions)
+        report = Report((*notices, *scene.report.notices, *unheard), scene.report.figures)
+        return with_turntable(replace(scene, inputs=self.given.names, report=report))
 
 
 def _on_the_grid_of(backend: Backend, load: LoadOptions) -> LoadOptions:
@@ -150,34 +179,6 @@ def _on_the_grid_of(backend: Backend, load: LoadOptions) -> LoadOptions:
     if load.grid not in (whole, GridOptions()):
         raise UserError(f"`grid={load.grid}`: this backend predicts on {backend.fixed_grid}. Omit it.")
     return replace(load, grid=whole)
-
-
-def _scene(
-    views: Sequence[View],
-    edges: networkx.Graph | None,
-    backend: Backend,
-    preset: Preset,
-    inputs: tuple[str, ...],
-    notices: Sequence[Notice],
-    kept: PredictionStore,
-    progress: Progress,
-) -> Scene:
-    predictions = backend.predict(views, edges, kept, progress)
-    if _leaves_nothing_to_align(predictions):
-        if states_poses(predictions):
-            raise UserError(
-                "`known_poses`: this backend takes its own cameras as they are. Choose another one, such as "
-                "classical or vggt-pairs."
-            )
-        scene = group_scene(predictions, preset.depth, progress)
-    else:
-        scene = align_predictions(predictions, preset, progress)
-    if all(view.mask is None for view in views):
-        scene = without_plain_backdrop(scene)
-    unheard = _not_heard(preset, predictions)
-    report = Report((*notices, *scene.report.notices, *unheard), scene.report.figures)
-    scene = replace(scene, inputs=inputs, report=report)
-    return with_turntable(scene)
 
 
 def _leaves_nothing_to_align(predictions: Predictions) -> bool:

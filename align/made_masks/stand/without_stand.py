@@ -26,10 +26,15 @@ ROAD = "a stand that turns with the object"
 
 _LEAST_POINTS = 20
 _ROOM = 1.1
+"""Times the radius to which the masks reach in front: so far the stand is looked for."""
 _SOFT_PX, _RIM_PX = 0.35, 0.75
+"""Pixels by which edges on the plane may be off, and within which its rim mixes with what is behind."""
 _SEEN = 0.5
+"""How sure the plate of the straightened photos is where they agree."""
 _SECTOR_DEG, _END_PERCENT = 5.0, 50.0
+"""The disc ends where the photos stop to agree, in the median of sectors: fewer ones have no marks at the rim."""
 _SURE = 0.3
+"""Evidence below the negative of which a pixel shows the stand."""
 _LEAST_CUT = 0.02
 """Of the median mask: less is chance, or the rim of the foot."""
 _LEAST_LEFT = 0.2
