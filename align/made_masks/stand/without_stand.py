@@ -32,7 +32,7 @@ _SOFT_PX, _RIM_PX = 0.35, 0.75
 _SEEN = 0.5
 """How sure the plate of the straightened photos is where they agree."""
 _SECTOR_DEG, _END_PERCENT = 5.0, 50.0
-"""The disc ends where the photos stop to agree, in the median of sectors: fewer ones have no marks at the rim."""
+"""The disc ends where photos stop agreeing, in the median of sectors: some have no marks at its rim."""
 _SURE = 0.3
 """Evidence below the negative of which a pixel shows the stand."""
 _LEAST_CUT = 0.02
